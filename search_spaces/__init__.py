@@ -1,0 +1,28 @@
+"""What a network is: specs, search spaces, closed-form cost. Only ``search_spaces.network`` imports torch."""
+
+from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical, round_channels, round_repeats
+from search_spaces.benchmarks import ACCEL_NASBENCH, NASBENCH_MACRO
+from search_spaces.cost import Cost, cost
+from search_spaces.mnas import MNAS, MNAS_A1, MNAS_MOBILENET_V2
+from search_spaces.presets import PRESETS, resize
+from search_spaces.space import Actions, Choice, Decision, SearchSpace
+
+SPACES = {space.name: space for space in (MNAS, MNAS_MOBILENET_V2, MNAS_A1, ACCEL_NASBENCH, NASBENCH_MACRO)}
+
+__all__ = [
+    "PRESETS",
+    "SPACES",
+    "Actions",
+    "ArchSpec",
+    "Choice",
+    "Cost",
+    "Decision",
+    "LayerSpec",
+    "SearchSpace",
+    "StageSpec",
+    "canonical",
+    "cost",
+    "resize",
+    "round_channels",
+    "round_repeats",
+]

@@ -1,0 +1,293 @@
+"""What a network *is*: frozen data with a text and a JSON form, and no torch.
+
+    ArchSpec -- stages --> StageSpec -- layers() --> LayerSpec
+
+A stage is ``repeats`` layers of one design; only its first layer may have a stride or
+change the channels. ``ArchSpec.layers()`` is the network itself, layer by layer: two specs
+with equal layers build the same network, and ``canonical`` gives both the same spec.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+OPS = ("conv", "mbconv", "linear")
+KERNELS = (1, 3, 5, 7)
+STRIDES = (1, 2)
+SKIPS = ("identity", "none")
+ACTIVATIONS = ("silu", "relu")
+
+
+def round_channels(channels: float, divisor: int = 8) -> int:
+    """The multiple of ``divisor`` nearest to ``channels`` (halves up), never more than 10 % below it.
+
+    Source: tensorflow/tpu, efficientnet_model.py, ``round_filters``.
+    """
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def round_repeats(repeats: float) -> int:
+    """``ceil(repeats)``, but a product that floating point pushed just over an integer stays there.
+
+    ``10 * 1.1`` is 11.000000000000002 in binary and means 11.
+
+    Source: tensorflow/tpu, efficientnet_model.py, ``round_repeats``.
+    """
+    return math.ceil(repeats - 1e-9)
+
+
+class LayerSpec(NamedTuple):
+    """One layer of the expanded network; ``residual`` says whether its input is added to its output."""
+
+    op: str
+    kernel: int
+    stride: int
+    expand_ratio: int
+    in_channels: int
+    channels: int
+    se_ratio: float
+    residual: bool
+
+
+def _require(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed or isinstance(value, bool):
+        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
+
+
+def _require_positive_int(name: str, value: object) -> None:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """``repeats`` layers of one design; the first has ``stride``, all have ``channels`` outputs.
+
+    Args:
+        op: ``mbconv`` is MobileNetV2's inverted bottleneck (expand, depthwise, SE, linear
+            projection; with ``expand_ratio`` 1 a depthwise-separable convolution), ``conv`` a
+            regular convolution with BN, activation and SE, ``linear`` a convolution and BN alone.
+        repeats: number of layers, at least 1.
+        kernel: side of the (depthwise) kernel, in pixels.
+        stride: of the first layer; all others have 1.
+        expand_ratio: width of the bottleneck's inside over its input; 1 for other ops.
+        channels: output channels.
+        se_ratio: squeeze-and-excitation width over the layer's *input* channels; 0 for none.
+        skip: ``identity`` adds a layer's input wherever stride is 1 and channels are equal.
+
+    Raises:
+        ValueError: with the rule and the value, if a field is out of range.
+    """
+
+    op: str
+    repeats: int
+    kernel: int
+    stride: int
+    expand_ratio: int
+    channels: int
+    se_ratio: float = 0.0
+    skip: str = "identity"
+
+    def __post_init__(self) -> None:
+        _require("op", self.op, OPS)
+        _require_positive_int("repeats", self.repeats)
+        _require("kernel", self.kernel, KERNELS)
+        _require("stride", self.stride, STRIDES)
+        _require_positive_int("expand_ratio", self.expand_ratio)
+        _require_positive_int("channels", self.channels)
+        _require("skip", self.skip, SKIPS)
+        if not isinstance(self.se_ratio, (int, float)) or not 0 <= self.se_ratio <= 1:
+            raise ValueError(f"se_ratio must lie in [0, 1], got {self.se_ratio!r}")
+        if self.op != "mbconv" and self.expand_ratio != 1:
+            raise ValueError(f"expand_ratio of a {self.op} must be 1, got {self.expand_ratio}")
+        if self.op == "linear" and self.se_ratio:
+            raise ValueError(f"se_ratio of a linear must be 0, got {self.se_ratio}")
+
+    def layers(self, in_channels: int) -> tuple[LayerSpec, ...]:
+        """The stage's layers behind an input of ``in_channels``."""
+        op, kernel, stride, expand, out = self.op, self.kernel, self.stride, self.expand_ratio, self.channels
+        identity = self.skip == "identity"
+        residual = identity and stride == 1 and in_channels == out
+        first = LayerSpec(op, kernel, stride, expand, in_channels, out, self.se_ratio, residual)
+        rest = LayerSpec(op, kernel, 1, expand, out, out, self.se_ratio, identity)
+        return (first,) + (rest,) * (self.repeats - 1)
+
+    def __str__(self) -> str:
+        op = f"mb{self.expand_ratio}" if self.op == "mbconv" else self.op
+        text = f"{op}_r{self.repeats}_k{self.kernel}_s{self.stride}_c{self.channels}"
+        if self.se_ratio:
+            text += f"_se{self.se_ratio!r}"
+        return text if self.skip == "identity" else text + "_noskip"
+
+    @classmethod
+    def parse(cls, text: str) -> StageSpec:
+        """The inverse of ``str``.
+
+        Raises:
+            ValueError: if ``text`` does not have that form, or a value is out of range.
+        """
+        match = _STAGE_TEXT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"a stage must read like {_STAGE_EXAMPLE!r}, got {text!r}")
+        op, expand, repeats, kernel, stride, channels, se, noskip = match.groups()
+        return cls(
+            op="mbconv" if expand else op,
+            repeats=int(repeats),
+            kernel=int(kernel),
+            stride=int(stride),
+            expand_ratio=int(expand or 1),
+            channels=int(channels),
+            se_ratio=float(se or 0),
+            skip="none" if noskip else "identity",
+        )
+
+
+_STAGE_EXAMPLE = "mb6_r2_k3_s2_c24_se0.25"
+_STAGE_TEXT = re.compile(
+    r"(mb([0-9]+)|conv|linear)_r([0-9]+)_k([0-9]+)_s([0-9]+)_c([0-9]+)(?:_se([0-9.]+(?:e-?[0-9]+)?))?(_noskip)?"
+)
+_ARCH_TEXT = re.compile(r"res([0-9]+)-([a-z]+)-stem([0-9]+)(?:s([0-9]+))?-(.+)-head([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchSpec:
+    """A whole network: 3x3 stem, stages, 1x1 head, pooling, dropout, classifier.
+
+    ``str(arch)`` and ``ArchSpec.parse`` are inverse, and the text needs no quoting in a shell.
+
+    Args:
+        stages: at least one.
+        stem_channels: outputs of the 3x3 stem convolution.
+        head_channels: outputs of the 1x1 convolution before pooling.
+        resolution: side of the (square) input image, in pixels.
+        activation: ``silu`` or ``relu``, everywhere in the network.
+        stem_stride: 2 as in MobileNet and EfficientNet, or 1 for small images.
+
+    Raises:
+        ValueError: with the rule and the value, if a field is out of range.
+    """
+
+    stages: tuple[StageSpec, ...]
+    stem_channels: int
+    head_channels: int
+    resolution: int
+    activation: str
+    stem_stride: int = 2
+
+    def __post_init__(self) -> None:
+        if not self.stages or not all(isinstance(stage, StageSpec) for stage in self.stages):
+            raise ValueError(f"stages must be one StageSpec or more, got {self.stages!r}")
+        object.__setattr__(self, "stages", tuple(self.stages))
+        _require_positive_int("stem_channels", self.stem_channels)
+        _require_positive_int("head_channels", self.head_channels)
+        _require_positive_int("resolution", self.resolution)
+        _require("activation", self.activation, ACTIVATIONS)
+        _require("stem_stride", self.stem_stride, STRIDES)
+
+    def layers(self) -> tuple[LayerSpec, ...]:
+        """Every layer between stem and head, in order."""
+        layers: tuple[LayerSpec, ...] = ()
+        in_channels = self.stem_channels
+        for stage in self.stages:
+            layers += stage.layers(in_channels)
+            in_channels = stage.channels
+        return layers
+
+    def __str__(self) -> str:
+        stem = f"stem{self.stem_channels}" + ("s1" if self.stem_stride == 1 else "")
+        stages = "-".join(str(stage) for stage in self.stages)
+        return f"res{self.resolution}-{self.activation}-{stem}-{stages}-head{self.head_channels}"
+
+    @classmethod
+    def parse(cls, text: str) -> ArchSpec:
+        """The inverse of ``str``.
+
+        Raises:
+            ValueError: if ``text`` does not have that form, or a value is out of range.
+        """
+        match = _ARCH_TEXT.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                f"an architecture must read like 'res224-silu-stem32-{_STAGE_EXAMPLE}-head1280', got {text!r}"
+            )
+        resolution, activation, stem, stem_stride, stages, head = match.groups()
+        return cls(
+            stages=tuple(StageSpec.parse(stage) for stage in stages.split("-")),
+            stem_channels=int(stem),
+            head_channels=int(head),
+            resolution=int(resolution),
+            activation=activation,
+            stem_stride=int(stem_stride or 2),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values, stages as objects."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> ArchSpec:
+        """The inverse of ``to_json``; also reads ``nas show --json`` and ``best.json`` by their ``arch``.
+
+        Raises:
+            ValueError: if a field is missing, unknown or out of range.
+        """
+        if isinstance(data, str):
+            return cls.parse(data)
+        if isinstance(data, Mapping) and "arch" in data:
+            return cls.from_json(data["arch"])
+        fields = _fields(cls, data)
+        if not isinstance(fields["stages"], (list, tuple)):
+            raise ValueError(f"stages must be a list, got {fields['stages']!r}")
+        fields["stages"] = tuple(StageSpec(**_fields(StageSpec, stage)) for stage in fields["stages"])
+        return cls(**fields)
+
+    def dumps(self) -> str:
+        """``to_json`` as text."""
+        return json.dumps(self.to_json())
+
+
+def _fields(kind: type, data: object) -> dict[str, Any]:
+    """``data`` as arguments of the dataclass ``kind``; ValueError names what is missing or unknown."""
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{kind.__name__} must be a JSON object, got {data!r}")
+    fields = dataclasses.fields(kind)
+    missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in data]
+    unknown = sorted(set(data) - {f.name for f in fields})
+    if missing or unknown:
+        raise ValueError(
+            f"{kind.__name__} has the keys {[f.name for f in fields]}; missing {missing}, unknown {unknown}"
+        )
+    return dict(data)
+
+
+def canonical(arch: ArchSpec) -> ArchSpec:
+    """The one spec among all that build the same network, so that equal networks are equal keys.
+
+    Neighbouring stages that are one stage in all but name are joined (240 channels are both
+    1.25 x 192 and 0.75 x 320), and ``skip`` is ``identity`` where no layer could tell.
+    """
+    stages: list[StageSpec] = []
+    layers = list(arch.layers())
+    while layers:
+        first, *layers = layers
+        follower = first._replace(stride=1, in_channels=first.channels)
+        if first.stride == 1 and first.in_channels == first.channels:
+            identity = first.residual  # the first layer already shows the stage's skip
+        else:
+            identity = not (layers and layers[0] == follower._replace(residual=False))
+        follower = follower._replace(residual=identity)
+        repeats = 1
+        while layers and layers[0] == follower:
+            layers.pop(0)
+            repeats += 1
+        skip = "identity" if identity else "none"
+        op, kernel, stride, expand_ratio, _, channels, se_ratio, _ = first
+        stages.append(StageSpec(op, repeats, kernel, stride, expand_ratio, channels, se_ratio, skip))
+    return dataclasses.replace(arch, stages=tuple(stages))

@@ -1,0 +1,135 @@
+"""Closed-form cost of a network: multiply-adds, parameters, activations.
+
+Counting convention, for one image: ``flops`` are the multiply-adds of convolutions and linear
+layers (biases, BN, pooling, activation functions and additions are not counted), ``params`` are
+the trainable weights, ``activations`` the output elements of convolutions and linear layers.
+EfficientNet-B0 at 224 px with 1000 classes: 385,814,752 flops, 5,288,548 params.
+
+fvcore's ``by_operator()["conv"] + ["linear"]`` is the same number; its default total adds BN and
+pooling (401.7M for B0). Every op of ``search_spaces.network`` has its twin here.
+
+Source of the activations measure: Radosavovic et al. 2020, arXiv:2003.13678, sec. 3.3.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from search_spaces.arch import ArchSpec, StageSpec
+
+
+class Cost(NamedTuple):
+    """What one forward pass of one image takes.
+
+    flops: multiply-adds of convolutions and linear layers.
+    params: trainable weights (BN's two per channel included, its running statistics not).
+    activations: output elements of convolutions and linear layers.
+    """
+
+    flops: int
+    params: int
+    activations: int
+
+
+def conv_cost(in_channels: int, channels: int, kernel: int, area: int) -> tuple[int, int, int]:
+    """A convolution without bias, and BN, over ``area`` output positions."""
+    weights = kernel * kernel * in_channels * channels
+    return weights * area, weights + 2 * channels, channels * area
+
+
+def se_cost(channels: int, squeezed: int) -> tuple[int, int, int]:
+    """Pool to 1x1, a 1x1 convolution down to ``squeezed`` channels and one back, both with bias."""
+    weights = 2 * channels * squeezed
+    return weights, weights + squeezed + channels, squeezed + channels
+
+
+def se_channels(in_channels: int, se_ratio: float) -> int:
+    """Width of the squeeze: a share of the layer's *input* channels, at least 1.
+
+    Source: tensorflow/tpu, efficientnet_model.py, ``MBConvBlock._build``.
+    """
+    return max(1, int(in_channels * se_ratio))
+
+
+def mbconv_cost(
+    in_channels: int, channels: int, kernel: int, expand_ratio: int, se_ratio: float, area_in: int, area: int
+) -> tuple[int, int, int]:
+    """Expand (dropped at ratio 1), depthwise, squeeze-and-excitation, linear projection."""
+    inside = in_channels * expand_ratio
+    weights = kernel * kernel * inside
+    flops = (weights + inside * channels) * area
+    params = weights + inside * channels + 2 * (inside + channels)
+    activations = (inside + channels) * area
+    if expand_ratio != 1:
+        weights = in_channels * inside
+        flops += weights * area_in
+        params += weights + 2 * inside
+        activations += inside * area_in
+    if se_ratio:
+        se_flops, se_params, se_activations = se_cost(inside, se_channels(in_channels, se_ratio))
+        return flops + se_flops, params + se_params, activations + se_activations
+    return flops, params, activations
+
+
+def layer_cost(stage: StageSpec, in_channels: int, area_in: int, area: int) -> tuple[int, int, int]:
+    """One layer of ``stage`` from ``area_in`` to ``area`` positions: flops, params, activations."""
+    channels = stage.channels
+    if stage.op == "mbconv":
+        return mbconv_cost(
+            in_channels, channels, stage.kernel, stage.expand_ratio, stage.se_ratio, area_in, area
+        )
+    flops, params, activations = conv_cost(in_channels, channels, stage.kernel, area)
+    if stage.se_ratio:
+        se_flops, se_params, se_activations = se_cost(channels, se_channels(in_channels, stage.se_ratio))
+        return flops + se_flops, params + se_params, activations + se_activations
+    return flops, params, activations
+
+
+def stage_cost(stage: StageSpec, in_channels: int, size: int) -> tuple[int, int, int, int]:
+    """A whole stage on an input of side ``size``: flops, params, activations, and its output's side.
+
+    Odd kernels padded by half of themselves give ``ceil(size / stride)``, as TF's SAME does.
+    """
+    out = -(-size // stage.stride)
+    area = out * out
+    flops, params, activations = layer_cost(stage, in_channels, size * size, area)
+    more = stage.repeats - 1
+    if more:  # all layers behind the first are alike
+        f, p, a = layer_cost(stage, stage.channels, area, area)
+        return flops + more * f, params + more * p, activations + more * a, out
+    return flops, params, activations, out
+
+
+def head_cost(arch: ArchSpec, in_channels: int, size: int, num_classes: int) -> tuple[int, int, int]:
+    """Head and classifier behind stages that end with ``in_channels`` maps of side ``size``."""
+    flops, params, activations = conv_cost(in_channels, arch.head_channels, 1, size * size)
+    weights = arch.head_channels * num_classes
+    return flops + weights, params + weights + num_classes, activations + num_classes
+
+
+def stem_cost(arch: ArchSpec, image_channels: int = 3) -> tuple[int, int, int, int]:
+    """The stem on an image: flops, params, activations, and its output's side."""
+    size = -(-arch.resolution // arch.stem_stride)
+    return (*conv_cost(image_channels, arch.stem_channels, 3, size * size), size)
+
+
+def cost(arch: ArchSpec, num_classes: int = 1000, in_channels: int = 3) -> Cost:
+    """Multiply-adds, parameters and activations of ``build_network(arch, num_classes, in_channels)``.
+
+    Raises:
+        ValueError: if ``num_classes`` or ``in_channels`` is below 1.
+    """
+    if num_classes < 1 or in_channels < 1:
+        raise ValueError(
+            f"num_classes and in_channels must be at least 1, got {num_classes} and {in_channels}"
+        )
+    flops, params, activations, size = stem_cost(arch, in_channels)
+    channels = arch.stem_channels
+    for stage in arch.stages:
+        f, p, a, size = stage_cost(stage, channels, size)
+        flops += f
+        params += p
+        activations += a
+        channels = stage.channels
+    f, p, a = head_cost(arch, channels, size, num_classes)
+    return Cost(flops + f, params + p, activations + a)

@@ -1,0 +1,75 @@
+"""MnasNet's factorised hierarchical space: one layer design per stage, repeated.
+
+Seven stages around a MobileNetV2 skeleton; per stage the operation, kernel, squeeze-and-
+excitation, skip, number of layers and filter multiplier are chosen, strides are fixed.
+
+Source: Tan et al. 2019, arXiv:1807.11626, sec. 4.1; option lists as released in
+google/vertex-ai-nas, tunable_mnasnet_search_space.py. EfficientNet searches the same space
+(arXiv:1905.11946, sec. 4); its B0 has 112 and 192 channels, which no multiple of MobileNetV2's
+skeleton reaches, so the default skeleton is B0's own. Pooling skips are left out: no published
+network of the family uses them (arXiv:2104.00298, sec. 3.3).
+"""
+
+from __future__ import annotations
+
+import functools
+
+from search_spaces.arch import ArchSpec, StageSpec, round_channels
+from search_spaces.space import Choice, Decision, SearchSpace, Slot, staged
+
+STRIDES = (1, 2, 2, 2, 1, 2, 1)
+OPERATIONS = {
+    "conv": ("conv", 1),
+    "mbconv1": ("mbconv", 1),
+    "mbconv3": ("mbconv", 3),
+    "mbconv6": ("mbconv", 6),
+}
+
+
+def _stage(
+    stride: int,
+    skeleton_channels: int,
+    op: str,
+    kernel: int,
+    se: float,
+    skip: str,
+    layers: int,
+    filters: float,
+) -> StageSpec:
+    name, expand_ratio = OPERATIONS[op]
+    channels = round_channels(filters * skeleton_channels)
+    return StageSpec(name, layers, kernel, stride, expand_ratio, channels, se, skip)
+
+
+def mnas_space(
+    name: str,
+    channels: tuple[int, ...],
+    layers: tuple[int, ...],
+    activation: str = "silu",
+    resolution: int = 224,
+) -> SearchSpace:
+    """The space around a skeleton of ``channels`` and ``layers`` per stage."""
+    slots = []
+    for number, (stride, skeleton, base) in enumerate(zip(STRIDES, channels, layers, strict=True), 1):
+        options: dict[str, tuple[Choice, ...]] = {
+            "op": tuple(OPERATIONS),
+            "kernel": (3, 5),
+            "se": (0.0, 0.25),
+            "skip": ("identity", "none"),
+            "layers": (base - 1, base, base + 1) if base > 1 else (1, 2),
+            "filters": (0.75, 1.0, 1.25),
+        }
+        decisions = tuple(Decision(f"stage{number}_{key}", choices) for key, choices in options.items())
+        slots.append(Slot(decisions, functools.partial(_stage, stride, skeleton)))
+    frame = functools.partial(
+        ArchSpec, stem_channels=32, head_channels=1280, resolution=resolution, activation=activation
+    )
+    return staged(name, slots, frame)
+
+
+MOBILENET_V2_LAYERS = (1, 2, 3, 4, 3, 3, 1)
+MNAS = mnas_space("mnas", (16, 24, 40, 80, 112, 192, 320), MOBILENET_V2_LAYERS)
+MNAS_MOBILENET_V2 = mnas_space(
+    "mnas-mobilenet-v2", (16, 24, 32, 64, 96, 160, 320), MOBILENET_V2_LAYERS, "relu"
+)
+MNAS_A1 = mnas_space("mnas-a1", (16, 24, 40, 80, 112, 160, 320), (1, 2, 3, 4, 2, 3, 1), "relu")

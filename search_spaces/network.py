@@ -1,0 +1,171 @@
+"""``build_network``: an ``ArchSpec`` as an ``nn.Module``. Shapes: B images, C channels, H = W pixels.
+
+Tensors come in network order: stem, then per layer expand, depthwise, SE, project, then head
+and classifier. Every op has its closed-form twin in ``search_spaces.cost``.
+
+Source: tensorflow/tpu, efficientnet_model.py (blocks, initialisation, BN, stochastic depth).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.arch import ArchSpec, LayerSpec
+from search_spaces.cost import se_channels
+
+ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU}
+BN_EPSILON = 1e-3
+BN_MOMENTUM = 0.01  # torch's convention; TF's 0.99
+
+
+def conv_bn(
+    in_channels: int,
+    channels: int,
+    kernel: int,
+    stride: int = 1,
+    groups: int = 1,
+    activation: str | None = None,
+) -> nn.Sequential:
+    """Convolution without bias, BN, and ``activation`` unless None: `[B, C, H, H]` -> `[B, C', H', H']`."""
+    modules: list[nn.Module] = [
+        nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(channels, eps=BN_EPSILON, momentum=BN_MOMENTUM),
+    ]
+    if activation is not None:
+        modules.append(ACTIVATIONS[activation](inplace=True))
+    return nn.Sequential(*modules)
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales each channel by a gate computed from all channels' means.
+
+    Source: Hu et al. 2018, arXiv:1709.01507.
+    """
+
+    def __init__(self, channels: int, squeezed: int, activation: str) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.activation = ACTIVATIONS[activation](inplace=True)
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = x.mean((2, 3), keepdim=True)  # [B, C, 1, 1]
+        gate: Tensor = self.expand(self.activation(self.reduce(means)))
+        return x * gate.sigmoid()
+
+
+class Layer(nn.Module):
+    """One ``LayerSpec``; ``drop_rate`` is the chance to skip a residual branch for one image.
+
+    Source of stochastic depth: Huang et al. 2016, arXiv:1603.09382, as in EfficientNet's code.
+    """
+
+    def __init__(self, spec: LayerSpec, activation: str, drop_rate: float) -> None:
+        super().__init__()
+        inside = spec.in_channels * spec.expand_ratio
+        modules: dict[str, nn.Module] = {}
+        if spec.op == "mbconv":
+            if spec.expand_ratio != 1:
+                modules["expand"] = conv_bn(spec.in_channels, inside, 1, activation=activation)
+            modules["depthwise"] = conv_bn(inside, inside, spec.kernel, spec.stride, inside, activation)
+        elif spec.op == "conv":
+            inside = spec.channels
+            modules["conv"] = conv_bn(
+                spec.in_channels, inside, spec.kernel, spec.stride, activation=activation
+            )
+        else:
+            modules["linear"] = conv_bn(spec.in_channels, spec.channels, spec.kernel, spec.stride)
+        if spec.se_ratio:
+            squeezed = se_channels(spec.in_channels, spec.se_ratio)
+            modules["se"] = SqueezeExcitation(inside, squeezed, activation)
+        if spec.op == "mbconv":
+            modules["project"] = conv_bn(inside, spec.channels, 1)
+        for name, module in modules.items():
+            self.add_module(name, module)
+        self.residual = spec.residual
+        self.drop_rate = drop_rate if spec.residual else 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for module in self.children():
+            y = module(y)
+        if not self.residual:
+            return y
+        if self.training and self.drop_rate:
+            survival = 1 - self.drop_rate
+            keep = torch.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype) < survival  # [B, 1, 1, 1]
+            y = y / survival * keep
+        return x + y
+
+
+class Network(nn.Module):
+    """Images `[B, in_channels, H, H]` to logits `[B, num_classes]`."""
+
+    def __init__(
+        self, arch: ArchSpec, num_classes: int, in_channels: int, dropout: float, stochastic_depth: float
+    ) -> None:
+        super().__init__()
+        activation = arch.activation
+        self.stem = conv_bn(in_channels, arch.stem_channels, 3, arch.stem_stride, activation=activation)
+        specs = arch.layers()
+        # The rate grows linearly with depth: layer i of n is dropped at stochastic_depth * i / n.
+        self.layers = nn.Sequential(
+            *(Layer(spec, activation, stochastic_depth * i / len(specs)) for i, spec in enumerate(specs))
+        )
+        self.head = conv_bn(specs[-1].channels, arch.head_channels, 1, activation=activation)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(arch.head_channels, num_classes)
+        initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.head(self.layers(self.stem(x)))
+        logits: Tensor = self.classifier(self.dropout(x.mean((2, 3))))
+        return logits
+
+
+def initialize(network: nn.Module) -> None:
+    """EfficientNet's initialisation: conv N(0, 2 / fan_out), linear U(+-1/sqrt(outputs)), biases 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            # TF counts a depthwise kernel's fan_out as k * k * 1.
+            fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+            nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / fan_out))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
+            bound = 1 / math.sqrt(module.out_features)
+            nn.init.uniform_(module.weight, -bound, bound)
+            nn.init.zeros_(module.bias)
+
+
+def build_network(
+    arch: ArchSpec,
+    num_classes: int,
+    in_channels: int = 3,
+    *,
+    dropout: float = 0.0,
+    stochastic_depth: float = 0.0,
+) -> Network:
+    """The network of ``arch``, initialised from torch's global generator.
+
+    Args:
+        num_classes: outputs of the classifier.
+        in_channels: of the images.
+        dropout: before the classifier; EfficientNet's B0 has 0.2.
+        stochastic_depth: drop rate that layer n of n would have; EfficientNet has 0.2.
+
+    Raises:
+        ValueError: if a count is below 1, or a rate is outside [0, 1).
+    """
+    if num_classes < 1 or in_channels < 1:
+        raise ValueError(
+            f"num_classes and in_channels must be at least 1, got {num_classes} and {in_channels}"
+        )
+    if not 0 <= dropout < 1 or not 0 <= stochastic_depth < 1:
+        raise ValueError(
+            f"dropout and stochastic_depth must lie in [0, 1), got {dropout} and {stochastic_depth}"
+        )
+    return Network(arch, num_classes, in_channels, dropout, stochastic_depth)

@@ -1,0 +1,71 @@
+"""Published networks as specs.
+
+Sources: tensorflow/tpu, efficientnet_builder.py (B0's blocks, the family's coefficients) and
+mnasnet_models.py (A1, B1); Sandler et al. 2018, arXiv:1801.04381, table 2 (MobileNetV2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from search_spaces.arch import ArchSpec, StageSpec, canonical, round_channels, round_repeats
+
+EFFICIENTNET_COEFFICIENTS = {
+    # name: (width, depth, resolution, dropout)
+    "efficientnet-b0": (1.0, 1.0, 224, 0.2),
+    "efficientnet-b1": (1.0, 1.1, 240, 0.2),
+    "efficientnet-b2": (1.1, 1.2, 260, 0.3),
+    "efficientnet-b3": (1.2, 1.4, 300, 0.3),
+    "efficientnet-b4": (1.4, 1.8, 380, 0.4),
+    "efficientnet-b5": (1.6, 2.2, 456, 0.4),
+    "efficientnet-b6": (1.8, 2.6, 528, 0.5),
+    "efficientnet-b7": (2.0, 3.1, 600, 0.5),
+}
+
+
+def _network(stages: str, activation: str) -> ArchSpec:
+    return canonical(ArchSpec.parse(f"res224-{activation}-stem32-{stages.replace(' ', '-')}-head1280"))
+
+
+EFFICIENTNET_B0 = _network(
+    "mb1_r1_k3_s1_c16_se0.25 mb6_r2_k3_s2_c24_se0.25 mb6_r2_k5_s2_c40_se0.25 mb6_r3_k3_s2_c80_se0.25 "
+    "mb6_r3_k5_s1_c112_se0.25 mb6_r4_k5_s2_c192_se0.25 mb6_r1_k3_s1_c320_se0.25",
+    "silu",
+)
+
+
+def resize(arch: ArchSpec, width: float = 1.0, depth: float = 1.0, resolution: int | None = None) -> ArchSpec:
+    """``arch`` with channels x width, repeats x depth and another ``resolution``, rounded as in EfficientNet."""
+
+    def stage(spec: StageSpec) -> StageSpec:
+        return dataclasses.replace(
+            spec, channels=round_channels(spec.channels * width), repeats=round_repeats(spec.repeats * depth)
+        )
+
+    return dataclasses.replace(
+        arch,
+        stages=tuple(stage(spec) for spec in arch.stages),
+        stem_channels=round_channels(arch.stem_channels * width),
+        head_channels=round_channels(arch.head_channels * width),
+        resolution=resolution or arch.resolution,
+    )
+
+
+PRESETS = {
+    **{name: resize(EFFICIENTNET_B0, w, d, r) for name, (w, d, r, _) in EFFICIENTNET_COEFFICIENTS.items()},
+    "mnasnet-a1": _network(
+        "mb1_r1_k3_s1_c16 mb6_r2_k3_s2_c24 mb3_r3_k5_s2_c40_se0.25 mb6_r4_k3_s2_c80 "
+        "mb6_r2_k3_s1_c112_se0.25 mb6_r3_k5_s2_c160_se0.25 mb6_r1_k3_s1_c320",
+        "relu",
+    ),
+    "mnasnet-b1": _network(
+        "mb1_r1_k3_s1_c16 mb3_r3_k3_s2_c24 mb3_r3_k5_s2_c40 mb6_r3_k5_s2_c80 "
+        "mb6_r2_k3_s1_c96 mb6_r4_k5_s2_c192 mb6_r1_k3_s1_c320",
+        "relu",
+    ),
+    "mobilenet-v2": _network(
+        "mb1_r1_k3_s1_c16 mb6_r2_k3_s2_c24 mb6_r3_k3_s2_c32 mb6_r4_k3_s2_c64 "
+        "mb6_r3_k3_s1_c96 mb6_r3_k3_s2_c160 mb6_r1_k3_s1_c320",
+        "relu",
+    ),
+}

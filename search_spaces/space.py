@@ -1,0 +1,193 @@
+"""A search space is data, named decisions, plus one pure function from choices to an ``ArchSpec``.
+
+    actions (indices) --decode--> choices --build--> ArchSpec --encode--> actions
+
+Controllers see only the decisions.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical
+
+Choice = str | int | float
+Actions = tuple[int, ...]
+"""One index into ``choices`` per decision."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One named choice.
+
+    Raises:
+        ValueError: if there is nothing to choose from, or a choice stands there twice.
+    """
+
+    name: str
+    choices: tuple[Choice, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "choices", tuple(self.choices))
+        if not self.choices or len(set(self.choices)) != len(self.choices):
+            raise ValueError(f"decision {self.name!r} needs distinct choices, got {self.choices}")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in the network: its decisions, and the stage that their choices give (None: nothing there).
+
+    Every stage of a slot has the same stride.
+    """
+
+    decisions: tuple[Decision, ...]
+    stage: Callable[..., StageSpec | None]
+
+    @functools.cached_property
+    def stages(self) -> dict[Actions, StageSpec | None]:
+        """Every combination of this slot's actions and its stage, the last decision changing fastest."""
+        return {
+            actions: self.stage(*(d.choices[a] for d, a in zip(self.decisions, actions, strict=True)))
+            for actions in itertools.product(*(range(len(d.choices)) for d in self.decisions))
+        }
+
+    def actions_for(self, in_channels: int) -> dict[tuple[LayerSpec, ...], Actions]:
+        """The first actions that give these layers behind ``in_channels``."""
+        found: dict[tuple[LayerSpec, ...], Actions] = {}
+        for actions, stage in self.stages.items():
+            found.setdefault(stage.layers(in_channels) if stage else (), actions)
+        return found
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Named decisions and the network that their choices build.
+
+    Args:
+        name: the key in ``SPACES``.
+        decisions: in the order in which a controller takes them.
+        build: the chosen values, one per decision, to a network.
+        slots: the stages of ``build``, if it goes slot by slot; they make ``encode`` and the
+            vectorised cost fast. See ``staged``.
+        num_classes: of the task that the space was published for; costs count this classifier.
+    """
+
+    name: str
+    decisions: tuple[Decision, ...]
+    build: Callable[[tuple[Choice, ...]], ArchSpec]
+    slots: tuple[Slot, ...] = ()
+    num_classes: int = 1000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decisions", tuple(self.decisions))
+        names = [decision.name for decision in self.decisions]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"space {self.name!r} needs decisions of distinct names, got {names}")
+
+    @property
+    def size(self) -> int:
+        """The number of action sequences; distinct networks are fewer where choices coincide."""
+        return math.prod(len(decision.choices) for decision in self.decisions)
+
+    def sample(self, rng: np.random.Generator) -> Actions:
+        """Actions drawn uniformly, each decision by itself."""
+        return tuple(int(rng.integers(len(decision.choices))) for decision in self.decisions)
+
+    def check(self, actions: Sequence[int]) -> Actions:
+        """``actions`` as a tuple of ints.
+
+        Raises:
+            ValueError: if there is not one index per decision, or an index is out of range.
+        """
+        if len(actions) != len(self.decisions):
+            raise ValueError(f"space {self.name!r} takes {len(self.decisions)} actions, got {len(actions)}")
+        for decision, action in zip(self.decisions, actions, strict=True):
+            if int(action) != action or not 0 <= action < len(decision.choices):
+                raise ValueError(
+                    f"{decision.name} must be an index in [0, {len(decision.choices)}), got {action!r}"
+                )
+        return tuple(map(int, actions))
+
+    def choices(self, actions: Sequence[int]) -> tuple[Choice, ...]:
+        """The chosen values, one per decision."""
+        return tuple(d.choices[a] for d, a in zip(self.decisions, self.check(actions), strict=True))
+
+    def decode(self, actions: Sequence[int]) -> ArchSpec:
+        """The network of ``actions``; actions that give the same network give equal specs.
+
+        Raises:
+            ValueError: as ``check``.
+        """
+        return canonical(self.build(self.choices(actions)))
+
+    def encode(self, arch: ArchSpec) -> Actions:
+        """The first actions that decode to ``arch`` (up to spelling: ``canonical`` decides).
+
+        Raises:
+            ValueError: if the space does not hold ``arch``.
+        """
+        wanted = canonical(arch)
+        for actions in _parse_layers(self.slots, wanted) if self.slots else self._all_actions():
+            if self.decode(actions) == wanted:
+                return actions
+        raise ValueError(f"space {self.name!r} does not hold {arch}")
+
+    def _all_actions(self) -> Iterator[Actions]:
+        if self.size > 1_000_000:
+            raise ValueError(
+                f"space {self.name!r} has no slots and is too large to search ({self.size:,} sequences)"
+            )
+        return itertools.product(*(range(len(d.choices)) for d in self.decisions))
+
+
+def staged(
+    name: str,
+    slots: Sequence[Slot],
+    frame: Callable[[tuple[StageSpec, ...]], ArchSpec],
+    num_classes: int = 1000,
+) -> SearchSpace:
+    """A space whose networks are ``frame`` around one stage per slot, each chosen by its own decisions."""
+    decisions = tuple(decision for slot in slots for decision in slot.decisions)
+    return SearchSpace(
+        name, decisions, functools.partial(_build_slots, tuple(slots), frame), tuple(slots), num_classes
+    )
+
+
+def _build_slots(
+    slots: tuple[Slot, ...], frame: Callable[[tuple[StageSpec, ...]], ArchSpec], choices: tuple[Choice, ...]
+) -> ArchSpec:
+    stages, left = [], iter(choices)
+    for slot in slots:
+        stage = slot.stage(*itertools.islice(left, len(slot.decisions)))
+        if stage is not None:
+            stages.append(stage)
+    return frame(tuple(stages))
+
+
+def _parse_layers(slots: tuple[Slot, ...], arch: ArchSpec) -> Iterator[Actions]:
+    """Every way to read the layers of ``arch`` as one run of layers per slot."""
+    layers = arch.layers()
+
+    def parse(slot: int, start: int, in_channels: int) -> Iterator[Actions]:
+        if slot == len(slots):
+            if start == len(layers):
+                yield ()
+            return
+        for run, actions in _actions_for(slots[slot], in_channels).items():
+            end = start + len(run)
+            if layers[start:end] == run:
+                for rest in parse(slot + 1, end, run[-1].channels if run else in_channels):
+                    yield actions + rest
+
+    return parse(0, 0, arch.stem_channels)
+
+
+@functools.lru_cache(maxsize=256)
+def _actions_for(slot: Slot, in_channels: int) -> dict[tuple[LayerSpec, ...], Actions]:
+    return slot.actions_for(in_channels)
