@@ -1,1 +1,33 @@
-"""."""
+"""Neural architecture search and compound scaling.
+
+    from nas import open_run
+    run = open_run("runs/first")
+    run.pareto()    # DataFrame
+
+Exceptions are drawn in ``nas.errors``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import InputError, NasError, RunError
+
+if TYPE_CHECKING:
+    from nas.objective import Objective
+    from nas.run import Run, open_run
+
+__all__ = ["InputError", "NasError", "Objective", "Run", "RunError", "open_run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports pandas only for those who read runs: ``nas --help`` does not."""
+    if name in ("Run", "open_run"):
+        import nas.run
+
+        return getattr(nas.run, name)
+    if name == "Objective":
+        from nas.objective import Objective
+
+        return Objective
+    raise AttributeError(f"module 'nas' has no attribute {name!r}")

@@ -1,1 +1,1 @@
-"""."""
+"""Compound scaling: from one network to a family."""

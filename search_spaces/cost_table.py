@@ -48,7 +48,7 @@ class CostTable:
                 raise ValueError(
                     f"the stages of a slot must have one stride, got output sides {sorted(sizes)}"
                 )
-            radix = np.cumprod([1] + [len(d.choices) for d in reversed(slot.decisions)][:-1])[::-1]
+            radix = np.cumprod([1, *(len(d.choices) for d in slot.decisions[:0:-1])])[::-1]
             self.slots.append((radix, costs, follows))
             channels, size = outputs, sizes.pop()
         self.head = np.array(
@@ -70,7 +70,8 @@ class CostTable:
             or (matrix >= limits).any()
         ):
             raise ValueError(
-                f"actions must be a matrix [N, {len(limits)}] of indices below {limits}, got shape {matrix.shape}"
+                f"actions must be a matrix [N, {len(limits)}] of indices below {limits}, "
+                f"got shape {matrix.shape}"
             )
         total = np.repeat(self.stem[None], len(matrix), axis=0)  # [N, 3]
         entering = np.zeros(len(matrix), np.int64)  # [N]: which channels enter the current slot

@@ -35,7 +35,7 @@ EFFICIENTNET_B0 = _network(
 
 
 def resize(arch: ArchSpec, width: float = 1.0, depth: float = 1.0, resolution: int | None = None) -> ArchSpec:
-    """``arch`` with channels x width, repeats x depth and another ``resolution``, rounded as in EfficientNet."""
+    """``arch`` with channels x width, repeats x depth, another ``resolution``; rounded as in EfficientNet."""
 
     def stage(spec: StageSpec) -> StageSpec:
         return dataclasses.replace(

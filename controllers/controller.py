@@ -1,0 +1,79 @@
+"""What a controller is: it proposes actions, is told rewards, and can be saved and restored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from search_spaces import Actions, Cost, SearchSpace
+
+Objective = Callable[[float, float], float]
+"""(accuracy, flops) -> reward."""
+Price = Callable[[Actions], Cost]
+"""The exact cost of a network, known before it is trained."""
+
+
+class Controller(Protocol):
+    """An optimiser over categorical decisions.
+
+    Any number of asks may be pending, and results may come in any order, late, or never. The same
+    seed and the same sequence of calls give the same asks, in any process.
+    """
+
+    def ask(self) -> Actions:
+        """The next actions to try, one index per decision."""
+
+    def tell(self, actions: Actions, reward: float | None) -> None:
+        """The result of one trial; None if it failed.
+
+        Actions that were never asked are welcome (a warm start). If the same actions are pending
+        several times, each tell answers the oldest of these asks.
+
+        Raises:
+            ValueError: if ``actions`` are not of the space, or ``reward`` is not finite.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next asks depend on: plain values and numpy arrays, safe to pickle."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue exactly as the controller whose ``state_dict`` this is, whatever the own seed.
+
+        Raises:
+            ValueError: if the state is of another controller, space or other settings.
+        """
+
+
+def checked_reward(reward: float | None) -> float | None:
+    """``reward`` as a float, or None.
+
+    Raises:
+        ValueError: if it is not finite; a trial that diverged is told as None.
+    """
+    if reward is None:
+        return None
+    if not math.isfinite(reward):
+        raise ValueError(f"reward must be finite, or None for a failed trial, got {reward!r}")
+    return float(reward)
+
+
+def identity(name: str, space: SearchSpace, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a saved state and the controller that loads it must have in common."""
+    return {
+        "controller": name,
+        "space": space.name,
+        "decisions": [[decision.name, len(decision.choices)] for decision in space.decisions],
+        "settings": dict(settings),
+    }
+
+
+def check_identity(own: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Refuse the state of another controller.
+
+    Raises:
+        ValueError: naming the first part of ``identity`` that differs.
+    """
+    for key, value in own.items():
+        if state.get(key) != value:
+            raise ValueError(f"the state to load must have {key} {value!r}, got {state.get(key)!r}")

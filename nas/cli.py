@@ -1,0 +1,324 @@
+"""The command ``nas``. Exit codes: 0 done, 1 the run failed, 2 wrong input, 130 interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from nas.errors import InputError, NasError
+
+if TYPE_CHECKING:
+    from search_spaces import ArchSpec
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Neural architecture search and compound scaling: find your B0, then scale it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, show_default="as many as fit", help="Trials at a time.")
+]
+CpusOption = Annotated[float, typer.Option(help="CPUs of a trial; its threads are the whole ones.")]
+GpusOption = Annotated[
+    float | None,
+    typer.Option(show_default="1 where there are GPUs", help="GPUs of a trial; 0.25 lets four share one."),
+]
+
+
+def parse_count(text: str) -> float:
+    """``400M``, ``0.4G`` or ``4e8`` as a number."""
+    scale = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}.get(text[-1:].lower())
+    try:
+        return float(text[:-1]) * scale if scale else float(text)
+    except ValueError:
+        raise InputError(f"--target-flops must be a number like 400M, 0.4G or 4e8, got {text!r}") from None
+
+
+def pairs(option: str, texts: list[str] | None) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping."""
+    values: dict[str, str] = {}
+    for text in texts or []:
+        name, _, values[name] = text.partition("=")
+        if not (name and values[name]):
+            raise InputError(f"{option} must read NAME=VALUE, got {text!r}")
+    return values
+
+
+def checked(make: Callable[[], T], option: str = "--") -> T:
+    """``make()``, its ValueError as the user's. Our dataclasses' texts begin with the field."""
+    try:
+        return make()
+    except ValueError as error:
+        text = str(error)
+        if option == "--":
+            name, rest = text.split(" ", 1)
+            raise InputError(f"--{name.replace('_', '-')} {rest}") from None
+        raise InputError(f"{option}: {text}") from None
+
+
+@app.command()
+def search(
+    space: Annotated[str, typer.Option(help="Search space, see nas spaces.")],
+    data: Annotated[
+        str, typer.Option(help="Images: digits, or npz:FILE with train_x and train_y.")
+    ] = "digits",
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1, show_default="24, or 1000 with a table or predictor", help="Networks to propose."
+        ),
+    ] = None,
+    target_flops: Annotated[
+        str, typer.Option(metavar="COUNT", help="The budget T, in multiply-adds.")
+    ] = "400M",
+    exponent: Annotated[
+        float | None,
+        typer.Option(show_default="-0.07, hard: -1", help="How much cost counts against accuracy."),
+    ] = None,
+    reward: Annotated[
+        str,
+        typer.Option(
+            help="soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|."
+        ),
+    ] = "soft",
+    controller: Annotated[str, typer.Option(help="Who proposes: rnn (PPO), random or evolution.")] = "rnn",
+    controller_settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A setting of the controller, e.g. update_every=10."
+        ),
+    ] = None,
+    evaluator: Annotated[
+        str,
+        typer.Option(help="Accuracies: train, table:FILE (look up) or predictor:FILE (fit a regression)."),
+    ] = "train",
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Of the short training, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.",
+        ),
+    ] = None,
+    confirm: Annotated[
+        int,
+        typer.Option(min=0, help="Networks to train again at the end, to measure seed noise; 0 for none."),
+    ] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random in the run.")] = 0,
+    run: Annotated[
+        Path | None, typer.Option(show_default="runs/TIME-SPACE", help="The run's directory; must not exist.")
+    ] = None,
+    workers: WorkersOption = None,
+    cpus_per_trial: CpusOption = 1.0,
+    gpus_per_trial: GpusOption = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            show_default="local; inline with a table or predictor",
+            help="local: Ray on this machine. auto: the running Ray cluster. inline: no Ray, one by one.",
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Search a space for the best network: propose, train, reward, learn.
+
+    Example: nas search --space mnas
+    """
+    from controllers import parse_settings
+    from nas import launch
+    from nas.config import Resources, Settings
+    from nas.objective import Objective
+    from nas.proxy import Proxy
+    from nas.screen import Screen
+
+    trains = evaluator == "train"
+    settings = Settings(
+        space=space,
+        trials=trials or (24 if trains else 1000),
+        data=absolute(data),
+        evaluator=absolute(evaluator),
+        controller=controller,
+        objective=checked(lambda: Objective(parse_count(target_flops), exponent, reward)),
+        proxy=checked(lambda: parse_settings(Proxy, pairs("--proxy", proxy)), "--proxy"),
+        seed=seed,
+        confirmations=confirm if trains else 0,
+        controller_settings=pairs("--set", controller_settings),
+        resources=checked(
+            lambda: Resources(
+                address or ("local" if trains else "inline"), workers, cpus_per_trial, gpus_per_trial
+            )
+        ),
+    )
+    directory = run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{space}"
+    with Screen(quiet=quiet) as screen, interruptible(directory, screen.say):
+        screen.finished(launch.start(settings, directory, screen))
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    workers: WorkersOption = None,
+    cpus_per_trial: Annotated[
+        float | None, typer.Option(show_default="as before", help="As for nas search.")
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(show_default="as before", help="As for nas search.")
+    ] = None,
+    address: Annotated[str | None, typer.Option(show_default="as before", help="As for nas search.")] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Finish an interrupted search, exactly as it would have gone."""
+    import dataclasses
+
+    from nas import launch
+    from nas.config import read_settings
+    from nas.screen import Screen
+
+    given: dict[str, Any] = {
+        "workers": workers,
+        "cpus_per_trial": cpus_per_trial,
+        "gpus_per_trial": gpus_per_trial,
+        "address": address,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    before = read_settings(run).resources
+    resources = checked(lambda: dataclasses.replace(before, **changes))
+    with Screen(quiet=quiet) as screen, interruptible(run, screen.say):
+        screen.finished(launch.resume(run, screen, resources))
+
+
+@app.command()
+def report(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Show a run's Pareto front and write it to RUN/pareto.csv; works while the search runs."""
+    from rich.console import Console
+
+    from nas.run import open_run
+    from nas.screen import print_report, summary
+
+    opened = open_run(run)
+    opened.write_pareto()
+    if as_json:
+        typer.echo(json.dumps(summary(opened), indent=2))
+    else:
+        print_report(Console(highlight=False), opened)
+
+
+@app.command()
+def show(
+    arch: Annotated[
+        str, typer.Argument(metavar="ARCH", help="A preset, a run, a JSON file, or an architecture's text.")
+    ],
+    classes: Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a network: its stages, FLOPs, parameters, activations."""
+    from rich.console import Console
+
+    import reports
+    from search_spaces import cost
+
+    spec = find_arch(arch)
+    price = cost(spec, classes)
+    if as_json:
+        typer.echo(
+            json.dumps({"arch": str(spec), **price._asdict(), "resolution": spec.resolution}, indent=2)
+        )
+    else:
+        console = Console(highlight=False)
+        console.print(reports.stage_table(spec, classes))
+        console.print(
+            f"\n{price.flops:,} FLOPs (multiply-adds), {price.params:,} params, {price.activations:,} "
+            f"activations at {spec.resolution} px with {classes} classes, {spec.activation}\n\n{spec}",
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def spaces() -> None:
+    """List the search spaces, their sizes, and the networks that have names."""
+    from rich.console import Console
+
+    import reports
+    from search_spaces import PRESETS, SPACES
+
+    console = Console(highlight=False)
+    console.print(reports.space_table(SPACES.values()))
+    console.print(f"Presets: {', '.join(PRESETS)}", soft_wrap=True)
+
+
+def find_arch(text: str) -> ArchSpec:
+    """The network that ``text`` names, wherever it stands.
+
+    Raises:
+        InputError: if it is no preset, no run, no JSON file with an architecture, and no architecture.
+    """
+    from nas.errors import unknown
+    from search_spaces import PRESETS, ArchSpec
+
+    if text in PRESETS:
+        return PRESETS[text]
+    path = Path(text)
+    if path.is_dir():
+        from nas.run import open_run
+
+        return open_run(path).best()
+    if path.is_file():
+        try:
+            return ArchSpec.from_json(json.loads(path.read_text()))
+        except (OSError, ValueError) as error:
+            raise InputError(f"ARCH must be a JSON file with an architecture ({error}): {path}") from None
+    if text.startswith("res") and "-stem" in text:
+        try:
+            return ArchSpec.parse(text)
+        except ValueError as error:
+            raise InputError(f"ARCH: {error}") from None
+    raise InputError(f"ARCH is no file, no architecture's text, and an {unknown('preset', text, PRESETS)}")
+
+
+def absolute(source: str) -> str:
+    """``kind:FILE`` with the file's absolute path, so that a run can be resumed from anywhere."""
+    kind, colon, file = source.partition(":")
+    return f"{kind}:{Path(file).expanduser().absolute()}" if colon and file else source
+
+
+@contextlib.contextmanager
+def interruptible(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """On Ctrl-C or SIGTERM, says how to go on; every finished trial is in the journal by then."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (directory / "run.db").exists():
+            say(f"Interrupted; what was finished is kept. Go on with: nas resume {directory}")
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    """Runs the command; a user's mistake is one line on stderr and exit code 2."""
+    usage_error: Any = typer.BadParameter.__bases__[0]  # of whichever click typer brings along
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(prog_name="nas", standalone_mode=False)
+    except NasError as error:
+        typer.echo(f"nas: {error}", err=True)
+        code = 2 if isinstance(error, InputError) else 1
+    except usage_error as error:
+        typer.echo(f"nas: {error.format_message()}", err=True)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,166 @@
+"""What a run was asked to do: every argument resolved, as ``config.json`` keeps it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nas.errors import InputError
+from nas.objective import Objective
+from nas.proxy import Proxy
+
+ADDRESSES = ("local", "auto", "inline")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where trials run, and what each is given.
+
+    Args:
+        address: ``local`` starts Ray on this machine, ``auto`` joins the running cluster, ``inline``
+            trains in this process.
+        workers: trials at a time; None takes as many as fit.
+        cpus_per_trial: a trial's torch threads are its whole CPUs, at least one.
+        gpus_per_trial: fractions share a GPU; None takes a whole one each where there are any.
+
+    Raises:
+        ValueError: with the rule and the value, if a field is out of range.
+    """
+
+    address: str = "local"
+    workers: int | None = None
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.address not in ADDRESSES:
+            raise ValueError(f"address must be one of {ADDRESSES}, got {self.address!r}")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        if not 0 < self.cpus_per_trial < float("inf"):
+            raise ValueError(f"cpus_per_trial must be positive, got {self.cpus_per_trial}")
+        gpus = self.gpus_per_trial
+        if gpus is not None and not (0 <= gpus <= 1 or gpus == int(gpus)):
+            raise ValueError(f"gpus_per_trial must be a share of one GPU or a whole number, got {gpus}")
+        if self.address == "inline" and self.workers not in (None, 1):
+            raise ValueError(f"workers must be 1 with --address inline, got {self.workers}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides how a search goes; the same settings, on one worker, give the same trials."""
+
+    space: str
+    trials: int
+    data: str
+    evaluator: str
+    controller: str
+    objective: Objective
+    proxy: Proxy
+    seed: int = 0
+    confirmations: int = 0
+    controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    resources: Resources = Resources()
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Settings:
+        """The inverse of ``to_json``; further keys are left alone.
+
+        Raises:
+            KeyError, TypeError, ValueError: if a field is missing, unknown or out of range.
+        """
+        values = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+        values["objective"] = Objective(**values["objective"])
+        values["proxy"] = Proxy(**values["proxy"])
+        values["resources"] = Resources(**values["resources"])
+        return cls(**values)
+
+
+def write_config(directory: Path, settings: Settings, **facts: Any) -> None:
+    """Writes ``config.json``: the settings, ``facts`` about the run, and where it runs."""
+    config = {**settings.to_json(), **facts, "command": sys.argv, "environment": environment()}
+    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """The ``config.json`` of a run.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
+    path = directory / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"RUN must have a readable config.json ({error}): {directory}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"RUN must have a JSON object in its config.json: {directory}")
+    return config
+
+
+def read_settings(directory: Path) -> Settings:
+    """The settings in ``config.json``.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
+    try:
+        return Settings.from_json(read_config(directory))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"RUN must have valid settings in its config.json ({error!r}): {directory}"
+        ) from None
+
+
+def environment() -> dict[str, Any]:
+    """Versions, source commit and hardware, for whoever wants to know why a number came out."""
+    names = ("nas-scaling", "torch", "ray", "numpy", "pandas", "scikit-learn")
+    versions = {"python": platform.python_version()}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "versions": versions,
+        "git_commit": _git_commit(),
+        "hardware": {
+            "machine": platform.machine(),
+            "processor": _processor(),
+            "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "system": platform.platform(),
+        },
+    }
+
+
+def _git_commit() -> str | None:
+    """Of the checkout that nas runs from; None if it was installed."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

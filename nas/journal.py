@@ -1,0 +1,227 @@
+"""``run.db``: everything a run has done, in SQLite. The only truth; all else is rebuilt from it.
+
+    trials         one row per proposal of the controller
+    epochs         learning curves
+    events         asks and tells, in the order in which the controller saw them
+    confirmations  trainings of finished trials on fresh seeds, to measure the noise of a seed
+
+One event is one transaction, committed before the controller or the screen hears of it, so a
+killed search has lost at most what was being trained.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import filelock
+
+from nas.errors import InputError
+from nas.trial import Epoch, Outcome
+from search_spaces import Actions, Cost
+
+APPLICATION_ID = 0x6E617331  # "nas1": SQLite's field for telling whose file this is
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE trials (
+    trial INTEGER PRIMARY KEY, status TEXT NOT NULL, arch TEXT NOT NULL, actions TEXT NOT NULL,
+    accuracy REAL, flops INTEGER, params INTEGER, activations INTEGER, reward REAL,
+    epochs INTEGER, seconds REAL, seed INTEGER, worker TEXT, error TEXT, started TEXT, finished TEXT,
+    repeat_of INTEGER
+);
+CREATE TABLE epochs (
+    trial INTEGER NOT NULL, epoch INTEGER NOT NULL, train_loss REAL, valid_loss REAL, accuracy REAL,
+    seconds REAL, PRIMARY KEY (trial, epoch)
+) WITHOUT ROWID;
+CREATE TABLE events (event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL);
+CREATE TABLE confirmations (
+    trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER, seconds REAL,
+    worker TEXT, error TEXT, finished TEXT, PRIMARY KEY (trial, seed)
+) WITHOUT ROWID;
+"""
+
+
+class Event(NamedTuple):
+    """``ask`` or ``tell`` of a trial; a failed trial is told with reward None."""
+
+    kind: str
+    trial: int
+    reward: float | None
+
+
+class Row(NamedTuple):
+    """What the search remembers of a trial; columns as in ``trials``."""
+
+    trial: int
+    status: str
+    arch: str
+    actions: Actions
+    flops: int
+    seed: int
+    repeat_of: int | None
+    accuracy: float | None = None
+    reward: float | None = None
+    error: str | None = None
+
+
+def now() -> str:
+    """The time in UTC, as ISO text with milliseconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
+    """Opens an existing ``run.db``.
+
+    Raises:
+        InputError: if there is none, it is damaged, or another program or a newer version wrote it.
+    """
+    if not path.is_file():
+        raise InputError(f"RUN must be a directory with a run.db, and there is none in {path.parent}")
+    try:
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}", uri=True, timeout=30
+        )
+        connection.isolation_level = None  # transactions are explicit
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"RUN has a run.db that SQLite cannot read ({error}): {path}") from error
+    if application != APPLICATION_ID:
+        raise InputError(f"RUN has a run.db that nas did not write: {path}")
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"RUN was written by a newer nas (schema {version}, this one knows {SCHEMA_VERSION}): {path}"
+        )
+    return connection
+
+
+class Journal:
+    """The writing end of a ``run.db``; one process at a time.
+
+    Args:
+        directory: the run's, which must exist.
+        create: make a new ``run.db``; otherwise it must be there.
+
+    Raises:
+        InputError: if another process is writing this run, or as ``connect``.
+    """
+
+    def __init__(self, directory: Path, *, create: bool = False) -> None:
+        self._lock = filelock.FileLock(directory / "run.lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise InputError(f"RUN is being written by another process: {directory}") from None
+        path = directory / "run.db"
+        try:
+            if create:
+                self._connection = sqlite3.connect(path, isolation_level=None)
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                with self._transaction():
+                    for statement in _SCHEMA.split(";\n"):
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            else:
+                self._connection = connect(path, write=True)
+                self._connection.execute("PRAGMA journal_mode = WAL")
+        except BaseException:
+            self._lock.release()
+            raise
+        # A crash of the process loses nothing; one of the machine at most the last events, never the file.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Without readers this folds the log into run.db, a single file that can be copied.
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+        self._connection.close()
+        self._lock.release()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def ask(self, row: Row, cost: Cost) -> None:
+        """The controller proposed ``row.actions``, and the trial is ``running`` or ``waiting``."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO trials (trial, status, arch, actions, flops, params, activations, seed, started,"
+                " repeat_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    row.trial,
+                    row.status,
+                    row.arch,
+                    json.dumps(row.actions),
+                    *cost,
+                    row.seed,
+                    now(),
+                    row.repeat_of,
+                ),
+            )
+            db.execute("INSERT INTO events (kind, trial) VALUES ('ask', ?)", (row.trial,))
+
+    def epoch(self, trial: int, epoch: Epoch) -> None:
+        """One more point of the learning curve; a trial that is trained again overwrites its old ones."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)", (trial, *epoch))
+
+    def tell(self, row: Row, outcome: Outcome) -> None:
+        """The trial has become ``row``, ``done`` or ``failed``."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE trials SET status = ?, accuracy = ?, reward = ?, epochs = ?, seconds = ?, worker = ?,"
+                " error = ?, finished = ? WHERE trial = ?",
+                (
+                    *(row.status, row.accuracy, row.reward, outcome.epochs, outcome.seconds, outcome.worker),
+                    *(row.error, now(), row.trial),
+                ),
+            )
+            db.execute(
+                "INSERT INTO events (kind, trial, reward) VALUES ('tell', ?, ?)", (row.trial, row.reward)
+            )
+
+    def confirm(self, trial: int, seed: int, outcome: Outcome) -> None:
+        """The network of ``trial`` was trained once more, on ``seed``."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(trial, seed, outcome.accuracy, outcome.epochs, outcome.seconds),
+                    *(outcome.worker, outcome.error, now()),
+                ),
+            )
+
+    def rows(self) -> list[Row]:
+        """Every trial so far, in order."""
+        rows = self._connection.execute(f"SELECT {', '.join(Row._fields)} FROM trials ORDER BY trial")  # noqa: S608
+        return [Row(*row)._replace(actions=tuple(json.loads(row[3]))) for row in rows]
+
+    def events(self) -> list[Event]:
+        """Every ask and tell so far, in order."""
+        return [
+            Event(*row)
+            for row in self._connection.execute("SELECT kind, trial, reward FROM events ORDER BY event")
+        ]
+
+    def confirmed(self) -> set[tuple[int, int]]:
+        """The (trial, seed) pairs that were confirmed."""
+        return set(self._connection.execute("SELECT trial, seed FROM confirmations"))

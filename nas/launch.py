@@ -1,0 +1,228 @@
+"""Starts and resumes searches: everything is checked first, then the directory is made, then trials run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sqlite3
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import controllers
+from nas.config import Resources, Settings, read_config, read_settings, write_config
+from nas.errors import InputError, RunError, unknown
+from nas.evaluators import Predictor, Table, Training
+from nas.executors import run_inline
+from nas.journal import Journal
+from nas.run import Run
+from nas.search import Search
+from search_spaces import SPACES, SearchSpace, cost
+
+if TYPE_CHECKING:
+    from nas.screen import Screen
+
+EvaluatorKind = Training | Table | Predictor
+
+
+def start(settings: Settings, directory: Path, screen: Screen) -> Run:
+    """A new search, in a directory that does not exist yet.
+
+    Raises:
+        InputError: if something asked for cannot be had; then nothing has been made.
+        RunError: if the first trials all fail.
+    """
+    space = find_space(settings.space)
+    settings = resolve_controller(settings)
+    if directory.exists():
+        raise InputError(f"--run must be a directory that does not exist yet, got {directory}")
+    with ExitStack() as stack:
+        evaluator, resources = prepare(settings, space, stack, screen)
+        try:
+            directory.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(
+                f"--run must be a directory that can be made ({error.strerror}), got {directory}"
+            ) from None
+        price = {
+            "num_classes": space.num_classes,
+            "resolution": space.decode([0] * len(space.decisions)).resolution,
+        }
+        write_config(directory, settings, cost=price, input_sha256=fingerprint(evaluator))
+        journal = stack.enter_context(Journal(directory, create=True))
+        run(make_search(settings, space, journal, screen), evaluator, resources, screen)
+    return finish(directory)
+
+
+def resume(directory: Path, screen: Screen, resources: Resources | None = None) -> Run:
+    """Goes on with an interrupted search, exactly as it would have gone.
+
+    Raises:
+        InputError: if there is no such run, it is finished, or another process is writing it.
+        RunError: if the first trials all fail.
+    """
+    with ExitStack() as stack:
+        settings = read_settings(directory)
+        space = find_space(settings.space)
+        journal = stack.enter_context(Journal(directory))
+        try:
+            search = make_search(settings, space, journal, screen)
+        except (sqlite3.DatabaseError, ValueError, LookupError) as error:
+            raise InputError(f"RUN has a run.db that cannot be resumed ({error}): {directory}") from error
+        if search.done:
+            raise InputError(f"RUN must be unfinished, and all {settings.trials} trials are: {directory}")
+        if not search.replayed_exactly:
+            screen.say(
+                "The controller's arithmetic differs here from where the run began: it goes on, not exactly."
+            )
+        evaluator, fitted = prepare(settings, space, stack, screen, resources)
+        if read_config(directory).get("input_sha256") != fingerprint(evaluator):
+            raise InputError(
+                f"RUN began with other contents of {settings.data} or {settings.evaluator}: {directory}"
+            )
+        run(search, evaluator, fitted, screen)
+    return finish(directory)
+
+
+def find_space(name: str) -> SearchSpace:
+    """The search space ``name``; InputError if there is none."""
+    if name not in SPACES:
+        raise InputError(f"--space: {unknown('space', name, SPACES)}")
+    return SPACES[name]
+
+
+def resolve_controller(settings: Settings) -> Settings:
+    """``settings`` with every setting of the controller; InputError if one, or the controller, is unknown."""
+    name = settings.controller
+    if name not in controllers.CONTROLLERS:
+        raise InputError(f"--controller: {unknown('controller', name, controllers.CONTROLLERS)}")
+    try:
+        kind = controllers.CONTROLLERS[name].settings
+        given = controllers.parse_settings(kind, settings.controller_settings)
+    except ValueError as error:
+        raise InputError(f"--set: {error}") from None
+    return dataclasses.replace(settings, controller_settings=dataclasses.asdict(given))
+
+
+def make_controller(settings: Settings, space: SearchSpace) -> controllers.Controller:
+    """The controller of ``settings``, told what is known before any training: objective and prices."""
+    return controllers.make(
+        settings.controller,
+        space,
+        seed=settings.seed,
+        objective=settings.objective,
+        price=lambda actions: cost(space.decode(actions), space.num_classes),
+        settings=settings.controller_settings,
+    )
+
+
+def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen: Screen) -> Search:
+    """The search of ``settings``, with whatever its journal already has."""
+    return Search(
+        space,
+        make_controller(settings, space),
+        settings.objective,
+        journal,
+        trials=settings.trials,
+        seed=settings.seed,
+        confirmations=settings.confirmations,
+        on_finish=screen.on_finish,
+    )
+
+
+def prepare(
+    settings: Settings,
+    space: SearchSpace,
+    stack: ExitStack,
+    screen: Screen,
+    resources: Resources | None = None,
+) -> tuple[EvaluatorKind, Resources]:
+    """The evaluator, and the resources that are really there; starts or joins Ray if it is to be used."""
+    kind, _, file = settings.evaluator.partition(":")
+    resources = resources or settings.resources
+    check_gpus(resources, trains=kind == "train")
+    if kind in ("table", "predictor") and file:
+        evaluator: EvaluatorKind = (Table if kind == "table" else Predictor)(Path(file), space)
+        if isinstance(evaluator, Predictor):
+            screen.say(
+                f"Predictor: Kendall tau {evaluator.kendall_tau:.3f} on {evaluator.rows} networks (5 folds)"
+            )
+    elif kind == "train" and not file:
+        from nas.data import load_data
+
+        try:
+            data = load_data(settings.data, seed=settings.seed)
+        except ValueError as error:
+            raise InputError(f"--data: {error}") from None
+        evaluator = Training(data, settings.proxy)
+    else:
+        raise InputError(
+            f"--evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}"
+        )
+    if resources.address != "inline":
+        from nas.ray_tune import cluster
+
+        resources = stack.enter_context(cluster(resources))
+    return evaluator, resources
+
+
+def check_gpus(resources: Resources, *, trains: bool) -> None:
+    """InputError if this machine lacks the GPUs asked for; a cluster's are counted when it is joined."""
+    if not resources.gpus_per_trial or resources.address == "auto":
+        return
+    if not trains:
+        raise InputError(
+            f"--gpus-per-trial must be 0 where nothing is trained, got {resources.gpus_per_trial:g}"
+        )
+    import torch
+
+    if resources.gpus_per_trial > torch.cuda.device_count():
+        raise InputError(
+            f"--gpus-per-trial must be at most the {torch.cuda.device_count()} GPUs of this machine, "
+            f"got {resources.gpus_per_trial:g}"
+        )
+
+
+def run(search: Search, evaluator: EvaluatorKind, resources: Resources, screen: Screen) -> None:
+    """Runs the search to its end."""
+    screen.start(search)
+    if resources.address == "inline":
+        run_inline(search, evaluator)
+    else:
+        from nas.ray_tune import run_ray
+
+        run_ray(search, evaluator, resources)
+    if search.gave_up is not None:
+        raise RunError(search.gave_up)
+
+
+def finish(directory: Path) -> Run:
+    """Writes what is rebuilt from ``run.db``: ``best.json`` and ``pareto.csv``."""
+    run = Run(directory)
+    best = run.best_trial()
+    keys = ("arch", "flops", "params", "activations", "trial", "accuracy", "reward")
+    described: dict[str, Any] = {key: best[key] for key in keys}
+    described["resolution"] = run.best().resolution
+    described["space"] = run.config["space"]
+    (directory / "best.json").write_text(
+        json.dumps(described, indent=2, default=lambda value: value.item()) + "\n"
+    )
+    run.write_pareto()
+    return run
+
+
+def fingerprint(evaluator: EvaluatorKind) -> str:
+    """SHA-256 of the images or the table behind an evaluator."""
+    digest = hashlib.sha256()
+    if isinstance(evaluator, Training):
+        for array in (
+            evaluator.data.train_x,
+            evaluator.data.train_y,
+            evaluator.data.valid_x,
+            evaluator.data.valid_y,
+        ):
+            digest.update(array.tobytes())
+    else:
+        digest.update(evaluator.file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,60 @@
+"""The reward: accuracy against cost, MnasNet's trade-off with FLOPs in place of latency."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+EXPONENTS = {"soft": -0.07, "hard": -1.0, "abs": -0.07}
+"""Every kind of reward and the exponent that it has unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """``objective(accuracy, flops)`` is the reward of a network; x is its FLOPs / ``target_flops``.
+
+    soft: ``accuracy * x ** exponent``. -0.07 lets twice the cost pay for about 5 % relative accuracy.
+    hard: ``accuracy * max(x, 1) ** exponent``: free up to the target, MnasNet's -1 behind it.
+    abs:  ``accuracy + exponent * |x - 1|``: pulls towards the target from both sides.
+
+    Args:
+        target_flops: T, multiply-adds of one image.
+        exponent: w (the factor beta in ``abs``); None takes the kind's own, -0.07, -1 or -0.07.
+        kind: ``soft``, ``hard`` or ``abs``.
+
+    Raises:
+        ValueError: if the kind is unknown, ``target_flops`` is not positive or ``exponent`` not finite.
+
+    Source: Tan et al. 2019, arXiv:1807.11626, eq. 2-3 (soft, hard); Bender et al. 2020,
+    arXiv:2008.06120, sec. 3 (abs).
+    """
+
+    target_flops: float
+    exponent: float | None = None
+    kind: str = "soft"
+
+    def __post_init__(self) -> None:
+        if self.kind not in EXPONENTS:
+            raise ValueError(f"reward must be one of {tuple(EXPONENTS)}, got {self.kind!r}")
+        if not (math.isfinite(self.target_flops) and self.target_flops > 0):
+            raise ValueError(f"target_flops must be positive and finite, got {self.target_flops}")
+        if self.exponent is None:
+            object.__setattr__(self, "exponent", EXPONENTS[self.kind])
+        elif not math.isfinite(self.exponent):
+            raise ValueError(f"exponent must be a finite number, got {self.exponent}")
+
+    def __call__(self, accuracy: float, flops: float) -> float:
+        """The reward of a network with ``accuracy`` in [0, 1] and ``flops`` > 0.
+
+        Raises:
+            ValueError: if ``accuracy`` or ``flops`` is out of range.
+        """
+        if not 0 <= accuracy <= 1:
+            raise ValueError(f"accuracy must lie in [0, 1], got {accuracy}")
+        if not flops > 0:
+            raise ValueError(f"flops must be positive, got {flops}")
+        assert self.exponent is not None
+        ratio = flops / self.target_flops
+        if self.kind == "abs":
+            return accuracy + self.exponent * abs(ratio - 1)
+        return float(accuracy * (max(ratio, 1.0) if self.kind == "hard" else ratio) ** self.exponent)

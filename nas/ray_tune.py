@@ -1,0 +1,188 @@
+"""Trials as trials of Ray Tune: one warm actor per worker, our controller behind a ``Searcher``.
+
+Tune decides when and where a trial runs; what was asked, told and measured lives in our journal.
+So everything that Tune would write is switched off: its snapshots lose what finished since the
+last one, and its directory per trial makes thousands of files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from nas.config import Resources
+from nas.errors import InputError
+from nas.search import Search
+from nas.trial import Epoch, Evaluator, Outcome, Trial, steps
+
+# Ray reads these once, when it is imported.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.update(
+    RAY_AIR_NEW_OUTPUT="0",  # the old progress output can be silenced, the new one cannot
+    RAY_CHDIR_TO_TRIAL_DIR="0",
+    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+    TUNE_DISABLE_SIGINT_HANDLER="1",  # Ctrl-C is ours: stop, keep everything, say how to resume
+    TUNE_GLOBAL_CHECKPOINT_S=str(10**9),
+    TUNE_PRINT_ALL_TRIAL_ERRORS="0",
+)
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+
+class _NetworkTrial(tune.Trainable):
+    """One actor that trains network after network; a step is an epoch, or the outcome."""
+
+    def setup(  # type: ignore[override]  # with_parameters adds the rest
+        self, config: dict[str, Any], evaluator: Evaluator, threads: int
+    ) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        self.evaluator = evaluator
+        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.steps = steps(self.evaluator, new_config["trial"], self.worker)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        step = next(self.steps)
+        return {"step": step, "done": isinstance(step, Outcome)}
+
+
+class _SearchSearcher(Searcher):
+    """Tune's view of a ``Search``; a slot is a place among the trials at a time, and names a directory."""
+
+    def __init__(self, search: Search, workers: int) -> None:
+        super().__init__(metric="step", mode="max")
+        self.search = search
+        self.trials: dict[str, tuple[Trial, int]] = {}
+        self.free = list(range(workers))
+
+    def suggest(self, trial_id: str) -> Any:
+        trial = self.search.next()
+        if trial is None:
+            return Searcher.FINISHED if self.search.done else None
+        slot = self.free.pop()
+        self.trials[trial_id] = trial, slot
+        return {"trial": trial, "slot": slot}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        if isinstance(result["step"], Epoch):
+            self.search.epoch(self.trials[trial_id][0], result["step"])
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        step = result["step"] if result else None
+        if not isinstance(step, Outcome):
+            step = Outcome(None, 0, 0.0, "", "the worker died (killed, perhaps for memory)")
+        trial, slot = self.trials.pop(trial_id)
+        self.free.append(slot)
+        self.search.finish(trial, step)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing goes into Tune's snapshots: the journal has it all."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing, likewise."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Never called: ``nas resume`` replays the journal."""
+
+
+class _RemoveDirectory(tune.Callback):
+    """Removes a trial's directory at its end, so that the next trial of this slot can have it."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        shutil.rmtree(trial.local_path, ignore_errors=True)
+
+    on_trial_error = on_trial_complete
+
+
+@contextlib.contextmanager
+def cluster(resources: Resources) -> Iterator[Resources]:
+    """Ray, started or joined, and the resources with nothing left open.
+
+    Raises:
+        InputError: if there is no cluster to join, or it lacks what a trial or the workers need.
+    """
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        ray.init(
+            address="local" if resources.address == "local" else "auto",
+            include_dashboard=False if resources.address == "local" else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except ConnectionError as error:
+        raise InputError(f"--address auto must find a running Ray cluster ({error})") from None
+    try:
+        yield _fit(resources, ray.cluster_resources())
+    finally:
+        ray.shutdown()
+
+
+def _fit(resources: Resources, available: dict[str, float]) -> Resources:
+    cpus, gpus = available.get("CPU", 0.0), available.get("GPU", 0.0)
+    gpus_per_trial = resources.gpus_per_trial
+    if gpus_per_trial is None:
+        gpus_per_trial = 1.0 if gpus else 0.0
+    if gpus_per_trial > gpus:
+        raise InputError(
+            f"--gpus-per-trial must be at most the {gpus:g} GPUs there are, got {gpus_per_trial:g}"
+        )
+    if resources.cpus_per_trial > cpus:
+        raise InputError(
+            f"--cpus-per-trial must be at most the {cpus:g} CPUs there are, got {resources.cpus_per_trial:g}"
+        )
+    fitting = cpus / resources.cpus_per_trial
+    if gpus_per_trial:
+        fitting = min(fitting, gpus / gpus_per_trial)
+    most = max(1, int(fitting + 1e-9))
+    workers = resources.workers or most
+    if workers > most:
+        raise InputError(
+            f"--workers must be at most {most} ({cpus:g} CPUs at {resources.cpus_per_trial:g}, "
+            f"{gpus:g} GPUs at {gpus_per_trial:g} a trial), got {workers}"
+        )
+    return Resources(resources.address, workers, resources.cpus_per_trial, gpus_per_trial)
+
+
+def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
+    """Runs the search's trials on the cluster that ``cluster`` has opened."""
+    trainable = tune.with_parameters(
+        _NetworkTrial, evaluator=evaluator, threads=max(1, int(resources.cpus_per_trial))
+    )
+    assert resources.workers is not None
+    with tempfile.TemporaryDirectory(prefix="nas-tune-") as directory:
+        tune.Tuner(
+            tune.with_resources(
+                trainable, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial or 0}
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=_SearchSearcher(search, resources.workers),
+                num_samples=-1,
+                max_concurrent_trials=resources.workers,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: f"slot{trial.config['slot']}",
+            ),
+            run_config=tune.RunConfig(
+                storage_path=directory,
+                name="nas",
+                verbose=0,
+                callbacks=[_RemoveDirectory()],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        ).fit()

@@ -1,0 +1,155 @@
+"""What a person sees of a search: progress while it runs, the front when it is over."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+import reports
+from nas.journal import Row
+from nas.run import Run
+from nas.search import Search
+from nas.trial import Outcome
+
+PLAIN_LINES = 200
+"""A search prints about so many lines where there is no terminal, however many its trials."""
+
+
+class Screen:
+    """A progress bar on a terminal, plain lines elsewhere, nothing if ``quiet``."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(quiet=quiet, highlight=False)
+        self.best: Row | None = None
+        self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
+        self.search: Search | None = None
+        self.told = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            console=self.console,
+            refresh_per_second=4,
+            disable=quiet or not self.console.is_terminal,
+        )
+        self._task = self._progress.add_task("Starting", total=None, state="")
+
+    def __enter__(self) -> Screen:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def say(self, text: str) -> None:
+        """One line, above the bar if there is one; wrapped only by the terminal itself."""
+        self.console.print(Text(text), soft_wrap=True)
+
+    def start(self, search: Search) -> None:
+        """The search begins, or goes on with what it has."""
+        self.search = search
+        for row in search.rows.values():
+            if row.status in ("done", "failed"):
+                self._count(row)
+        self._progress.update(self._task, description="Searching", total=search.trials)
+        self._update()
+
+    def on_finish(self, row: Row, outcome: Outcome) -> None:
+        """A trial has finished."""
+        record = self._count(row)
+        self._update()
+        if self.search is None or self.console.is_terminal or self.console.quiet:
+            return
+        every = math.ceil(self.search.trials / PLAIN_LINES)
+        if row.status == "failed" and row.repeat_of is None:
+            self.say(f"trial {row.trial}: failed: {row.error}")
+        elif record or row.trial % every == 0:
+            again = f", as trial {row.repeat_of}" if row.repeat_of is not None else ""
+            self.say(
+                f"trial {row.trial}: accuracy {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
+                f"reward {row.reward:.4f}{' (best so far)' if record else ''}, {outcome.seconds:.1f} s{again}"
+            )
+
+    def finished(self, run: Run) -> None:
+        """The front, the best network and how far to believe them."""
+        print_report(self.console, run)
+        if not run.config["confirmations"]:
+            self.say("Nothing was trained, so these accuracies have no seed noise but what their source has.")
+
+    def _count(self, row: Row) -> bool:
+        """Takes a finished trial into best and front; True if it is the best so far."""
+        self.told += 1
+        if row.accuracy is None or row.reward is None:
+            return False
+        flops, accuracy = float(row.flops), row.accuracy
+        if not any(f <= flops and a >= accuracy for f, a in self.front):
+            self.front = [(f, a) for f, a in self.front if not (f >= flops and a <= accuracy)]
+            self.front.append((flops, accuracy))
+        if self.best is not None and self.best.reward is not None and row.reward <= self.best.reward:
+            return False
+        self.best = row
+        return True
+
+    def _update(self) -> None:
+        if self.search is None or self._progress.disable:
+            return
+        best = f"best reward {self.best.reward:.4f}, " if self.best else ""
+        state = f"{best}front {len(self.front)}, {len(self.search.running)} running"
+        confirming = any(trial.confirms for trial in self.search.running)
+        description = "Measuring seed noise" if confirming else "Searching"
+        self._progress.update(self._task, description=description, completed=self.told, state=state)
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """A run in numbers: how many trials, the best one, the front, the noise."""
+    trials = run.trials()
+    noise = run.seed_noise()
+    columns = ["trial", "arch", "accuracy", "flops", "params", "activations", "reward"]
+    front = run.pareto()[columns]
+    return {
+        "run": str(run.directory),
+        "trials": len(trials),
+        "status": {status: int(number) for status, number in trials["status"].value_counts().items()},
+        "repeats": int(trials["repeat_of"].notna().sum()),
+        "best": {column: run.best_trial()[column] for column in columns},
+        "pareto": json.loads(front.to_json(orient="records")),
+        "seed_noise": dataclasses.asdict(noise) if noise else None,
+    }
+
+
+def print_report(console: Console, run: Run) -> None:
+    """The front and the summary of a run."""
+    facts = summary(run)
+    console.print(reports.front_table(run.pareto(), facts["best"]["trial"]))
+    counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items())
+    again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
+    noise = run.seed_noise()
+    lines = [
+        "",
+        f"{facts['trials']} trials: {counts}{again}",
+        f"Best (*, reward {facts['best']['reward']:.4f}): {facts['best']['arch']}",
+        *([str(noise)] if noise else []),
+        f"Everything is in {run.directory}; look at the best with: nas show {run.directory}",
+    ]
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,203 @@
+"""The one search loop: ask, price, train, journal, tell.
+
+    next() -- Trial --> an executor -- epochs, Outcome --> finish()
+
+``Search`` is the loop's state; an executor decides where and when trials run. Each step is
+journalled before the screen learns of it, and a controller is a pure function of its seed and
+the order of asks and tells, so replaying the journal's events restores it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+import numpy as np
+
+from controllers import Controller
+from nas.journal import Journal, Row
+from nas.objective import Objective
+from nas.trial import Epoch, Outcome, Trial
+from search_spaces import ArchSpec, SearchSpace, cost
+
+GIVE_UP_AFTER = 5
+"""So many failures without one success end a search: the fault is then not in the networks."""
+
+MOST_WAITING = 8
+"""Proposals of networks that are being trained just now; behind these, proposing pauses."""
+
+
+def trial_seed(seed: int, trial: int, confirmation: int = 0) -> int:
+    """The seed of one training, the same whenever and wherever it runs."""
+    return int(np.random.SeedSequence([seed, trial, confirmation]).generate_state(1)[0])
+
+
+class Search:
+    """A search in progress, new or resumed from its journal.
+
+    Args:
+        trials: proposals to make in all, those already in the journal included.
+        seed: of the run; each training derives its own from it.
+        confirmations: networks to train once more on another seed when all trials are finished.
+        on_finish: told of every finished trial, after journal and controller.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        controller: Controller,
+        objective: Objective,
+        journal: Journal,
+        *,
+        trials: int,
+        seed: int,
+        confirmations: int = 0,
+        on_finish: Callable[[Row, Outcome], None] | None = None,
+    ) -> None:
+        self.space = space
+        self.controller = controller
+        self.objective = objective
+        self.journal = journal
+        self.trials = trials
+        self.seed = seed
+        self.confirmations = confirmations
+        self.on_finish = on_finish
+        self.rows: dict[int, Row] = {}
+        self.running: set[Trial] = set()
+        self.gave_up: str | None = None
+        self.replayed_exactly = True
+        self._failures = 0  # of this process; a resumed search has new hope
+        self._successes = 0
+        self._queue: deque[Trial] = deque()  # to start before anything new is proposed
+        self._trainer: dict[str, int] = {}  # arch -> the trial that trains it or has trained it
+        self._waiting: defaultdict[int, list[int]] = defaultdict(
+            list
+        )  # trainer -> trials of the same network
+        self._restore()
+
+    @property
+    def done(self) -> bool:
+        """Nothing is running, and nothing will be started any more."""
+        return not (self.running or self._queue) and (self.gave_up is not None or self._left == 0)
+
+    @property
+    def _left(self) -> int:
+        return self.trials - len(self.rows)
+
+    def next(self) -> Trial | None:
+        """The next network to train; None if there is nothing to start now (or ever: ``done``)."""
+        if self.gave_up is not None:
+            return None
+        trial = self._queue.popleft() if self._queue else self._propose()
+        if trial is not None:
+            self.running.add(trial)
+        return trial
+
+    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+        """A running trial has finished an epoch."""
+        if not trial.confirms:
+            self.journal.epoch(trial.trial, epoch)
+
+    def finish(self, trial: Trial, outcome: Outcome) -> None:
+        """A running trial has ended."""
+        self.running.remove(trial)
+        if trial.confirms:
+            self.journal.confirm(trial.trial, trial.seed, outcome)
+            return
+        self._tell(trial.trial, outcome)
+        for twin in self._waiting.pop(trial.trial, []):
+            self._repeat(twin, outcome)
+        self._confirm_when_all_are_told()
+
+    def _propose(self) -> Trial | None:
+        """Asks until the controller names a network that is new to the run."""
+        while self._left and sum(map(len, self._waiting.values())) < MOST_WAITING:
+            actions = self.controller.ask()
+            arch = self.space.decode(actions)
+            number, text = len(self.rows), str(arch)
+            twin = self._trainer.get(text)
+            status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
+            price = cost(arch, self.space.num_classes)
+            seed = trial_seed(self.seed, number)
+            row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin)
+            self.journal.ask(row, price)
+            self.rows[number] = row
+            if twin is None:
+                self._trainer[text] = number
+                return Trial(number, arch, seed)
+            self._follow(row)
+        self._confirm_when_all_are_told()
+        return self._queue.popleft() if self._queue else None
+
+    def _follow(self, row: Row) -> None:
+        """``row`` proposes a network that another trial has trained, or is training."""
+        assert row.repeat_of is not None
+        twin = self.rows[row.repeat_of]
+        if twin.status == "running":
+            self._waiting[twin.trial].append(row.trial)
+        else:
+            self._repeat(row.trial, Outcome(twin.accuracy, 0, 0.0, "", twin.error))
+
+    def _repeat(self, number: int, outcome: Outcome) -> None:
+        """What was measured of a trial's twin is told again, for no time spent."""
+        worker = f"trial {self.rows[number].repeat_of}"
+        self._tell(number, Outcome(outcome.accuracy, 0, 0.0, worker, outcome.error))
+
+    def _tell(self, number: int, outcome: Outcome) -> None:
+        row = self.rows[number]
+        if outcome.accuracy is None:
+            row = row._replace(status="failed", error=outcome.error)
+        else:
+            reward = self.objective(outcome.accuracy, row.flops)
+            row = row._replace(status="done", accuracy=outcome.accuracy, reward=reward)
+        self.journal.tell(row, outcome)
+        self._remember(row)
+        self.controller.tell(row.actions, row.reward)
+        if self.on_finish:
+            self.on_finish(row, outcome)
+        self._failures += row.status == "failed"
+        if self._failures >= GIVE_UP_AFTER and not self._successes:
+            self.gave_up = f"the first {self._failures} trials all failed, the last one with {row.error}"
+            self._queue.clear()
+
+    def _remember(self, row: Row) -> None:
+        self.rows[row.trial] = row
+        self._successes += row.status == "done"
+        if row.status == "failed" and self._trainer.get(row.arch) == row.trial:
+            del self._trainer[row.arch]  # another seed may succeed
+
+    def _confirm_when_all_are_told(self) -> None:
+        """Queues the second trainings, of networks spread evenly over the rewards, the best included.
+
+        Spread and not only the best: those were chosen for their luck too, so training them again
+        would show a drop that is not the noise of a seed.
+        """
+        if self._left or self.running or self._waiting or self._queue or not self.confirmations:
+            return
+        trained = [row for row in self.rows.values() if row.status == "done" and row.repeat_of is None]
+        trained.sort(key=lambda row: (-(row.reward or 0.0), row.trial))
+        picks = np.linspace(0, len(trained) - 1, min(self.confirmations, len(trained))).round().astype(int)
+        confirmed = self.journal.confirmed()
+        for row in (trained[pick] for pick in picks):
+            seed = trial_seed(self.seed, row.trial, 1)
+            if (row.trial, seed) not in confirmed:
+                self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), seed, confirms=True))
+
+    def _restore(self) -> None:
+        """Replays the journal into the controller and queues what was being trained."""
+        journalled = {row.trial: row for row in self.journal.rows()}
+        for event in self.journal.events():
+            row = journalled[event.trial]
+            if event.kind == "ask":
+                self.replayed_exactly &= self.controller.ask() == row.actions
+                self.rows[row.trial] = row._replace(status="running", accuracy=None, reward=None, error=None)
+                self._trainer.setdefault(row.arch, row.trial)
+            else:
+                self._remember(row)
+                self.controller.tell(row.actions, event.reward)
+        for row in list(self.rows.values()):
+            if row.status == "running" and row.repeat_of is not None:
+                self._follow(row)
+            elif row.status == "running":
+                self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), row.seed))
+        self._confirm_when_all_are_told()

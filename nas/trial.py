@@ -1,0 +1,69 @@
+"""One trial: a network and a seed go in, a learning curve and an accuracy come out.
+
+An evaluator is a callable that turns a ``Trial`` into an iterator of epochs; the last epoch's
+accuracy is the trial's. Every executor drives it through ``steps``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from search_spaces import ArchSpec
+
+
+class Epoch(NamedTuple):
+    """One point of a learning curve; what was not measured is None.
+
+    epoch: number of passes over the training images so far.
+    accuracy: top-1 on the validation split, in [0, 1].
+    seconds: of this epoch alone.
+    """
+
+    epoch: int
+    train_loss: float | None
+    valid_loss: float | None
+    accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What an evaluator is given; ``confirms`` marks a second training of a finished trial."""
+
+    trial: int
+    arch: ArchSpec
+    seed: int
+    confirms: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended: with an accuracy, or with an error."""
+
+    accuracy: float | None
+    epochs: int
+    seconds: float
+    worker: str
+    error: str | None = None
+
+
+Evaluator = Callable[[Trial], Iterator[Epoch]]
+
+
+def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | Outcome]:
+    """The epochs of ``trial`` and then, always, its ``Outcome``: an exception is an outcome too."""
+    started = time.perf_counter()
+    epochs, accuracy, error = 0, None, None
+    try:
+        for epoch in evaluator(trial):
+            epochs, accuracy = epoch.epoch, epoch.accuracy
+            yield epoch
+        if accuracy is None or not math.isfinite(accuracy):
+            error = f"the evaluator gave no accuracy but {accuracy}"
+    except Exception as failure:  # noqa: BLE001 - whatever a training raises belongs to its row
+        error = f"{type(failure).__name__}: {failure}"
+    yield Outcome(None if error else accuracy, epochs, time.perf_counter() - started, worker, error)

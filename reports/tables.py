@@ -1,0 +1,101 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+from rich.table import Table
+
+from search_spaces import ArchSpec, SearchSpace
+from search_spaces.cost import head_cost, stage_cost, stem_cost
+
+
+def count(number: float) -> str:
+    """``385814752`` as ``386M``, three digits."""
+    for unit, scale in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * scale:
+            value = number / scale
+            return f"{value:.{max(0, 3 - len(str(int(value + 0.0005))))}f}{unit}"
+    return f"{number:.0f}"
+
+
+def sketch(arch: str) -> str:
+    """The stages in a few characters each: ``6x2k5+`` is MBConv6, two layers, kernel 5, with SE."""
+    spec = ArchSpec.parse(arch)
+    names = {"conv": "c", "linear": "l"}
+    return " ".join(
+        f"{names.get(stage.op, str(stage.expand_ratio))}x{stage.repeats}k{stage.kernel}"
+        + "+" * bool(stage.se_ratio)
+        for stage in spec.stages
+    )
+
+
+def front_table(front: pd.DataFrame, best: int | None = None) -> Table:
+    """A Pareto front, one row per network; ``best`` marks the trial with the highest reward."""
+    table = _table("accuracy", "FLOPs", "params", "reward", first="trial")
+    table.title, table.title_justify = "Pareto front: accuracy against FLOPs", "left"
+    table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
+    for row in front.to_dict("records"):
+        table.add_row(
+            f"{'*' if row['trial'] == best else ''}{row['trial']}",
+            f"{row['accuracy']:.4f}",
+            count(row["flops"]),
+            count(row["params"]),
+            f"{row['reward']:.4f}",
+            sketch(row["arch"]),
+        )
+    return table
+
+
+def stage_table(arch: ArchSpec, num_classes: int = 1000) -> Table:
+    """A network stage by stage, with what each costs."""
+    table = _table(
+        "input",
+        "kernel",
+        "stride",
+        "layers",
+        "channels",
+        "SE",
+        "skip",
+        "FLOPs",
+        "params",
+        "activations",
+        first="stage",
+    )
+    *price, size = stem_cost(arch)
+    layer = map(str, (arch.resolution, 3, arch.stem_stride, 1, arch.stem_channels, "", ""))
+    table.add_row("stem", *layer, *map(count, price))
+    channels = arch.stem_channels
+    for stage in arch.stages:
+        *price, out = stage_cost(stage, channels, size)
+        table.add_row(
+            f"MBConv{stage.expand_ratio}" if stage.op == "mbconv" else stage.op,
+            *map(str, (size, stage.kernel, stage.stride, stage.repeats, stage.channels)),
+            f"{stage.se_ratio:g}" if stage.se_ratio else "",
+            "yes" if any(layer.residual for layer in stage.layers(channels)) else "",
+            *map(count, price),
+        )
+        channels, size = stage.channels, out
+    price = [*head_cost(arch, channels, size, num_classes)]
+    table.add_row("head", f"{size}", "1", "1", "1", f"{arch.head_channels}", "", "", *map(count, price))
+    return table
+
+
+def space_table(spaces: Iterable[SearchSpace]) -> Table:
+    """Search spaces and their sizes."""
+    table = _table("decisions", "action sequences", "resolution", "classes", first="space")
+    for space in spaces:
+        resolution = space.decode([0] * len(space.decisions)).resolution
+        size = f"{space.size:,}" if space.size < 1e6 else f"{space.size:.3g}"
+        table.add_row(space.name, f"{len(space.decisions)}", size, f"{resolution}", f"{space.num_classes}")
+    return table
+
+
+def _table(*numbers: str, first: str) -> Table:
+    """Columns of numbers, behind a first one of names."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(first, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
