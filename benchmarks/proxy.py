@@ -4,7 +4,8 @@
 
 Every field of ``nas.training.Proxy`` is an option. Prints each network's accuracies, Kendall's tau
 between seeds (mean over seed pairs, and a 95 % bootstrap interval over networks), the standard
-deviation between seeds against that between architectures, and the seconds of a trial. One thread.
+deviation between seeds against that between architectures, and the CPU seconds of a trial, which
+runs in one thread. Two processes on one machine's two cores take longer each.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ def main() -> None:
     seconds = np.zeros_like(accuracies)
     for i, arch in enumerate(archs):
         for seed in range(options["seeds"]):
-            started = time.perf_counter()
+            started = time.process_time()
             *_, last = train(arch, data, proxy, seed)
-            seconds[i, seed] = time.perf_counter() - started
+            seconds[i, seed] = time.process_time() - started
             accuracies[i, seed] = last.accuracy
         flops = cost(resize(arch, proxy.width, resolution=proxy.resolution), data.num_classes).flops
         measured = " ".join(f"{accuracy:.4f}" for accuracy in accuracies[i])
@@ -84,7 +85,8 @@ def main() -> None:
     if options["seeds"] > 1 and options["networks"] > 1:
         low, high = bootstrap_interval(accuracies)
         seed_deviation, arch_deviation = deviations(accuracies)
-        print(f"tau between seeds {kendall_between_seeds(accuracies):.3f}, 95 % interval {low:.3f} to {high:.3f}")
+        tau = kendall_between_seeds(accuracies)
+        print(f"tau between seeds {tau:.3f}, 95 % interval {low:.3f} to {high:.3f}")
         print(f"deviation         seeds {seed_deviation:.4f}, architectures {arch_deviation:.4f}")
 
 

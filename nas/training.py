@@ -7,28 +7,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
 
 from nas.data import Dataset, Images
 from search_spaces import ArchSpec, resize
-from search_spaces.network import build_network
+from search_spaces.network import Layer, Network, build_network
 
 BN_MOMENTUM = 0.1  # torch's convention; EfficientNet's 0.01 would need more steps than a proxy has
 EVAL_BATCH = 512
+CURVE_IMAGES = 512  # enough for a curve (standard error 0.02), and cheap
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """What makes a trial short, and its recipe; the defaults are measured (``benchmarks/proxy.py``).
+    """What makes a trial short, and its recipe; the defaults are measured (``benchmarks/proxy.py``, LOG.md).
 
     Args:
         resolution: side of the images, in pixels.
@@ -39,8 +39,6 @@ class Proxy:
         learning_rate: peak of the one-cycle schedule.
         weight_decay: decoupled, on weights of two or more dimensions.
         warmup: share of the steps with a rising learning rate.
-        label_smoothing: of the training loss.
-        ema: decay of the averaged weights per step, 0 for none.
 
     Raises:
         ValueError: with the rule and the value, if a field is out of range.
@@ -48,35 +46,35 @@ class Proxy:
 
     resolution: int = 32
     width: float = 0.25
-    epochs: int = 3
+    epochs: int = 4
     fraction: float = 1.0
-    batch_size: int = 64
-    learning_rate: float = 3e-3
+    batch_size: int = 128
+    learning_rate: float = 0.01
     weight_decay: float = 0.05
-    warmup: float = 0.2
-    label_smoothing: float = 0.0
-    ema: float = 0.0
+    warmup: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("resolution", "epochs"):
-            self._require(
-                name, type(getattr(self, name)) is int and getattr(self, name) >= 1, "an integer >= 1"
-            )
-        self._require("batch_size", type(self.batch_size) is int and self.batch_size >= 2, "an integer >= 2")
-        for name in ("width", "learning_rate"):
-            self._require(name, 0 < getattr(self, name) < math.inf, "positive")
-        self._require("fraction", 0 < self.fraction <= 1, "in (0, 1]")
-        self._require("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more")
-        for name in ("warmup", "label_smoothing", "ema"):
-            self._require(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
-
-    def _require(self, name: str, holds: bool, rule: str) -> None:
-        if not holds:
-            raise ValueError(f"{name} must be {rule}, got {getattr(self, name)!r}")
+        for name, least in (("resolution", 8), ("epochs", 1), ("batch_size", 2)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+        for name, holds, rule in (
+            ("width", 0 < self.width < math.inf, "positive"),
+            ("fraction", 0 < self.fraction <= 1, "in (0, 1]"),
+            ("learning_rate", 0 < self.learning_rate < math.inf, "positive"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
+            ("warmup", 0 <= self.warmup < 1, "in [0, 1)"),
+        ):
+            if not holds:
+                raise ValueError(f"{name} must be {rule}, got {getattr(self, name)!r}")
 
 
 class Epoch(NamedTuple):
-    """One pass; ``accuracy`` is top-1 on the validation part, in [0, 1], or None where it was not measured."""
+    """One pass over the training images; ``seconds`` count from the start of the training.
+
+    ``accuracy`` is top-1, in [0, 1]. The last epoch's, on the whole validation part, is the trial's;
+    earlier ones draw the learning curve, from its first ``CURVE_IMAGES`` images.
+    """
 
     epoch: int
     train_loss: float
@@ -86,67 +84,90 @@ class Epoch(NamedTuple):
 
 
 def train(arch: ArchSpec, data: Dataset, proxy: Proxy, seed: int, device: str = "cpu") -> Iterator[Epoch]:
-    """Train the proxy of ``arch`` from scratch, yielding after each epoch; the last accuracy is the trial's.
+    """Train the proxy of ``arch`` from scratch, yielding after each epoch.
 
     Args:
         arch: the full network; its width and resolution are resized here.
         seed: of the initialisation and the batch order. Equal arguments give equal results on a CPU.
+        device: as torch names it.
 
     Raises:
         ArithmeticError: if the loss is no longer finite.
     """
-    small = resize(arch, width=proxy.width, resolution=proxy.resolution)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = build_network(small, data.num_classes, data.train_x.shape[3])
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = BN_MOMENTUM
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    count = max(proxy.batch_size, round(proxy.fraction * len(data.train_x)))
-    train_x = _pixels(data.train_x[:count], proxy.resolution, device)
-    train_y = torch.from_numpy(data.train_y[:count]).to(device)
-    valid_x = _pixels(data.valid_x, proxy.resolution, device)
-    valid_y = torch.from_numpy(data.valid_y).to(device)
-    mean, std = _statistics(train_x)
-    steps = math.ceil(len(train_x) / proxy.batch_size)
-    optimizer = torch.optim.AdamW(_parameter_groups(network, proxy.weight_decay), lr=proxy.learning_rate)
-    schedule = OneCycleLR(
-        optimizer,
-        proxy.learning_rate,
-        total_steps=proxy.epochs * steps + 1,
-        pct_start=proxy.warmup,
-        cycle_momentum=False,
-    )
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(proxy.ema)) if proxy.ema else None
-    generator = torch.Generator().manual_seed(seed)
     started = time.perf_counter()
+    network = _network(arch, data, proxy, seed, device)
+    count = max(2, round(proxy.fraction * len(data.train_y)))  # BN needs two images
+    images = _pixels(data.train_x[:count], proxy.resolution, device)
+    labels = torch.tensor(data.train_y[:count], device=device)
+    valid_images = _pixels(data.valid_x, proxy.resolution, device)
+    valid_labels = torch.tensor(data.valid_y, device=device)
+    normalise = _normaliser(images)
+    batches = max(1, count // proxy.batch_size)  # of nearly one size: a last one of one image would break BN
+    optimizer, schedule = _optimizer(network, proxy, proxy.epochs * batches)
+    generator = torch.Generator().manual_seed(seed)
     for epoch in range(1, proxy.epochs + 1):
         network.train()
-        total = torch.zeros((), device=device)
-        for batch in torch.randperm(len(train_x), generator=generator).to(device).chunk(steps):
-            logits = network(
-                ((train_x[batch].float() - mean) / std).contiguous(memory_format=torch.channels_last)
-            )
-            loss = F.cross_entropy(logits, train_y[batch], label_smoothing=proxy.label_smoothing)
+        loss_sum = torch.zeros((), device=device)
+        for batch in torch.randperm(count, generator=generator).to(device).tensor_split(batches):
+            loss = F.cross_entropy(network(normalise(images[batch])), labels[batch])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             schedule.step()
-            if averaged is not None:
-                averaged.update_parameters(network)
-            total += loss.detach() * len(batch)
-        train_loss = total.item() / len(train_x)
+            loss_sum += loss.detach() * len(batch)
+        train_loss = loss_sum.item() / count
         if not math.isfinite(train_loss):
             raise ArithmeticError(f"loss is {train_loss} in epoch {epoch}")
-        valid_loss, accuracy = _evaluate(network, valid_x, valid_y, mean, std)
+        shown = len(valid_labels) if epoch == proxy.epochs else CURVE_IMAGES
+        valid_loss, accuracy = _evaluate(network, normalise, valid_images[:shown], valid_labels[:shown])
+        if not math.isfinite(valid_loss):
+            raise ArithmeticError(f"validation loss is {valid_loss} in epoch {epoch}")
         yield Epoch(epoch, train_loss, valid_loss, accuracy, time.perf_counter() - started)
+
+
+def _network(arch: ArchSpec, data: Dataset, proxy: Proxy, seed: int, device: str) -> Network:
+    """The resized network, initialised from ``seed`` and set up for few steps."""
+    small = resize(arch, width=proxy.width, resolution=proxy.resolution)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_network(small, data.num_classes, data.train_x.shape[3])
+    # EfficientNet's classifier starts at U(+-1/sqrt(classes)), meant for 1000 of them: with 10 the
+    # logits start as loud noise, and a short training is spent on unlearning it.
+    nn.init.zeros_(network.classifier.weight)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = BN_MOMENTUM
+    for layer in network.layers:
+        if isinstance(layer, Layer) and layer.residual and hasattr(layer, "project"):
+            # Residual branches start at zero, so that deep networks start as shallow ones
+            # (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1). Not before a ReLU: it would never wake.
+            nn.init.zeros_(layer.get_parameter("project.1.weight"))
+    return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _optimizer(network: nn.Module, proxy: Proxy, steps: int) -> tuple[AdamW, LambdaLR]:
+    """AdamW with a linear warm-up and a cosine to zero; no weight decay for BN and biases."""
+    parameters = list(network.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": proxy.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    rising = proxy.warmup * steps
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / (steps - rising))
+
+    optimizer = AdamW(groups, lr=proxy.learning_rate, betas=(0.9, 0.99))
+    return optimizer, LambdaLR(optimizer, factor)
 
 
 def _pixels(images: Images, resolution: int, device: str) -> Tensor:
     """`[N, H, W, C]` to uint8 `[N, C, resolution, resolution]`, channels last."""
     parts = []
-    for part in torch.from_numpy(np.ascontiguousarray(images)).split(EVAL_BATCH):
+    # torch.tensor copies: what Ray hands out is read-only, and from_numpy warns of that.
+    for part in torch.tensor(images).split(EVAL_BATCH):
         x = part.to(device).permute(0, 3, 1, 2)  # [B, C, H, W]
         if x.shape[2:] != (resolution, resolution):
             x = F.interpolate(x.float(), (resolution, resolution), mode="bilinear", antialias=True)
@@ -155,31 +176,28 @@ def _pixels(images: Images, resolution: int, device: str) -> Tensor:
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 
-def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per channel, `[C, 1, 1]`."""
-    x = images[:4096].float()
-    return x.mean((0, 2, 3))[:, None, None], x.std((0, 2, 3))[:, None, None] + 1e-3
+def _normaliser(images: Tensor) -> Callable[[Tensor], Tensor]:
+    """uint8 to floats, such that each channel of ``images`` has mean 0 and deviation 1."""
+    sample = images[:4096].float()
+    mean, deviation = sample.mean((0, 2, 3)), sample.std((0, 2, 3)).clamp_min(1)  # [C]
 
+    def normalise(batch: Tensor) -> Tensor:
+        floats = (batch.float() - mean[:, None, None]) / deviation[:, None, None]
+        return floats.contiguous(memory_format=torch.channels_last)
 
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight decay for kernels and matrices, none for BN and biases."""
-    parameters = list(network.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    return normalise
 
 
 @torch.no_grad()
 def _evaluate(
-    network: nn.Module, images: Tensor, labels: Tensor, mean: Tensor, std: Tensor
+    network: nn.Module, normalise: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor
 ) -> tuple[float, float]:
     """Mean cross-entropy and top-1 accuracy."""
     network.eval()
     loss = torch.zeros((), device=images.device)
-    correct = torch.zeros((), device=images.device)
+    correct = torch.zeros((), dtype=torch.int64, device=images.device)
     for x, y in zip(images.split(EVAL_BATCH), labels.split(EVAL_BATCH), strict=True):
-        logits = network(((x.float() - mean) / std).contiguous(memory_format=torch.channels_last))
+        logits = network(normalise(x))
         loss += F.cross_entropy(logits, y, reduction="sum")
         correct += (logits.argmax(1) == y).sum()
     return loss.item() / len(labels), correct.item() / len(labels)

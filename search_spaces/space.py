@@ -57,13 +57,6 @@ class Slot:
             for actions in itertools.product(*(range(len(d.choices)) for d in self.decisions))
         }
 
-    def actions_for(self, in_channels: int) -> dict[tuple[LayerSpec, ...], Actions]:
-        """The first actions that give these layers behind ``in_channels``."""
-        found: dict[tuple[LayerSpec, ...], Actions] = {}
-        for actions, stage in self.stages.items():
-            found.setdefault(stage.layers(in_channels) if stage else (), actions)
-        return found
-
 
 @dataclass(frozen=True)
 class SearchSpace:
@@ -179,15 +172,20 @@ def _parse_layers(slots: tuple[Slot, ...], arch: ArchSpec) -> Iterator[Actions]:
             if start == len(layers):
                 yield ()
             return
-        for run, actions in _actions_for(slots[slot], in_channels).items():
-            end = start + len(run)
-            if layers[start:end] == run:
-                for rest in parse(slot + 1, end, run[-1].channels if run else in_channels):
-                    yield actions + rest
+        lengths, actions = _actions_for(slots[slot], in_channels)
+        for length in lengths:
+            run = layers[start : start + length]
+            if run in actions:
+                for rest in parse(slot + 1, start + length, run[-1].channels if run else in_channels):
+                    yield actions[run] + rest
 
     return parse(0, 0, arch.stem_channels)
 
 
 @functools.lru_cache(maxsize=256)
-def _actions_for(slot: Slot, in_channels: int) -> dict[tuple[LayerSpec, ...], Actions]:
-    return slot.actions_for(in_channels)
+def _actions_for(slot: Slot, in_channels: int) -> tuple[list[int], dict[tuple[LayerSpec, ...], Actions]]:
+    """The first actions for each run of layers that the slot can give, and the lengths of these runs."""
+    found: dict[tuple[LayerSpec, ...], Actions] = {}
+    for actions, stage in slot.stages.items():
+        found.setdefault(stage.layers(in_channels) if stage else (), actions)
+    return sorted({len(run) for run in found}, reverse=True), found

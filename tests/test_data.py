@@ -18,6 +18,10 @@ def arrays(count=40, classes=4, size=6, channels=(3,)):
     return {"train_x": images, "train_y": np.arange(count) % classes}
 
 
+def held_out(size=6):
+    return {"test_x": np.full((4, size, size, 3), 255, np.uint8), "test_y": np.zeros(4, np.int64)}
+
+
 def write(path, **contents):
     np.savez(path, **contents)
     return f"npz:{path}"
@@ -59,11 +63,11 @@ def test_digits_validation_part_is_stratified_and_large(digits):
 def test_digits_of_one_scan_are_all_in_one_part(monkeypatch):
     parts = []
 
-    def keep(scans, labels, copies, rng):
+    def keep(scans, rng):
         parts.append({scan.tobytes() for scan in scans})
-        return np.zeros((len(labels), 32, 32, 1), np.uint8), labels
+        return np.zeros((4 * len(scans), 32, 32, 1), np.uint8)
 
-    monkeypatch.setattr(nas.data, "_scatter", keep)
+    monkeypatch.setattr(nas.data, "_draw", keep)
     load_data("digits")
     train, valid = parts
     assert len(train) + len(valid) == 1797
@@ -98,9 +102,7 @@ def test_npz_of_grey_images_gets_a_channel(tmp_path):
 
 
 def test_npz_test_images_are_never_used(tmp_path):
-    contents = arrays()
-    test = {"test_x": np.full((8, 6, 6, 3), 255, np.uint8), "test_y": np.zeros(8, np.int64)}
-    data = load_data(write(tmp_path / "a.npz", **contents, **test))
+    data = load_data(write(tmp_path / "a.npz", **arrays(), **held_out()))
     assert max(data.train_x.max(), data.valid_x.max()) < 40
 
 
@@ -115,21 +117,21 @@ def test_a_dataset_survives_pickling(tmp_path):
         ({"train_y": None}, "a.npz must hold train_x and train_y, got train_x"),
         ({"test_x": np.zeros((4, 6, 6, 3), np.uint8)}, "must hold both test_x and test_y or neither"),
         ({"train_x": np.zeros((40, 6, 6, 3))}, "train_x must be uint8, got float64"),
-        ({"train_x": np.zeros((40, 108), np.uint8)}, "train_x must be [N, H, W] or [N, H, W, 1 or 3], got [40, 108]"),
+        ({"train_x": np.zeros((40, 108), np.uint8)}, "must be [N, H, W] or [N, H, W, 1 or 3], got [40, 108]"),
         ({"train_x": np.zeros((40, 3, 6, 6), np.uint8)}, "[N, H, W, 1 or 3], got [40, 3, 6, 6]"),
         ({"train_x": np.zeros((0, 6, 6, 3), np.uint8), "train_y": np.zeros(0, int)}, "got [0, 6, 6, 3]"),
         ({"train_y": np.arange(40) % 4 / 2}, "train_y must be integers, got float64"),
         ({"train_y": np.arange(40) % 4 == 0}, "train_y must be integers, got bool"),
         ({"train_y": np.arange(39) % 4}, "train_y must be [40] as train_x is, got [39]"),
         ({"train_y": np.arange(40).reshape(40, 1) % 4}, "train_y must be [40] as train_x is, got [40, 1]"),
-        ({"train_y": np.arange(40) % 4 - 1}, "train_y must use every label from 0 to the largest, got 4 labels from -1"),
+        ({"train_y": np.arange(40) % 4 - 1}, "every label from 0 to the largest, got 4 labels from -1 to 2"),
         ({"train_y": np.arange(40) % 4 * 100}, "got 4 labels from 0 to 300"),
         ({"train_y": np.zeros(40, int)}, "train_y must hold at least 2 classes, got only 0"),
         ({"train_y": np.arange(40) // 37}, "at least 5 images of each class to split, got 3 of class 1"),
-        ({"test_x": np.zeros((4, 5, 5, 3), np.uint8), "test_y": np.zeros(4, int)}, "test_x must hold images of [6, 6, 3], got [5, 5, 3]"),
-        ({"test_x": np.zeros((4, 6, 6, 3), np.uint8), "test_y": np.full(4, 4)}, "test_y must lie in [0, 3], got 4 to 4"),
-        ({"test_x": np.zeros((4, 6, 6, 3), np.uint8), "test_y": np.zeros(3, int)}, "test_y must be [4]"),
-        ({"test_x": np.zeros((4, 6, 6, 3)), "test_y": np.zeros(4, int)}, "test_x must be uint8, got float64"),
+        (held_out(size=5), "test_x must hold images of [6, 6, 3], got [5, 5, 3]"),
+        ({**held_out(), "test_y": np.full(4, 4)}, "test_y must lie in [0, 3], got 4 to 4"),
+        ({**held_out(), "test_y": np.zeros(3, int)}, "test_y must be [4]"),
+        ({**held_out(), "test_x": np.zeros((4, 6, 6, 3))}, "test_x must be uint8, got float64"),
         ({"train_x": np.array([{}] * 40, object)}, "npz file without pickled objects"),
     ],
 )  # fmt: skip
@@ -192,7 +194,9 @@ def test_directory_is_not_a_file(tmp_path):
 
 
 def test_unknown_data_suggests_the_nearest_name():
-    with pytest.raises(ValueError, match=re.escape("unknown data 'digit'; did you mean 'digits'? Known: digits, npz:FILE")):
+    with pytest.raises(
+        ValueError, match=re.escape("unknown data 'digit'; did you mean 'digits'? Known: digits, npz:FILE")
+    ):
         load_data("digit")
 
 

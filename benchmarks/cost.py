@@ -1,0 +1,181 @@
+"""How many architectures a second can be priced: our closed form against counters that run the network.
+
+    taskset -c 0 python benchmarks/cost.py [--networks 1000] [--counted 9]
+
+Ours: ``cost`` on EfficientNet-B0 and on random ``mnas`` networks, one at a time and from the spec;
+``cost`` and ``decode`` together, from actions; ``CostTable`` on a matrix of 100,000 actions. Theirs:
+fvcore (conv + linear), torch's ``FlopCounterMode`` on the meta device, where nothing is computed (it
+counts 2 for a multiply-add), and ptflops if it is installed. A counter needs a network, so each
+stands there twice: counting alone, and building the network included.
+
+Asserts that all agree. Exit code 1 if ``cost`` is below 4,000 times fvcore (counting alone, which
+favours fvcore), or ``CostTable`` below 100,000 architectures a second. One thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import itertools
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from search_spaces import PRESETS, SPACES, ArchSpec, cost
+from search_spaces.cost_table import CostTable
+from search_spaces.network import build_network
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # fvcore uses torch.jit.script while it is imported
+    from fvcore.nn import FlopCountAnalysis
+
+RATIO_MARK = 4_000
+VECTORISED_MARK = 100_000
+MATRIX_ROWS = 100_000
+
+
+def fvcore_flops(network: nn.Module, resolution: int) -> int:
+    """Convolutions and linear layers; fvcore's default total adds BN and pooling."""
+    analysis = FlopCountAnalysis(network, torch.zeros(1, 3, resolution, resolution))
+    with torch.no_grad():
+        by_operator = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).by_operator()
+    return int(by_operator["conv"] + by_operator["linear"])
+
+
+def torch_flops(network: nn.Module, resolution: int) -> int:
+    """``FlopCounterMode`` on a network of the meta device, in multiply-adds."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, 3, resolution, resolution, device="meta"))
+    assert counter.get_total_flops() % 2 == 0
+    return counter.get_total_flops() // 2
+
+
+def ptflops_flops(network: nn.Module, resolution: int) -> int:
+    """ptflops' convolutions and linear layers, less their biases, which it counts once per output.
+
+    Biases stand in SE and the classifier, where a map is 1x1: one addition each.
+    """
+    from ptflops import get_model_complexity_info
+
+    flops, _ = get_model_complexity_info(
+        network,
+        (3, resolution, resolution),
+        print_per_layer_stat=False,
+        as_strings=False,
+        backend="aten",
+    )
+    biases = [
+        m.bias for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear)) and m.bias is not None
+    ]
+    return int(flops) - sum(bias.numel() for bias in biases)
+
+
+Counter = Callable[[nn.Module, int], int]
+COUNTERS: dict[str, tuple[Counter, str]] = {
+    "fvcore": (fvcore_flops, "cpu"),
+    "torch FlopCounterMode, meta": (torch_flops, "meta"),
+    "ptflops": (ptflops_flops, "cpu"),
+}
+
+
+def build(arch: ArchSpec, device: str) -> nn.Module:
+    """The network of ``arch`` in evaluation mode."""
+    with torch.device(device):
+        return build_network(arch, 1000).eval()
+
+
+def counter_seconds(counter: Counter, device: str, archs: list[ArchSpec]) -> tuple[float, float]:
+    """Median seconds of counting alone and of building and counting, over ``archs``; asserts agreement."""
+    counter(build(archs[0], device), archs[0].resolution)  # first calls import and compile
+    counting, both = [], []
+    for arch in archs:
+        started = time.perf_counter()
+        network = build(arch, device)
+        built = time.perf_counter()
+        flops = counter(network, arch.resolution)
+        ended = time.perf_counter()
+        assert flops == cost(arch).flops, (
+            f"{counter.__name__} counts {flops:,}, cost {cost(arch).flops:,}: {arch}"
+        )
+        counting.append(ended - built)
+        both.append(ended - started)
+    return statistics.median(counting), statistics.median(both)
+
+
+def seconds_each(price: Callable[[], object], architectures: int, at_least: float = 0.3) -> float:
+    """Median seconds per architecture over 5 rounds of ``price``, which prices so many."""
+    price()
+    rounds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        for calls in itertools.count(1):  # noqa: B007
+            price()
+            elapsed = time.perf_counter() - started
+            if elapsed >= at_least / 5:
+                break
+        rounds.append(elapsed / calls / architectures)
+    return statistics.median(rounds)
+
+
+def main() -> int:
+    """Prints the tables and the marks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--networks", type=int, default=1000, help="random networks that cost() prices")
+    parser.add_argument("--counted", type=int, default=9, help="of these, how many the counters count")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    space, rng = SPACES["mnas"], np.random.default_rng(0)
+    actions = [space.sample(rng) for _ in range(options.networks)]
+    archs = [space.decode(a) for a in actions]
+    b0 = PRESETS["efficientnet-b0"]
+
+    matrix = rng.integers([len(d.choices) for d in space.decisions], size=(MATRIX_ROWS, len(space.decisions)))
+    table = CostTable(space)
+    assert table(actions).tolist() == [list(cost(arch)) for arch in archs], "CostTable and cost differ"
+    ours_b0 = seconds_each(lambda: cost(b0), 1)
+    ours_random = seconds_each(lambda: [cost(arch) for arch in archs], len(archs))
+    decoded = seconds_each(lambda: [cost(space.decode(a)) for a in actions[:100]], len(actions[:100]))
+    vectorised = seconds_each(lambda: table(matrix), len(matrix))
+
+    print(f"torch {torch.__version__}, 1 thread, 224 px, 1000 classes; medians\n")
+    print(f"{'architectures per second':<46}{'EfficientNet-B0':>20}{'random mnas':>20}")
+    print(f"{'cost(arch)':<46}{1 / ours_b0:>20,.0f}{1 / ours_random:>20,.0f}")
+    print(f"{'cost(space.decode(actions))':<46}{'':>20}{1 / decoded:>20,.0f}")
+    print(f"{f'CostTable, matrix of {MATRIX_ROWS:,}':<46}{'':>20}{1 / vectorised:>20,.0f}")
+    ratios = []
+    for name, (counter, device) in COUNTERS.items():
+        if name == "ptflops" and importlib.util.find_spec("ptflops") is None:
+            print(f"{'ptflops':<46}{'not installed':>20}")
+            continue
+        of_b0 = counter_seconds(counter, device, [b0] * options.counted)
+        of_random = counter_seconds(counter, device, archs[: options.counted])
+        for label, on_b0, on_random in zip(("", " + building"), of_b0, of_random, strict=True):
+            on = (on_b0 / ours_b0, on_random / ours_random)
+            cells = (
+                f"{1 / seconds:,.1f} (1/{ratio:,.0f})"
+                for seconds, ratio in zip((on_b0, on_random), on, strict=True)
+            )
+            print(f"{name + label:<46}" + "".join(f"{cell:>20}" for cell in cells))
+            if name == "fvcore" and not label:
+                ratios += on
+    print(f"\nAll counters agree on B0 and on {options.counted} random networks.")
+
+    marks = {
+        f"cost() is {min(ratios):,.0f}x fvcore, mark {RATIO_MARK:,}x": min(ratios) >= RATIO_MARK,
+        f"CostTable prices {1 / vectorised:,.0f} a second, mark {VECTORISED_MARK:,}": 1 / vectorised
+        >= VECTORISED_MARK,
+    }
+    for mark, reached in marks.items():
+        print(f"{'PASS' if reached else 'FAIL'}  {mark}")
+    return 0 if all(marks.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

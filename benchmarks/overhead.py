@@ -1,0 +1,120 @@
+"""What one trial costs before any training: our search under Ray against Ray Tune as it comes.
+
+    python benchmarks/overhead.py [--trials 300] [--plain-trials 12]
+
+Both propose random networks of ``mnas`` and get an accuracy that costs nothing, on the same
+cluster, through a custom ``Searcher``, starting up included. Plain Tune has its default settings
+and no journal; ours writes its journal. Exit code 1 if ours is not 30 times cheaper per trial.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+import controllers
+from nas import Objective
+from nas.config import Resources
+from nas.journal import Journal
+from nas.ray_tune import cluster, run_ray
+from nas.search import Search
+from nas.trial import Epoch, Trial
+from search_spaces import SPACES
+
+MARK = 30
+
+
+class Trivial:
+    """An evaluator that trains nothing."""
+
+    def __call__(self, trial: Trial) -> Iterator[Epoch]:
+        """One epoch of no time."""
+        yield Epoch(1, None, None, 0.5, 0.0)
+
+
+class RandomSearcher(Searcher):
+    """Random networks, by the book."""
+
+    def __init__(self) -> None:
+        super().__init__(metric="accuracy", mode="max")
+        self.rng = np.random.default_rng(0)
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        """The next network."""
+        space = SPACES["mnas"]
+        return {"arch": str(space.decode(space.sample(self.rng)))}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """Random search learns nothing."""
+
+
+def ours(resources: Resources, trials: int) -> float:
+    """Seconds of a search."""
+    space = SPACES["mnas"]
+    with tempfile.TemporaryDirectory() as directory, Journal(Path(directory), create=True) as journal:
+        controller = controllers.make("random", space)
+        search = Search(space, controller, Objective(400e6), journal, trials=trials, seed=0)
+        started = time.perf_counter()
+        run_ray(search, Trivial(), resources)
+        seconds = time.perf_counter() - started
+        assert all(row.status == "done" for row in search.rows.values())
+    return seconds
+
+
+def plain(trials: int) -> float:
+    """Seconds of the same under plain Ray Tune, with the environment that Ray finds by itself."""
+    changed = {
+        name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("TUNE_", "RAY_AIR_"))
+    }
+
+    def train(config: dict[str, str]) -> None:
+        tune.report({"accuracy": 0.5})
+
+    with tempfile.TemporaryDirectory() as directory:
+        started = time.perf_counter()
+        results = tune.Tuner(
+            train,
+            tune_config=tune.TuneConfig(search_alg=RandomSearcher(), num_samples=trials),
+            run_config=tune.RunConfig(storage_path=directory, verbose=0),
+        ).fit()
+        seconds = time.perf_counter() - started
+    os.environ.update(changed)
+    assert len(results) == trials
+    assert not results.num_errors
+    return seconds
+
+
+def main() -> int:
+    """Prints both and their ratio."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--plain-trials", type=int, default=12)
+    options = parser.parse_args()
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    with cluster(Resources(gpus_per_trial=0)) as resources:
+        mine = 1000 * ours(resources, options.trials) / options.trials
+        default = 1000 * plain(options.plain_trials) / options.plain_trials
+    ratio = default / mine
+    print(f"ray {ray.__version__}, {resources.workers} workers, start-up of the workers included")
+    print(f"our search         {mine:8.1f} ms/trial over {options.trials} trials")
+    print(f"plain Ray Tune     {default:8.1f} ms/trial over {options.plain_trials} trials")
+    print(f"ratio              {ratio:8.1f}, mark {MARK}: {'PASS' if ratio >= MARK else 'FAIL'}")
+    return 0 if ratio >= MARK else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from fakes import Fake, fake_accuracy, new_search
+
+from nas import InputError, open_run
+from nas.config import Resources
+from nas.executors import run_inline
+from nas.ray_tune import cluster, fit, run_ray
+from nas.trial import Epoch
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Ray leaves its log files to the interpreter
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+class Varied:
+    """Epochs and an accuracy; some trials fail, one kills its worker."""
+
+    def __init__(self, fail=(), kill=()):
+        self.fail, self.kill = fail, kill
+
+    def __call__(self, trial):
+        yield Epoch(1, 2.0, None, None, 0.0)
+        if trial.trial in self.fail:
+            raise MemoryError("out of memory")
+        if trial.trial in self.kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield Epoch(2, float(torch.get_num_threads()), None, fake_accuracy(trial), 0.0)
+
+
+@pytest.fixture(scope="module")
+def ray():
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # where workers find the evaluators above
+    with cluster(Resources(workers=2)) as resources:
+        yield resources
+
+
+def run(tmp_path, ray, evaluator, **options):
+    journal, search = new_search(tmp_path, create=True, **options)
+    with journal:
+        run_ray(search, evaluator, ray)
+    assert search.done
+    return open_run(tmp_path)
+
+
+def test_a_search_under_ray_trains_every_network_on_warm_workers_of_one_thread(tmp_path, ray):
+    found = run(tmp_path, ray, Varied(), trials=40, confirmations=3)
+    trials = found.trials()
+    trained = trials[trials["repeat_of"].isna()]
+    assert set(trials["status"]) == {"done"}
+    assert trained["worker"].nunique() <= 2
+    assert len(found.confirmations()) == 3
+    assert set(found.epochs().query("epoch == 2")["train_loss"]) == {1.0}
+
+
+def test_failures_are_rows_and_a_dead_worker_is_replaced(tmp_path, ray):
+    trials = run(tmp_path, ray, Varied(fail=(2,), kill=(5,)), trials=16, controller="random").trials()
+    assert list(trials[trials["status"] == "failed"]["trial"]) == [2, 5]
+    assert trials["error"][2] == "MemoryError: out of memory"
+    assert trials["error"][5] == "the worker died (killed, perhaps for memory)"
+
+
+def test_the_table_is_that_of_the_inline_search_with_one_worker(tmp_path, ray):
+    (tmp_path / "inline").mkdir()
+    (tmp_path / "ray").mkdir()
+    one = Resources(workers=1, gpus_per_trial=0.0)
+    under_ray = run(tmp_path / "ray", one, Varied(fail=(3,)), trials=30).trials()
+    journal, search = new_search(tmp_path / "inline", create=True, trials=30)
+    with journal:
+        run_inline(search, Varied(fail=(3,)))
+    inline = open_run(tmp_path / "inline").trials()
+    differ = ["seconds", "started", "finished", "worker"]
+    assert under_ray.drop(columns=differ).equals(inline.drop(columns=differ))
+
+
+class Unloadable(Varied):
+    def __reduce__(self):
+        return (__import__, ("no_such_module",))
+
+
+def test_a_worker_that_cannot_start_says_why(tmp_path, ray):
+    trials = run(tmp_path, ray, Unloadable(), trials=16).trials()
+    assert set(trials["error"]) == {"ModuleNotFoundError: No module named 'no_such_module'"}
+
+
+def test_many_trials_leave_few_files(tmp_path, ray):
+    session = Path(tempfile.gettempdir()) / "ray" / "session_latest"
+    before = sum(1 for _ in session.rglob("*"))
+    trials = run(tmp_path, ray, Fake(), trials=200, space="mnas", controller="random").trials()
+    assert set(trials["status"]) == {"done"}
+    assert sum(1 for _ in session.rglob("*")) - before < 50
+    assert not list(Path(tempfile.gettempdir()).glob("nas-tune-*"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (Resources(workers=1000), "--workers must be at most"),
+        (Resources(cpus_per_trial=1000), "--cpus-per-trial must be at most"),
+        (Resources(gpus_per_trial=100), "--gpus-per-trial must be at most"),
+    ],
+)
+def test_more_than_the_cluster_has_is_refused(wanted, message):
+    with pytest.raises(InputError, match=message):
+        fit(wanted, {"CPU": 2.0})
+
+
+def test_resources_left_open_take_what_fits():
+    assert fit(Resources(), {"CPU": 8.0}).workers == 8
+    assert fit(Resources(cpus_per_trial=2), {"CPU": 8.0}).workers == 4
+    shared = fit(Resources(gpus_per_trial=0.25), {"CPU": 64.0, "GPU": 2.0})
+    assert (shared.workers, shared.gpus_per_trial) == (8, 0.25)
+    assert fit(Resources(), {"CPU": 64.0, "GPU": 2.0}).gpus_per_trial == 1.0

@@ -1,0 +1,225 @@
+import itertools
+
+import pandas as pd
+import pytest
+from fakes import Fake, fake_accuracy, new_search
+
+from controllers import CONTROLLERS, make
+from nas import InputError, Objective, open_run
+from nas.executors import run_inline
+from nas.journal import Journal
+from nas.search import GIVE_UP_AFTER, MOST_WAITING, Search
+from nas.trial import Outcome
+from search_spaces import Decision, SearchSpace
+from search_spaces.presets import EFFICIENTNET_B0, resize
+
+TIMES = ["seconds", "started", "finished"]
+
+
+def run_to_end(directory, evaluator=None, **options):
+    journal, search = new_search(directory, **options)
+    with journal:
+        run_inline(search, evaluator or Fake())
+    return search
+
+
+def test_every_trial_is_priced_rewarded_and_journalled(tmp_path):
+    run_to_end(tmp_path, create=True, trials=30)
+    trials = open_run(tmp_path).trials()
+    assert list(trials["trial"]) == list(range(30))
+    assert set(trials["status"]) == {"done"}
+    objective = Objective(55e6)
+    assert [objective(a, f) for a, f in zip(trials["accuracy"], trials["flops"], strict=True)] == list(
+        trials["reward"]
+    )
+    assert (trials["started"] <= trials["finished"]).all()
+
+
+def test_the_columns_are_those_of_the_contract(tmp_path):
+    run_to_end(tmp_path, create=True, trials=2)
+    assert list(open_run(tmp_path).trials()) == [
+        "trial", "status", "arch", "actions", "accuracy", "flops", "params", "activations", "reward",
+        "epochs", "seconds", "seed", "worker", "error", "started", "finished", "repeat_of",
+    ]  # fmt: skip
+    assert list(open_run(tmp_path).epochs()["epoch"]) == [1, 2, 1, 2]
+
+
+def test_the_same_network_is_trained_once_and_told_again(tmp_path):
+    evaluator = Fake()
+    run_to_end(tmp_path, evaluator, create=True, trials=400, controller="evolution")
+    trials = open_run(tmp_path).trials()
+    repeats = trials[trials["repeat_of"].notna()]
+    assert len(repeats) > 0
+    assert len(evaluator.trained) == len(trials) - len(repeats) == trials["arch"].nunique()
+    first = trials.set_index("trial").loc[repeats["repeat_of"]]
+    assert list(first["accuracy"]) == list(repeats["accuracy"])
+    assert list(first["arch"]) == list(repeats["arch"])
+    assert (repeats["seconds"] == 0).all()
+
+
+@pytest.mark.parametrize("controller", CONTROLLERS)
+@pytest.mark.parametrize("die_at", [0, 7, 23, 29])
+def test_a_killed_search_resumes_to_the_same_table(tmp_path, controller, die_at):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    options = {"controller": controller, "confirmations": 3}
+    run_to_end(whole, create=True, **options)
+    first, second = Fake(die_at=die_at), Fake()
+    with pytest.raises(KeyboardInterrupt):
+        run_to_end(broken, first, create=True, **options)
+    search = run_to_end(broken, second, create=False, **options)
+    assert search.replayed_exactly
+    assert not set(first.trained) & set(second.trained)
+    for table in ("trials", "epochs", "confirmations"):
+        expected, got = (getattr(open_run(directory), table)() for directory in (whole, broken))
+        times = [column for column in TIMES if column in expected]
+        pd.testing.assert_frame_equal(expected.drop(columns=times), got.drop(columns=times))
+
+
+def test_a_search_killed_between_proposal_and_training_trains_that_proposal(tmp_path):
+    journal, search = new_search(tmp_path, create=True)
+    with journal:
+        lost = search.next()
+    journal, search = new_search(tmp_path, create=False)
+    with journal:
+        assert search.next() == lost
+
+
+def test_a_failed_trial_is_a_row_and_the_search_goes_on(tmp_path):
+    run_to_end(tmp_path, Fake(fail=(0, 3)), create=True, trials=20)
+    trials = open_run(tmp_path).trials()
+    assert list(trials[trials["status"] == "failed"]["trial"]) == [0, 3]
+    assert trials["error"][3] == "ArithmeticError: loss is nan in epoch 2"
+    assert trials["accuracy"].isna()[3]
+    assert not trials["reward"].notna()[3]
+
+
+def test_a_network_that_failed_is_tried_again(tmp_path):
+    space = SearchSpace("one", (Decision("only", ("b0",)),), lambda choices: EFFICIENTNET_B0)
+    with Journal(tmp_path, create=True) as journal:
+        search = Search(space, make("random", space), Objective(4e8), journal, trials=3, seed=0)
+        run_inline(search, Fake(fail=(0,)))
+    trials = open_run(tmp_path).trials()
+    assert list(trials["status"]) == ["failed", "done", "done"]
+    assert trials["repeat_of"].isna().tolist() == [True, True, False]
+
+
+def test_a_search_whose_first_trials_all_fail_gives_up_and_says_why(tmp_path):
+    evaluator = Fake(fail=range(100))
+    search = run_to_end(tmp_path, evaluator, create=True, trials=100)
+    assert len(evaluator.trained) == GIVE_UP_AFTER
+    assert search.gave_up == (
+        "the first 5 trials all failed, the last one with ArithmeticError: loss is nan in epoch 2"
+    )
+    assert search.done
+
+
+def test_a_network_in_training_is_not_trained_beside_itself(tmp_path):
+    space = SearchSpace(
+        "two", (Decision("width", (1.0, 2.0)),), lambda choices: resize(EFFICIENTNET_B0, width=choices[0])
+    )
+    with Journal(tmp_path, create=True) as journal:
+        search = Search(space, make("random", space), Objective(4e8), journal, trials=50, seed=0)
+        started = [search.next(), search.next()]
+        assert len({trial.arch for trial in started}) == 2
+        assert search.next() is None
+        assert not search.done
+        assert open_run(tmp_path).trials()["status"].value_counts()["waiting"] == MOST_WAITING
+        for trial in started:
+            search.finish(trial, Outcome(0.5, 1, 1.0, "test"))
+        assert search.next() is None
+        assert search.done
+    trials = open_run(tmp_path).trials()
+    assert set(trials["status"]) == {"done"}
+    assert trials["repeat_of"].isna().sum() == 2
+
+
+def test_waiting_trials_survive_a_kill(tmp_path):
+    space = SearchSpace("one", (Decision("only", ("b0",)),), lambda choices: EFFICIENTNET_B0)
+
+    def search_in(journal):
+        return Search(space, make("random", space), Objective(4e8), journal, trials=4, seed=0)
+
+    with Journal(tmp_path, create=True) as journal:
+        search = search_in(journal)
+        search.next()
+        assert search.next() is None
+    with Journal(tmp_path) as journal:
+        evaluator = Fake()
+        run_inline(search_in(journal), evaluator)
+    assert len(evaluator.trained) == 1
+    assert list(open_run(tmp_path).trials()["status"]) == ["done"] * 4
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_results_may_come_in_any_order(tmp_path, order):
+    journal, search = new_search(tmp_path, create=True, trials=3, controller="random")
+    with journal:
+        trials = [search.next() for _ in range(3)]
+        for index in order:
+            search.finish(trials[index], Outcome(fake_accuracy(trials[index]), 1, 1.0, "test"))
+        assert search.done
+    journal, search = new_search(tmp_path, create=False, trials=3, controller="random")
+    with journal:
+        assert search.done
+        assert [event.trial for event in journal.events() if event.kind == "tell"] == list(order)
+
+
+def test_confirmations_are_on_other_seeds_and_spread_over_the_rewards(tmp_path):
+    run_to_end(tmp_path, create=True, trials=30, confirmations=4)
+    run = open_run(tmp_path)
+    confirmed = run.confirmations()
+    trials = run.trials().set_index("trial")
+    assert len(confirmed) == 4
+    assert not set(confirmed["seed"]) & set(trials["seed"])
+    assert run.best_trial()["trial"] in set(confirmed["trial"])
+    rewards = trials["reward"].loc[confirmed["trial"]]
+    assert rewards.min() == trials["reward"].min()
+
+
+def test_seeds_differ_between_trials_and_runs(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    run_to_end(tmp_path / "a", create=True, seed=0)
+    run_to_end(tmp_path / "b", create=True, seed=1)
+    a, b = (open_run(tmp_path / name).trials() for name in "ab")
+    assert a["seed"].is_unique
+    assert not set(a["seed"]) & set(b["seed"])
+    assert list(a["arch"]) != list(b["arch"])
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    with Journal(tmp_path, create=True), pytest.raises(InputError, match="being written by another process"):
+        Journal(tmp_path)
+
+
+def test_a_run_is_readable_while_it_is_written(tmp_path):
+    journal, search = new_search(tmp_path, create=True)
+    with journal:
+        search.next()
+        trials = open_run(tmp_path).trials()
+        assert list(trials["status"]) == ["running"]
+        with pytest.raises(InputError, match="must have a finished trial"):
+            open_run(tmp_path).best()
+
+
+def test_a_finished_run_is_one_database_file_and_may_be_moved(tmp_path):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    run_to_end(directory, create=True)
+    assert sorted(path.name for path in directory.iterdir()) == ["run.db", "run.lock"]
+    moved = directory.rename(tmp_path / "moved")
+    assert len(open_run(moved).trials()) == 30
+
+
+def test_rerank_orders_the_trials_by_another_objective(tmp_path):
+    run_to_end(tmp_path, create=True, trials=30)
+    run = open_run(tmp_path)
+    cheap = run.rerank(target_flops=20e6, exponent=-1.0)
+    assert cheap["reward"].is_monotonic_decreasing
+    objective = Objective(20e6, -1.0)
+    assert cheap["reward"].iloc[0] == max(
+        objective(a, f) for a, f in zip(cheap["accuracy"], cheap["flops"], strict=True)
+    )
+    assert cheap["flops"].iloc[0] < run.best_trial()["flops"]

@@ -1,0 +1,180 @@
+import dataclasses
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from nas.data import Dataset, load_data
+from nas.training import Proxy, _network, train
+from search_spaces import ArchSpec
+
+TINY = ArchSpec.parse("res64-silu-stem8-conv_r1_k3_s2_c8-mb3_r2_k3_s2_c16_se0.25-head64")  # stride 8
+SHORT = Proxy(resolution=16, width=1.0, epochs=2, batch_size=32, learning_rate=0.01)
+
+
+def blocks(count=160, size=16, channels=1, classes=4, seed=0):
+    """Noise with one bright quadrant, which is the class: learnt in a few steps."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    images = rng.integers(0, 100, (count, size, size, channels), np.uint8)
+    half = size // 2
+    for image, label in zip(images, labels, strict=True):
+        image[half * (label // 2) :][:half, half * (label % 2) :][:, :half] += 120
+    return images, labels.astype(np.int64)
+
+
+def dataset(**options):
+    return Dataset("blocks", 4, *blocks(**options), *blocks(**options | {"seed": 1}))
+
+
+def results(*args, **kwargs):
+    """Everything of the epochs but their seconds."""
+    return [epoch._replace(seconds=0.0) for epoch in train(*args, **kwargs)]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return dataset()
+
+
+def test_every_pass_yields_an_epoch_and_the_last_has_an_accuracy(data):
+    epochs = list(train(TINY, data, dataclasses.replace(SHORT, epochs=3), 0))
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
+    assert all(math.isfinite(epoch.train_loss) for epoch in epochs)
+    assert [epoch.seconds for epoch in epochs] == sorted(epoch.seconds for epoch in epochs)
+    assert 0 <= epochs[-1].accuracy <= 1
+    assert epochs[-1].valid_loss > 0
+
+
+def test_blocks_are_learnt(data):
+    *_, last = train(TINY, data, dataclasses.replace(SHORT, epochs=8), 0)
+    assert last.accuracy > 0.8
+
+
+def test_training_starts_with_no_opinion_on_any_class(data):
+    *_, last = train(TINY, data, dataclasses.replace(SHORT, epochs=1, learning_rate=1e-9), 0)
+    assert last.train_loss == pytest.approx(math.log(4), abs=1e-4)
+    assert last.valid_loss == pytest.approx(math.log(4), abs=1e-4)
+
+
+def test_inverted_residuals_start_as_the_identity(data):
+    network = _network(TINY, data, SHORT, 0, "cpu").eval()
+    (layer,) = (layer for layer in network.layers if layer.residual)
+    x = torch.randn(2, 16, 4, 4)
+    assert torch.equal(layer(x), x)
+
+
+def test_equal_arguments_give_equal_epochs(data):
+    assert results(TINY, data, SHORT, 5) == results(TINY, data, SHORT, 5)
+
+
+def test_another_seed_gives_another_training(data):
+    assert results(TINY, data, SHORT, 5) != results(TINY, data, SHORT, 6)
+
+
+def test_trainings_that_take_turns_do_not_disturb_each_other(data):
+    alone = results(TINY, data, SHORT, 0)
+    both = list(zip(train(TINY, data, SHORT, 0), train(TINY, data, SHORT, 1), strict=True))
+    assert [first._replace(seconds=0.0) for first, _ in both] == alone
+
+
+def test_global_random_state_is_left_alone(data):
+    torch.manual_seed(11)
+    np.random.seed(11)  # noqa: NPY002 - the global state is what this test is about
+    before = torch.get_rng_state()
+    legacy = np.random.get_state()[1].copy()  # noqa: NPY002
+    for _ in train(TINY, data, SHORT, 0):
+        assert torch.equal(torch.get_rng_state(), before)
+    assert np.array_equal(np.random.get_state()[1], legacy)  # noqa: NPY002
+
+
+def test_global_random_state_has_no_say(data):
+    torch.manual_seed(1)
+    first = results(TINY, data, SHORT, 0)
+    torch.manual_seed(2)
+    assert results(TINY, data, SHORT, 0) == first
+
+
+def test_an_absurd_learning_rate_raises_arithmetic_error(data):
+    with pytest.raises(ArithmeticError, match=r"loss is (nan|inf) in epoch \d"):
+        list(train(TINY, data, dataclasses.replace(SHORT, learning_rate=1e30), 0))
+
+
+def test_fraction_trains_on_the_first_images_only(data):
+    half = dataclasses.replace(
+        data,
+        train_x=np.concatenate([data.train_x[:80], np.zeros_like(data.train_x[80:])]),
+        train_y=np.concatenate([data.train_y[:80], np.zeros_like(data.train_y[80:])]),
+    )
+    proxy = dataclasses.replace(SHORT, fraction=0.5)
+    assert results(TINY, half, proxy, 0) == results(TINY, data, proxy, 0)
+
+
+def test_width_and_resolution_are_the_proxys(data, monkeypatch):
+    built = []
+    build = torch.nn.Module.to
+
+    def note(module, *args, **kwargs):
+        built.append(sum(p.numel() for p in module.parameters()))
+        return build(module, *args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.Module, "to", note)
+    for width in (1.0, 2.0):
+        list(train(TINY, data, dataclasses.replace(SHORT, width=width, epochs=1), 0))
+    assert built[1] > 2 * built[0]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [12, 16, 40])
+def test_images_of_any_size_and_channels_train(size, channels):
+    *_, last = train(TINY, dataset(count=64, size=size, channels=channels), SHORT, 0)
+    assert 0 <= last.accuracy <= 1
+
+
+def test_no_batch_has_one_image_left():
+    proxy = dataclasses.replace(SHORT, resolution=8)  # its last maps are of one pixel
+    *_, last = train(TINY, dataset(count=33), proxy, 0)
+    assert math.isfinite(last.train_loss)
+
+
+def test_a_batch_larger_than_the_data_trains(data):
+    *_, last = train(TINY, data, dataclasses.replace(SHORT, batch_size=1000), 0)
+    assert math.isfinite(last.train_loss)
+
+
+def test_read_only_arrays_train_without_a_warning(data):
+    shipped = dataset()
+    for part in (shipped.train_x, shipped.train_y, shipped.valid_x, shipped.valid_y):
+        part.flags.writeable = False  # as arrays from Ray's object store are
+    assert results(TINY, shipped, SHORT, 0) == results(TINY, data, SHORT, 0)
+
+
+@pytest.mark.slow
+def test_a_network_learns_digits_better_than_chance():
+    *_, last = train(TINY, load_data("digits"), Proxy(), 0)
+    assert last.accuracy > 0.3
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("resolution", 0, "an integer of at least 8"),
+        ("resolution", 32.0, "an integer of at least 8"),
+        ("epochs", 0, "an integer of at least 1"),
+        ("epochs", True, "an integer of at least 1"),
+        ("batch_size", 1, "an integer of at least 2"),
+        ("width", 0, "positive"),
+        ("width", math.nan, "positive"),
+        ("learning_rate", -0.1, "positive"),
+        ("learning_rate", math.inf, "positive"),
+        ("fraction", 0.0, "in (0, 1]"),
+        ("fraction", 1.5, "in (0, 1]"),
+        ("weight_decay", -1, "0 or more"),
+        ("warmup", 1, "in [0, 1)"),
+    ],
+)
+def test_proxy_states_the_rule_and_the_value(field, value, rule):
+    with pytest.raises(ValueError, match=re.escape(f"{field} must be {rule}, got {value!r}")):
+        Proxy(**{field: value})
