@@ -29,8 +29,8 @@ class EvolutionSettings:
     """Of regularised evolution.
 
     The paper's 100 and 25 are for 20,000 trials. For some hundreds, of populations 10, 20, 50 and
-    tournaments of 2 to 25, this pair had the best mean reward at 200 trials on a synthetic ``mnas``
-    and was within 0.0002 of the best on ``nasbench-macro``.
+    tournaments of 2 to 25, this pair did best or within 0.0004 of the best on ``nasbench-macro``
+    (``benchmarks/learning.py``).
 
     Args:
         population: living networks; when one joins a full population, the oldest dies.

@@ -94,9 +94,9 @@ class Predictor:
         self.space = space
         self.rows = len(archs)
         self.costs = CostTable(space)
-        singles = self._singles(np.array([space.encode(arch) for arch in archs]))
+        singles = self.singles(np.array([space.encode(arch) for arch in archs]))
         self.mean, self.scale = singles.mean(axis=0), singles.std(axis=0) + 1e-9  # constants become 0
-        features = self._pairs(singles)
+        features = self.pairs(singles)
         folds = KFold(5, shuffle=True, random_state=0)
         predicted = cross_val_predict(Ridge(), features, accuracies, cv=folds)
         self.kendall_tau = float(kendalltau(predicted, accuracies).statistic)
@@ -105,18 +105,18 @@ class Predictor:
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
         """One epoch, with the predicted accuracy."""
-        features = self._pairs(self._singles(np.array([self.space.encode(trial.arch)])))
+        features = self.pairs(self.singles(np.array([self.space.encode(trial.arch)])))
         accuracy = self.bias + float((features @ self.weights)[0])
         yield Epoch(1, None, None, min(max(accuracy, 0.0), 1.0), 0.0)
 
-    def _singles(self, actions: NDArray[np.int64]) -> NDArray[np.float64]:
+    def singles(self, actions: NDArray[np.int64]) -> NDArray[np.float64]:
         """One-hot decisions and log costs `[N, F]` of ``actions`` `[N, D]`."""
         choices = [len(decision.choices) for decision in self.space.decisions]
         # The first choice of a decision is what the others are compared with.
         one_hot = [actions[:, [d]] == np.arange(1, n) for d, n in enumerate(choices)]
         return np.concatenate([*one_hot, np.log(self.costs(actions))], axis=1)
 
-    def _pairs(self, singles: NDArray[np.float64]) -> NDArray[np.float64]:
+    def pairs(self, singles: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standardised ``singles`` `[N, F]` and all their products, squares included: `[N, F + F(F+1)/2]`."""
         standard = (singles - self.mean) / self.scale
         rows, columns = np.triu_indices(standard.shape[1])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+import nas.training
 from nas.data import Dataset, load_data
-from nas.training import Proxy, _network, train
+from nas.training import Proxy, _network, _pixels, train
 from search_spaces import ArchSpec
 
 TINY = ArchSpec.parse("res64-silu-stem8-conv_r1_k3_s2_c8-mb3_r2_k3_s2_c16_se0.25-head64")  # stride 8
@@ -74,6 +75,15 @@ def test_another_seed_gives_another_training(data):
     assert results(TINY, data, SHORT, 5) != results(TINY, data, SHORT, 6)
 
 
+def test_seed_orders_the_batches_too(data, monkeypatch):
+    monkeypatch.setattr(
+        nas.training,
+        "_network",
+        lambda arch, data, proxy, seed, device: _network(arch, data, proxy, 0, device),
+    )
+    assert results(TINY, data, SHORT, 5) != results(TINY, data, SHORT, 6)
+
+
 def test_trainings_that_take_turns_do_not_disturb_each_other(data):
     alone = results(TINY, data, SHORT, 0)
     both = list(zip(train(TINY, data, SHORT, 0), train(TINY, data, SHORT, 1), strict=True))
@@ -97,9 +107,15 @@ def test_global_random_state_has_no_say(data):
     assert results(TINY, data, SHORT, 0) == first
 
 
-def test_an_absurd_learning_rate_raises_arithmetic_error(data):
-    with pytest.raises(ArithmeticError, match=r"loss is (nan|inf) in epoch \d"):
+def test_a_loss_that_is_not_finite_raises_arithmetic_error(data):
+    with pytest.raises(ArithmeticError, match=r"^loss is (nan|inf) in epoch 1$"):
         list(train(TINY, data, dataclasses.replace(SHORT, learning_rate=1e30), 0))
+
+
+def test_a_last_step_that_ruins_the_network_raises_arithmetic_error(data):
+    one_step = dataclasses.replace(SHORT, learning_rate=1e30, batch_size=1000, epochs=1)
+    with pytest.raises(ArithmeticError, match=r"^validation loss is (nan|inf) in epoch 1$"):
+        list(train(TINY, data, one_step, 0))
 
 
 def test_fraction_trains_on_the_first_images_only(data):
@@ -133,8 +149,22 @@ def test_images_of_any_size_and_channels_train(size, channels):
     assert 0 <= last.accuracy <= 1
 
 
+def test_images_are_resized_to_the_resolution():
+    images = np.full((3, 40, 24, 3), 7, np.uint8)
+    pixels = _pixels(images, 16, "cpu")
+    assert torch.equal(pixels, torch.full((3, 3, 16, 16), 7, dtype=torch.uint8))
+
+
+def test_accuracy_does_not_depend_on_which_images_are_evaluated_together(data, monkeypatch):
+    *_, last = train(TINY, data, SHORT, 0)
+    monkeypatch.setattr(nas.training, "EVAL_BATCH", 7)
+    *_, other = train(TINY, data, SHORT, 0)
+    assert other.valid_loss == pytest.approx(last.valid_loss, rel=1e-5)
+    assert other.accuracy == last.accuracy
+
+
 def test_no_batch_has_one_image_left():
-    proxy = dataclasses.replace(SHORT, resolution=8)  # its last maps are of one pixel
+    proxy = dataclasses.replace(SHORT, resolution=8, batch_size=2)  # its last maps are of one pixel
     *_, last = train(TINY, dataset(count=33), proxy, 0)
     assert math.isfinite(last.train_loss)
 
