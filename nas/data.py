@@ -91,9 +91,9 @@ def _load_digits(seed: int) -> Dataset:
     """1797 scans of 8 x 8 pixels, each drawn ``COPIES`` times at a random size, angle and place.
 
     Scans are split before they are copied, so that no scan of the validation part is trained on.
-    The task is as hard as a trial of 150 steps can bear: with plain digits every network is soon
-    right, with smaller ones, clutter or noise most are still at a plateau that they leave by luck,
-    and their accuracies rank nothing (LOG.md).
+    The task is meant to be about as hard as a trial of 130 steps can learn. With clutter and noise, or
+    with more freedom of place, many networks end on a plateau that they leave by luck, and seeds
+    agree less on the ranking (LOG.md).
     """
     from sklearn.datasets import load_digits
 

@@ -36,7 +36,7 @@ def round_channels(channels: float, divisor: int = 8) -> int:
 def round_repeats(repeats: float) -> int:
     """``ceil(repeats)``, but a product that floating point pushed just over an integer stays there.
 
-    ``10 * 1.1`` is 11.000000000000002 in binary and means 11.
+    ``50 * 1.1`` is 55.00000000000001 in binary and means 55.
 
     Source: tensorflow/tpu, efficientnet_model.py, ``round_repeats``.
     """
@@ -57,7 +57,7 @@ class LayerSpec(NamedTuple):
 
 
 def _require(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed or isinstance(value, bool):
+    if value not in allowed or type(value) is not type(allowed[0]):  # 3.0 and True equal 3 and 1
         raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
 
 
@@ -103,8 +103,9 @@ class StageSpec:
         _require_positive_int("expand_ratio", self.expand_ratio)
         _require_positive_int("channels", self.channels)
         _require("skip", self.skip, SKIPS)
-        if not isinstance(self.se_ratio, (int, float)) or not 0 <= self.se_ratio <= 1:
+        if type(self.se_ratio) not in (int, float) or not 0 <= self.se_ratio <= 1:
             raise ValueError(f"se_ratio must lie in [0, 1], got {self.se_ratio!r}")
+        object.__setattr__(self, "se_ratio", float(self.se_ratio))
         if self.op != "mbconv" and self.expand_ratio != 1:
             raise ValueError(f"expand_ratio of a {self.op} must be 1, got {self.expand_ratio}")
         if self.op == "linear" and self.se_ratio:
@@ -151,8 +152,10 @@ class StageSpec:
 
 _STAGE_EXAMPLE = "mb6_r2_k3_s2_c24_se0.25"
 _STAGE_TEXT = re.compile(
-    r"(mb([0-9]+)|conv|linear)_r([0-9]+)_k([0-9]+)_s([0-9]+)_c([0-9]+)(?:_se([0-9.]+(?:e-?[0-9]+)?))?(_noskip)?"
+    r"(mb([0-9]+)|conv|linear)_r([0-9]+)_k([0-9]+)_s([0-9]+)_c([0-9]+)"
+    r"(?:_se([0-9]+(?:[.][0-9]+)?(?:e-[0-9]+)?))?(_noskip)?"
 )
+_STAGE_SEPARATOR = re.compile(r"-(?![0-9])")  # not the minus of an exponent: se1e-05
 _ARCH_TEXT = re.compile(r"res([0-9]+)-([a-z]+)-stem([0-9]+)(?:s([0-9]+))?-(.+)-head([0-9]+)")
 
 
@@ -182,9 +185,9 @@ class ArchSpec:
     stem_stride: int = 2
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "stages", tuple(self.stages))
         if not self.stages or not all(isinstance(stage, StageSpec) for stage in self.stages):
             raise ValueError(f"stages must be one StageSpec or more, got {self.stages!r}")
-        object.__setattr__(self, "stages", tuple(self.stages))
         _require_positive_int("stem_channels", self.stem_channels)
         _require_positive_int("head_channels", self.head_channels)
         _require_positive_int("resolution", self.resolution)
@@ -219,7 +222,7 @@ class ArchSpec:
             )
         resolution, activation, stem, stem_stride, stages, head = match.groups()
         return cls(
-            stages=tuple(StageSpec.parse(stage) for stage in stages.split("-")),
+            stages=tuple(StageSpec.parse(stage) for stage in _STAGE_SEPARATOR.split(stages)),
             stem_channels=int(stem),
             head_channels=int(head),
             resolution=int(resolution),

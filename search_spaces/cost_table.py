@@ -52,7 +52,10 @@ class CostTable:
             self.slots.append((radix, costs, follows))
             channels, size = outputs, sizes.pop()
         self.head = np.array(
-            [head_cost(arch, c, size, num_classes or space.num_classes) for c in channels]
+            [
+                head_cost(arch, c, size, space.num_classes if num_classes is None else num_classes)
+                for c in channels
+            ]
         )  # [C, 3]
 
     def __call__(self, actions: ArrayLike) -> NDArray[np.int64]:
@@ -61,18 +64,20 @@ class CostTable:
         Raises:
             ValueError: if ``actions`` is not a matrix of valid indices.
         """
-        matrix = np.asarray(actions, np.int64)
+        matrix = np.asarray(actions)
         limits = [len(decision.choices) for decision in self.space.decisions]
         if (
-            matrix.ndim != 2
+            matrix.dtype.kind not in "iu"
+            or matrix.ndim != 2
             or matrix.shape[1] != len(limits)
             or (matrix < 0).any()
             or (matrix >= limits).any()
         ):
             raise ValueError(
                 f"actions must be a matrix [N, {len(limits)}] of indices below {limits}, "
-                f"got shape {matrix.shape}"
+                f"got {matrix.dtype} of shape {matrix.shape}"
             )
+        matrix = matrix.astype(np.int64, copy=False)  # unsigned times signed would be float
         total = np.repeat(self.stem[None], len(matrix), axis=0)  # [N, 3]
         entering = np.zeros(len(matrix), np.int64)  # [N]: which channels enter the current slot
         start = 0

@@ -47,7 +47,7 @@ def resize(arch: ArchSpec, width: float = 1.0, depth: float = 1.0, resolution: i
         stages=tuple(stage(spec) for spec in arch.stages),
         stem_channels=round_channels(arch.stem_channels * width),
         head_channels=round_channels(arch.head_channels * width),
-        resolution=resolution or arch.resolution,
+        resolution=arch.resolution if resolution is None else resolution,
     )
 
 

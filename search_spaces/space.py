@@ -173,11 +173,10 @@ def _parse_layers(slots: tuple[Slot, ...], arch: ArchSpec) -> Iterator[Actions]:
                 yield ()
             return
         lengths, actions = _actions_for(slots[slot], in_channels)
-        for length in lengths:
-            run = layers[start : start + length]
-            if run in actions:
-                for rest in parse(slot + 1, start + length, run[-1].channels if run else in_channels):
-                    yield actions[run] + rest
+        runs = (layers[start : start + length] for length in lengths)
+        for first, run in sorted((actions[run], run) for run in set(runs) if run in actions):
+            for rest in parse(slot + 1, start + len(run), run[-1].channels if run else in_channels):
+                yield first + rest
 
     return parse(0, 0, arch.stem_channels)
 

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from search_spaces import SPACES, ArchSpec, StageSpec
 from search_spaces.arch import ACTIVATIONS, KERNELS, OPS, SKIPS, STRIDES
 
-DATA = Path(__file__).parents[2] / "shared/data"
+DATA = Path(__file__).parents[2] / "shared" / "data"
 MACRO_TABLE = DATA / "nas_bench_macro/nas-bench-macro_cifar10.json"
 ACCEL_TABLE = DATA / "accel_nasbench/accel_nasbench.csv.gz"
-needs_macro_table = pytest.mark.skipif(not MACRO_TABLE.exists(), reason=f"needs {MACRO_TABLE}")
-needs_accel_table = pytest.mark.skipif(not ACCEL_TABLE.exists(), reason=f"needs {ACCEL_TABLE}")
 
 every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 quick = settings(deadline=None, max_examples=60)  # a deadline would measure the machine, not the code

@@ -8,13 +8,13 @@ import time
 
 import pandas as pd
 import pytest
-from test_evaluators import ACCEL, MACRO
+from strategies import ACCEL_TABLE, MACRO_TABLE
 
 from nas import open_run
 from nas.cli import main
 from search_spaces import PRESETS, ArchSpec
 
-TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO}"]
+TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_predictor_says_how_well_it_ranks(nas):
         "--space",
         "accel-nasbench",
         "--evaluator",
-        f"predictor:{ACCEL}",
+        f"predictor:{ACCEL_TABLE}",
         "--trials",
         20,
         "--run",
@@ -154,7 +154,10 @@ def test_spaces_lists_every_space(nas):
             "--evaluator must be train, table:FILE or predictor:FILE",
         ),
         (["--space", "mnas", "--evaluator", "table:none.csv"], "--evaluator FILE must exist, got "),
-        (["--space", "mnas", "--evaluator", f"table:{ACCEL}"], "must have a column 'arch' or the decisions"),
+        (
+            ["--space", "mnas", "--evaluator", f"table:{ACCEL_TABLE}"],
+            "must have a column 'arch' or the decisions",
+        ),
         (["--space", "mnas", "--trails", "3"], "--trails"),
     ],
 )
@@ -233,14 +236,14 @@ def test_a_report_of_a_run_without_a_finished_trial_is_refused(nas, tmp_path):
 
 def test_changed_inputs_are_noticed_at_resume(nas, tmp_path):
     table = tmp_path / "table.json"
-    table.write_bytes(MACRO.read_bytes())
+    table.write_bytes(MACRO_TABLE.read_bytes())
     evaluator = ["--space", "nasbench-macro", "--evaluator", f"table:{table}", "--run", "r", "--trials", "9"]
     nas("search", *evaluator)
     with sqlite3.connect(tmp_path / "r" / "run.db") as db:
         db.execute("DELETE FROM events WHERE trial = 8 AND kind = 'tell'")
         db.execute("UPDATE trials SET status = 'running' WHERE trial = 8")
     db.close()
-    table.write_bytes(MACRO.read_bytes() + b"\n")
+    table.write_bytes(MACRO_TABLE.read_bytes() + b"\n")
     code, _, err = nas("resume", "r")
     assert code == 2
     assert "began with other contents" in err

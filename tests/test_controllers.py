@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from strategies import MACRO_TABLE
 
 from controllers import CONTROLLERS, EvolutionSettings, RNNSettings, make, parse_settings
 from controllers.policy import Policy, draw
@@ -21,7 +22,6 @@ from controllers.rnn import clipped_surrogate, moving_average
 from search_spaces import PRESETS, SPACES, Decision, SearchSpace
 
 ROOT = Path(__file__).parents[1]
-MACRO_TABLE = ROOT.parent / "shared/data/nas_bench_macro/nas-bench-macro_cifar10.json"
 
 
 def bandit(*counts, name="bandit"):
@@ -592,7 +592,6 @@ def test_learners_beat_random_on_a_bandit(learner):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not MACRO_TABLE.exists(), reason=f"needs {MACRO_TABLE}")
 def test_the_papers_controller_beats_random_on_real_accuracies():
     table = {
         tuple(map(int, code)): trained["mean_acc"] / 100

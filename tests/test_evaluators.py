@@ -1,18 +1,14 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from strategies import ACCEL_TABLE, MACRO_TABLE
 
 from nas import InputError
 from nas.evaluators import Predictor, Table
 from nas.trial import Trial, steps
 from search_spaces import SPACES
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
-MACRO = DATA / "nas_bench_macro" / "nas-bench-macro_cifar10.json"
-ACCEL = DATA / "accel_nasbench" / "accel_nasbench.csv.gz"
 
 
 def accuracy(evaluator, arch):
@@ -26,8 +22,8 @@ def write(path, frame):
 
 
 def test_a_table_gives_the_measured_accuracy_of_every_code():
-    space, table = SPACES["nasbench-macro"], Table(MACRO, SPACES["nasbench-macro"])
-    known = json.loads(MACRO.read_text())
+    space, table = SPACES["nasbench-macro"], Table(MACRO_TABLE, SPACES["nasbench-macro"])
+    known = json.loads(MACRO_TABLE.read_text())
     assert len(table.accuracies) == 3969
     for code in ("22212202", "00000000", "10100100"):
         arch = space.decode([int(digit) for digit in code])
@@ -62,10 +58,10 @@ def test_a_network_that_is_not_in_the_table_fails_its_trial(tmp_path):
 
 def test_a_predictor_ranks_real_imagenet_accuracies():
     space = SPACES["accel-nasbench"]
-    predictor = Predictor(ACCEL, space)
+    predictor = Predictor(ACCEL_TABLE, space)
     assert predictor.rows == 4602
     assert predictor.kendall_tau > 0.9
-    row = pd.read_csv(ACCEL).iloc[0]
+    row = pd.read_csv(ACCEL_TABLE).iloc[0]
     actions = [decision.choices.index(row[decision.name]) for decision in space.decisions]
     assert accuracy(predictor, space.decode(actions)) == pytest.approx(row["val_top1"] / 100, abs=0.02)
 
@@ -109,7 +105,7 @@ def test_a_table_that_describes_no_networks_is_refused(tmp_path, frame, message)
 
 def test_choices_that_the_space_does_not_have_are_refused(tmp_path):
     space = SPACES["accel-nasbench"]
-    frame = pd.read_csv(ACCEL).head(30).assign(block3_k=7)
+    frame = pd.read_csv(ACCEL_TABLE).head(30).assign(block3_k=7)
     with pytest.raises(InputError, match=r"block3_k in \(3, 5\), got 7"):
         Table(write(tmp_path / "t.csv", frame), space)
 
