@@ -2,7 +2,7 @@
 
     taskset -c 1 python benchmarks/proxy.py --data digits --networks 16 --seeds 2 [--width 0.5 ...]
 
-Every field of ``nas.training.Proxy`` is an option. Prints each network's accuracies, Kendall's tau
+Every field of ``nas.proxy.Proxy`` is an option. Prints each network's accuracies, Kendall's tau
 between seeds (mean over seed pairs, and a 95 % bootstrap interval over networks), the standard
 deviation between seeds against that between architectures, and the CPU seconds of a trial, which
 runs in one thread. Two processes on one machine's two cores take longer each.
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from nas.data import load_data
-from nas.training import Proxy, train
+from nas.proxy import Proxy
+from nas.training import train
 from search_spaces import SPACES, cost, resize
 
 

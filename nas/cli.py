@@ -112,7 +112,7 @@ def search(
     ] = None,
     confirm: Annotated[
         int,
-        typer.Option(min=0, help="Networks to train again at the end, to measure seed noise; 0 for none."),
+        typer.Option(help="Networks to train again at the end, to measure seed noise; 0 for none."),
     ] = 4,
     seed: Annotated[int, typer.Option(help="Of everything random in the run.")] = 0,
     run: Annotated[
@@ -153,7 +153,7 @@ def search(
             objective=Objective(parse_count(target_flops), exponent, reward),
             proxy=checked(lambda: parse_settings(Proxy, pairs("--proxy", proxy)), "--proxy"),
             seed=seed,
-            confirmations=confirm if trains else 0,
+            confirmations=confirm if trains or confirm < 0 else 0,
             controller_settings=pairs("--set", controller_settings),
             resources=Resources(place, workers, cpus_per_trial, gpus_per_trial),
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nas.data import Dataset
-    from nas.training import Proxy
+    from nas.proxy import Proxy
 
 ACCURACY_COLUMNS = ("accuracy", "mean_acc", "val_top1", "top1", "val_acc", "acc")
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +16,8 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from nas.data import Dataset, Images
+from nas.proxy import Proxy
+from nas.trial import Epoch
 from search_spaces import ArchSpec, resize
 from search_spaces.network import Layer, Network, build_network
 
@@ -26,65 +26,11 @@ EVAL_BATCH = 512
 CURVE_IMAGES = 512  # enough for a curve (standard error 0.02), and cheap
 
 
-@dataclass(frozen=True)
-class Proxy:
-    """What makes a trial short, and its recipe; the defaults are measured (``benchmarks/proxy.py``, LOG.md).
-
-    Args:
-        resolution: side of the images, in pixels.
-        width: factor on every channel count of the searched network.
-        epochs: passes over the training part.
-        fraction: of the training images, the first ones.
-        batch_size: images per step.
-        learning_rate: peak of the one-cycle schedule.
-        weight_decay: decoupled, on weights of two or more dimensions.
-        warmup: share of the steps with a rising learning rate.
-
-    Raises:
-        ValueError: with the rule and the value, if a field is out of range.
-    """
-
-    resolution: int = 32
-    width: float = 0.25
-    epochs: int = 4
-    fraction: float = 1.0
-    batch_size: int = 128
-    learning_rate: float = 0.01
-    weight_decay: float = 0.05
-    warmup: float = 0.1
-
-    def __post_init__(self) -> None:
-        for name, least in (("resolution", 8), ("epochs", 1), ("batch_size", 2)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-        for name, holds, rule in (
-            ("width", 0 < self.width < math.inf, "positive"),
-            ("fraction", 0 < self.fraction <= 1, "in (0, 1]"),
-            ("learning_rate", 0 < self.learning_rate < math.inf, "positive"),
-            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
-            ("warmup", 0 <= self.warmup < 1, "in [0, 1)"),
-        ):
-            if not holds:
-                raise ValueError(f"{name} must be {rule}, got {getattr(self, name)!r}")
-
-
-class Epoch(NamedTuple):
-    """One pass over the training images; ``seconds`` count from the start of the training.
-
-    ``accuracy`` is top-1, in [0, 1]. The last epoch's, on the whole validation part, is the trial's;
-    earlier ones draw the learning curve, from its first ``CURVE_IMAGES`` images.
-    """
-
-    epoch: int
-    train_loss: float
-    valid_loss: float | None
-    accuracy: float | None
-    seconds: float
-
-
 def train(arch: ArchSpec, data: Dataset, proxy: Proxy, seed: int, device: str = "cpu") -> Iterator[Epoch]:
     """Train the proxy of ``arch`` from scratch, yielding after each epoch.
+
+    The last epoch's accuracy, on the whole validation part, is the trial's; earlier ones draw the
+    learning curve, from the first ``CURVE_IMAGES`` validation images.
 
     Args:
         arch: the full network; its width and resolution are resized here.

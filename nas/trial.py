@@ -20,7 +20,7 @@ class Epoch(NamedTuple):
 
     epoch: number of passes over the training images so far.
     accuracy: top-1 on the validation split, in [0, 1].
-    seconds: of this epoch alone.
+    seconds: since the training began.
     """
 
     epoch: int

@@ -8,7 +8,8 @@ import torch
 
 import nas.training
 from nas.data import Dataset, load_data
-from nas.training import Proxy, _network, _pixels, train
+from nas.proxy import Proxy
+from nas.training import _network, _pixels, train
 from search_spaces import ArchSpec
 
 TINY = ArchSpec.parse("res64-silu-stem8-conv_r1_k3_s2_c8-mb3_r2_k3_s2_c16_se0.25-head64")  # stride 8

@@ -1,0 +1,67 @@
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("nas", "reports", "scaling_search", "controllers", "search_spaces")
+INSTALL = "python3 -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt"
+SEARCH = f"{INSTALL} . && nas search --space mnas"
+TEST = f"{INSTALL} -e '.[dev]' && pytest"
+
+
+def help_of(*command):
+    program = [sys.executable, "-m", "nas", *command, "--help"]
+    return subprocess.run(program, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+
+
+@pytest.mark.parametrize("command", [SEARCH, TEST])
+def test_the_readme_has_the_two_commands_each_in_one_line(command):
+    assert command in (ROOT / "README.md").read_text().splitlines()
+
+
+def test_ci_runs_the_readmes_test_command():
+    assert TEST in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_no_other_distribution_owns_one_of_our_packages():
+    owners = importlib.metadata.packages_distributions()
+    for package in PACKAGES:
+        assert set(owners.get(package, ["nas-scaling"])) == {"nas-scaling"}, package
+
+
+def test_every_command_has_help_and_stands_in_the_readme():
+    commands = re.findall(r"^│ (\w+) +\S", help_of().split("Commands")[1], re.MULTILINE)
+    assert set(commands) >= {"search", "resume", "report", "show", "spaces"}
+    readme = (ROOT / "README.md").read_text()
+    for command in commands:
+        assert f"nas {command}" in readme
+        assert "--help" in help_of(command)
+
+
+def test_every_option_of_search_says_what_it_is():
+    text = help_of("search")
+    options = re.findall(r"(--[\w-]+)[^\n]*", text)
+    assert len(set(options)) > 15
+    for line in re.findall(r"│ \*? +--[\w-]+.*│", text):
+        assert re.search(r"--\S+( +-\w)?( +<?\S+>?)? {2,}\S", line), line
+
+
+def test_constraints_pin_every_dependency_that_pyproject_names():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    for requirement in wanted:
+        assert re.match(r"[\w-]+", requirement)[0].lower() in pinned, requirement
+
+
+def test_the_file_tree_in_the_readme_is_complete():
+    readme = (ROOT / "README.md").read_text()
+    for package in PACKAGES:
+        for file in (ROOT / package).glob("*.py"):
+            if not file.name.startswith("__"):
+                assert file.name in readme, file
