@@ -182,7 +182,7 @@ def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
         _NetworkTrial, evaluator=evaluator, threads=max(1, int(resources.cpus_per_trial))
     )
     assert resources.workers is not None
-    scheduler = _KeepReason()
+    scheduler = _KeepReason()  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="nas-tune-") as directory:
         tune.Tuner(
             tune.with_resources(
