@@ -1,9 +1,14 @@
-"""Small stand-ins for what takes long: an accuracy that is a hash of network and seed."""
+"""Small stand-ins for what takes long, and searches in processes of their own."""
 
+import subprocess
+import sys
+import time
 import zlib
 
+import pandas as pd
+
 from controllers import make
-from nas import Objective
+from nas import Objective, open_run
 from nas.journal import Journal
 from nas.search import Search
 from nas.trial import Epoch
@@ -47,3 +52,28 @@ def new_search(directory, *, create, space="nasbench-macro", controller="rnn", t
         seed=seed,
         **options,
     )
+
+
+def start(directory, *arguments):
+    command = [sys.executable, "-m", "nas", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_trials(run, number, process):
+    """Until so many trials of ``run`` are told."""
+    while process.poll() is None:
+        if (run / "best.json").exists():
+            break
+        try:
+            if (open_run(run).trials()["status"] == "done").sum() >= number:
+                return
+        except Exception:  # noqa: BLE001 - it is not there yet
+            time.sleep(0.01)
+    raise AssertionError(process.communicate())
+
+
+def compare(a, b):
+    """Two runs have the same trials and learning curves, but for the time they took."""
+    times = ["seconds", "started", "finished", "worker"]
+    pd.testing.assert_frame_equal(*(open_run(run).trials().drop(columns=times) for run in (a, b)))
+    pd.testing.assert_frame_equal(*(open_run(run).epochs().drop(columns="seconds") for run in (a, b)))

@@ -4,10 +4,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
+from fakes import compare, start, wait_for_trials
 from strategies import ACCEL_TABLE, MACRO_TABLE
 
 from nas import open_run
@@ -255,30 +255,6 @@ def test_changed_inputs_are_noticed_at_resume(nas, tmp_path):
 def test_an_unknown_architecture_is_refused(nas, arch):
     code, out, err = nas("show", arch)
     assert (code, out, err.count("\n")) == (2, "", 1)
-
-
-def start(directory, *arguments):
-    command = [sys.executable, "-m", "nas", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for_trials(run, number, process):
-    """Until so many trials of ``run`` are told."""
-    while process.poll() is None:
-        if (run / "best.json").exists():
-            break
-        try:
-            if (open_run(run).trials()["status"] == "done").sum() >= number:
-                return
-        except Exception:  # noqa: BLE001 - it is not there yet
-            time.sleep(0.01)
-    raise AssertionError(process.communicate())
-
-
-def compare(a, b):
-    """Two runs have the same trials, but for the time they took."""
-    times = ["seconds", "started", "finished", "worker"]
-    pd.testing.assert_frame_equal(*(open_run(run).trials().drop(columns=times) for run in (a, b)))
 
 
 @pytest.mark.slow

@@ -3,9 +3,11 @@ import signal
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from fakes import Fake, fake_accuracy, new_search
+from fakes import Fake, compare, fake_accuracy, new_search, start, wait_for_trials
+from sklearn.datasets import load_digits
 
 from nas import InputError, open_run
 from nas.config import Resources
@@ -119,3 +121,30 @@ def test_resources_left_open_take_what_fits():
     shared = fit(Resources(gpus_per_trial=0.25), {"CPU": 64.0, "GPU": 2.0})
     assert (shared.workers, shared.gpus_per_trial) == (8, 0.25)
     assert fit(Resources(), {"CPU": 64.0, "GPU": 2.0}).gpus_per_trial == 1.0
+
+
+def test_a_killed_training_search_resumes_to_the_same_table(tmp_path):
+    images, labels = load_digits(return_X_y=True)
+    np.savez(
+        tmp_path / "few.npz", train_x=images[:300].reshape(-1, 8, 8).astype("uint8"), train_y=labels[:300]
+    )
+    short = ["--data", "npz:few.npz", "--proxy", "resolution=8", "--proxy", "epochs=2", "--confirm", "1"]
+    search = ["search", "--space", "mnas", "--trials", "12", "--workers", "1", *short, "--run"]
+    whole = start(tmp_path, *search, "whole")
+    out, err = whole.communicate(timeout=300)
+    assert (whole.returncode, err) == (0, "")
+    assert out.count("trial ") >= 12
+    broken = start(tmp_path, *search, "broken")
+    wait_for_trials(tmp_path / "broken", 2, broken)
+    broken.kill()
+    broken.communicate()
+    before = open_run(tmp_path / "broken").trials()
+    assert (before["status"] == "done").sum() < 12
+    resumed = start(tmp_path, "resume", "broken")
+    out, err = resumed.communicate(timeout=300)
+    assert (resumed.returncode, err) == (0, "")
+    compare(tmp_path / "whole", tmp_path / "broken")
+    kept = before[before["status"] == "done"].set_index("trial")["finished"]
+    after = open_run(tmp_path / "broken").trials().set_index("trial")["finished"]
+    assert after.loc[kept.index].equals(kept)
+    assert len(open_run(tmp_path / "broken").confirmations()) == 1
