@@ -31,17 +31,28 @@ ACCURACY_COLUMNS = ("accuracy", "mean_acc", "val_top1", "top1", "val_acc", "acc"
 
 @dataclass(frozen=True)
 class Training:
-    """Trains each network on the proxy task; ``device`` is ``cpu`` or ``cuda``."""
+    """Trains each network on the proxy task.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        threads: of torch, in the process that trains; sums depend on it, so it is part of the task.
+    """
 
     data: Dataset
     proxy: Proxy
     device: str = "cpu"
+    threads: int = 1
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
         """One epoch at a time."""
+        import torch
+
         from nas.training import train
 
+        torch.set_num_threads(self.threads)
         yield from train(trial.arch, self.data, self.proxy, trial.seed, self.device)
+        if self.device != "cpu":
+            torch.cuda.empty_cache()  # other trials may share this GPU
 
 
 class Table:

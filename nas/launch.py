@@ -164,7 +164,19 @@ def prepare(
         from nas.ray_tune import cluster
 
         resources = stack.enter_context(cluster(resources))
+    if isinstance(evaluator, Training):
+        threads = max(1, int(resources.cpus_per_trial))
+        evaluator = dataclasses.replace(evaluator, device=find_device(resources), threads=threads)
     return evaluator, resources
+
+
+def find_device(resources: Resources) -> str:
+    """Where a trial trains: on the GPU that it is given or, inline, on one that is there."""
+    if resources.address != "inline":
+        return "cuda" if resources.gpus_per_trial else "cpu"
+    import torch
+
+    return "cuda" if resources.gpus_per_trial != 0 and torch.cuda.is_available() else "cpu"
 
 
 def check_gpus(resources: Resources, *, trains: bool) -> None:

@@ -45,11 +45,8 @@ class _NetworkTrial(tune.Trainable):
     """One actor that trains network after network; a step is an epoch, or the outcome."""
 
     def setup(  # type: ignore[override]  # with_parameters adds the rest
-        self, config: dict[str, Any], evaluator: Evaluator, threads: int
+        self, config: dict[str, Any], evaluator: Evaluator
     ) -> None:
-        import torch
-
-        torch.set_num_threads(threads)
         self.evaluator = evaluator
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self.reset_config(config)
@@ -178,9 +175,7 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
 
 def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
     """Runs the search's trials on the cluster that ``cluster`` has opened."""
-    trainable = tune.with_parameters(
-        _NetworkTrial, evaluator=evaluator, threads=max(1, int(resources.cpus_per_trial))
-    )
+    trainable = tune.with_parameters(_NetworkTrial, evaluator=evaluator)
     assert resources.workers is not None
     scheduler = _KeepReason()  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="nas-tune-") as directory:

@@ -7,7 +7,7 @@ import sys
 
 import pandas as pd
 import pytest
-from fakes import compare, start, wait_for_trials
+from fakes import compare, few_images, start, wait_for_trials
 from strategies import ACCEL_TABLE, MACRO_TABLE
 
 from nas import open_run
@@ -48,6 +48,40 @@ def test_a_search_leaves_everything_in_its_directory(nas, tmp_path):
     assert config["controller_settings"]["learning_rate"] == 3.5e-4
     assert set(config["proxy"]) >= {"resolution", "width", "epochs", "fraction"}
     assert config["environment"]["versions"]["torch"]
+
+
+def test_networks_are_trained_in_this_process_too(nas, tmp_path):
+    short = few_images(tmp_path / "few.npz")
+    code, out, err = nas(
+        "search",
+        "--space",
+        "mnas",
+        *short,
+        "--address",
+        "inline",
+        "--trials",
+        4,
+        "--confirm",
+        2,
+        "--run",
+        "r",
+    )
+    assert (code, err) == (0, "")
+    run = open_run("r")
+    assert list(run.epochs()["epoch"]) == [1, 2] * 4
+    assert (run.trials()["seconds"] > 0).all()
+    assert len(run.confirmations()) == 2
+    assert "Seed noise is " in out
+    assert run.trials()["flops"].min() > 100e6  # of the network at 224 px, not of the proxy
+
+
+def test_a_training_that_diverges_is_a_failed_row(nas, tmp_path):
+    short = few_images(tmp_path / "few.npz")
+    hot = ["--proxy", "learning_rate=1e30", "--trials", 9, "--address", "inline", "--run", "r"]
+    code, _, err = nas("search", "--space", "mnas", *short, *hot)
+    assert code == 1
+    assert "the first 5 trials all failed, the last one with ArithmeticError: " in err
+    assert set(open_run("r").trials()["status"]) == {"failed"}
 
 
 def test_a_search_prints_a_few_hundred_lines_however_many_its_trials(nas):

@@ -3,10 +3,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from strategies import ACCEL_TABLE, MACRO_TABLE
 
 from nas import InputError
-from nas.evaluators import Predictor, Table
+from nas.data import Dataset
+from nas.evaluators import Predictor, Table, Training
+from nas.proxy import Proxy
 from nas.trial import Trial, steps
 from search_spaces import SPACES
 
@@ -45,6 +48,18 @@ def test_a_table_may_name_architectures_or_decisions(tmp_path, suffix):
     for name, frame in (("archs", by_arch), ("decisions", by_decision)):
         table = Table(write(tmp_path / f"{name}{suffix}", frame), space)
         assert [accuracy(table, arch) for arch in archs] == pytest.approx(list(accuracies))
+
+
+def test_training_takes_the_threads_it_is_given():
+    images = np.zeros((20, 8, 8, 1), np.uint8)
+    data = Dataset("black", 2, images, np.arange(20) % 2, images, np.arange(20) % 2)
+    before = torch.get_num_threads()
+    try:
+        trial = Trial(0, SPACES["mnas"].decode([0] * 42), seed=0)
+        list(Training(data, Proxy(resolution=8, epochs=1), threads=before + 1)(trial))
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_network_that_is_not_in_the_table_fails_its_trial(tmp_path):

@@ -3,11 +3,8 @@ import signal
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from fakes import Fake, compare, fake_accuracy, new_search, start, wait_for_trials
-from sklearn.datasets import load_digits
+from fakes import Fake, compare, fake_accuracy, few_images, new_search, start, wait_for_trials
 
 from nas import InputError, open_run
 from nas.config import Resources
@@ -35,7 +32,7 @@ class Varied:
             raise MemoryError("out of memory")
         if trial.trial in self.kill:
             os.kill(os.getpid(), signal.SIGKILL)
-        yield Epoch(2, float(torch.get_num_threads()), None, fake_accuracy(trial), 0.0)
+        yield Epoch(2, 1.0, None, fake_accuracy(trial), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +50,13 @@ def run(tmp_path, ray, evaluator, **options):
     return open_run(tmp_path)
 
 
-def test_a_search_under_ray_trains_every_network_on_warm_workers_of_one_thread(tmp_path, ray):
+def test_a_search_under_ray_trains_every_network_on_warm_workers(tmp_path, ray):
     found = run(tmp_path, ray, Varied(), trials=40, confirmations=3)
     trials = found.trials()
     trained = trials[trials["repeat_of"].isna()]
     assert set(trials["status"]) == {"done"}
     assert trained["worker"].nunique() <= 2
     assert len(found.confirmations()) == 3
-    assert set(found.epochs().query("epoch == 2")["train_loss"]) == {1.0}
 
 
 def test_failures_are_rows_and_a_dead_worker_is_replaced(tmp_path, ray):
@@ -124,11 +120,7 @@ def test_resources_left_open_take_what_fits():
 
 
 def test_a_killed_training_search_resumes_to_the_same_table(tmp_path):
-    images, labels = load_digits(return_X_y=True)
-    np.savez(
-        tmp_path / "few.npz", train_x=images[:300].reshape(-1, 8, 8).astype("uint8"), train_y=labels[:300]
-    )
-    short = ["--data", "npz:few.npz", "--proxy", "resolution=8", "--proxy", "epochs=2", "--confirm", "1"]
+    short = [*few_images(tmp_path / "few.npz"), "--confirm", "1"]
     search = ["search", "--space", "mnas", "--trials", "12", "--workers", "1", *short, "--run"]
     whole = start(tmp_path, *search, "whole")
     out, err = whole.communicate(timeout=300)
