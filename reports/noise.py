@@ -39,7 +39,7 @@ class SeedNoise:
         else:
             verdict = "the best network stands out"
         return (
-            f"Seed noise is {self.noise:.4f} in accuracy ({self.pairs} networks trained on a second seed), "
+            f"Seed noise is {self.noise:.4f} in accuracy ({self.pairs} network{'s' * (self.pairs > 1)} trained on a second seed), "
             f"the {self.networks} networks spread {self.spread:.4f}: differences below "
             f"{self.least_difference:.4f} say nothing, and {verdict}."
         )
