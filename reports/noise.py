@@ -38,8 +38,9 @@ class SeedNoise:
             verdict = f"it cannot tell the top {self.ties} apart"
         else:
             verdict = "the best network stands out"
+        trained = f"{self.pairs} network{'s' * (self.pairs > 1)} trained on a second seed"
         return (
-            f"Seed noise is {self.noise:.4f} in accuracy ({self.pairs} network{'s' * (self.pairs > 1)} trained on a second seed), "
+            f"Seed noise is {self.noise:.4f} in accuracy ({trained}), "
             f"the {self.networks} networks spread {self.spread:.4f}: differences below "
             f"{self.least_difference:.4f} say nothing, and {verdict}."
         )
