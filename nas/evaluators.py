@@ -7,6 +7,7 @@ predictor:FILE   a regression on the table, for every network of the space
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,10 @@ class Predictor:
         self.space = space
         self.rows = len(archs)
         self.costs = CostTable(space)
-        singles = self.singles(np.array([space.encode(arch) for arch in archs]))
+        try:
+            singles = self.singles(np.array([space.encode(arch) for arch in archs]))
+        except ValueError as error:
+            raise InputError(f"--evaluator predictor needs a table of its space: {error}: {file}") from None
         self.mean, self.scale = singles.mean(axis=0), singles.std(axis=0) + 1e-9  # constants become 0
         features = self.pairs(singles)
         folds = KFold(5, shuffle=True, random_state=0)
@@ -135,7 +139,7 @@ class Predictor:
 
 
 def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.float64]]:
-    """The distinct networks of a table and their accuracies in [0, 1].
+    """The distinct networks of a table and their (mean) accuracies in [0, 1].
 
     Raises:
         InputError: as ``Table``.
@@ -163,8 +167,10 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
         raise InputError(f"--evaluator FILE must have accuracies in [0, 1] or [0, 100] in {column!r}: {file}")
     if accuracies.max() > 1:
         accuracies = accuracies / 100
-    first = {arch: index for index, arch in reversed(list(enumerate(archs)))}
-    return list(first), accuracies[list(first.values())]
+    measured: defaultdict[ArchSpec, list[float]] = defaultdict(list)
+    for arch, accuracy in zip(archs, accuracies.tolist(), strict=True):
+        measured[arch].append(accuracy)
+    return list(measured), np.array([np.mean(values) for values in measured.values()])
 
 
 def _read_frame(file: Path, space: SearchSpace) -> pd.DataFrame:

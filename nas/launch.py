@@ -37,8 +37,10 @@ def start(settings: Settings, directory: Path, screen: Screen) -> Run:
     settings = resolve_controller(settings)
     if directory.exists():
         raise InputError(f"--run must be a directory that does not exist yet, got {directory}")
+    check_gpus(settings.resources, trains=settings.evaluator == "train")
+    evaluator = make_evaluator(settings, space, screen)
     with ExitStack() as stack:
-        evaluator, resources = prepare(settings, space, stack, screen)
+        placed, resources = place(evaluator, settings.resources, stack)
         try:
             directory.mkdir(parents=True)
         except OSError as error:
@@ -51,7 +53,7 @@ def start(settings: Settings, directory: Path, screen: Screen) -> Run:
         }
         write_config(directory, settings, cost=price, input_sha256=fingerprint(evaluator))
         journal = stack.enter_context(Journal(directory, create=True))
-        run(make_search(settings, space, journal, screen), evaluator, resources, screen)
+        run(make_search(settings, space, journal, screen), placed, resources, screen)
     return finish(directory)
 
 
@@ -76,12 +78,14 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
             screen.say(
                 "The controller's arithmetic differs here from where the run began: it goes on, not exactly."
             )
-        evaluator, fitted = prepare(settings, space, stack, screen, resources)
+        resources = resources or settings.resources
+        check_gpus(resources, trains=settings.evaluator == "train")
+        evaluator = make_evaluator(settings, space, screen)
         if read_config(directory).get("input_sha256") != fingerprint(evaluator):
             raise InputError(
                 f"RUN began with other contents of {settings.data} or {settings.evaluator}: {directory}"
             )
-        run(search, evaluator, fitted, screen)
+        run(search, *place(evaluator, resources, stack), screen)
     return finish(directory)
 
 
@@ -131,35 +135,33 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
     )
 
 
-def prepare(
-    settings: Settings,
-    space: SearchSpace,
-    stack: ExitStack,
-    screen: Screen,
-    resources: Resources | None = None,
-) -> tuple[EvaluatorKind, Resources]:
-    """The evaluator, and the resources that are really there; starts or joins Ray if it is to be used."""
+def make_evaluator(settings: Settings, space: SearchSpace, screen: Screen) -> EvaluatorKind:
+    """Where accuracies come from; InputError if its file or data cannot be used."""
     kind, _, file = settings.evaluator.partition(":")
-    resources = resources or settings.resources
-    check_gpus(resources, trains=kind == "train")
-    if kind in ("table", "predictor") and file:
-        evaluator: EvaluatorKind = (Table if kind == "table" else Predictor)(Path(file), space)
-        if isinstance(evaluator, Predictor):
-            screen.say(
-                f"Predictor: Kendall tau {evaluator.kendall_tau:.3f} on {evaluator.rows} networks (5 folds)"
-            )
-    elif kind == "train" and not file:
-        from nas.data import load_data
-
-        try:
-            data = load_data(settings.data, seed=settings.seed)
-        except ValueError as error:
-            raise InputError(f"--data: {error}") from None
-        evaluator = Training(data, settings.proxy)
-    else:
+    if kind == "table" and file:
+        return Table(Path(file), space)
+    if kind == "predictor" and file:
+        predictor = Predictor(Path(file), space)
+        screen.say(
+            f"Predictor: Kendall tau {predictor.kendall_tau:.3f} on {predictor.rows} networks (5 folds)"
+        )
+        return predictor
+    if settings.evaluator != "train":
         raise InputError(
             f"--evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}"
         )
+    from nas.data import load_data
+
+    try:
+        return Training(load_data(settings.data, seed=settings.seed), settings.proxy)
+    except ValueError as error:
+        raise InputError(f"--data: {error}") from None
+
+
+def place(
+    evaluator: EvaluatorKind, resources: Resources, stack: ExitStack
+) -> tuple[EvaluatorKind, Resources]:
+    """The evaluator on its device, and the resources that are really there; starts or joins Ray."""
     if resources.address != "inline":
         from nas.ray_tune import cluster
 

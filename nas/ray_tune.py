@@ -48,11 +48,11 @@ class _NetworkTrial(tune.Trainable):
         self, config: dict[str, Any], evaluator: Evaluator
     ) -> None:
         self.evaluator = evaluator
-        self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.steps = steps(self.evaluator, new_config["trial"], self.worker)
+        worker = f"{socket.gethostname()}:{new_config['slot']}"
+        self.steps = steps(self.evaluator, new_config["trial"], worker)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
         fitting = min(fitting, gpus / gpus_per_trial)
     most = max(1, int(fitting + 1e-9))
     workers = resources.workers or most
-    if workers > most:
+    if workers > most and resources.address == "local":  # a cluster may grow
         raise InputError(
             f"--workers must be at most {most} ({cpus:g} CPUs at {resources.cpus_per_trial:g}, "
             f"{gpus:g} GPUs at {gpus_per_trial:g} a trial), got {workers}"

@@ -93,8 +93,6 @@ class Screen:
     def finished(self, run: Run) -> None:
         """The front, the best network and how far to believe them."""
         print_report(self.console, run)
-        if not run.config["confirmations"]:
-            self.say("Nothing was trained, so these accuracies have no seed noise but what their source has.")
 
     def _count(self, row: Row) -> bool:
         """Takes a finished trial into best and front; True if it is the best so far."""
@@ -148,7 +146,7 @@ def print_report(console: Console, run: Run) -> None:
         "",
         f"{facts['trials']} trials: {counts}{again}",
         f"Best (*, reward {facts['best']['reward']:.4f}): {facts['best']['arch']}",
-        *([str(noise)] if noise else []),
+        str(noise or "Seed noise was not measured: no network was trained on a second seed."),
         f"Everything is in {run.directory}; look at the best with: nas show {run.directory}",
     ]
     for line in lines:

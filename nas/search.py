@@ -70,9 +70,7 @@ class Search:
         self._successes = 0
         self._queue: deque[Trial] = deque()  # to start before anything new is proposed
         self._trainer: dict[str, int] = {}  # arch -> the trial that trains it or has trained it
-        self._waiting: defaultdict[int, list[int]] = defaultdict(
-            list
-        )  # trainer -> trials of the same network
+        self._waiting: defaultdict[int, list[int]] = defaultdict(list)  # trainer -> its twins
         self._restore()
 
     @property

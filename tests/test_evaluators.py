@@ -135,6 +135,18 @@ def test_a_damaged_table_is_refused_in_one_line(tmp_path, name, content):
     assert "\n" not in str(failure.value)
 
 
+def test_several_measurements_of_one_network_are_averaged(tmp_path):
+    file = write(tmp_path / "t.csv", pd.DataFrame({"arch": [ARCH, ARCH], "accuracy": [0.4, 0.6]}))
+    table = Table(file, SPACES["mnas"])
+    assert accuracy(table, SPACES["mnas"].decode([0] * 42)) == pytest.approx(0.5)
+
+
+def test_a_predictor_needs_networks_of_its_space(tmp_path):
+    frame = pd.DataFrame({"arch": [ARCH.replace("c16", f"c{8 * n}") for n in range(1, 31)], "accuracy": 0.5})
+    with pytest.raises(InputError, match="a table of its space: space 'mnas' does not hold"):
+        Predictor(write(tmp_path / "t.csv", frame), SPACES["mnas"])
+
+
 def test_a_predictor_needs_some_rows(tmp_path):
     file = write(tmp_path / "t.csv", pd.DataFrame({"arch": [ARCH], "accuracy": [0.5]}))
     with pytest.raises(InputError, match="at least 20 rows, got 1"):
