@@ -1,0 +1,135 @@
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import arch_specs, quick
+
+from scaling_search import PHIS, PUBLISHED_COEFFICIENTS, Coefficients, distinct, dropout, family, grid, scale
+from search_spaces import PRESETS, cost
+
+B0 = PRESETS["efficientnet-b0"]
+# FACTS sec. 5: (1.2, 1.1, 1.15), resolution to the nearest 8; multiply-adds in G, parameters in M
+FORMULA = {
+    0.5: (0.731, 8.44), 1: (0.860, 9.11), 2: (1.811, 12.26), 3: (3.253, 16.35), 3.5: (4.181, 19.33),
+    4: (6.320, 25.92), 5: (10.441, 33.73), 6: (20.101, 45.46), 7: (38.762, 68.74),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("phi", "expected"), FORMULA.items())
+def test_the_formula_gives_the_known_family(phi, expected):
+    price = cost(scale(B0, PUBLISHED_COEFFICIENTS, phi))
+    assert (round(price.flops / 1e9, 3), round(price.params / 1e6, 2)) == expected
+
+
+@given(arch_specs(), st.floats(1, 2), st.floats(1, 1.5), st.floats(1, 1.5))
+@quick
+def test_scale_by_phi_0_is_identity(arch, alpha, beta, gamma):
+    assert scale(arch, Coefficients(alpha, beta, gamma), 0) == arch
+
+
+@given(arch_specs(), st.floats(0, 3))
+@quick
+def test_coefficients_of_1_change_nothing_but_rounding(arch, phi):
+    multiples = dataclasses.replace(arch, resolution=8 * -(-arch.resolution // 8))
+    scaled = scale(multiples, Coefficients(1, 1, 1), phi)
+    assert [stage.repeats for stage in scaled.stages] == [stage.repeats for stage in arch.stages]
+    assert scaled.resolution == multiples.resolution
+
+
+@given(arch_specs(), st.floats(0, 4), st.floats(0, 3))
+@quick
+def test_more_phi_is_never_less_network(arch, phi, more):
+    small, large = (scale(arch, PUBLISHED_COEFFICIENTS, p) for p in (phi, phi + more))
+    assert large.stem_channels >= small.stem_channels or phi == 0  # phi 0 rounds nothing
+    for before, after in zip(small.stages, large.stages, strict=True):
+        assert after.repeats >= before.repeats
+
+
+def test_phi_1_with_the_published_depth_and_width_is_b2():
+    b2 = PRESETS["efficientnet-b2"]
+    assert dataclasses.replace(scale(B0, Coefficients(1.2, 1.1, 1), 1), resolution=b2.resolution) == b2
+
+
+def test_one_alpha_and_beta_at_these_phis_give_every_published_depth_and_width():
+    published = {"B1": (1.0, 1.1), "B2": (1.1, 1.2), "B3": (1.2, 1.4), "B4": (1.4, 1.8), "B5": (1.6, 2.2)}
+    published |= {"B6": (1.8, 2.6), "B7": (2.0, 3.1)}
+    for name, (width, depth) in published.items():
+        assert round(1.1015 ** PHIS[name], 1) == width
+        assert round(1.1745 ** PHIS[name], 1) == depth
+
+
+def test_the_published_product_is_below_2():
+    assert PUBLISHED_COEFFICIENTS.product == pytest.approx(1.92027)
+
+
+def test_the_grid_has_108_triples_and_the_published_one_is_among_them():
+    triples = grid()
+    assert len(triples) == len(set(triples)) == 108
+    assert PUBLISHED_COEFFICIENTS in triples
+    assert len(grid(tolerance=0.05)) == 53  # (1.95, 1, 1) is exactly 0.05 away, so it is out
+    assert PUBLISHED_COEFFICIENTS not in grid(tolerance=0.05)
+    assert PUBLISHED_COEFFICIENTS not in grid(step=0.1)
+    assert len(grid(step=0.01, tolerance=0.01)) == 1044
+
+
+def test_the_grid_holds_65_networks_of_very_different_compute():
+    classes = distinct(B0, grid())
+    assert len(classes) == 65
+    assert sum(map(len, classes.values())) == 108
+    growth = [cost(arch).flops / cost(B0).flops for arch in classes]
+    assert min(growth) == pytest.approx(1.89, abs=0.01)
+    assert max(growth) == pytest.approx(3.25, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "repeats"),
+    [
+        (1.01, 1.25, [2, 3, 3, 4, 4, 5, 2]),
+        (1.26, 1.33, None), (1.34, 1.5, None), (1.51, 1.66, None), (1.67, 1.75, None), (1.76, 1.99, None),
+    ],
+)  # fmt: skip
+def test_alpha_is_known_only_up_to_an_interval(low, high, repeats):
+    first, last = (
+        [stage.repeats for stage in scale(B0, Coefficients(alpha, 1, 1), 1).stages] for alpha in (low, high)
+    )
+    assert first == last
+    assert repeats in (None, first)
+    assert sum(first) == {1.01: 23, 1.26: 24, 1.34: 26, 1.51: 29, 1.67: 31, 1.76: 32}[low]
+
+
+def test_dropout_grows_as_published():
+    published = {"B0": 0.2, "B1": 0.2, "B2": 0.3, "B3": 0.3, "B4": 0.4, "B5": 0.4, "B6": 0.5, "B7": 0.5}
+    assert {name: dropout(phi) for name, phi in PHIS.items()} == published
+
+
+def test_a_family_has_a_model_for_each_phi():
+    models = family(B0, PUBLISHED_COEFFICIENTS)
+    assert list(models) == ["B0", "B1", "B2", "B3", "B4", "B5", "B6", "B7"]
+    assert models["B0"] == B0
+    flops = [cost(arch).flops for arch in models.values()]
+    assert flops == sorted(flops)
+
+
+def test_rounding_without_bias_gives_less_depth():
+    ceil, rounded = (scale(B0, PUBLISHED_COEFFICIENTS, 1, rounding=name) for name in ("ceil", "round"))
+    assert [stage.repeats for stage in rounded.stages] == [1, 2, 2, 4, 4, 5, 1]
+    assert cost(rounded).flops < cost(ceil).flops
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Coefficients(0.9, 1, 1), "alpha must be finite and at least 1, got 0.9"),
+        (lambda: Coefficients(1, float("nan"), 1), "beta must be finite and at least 1, got nan"),
+        (lambda: scale(B0, PUBLISHED_COEFFICIENTS, -1), "phi must be finite and at least 0, got -1"),
+        (lambda: scale(B0, PUBLISHED_COEFFICIENTS, float("inf")), "phi must be finite and at least 0"),
+        (lambda: scale(B0, PUBLISHED_COEFFICIENTS, 1, rounding="up"), "rounding must be one of"),
+        (lambda: scale(B0, PUBLISHED_COEFFICIENTS, 1, multiple=0), "multiple must be at least 1, got 0"),
+        (lambda: grid(step=0), "step and tolerance must be positive"),
+        (lambda: grid(product=100), "no triple on a step of 0.05 has a product within 0.1 of 100"),
+    ],
+)
+def test_impossible_scaling_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
