@@ -10,7 +10,7 @@ from nas.executors import run_inline
 from nas.journal import Journal
 from nas.search import GIVE_UP_AFTER, MOST_WAITING, Search
 from nas.trial import Outcome
-from search_spaces import Decision, SearchSpace
+from search_spaces import ArchSpec, Decision, SearchSpace, cost
 from search_spaces.presets import EFFICIENTNET_B0, resize
 
 TIMES = ["seconds", "started", "finished"]
@@ -33,6 +33,8 @@ def test_every_trial_is_priced_rewarded_and_journalled(tmp_path):
         trials["reward"]
     )
     assert (trials["started"] <= trials["finished"]).all()
+    prices = pd.DataFrame([cost(ArchSpec.parse(arch), num_classes=10) for arch in trials["arch"]])
+    pd.testing.assert_frame_equal(trials[["flops", "params", "activations"]], prices)
 
 
 def test_the_columns_are_those_of_the_contract(tmp_path):
