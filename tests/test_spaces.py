@@ -338,9 +338,8 @@ def test_the_cost_table_needs_slots_of_one_stride():
 
 def test_specs_spaces_and_costs_import_neither_torch_nor_any_other_heavy_package():
     code = (
-        "import sys, time, numpy; started = time.perf_counter();"
-        "import search_spaces, search_spaces.cost_table; seconds = time.perf_counter() - started;"
-        "print(seconds, *{name.partition('.')[0] for name in sys.modules})"
+        "import sys, search_spaces, search_spaces.cost_table;"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
     )
     answer = subprocess.run(
         [sys.executable, "-c", code],
@@ -350,6 +349,5 @@ def test_specs_spaces_and_costs_import_neither_torch_nor_any_other_heavy_package
         timeout=60,
         cwd=Path(__file__).parents[1],
     )
-    seconds, *modules = answer.stdout.split()
-    assert not {"torch", "ray", "pandas", "scipy", "sklearn", "fvcore", "pydantic"} & set(modules)
-    assert float(seconds) < 1.0
+    heavy = {"torch", "ray", "pandas", "scipy", "sklearn", "fvcore", "pydantic"}
+    assert not heavy & set(answer.stdout.split())
