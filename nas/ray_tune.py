@@ -162,7 +162,9 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
         )
     fitting = cpus / resources.cpus_per_trial
     if gpus_per_trial:
-        fitting = min(fitting, gpus / gpus_per_trial)
+        # A share must fit on one GPU: two GPUs hold four trials of 0.4, not five.
+        sharing = int(1 / gpus_per_trial + 1e-9) * gpus if gpus_per_trial < 1 else gpus / gpus_per_trial
+        fitting = min(fitting, sharing)
     most = max(1, int(fitting + 1e-9))
     workers = resources.workers or most
     if workers > most and resources.address == "local":  # a cluster may grow

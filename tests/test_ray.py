@@ -117,6 +117,8 @@ def test_resources_left_open_take_what_fits():
     assert fit(Resources(cpus_per_trial=2), {"CPU": 8.0}).workers == 4
     shared = fit(Resources(gpus_per_trial=0.25), {"CPU": 64.0, "GPU": 2.0})
     assert (shared.workers, shared.gpus_per_trial) == (8, 0.25)
+    assert fit(Resources(gpus_per_trial=0.4), {"CPU": 64.0, "GPU": 2.0}).workers == 4
+    assert fit(Resources(gpus_per_trial=2), {"CPU": 64.0, "GPU": 5.0}).workers == 2
     assert fit(Resources(), {"CPU": 64.0, "GPU": 2.0}).gpus_per_trial == 1.0
 
 
