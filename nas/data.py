@@ -8,7 +8,6 @@ Shapes: N images, H and W pixels, C channels (1: grey, 3: colour).
 
 from __future__ import annotations
 
-import difflib
 import math
 import zipfile
 import zlib
@@ -19,6 +18,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nas.errors import unknown
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -63,10 +64,7 @@ def load_data(source: str, *, seed: int = 0) -> Dataset:
         return _load_npz(Path(source.removeprefix("npz:")).expanduser().absolute(), seed)
     if source in SOURCES:
         return SOURCES[source](seed)
-    known = [*SOURCES, "npz:FILE"]
-    close = difflib.get_close_matches(source, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise ValueError(f"unknown data {source!r}; {hint}Known: {', '.join(known)}")
+    raise ValueError(unknown("data", source, [*SOURCES, "npz:FILE"]))
 
 
 def _split(labels: Labels, valid_share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
