@@ -68,8 +68,8 @@ class Table:
     """
 
     def __init__(self, file: Path, space: SearchSpace) -> None:
-        self.archs, accuracies = read_table(file, space)
-        self.accuracies = dict(zip(self.archs, accuracies.tolist(), strict=True))
+        archs, accuracies = read_table(file, space)
+        self.accuracies = dict(zip(archs, accuracies.tolist(), strict=True))
         self.file = file
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:

@@ -18,7 +18,7 @@ from nas.executors import run_inline
 from nas.journal import Journal
 from nas.run import Run
 from nas.search import Search
-from search_spaces import SPACES, SearchSpace, cost
+from search_spaces import SPACES, ArchSpec, SearchSpace, cost
 
 if TYPE_CHECKING:
     from nas.screen import Screen
@@ -217,7 +217,7 @@ def finish(directory: Path) -> Run:
     best = run.best_trial()
     keys = ("arch", "flops", "params", "activations", "trial", "accuracy", "reward")
     described: dict[str, Any] = {key: best[key] for key in keys}
-    described["resolution"] = run.best().resolution
+    described["resolution"] = ArchSpec.parse(best["arch"]).resolution
     described["space"] = run.config["space"]
     (directory / "best.json").write_text(
         json.dumps(described, indent=2, default=lambda value: value.item()) + "\n"

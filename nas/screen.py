@@ -123,13 +123,13 @@ def summary(run: Run) -> dict[str, Any]:
     trials = run.trials()
     noise = run.seed_noise()
     columns = ["trial", "arch", "accuracy", "flops", "params", "activations", "reward"]
-    front = run.pareto()[columns]
+    front, best = run.pareto()[columns], run.best_trial()
     return {
         "run": str(run.directory),
         "trials": len(trials),
         "status": {status: int(number) for status, number in trials["status"].value_counts().items()},
         "repeats": int(trials["repeat_of"].notna().sum()),
-        "best": {column: run.best_trial()[column] for column in columns},
+        "best": {column: best[column] for column in columns},
         "pareto": json.loads(front.to_json(orient="records")),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
     }
@@ -141,7 +141,7 @@ def print_report(console: Console, run: Run) -> None:
     console.print(reports.front_table(run.pareto(), facts["best"]["trial"]))
     counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items())
     again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
-    noise = run.seed_noise()
+    noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
     lines = [
         "",
         f"{facts['trials']} trials: {counts}{again}",
