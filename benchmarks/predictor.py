@@ -31,7 +31,7 @@ def main() -> None:
     space = SPACES["accel-nasbench"]
     archs, accuracies = read_table(FILE, space)
     ours = Predictor(FILE, space)
-    singles = ours.singles(np.array([space.encode(arch) for arch in archs]))
+    singles = ours.singles(archs)
     models = {
         "ridge": (Ridge(), singles),
         "gradient-boosted trees": (HistGradientBoostingRegressor(max_iter=300, random_state=0), singles),

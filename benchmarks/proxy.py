@@ -23,7 +23,7 @@ from scipy.stats import kendalltau
 from nas.data import load_data
 from nas.proxy import Proxy
 from nas.training import train
-from search_spaces import SPACES, cost, resize
+from search_spaces import SPACES, cost
 
 
 def kendall_between_seeds(accuracies: NDArray[np.float64]) -> float:
@@ -78,7 +78,7 @@ def main() -> None:
             *_, last = train(arch, data, proxy, seed)
             seconds[i, seed] = time.process_time() - started
             accuracies[i, seed] = last.accuracy
-        flops = cost(resize(arch, proxy.width, resolution=proxy.resolution), data.num_classes).flops
+        flops = cost(proxy.shrink(arch), data.num_classes).flops
         measured = " ".join(f"{accuracy:.4f}" for accuracy in accuracies[i])
         print(f"{measured}  {seconds[i].mean():5.1f} s  {flops / 1e6:5.2f}M  {arch}", flush=True)
     print(f"accuracy          mean {accuracies.mean():.4f}, {accuracies.min():.4f} to {accuracies.max():.4f}")

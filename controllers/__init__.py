@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from controllers.controller import Controller, Objective, Price
 from controllers.evolution import RegularizedEvolution
+from controllers.grid_search import GridSearch
 from controllers.random_search import RandomSearch
 from controllers.settings import (
     EvolutionSettings,
@@ -96,6 +97,7 @@ __all__ = [
     "CONTROLLERS",
     "Controller",
     "EvolutionSettings",
+    "GridSearch",
     "Kind",
     "Objective",
     "Price",

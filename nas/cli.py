@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
+from nas.cli_scale import scale
 from nas.errors import InputError, NasError
-
-if TYPE_CHECKING:
-    from search_spaces import ArchSpec
-
-T = TypeVar("T")
+from nas.options import (
+    CpusOption,
+    GpusOption,
+    JsonOption,
+    QuietOption,
+    RunArgument,
+    WorkersOption,
+    absolute,
+    checked,
+    find_arch,
+    find_family,
+    interruptible,
+    pairs,
+    parse_count,
+)
 
 app = typer.Typer(
     help="Neural architecture search and compound scaling: find your B0, then scale it.",
@@ -26,47 +34,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-WorkersOption = Annotated[int | None, typer.Option(show_default="as many as fit", help="Trials at a time.")]
-CpusOption = Annotated[float, typer.Option(help="CPUs of a trial; its threads are the whole ones.")]
-GpusOption = Annotated[
-    float | None,
-    typer.Option(show_default="1 where there are GPUs", help="GPUs of a trial; 0.25 lets four share one."),
-]
-
-
-def parse_count(text: str) -> float:
-    """``400M``, ``0.4G`` or ``4e8`` as a number."""
-    scale = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}.get(text[-1:].lower())
-    try:
-        return float(text[:-1]) * scale if scale else float(text)
-    except ValueError:
-        raise InputError(f"--target-flops must be a number like 400M, 0.4G or 4e8, got {text!r}") from None
-
-
-def pairs(option: str, texts: list[str] | None) -> dict[str, str]:
-    """``NAME=VALUE`` texts as a mapping."""
-    values: dict[str, str] = {}
-    for text in texts or []:
-        name, _, values[name] = text.partition("=")
-        if not (name and values[name]):
-            raise InputError(f"{option} must read NAME=VALUE, got {text!r}")
-    return values
-
-
-def checked(make: Callable[[], T], option: str = "--") -> T:
-    """``make()``, its ValueError as the user's. Our dataclasses' texts begin with the field."""
-    try:
-        return make()
-    except ValueError as error:
-        text = str(error)
-        if option == "--":
-            name, rest = text.split(" ", 1)
-            raise InputError(f"--{name.replace('_', '-')} {rest}") from None
-        raise InputError(f"{option}: {text}") from None
 
 
 @app.command()
@@ -196,6 +163,9 @@ def resume(
         screen.finished(launch.resume(run, screen, resources))
 
 
+app.command()(scale)
+
+
 @app.command()
 def report(run: RunArgument, as_json: JsonOption = False) -> None:
     """Show a run's Pareto front and write it to RUN/pareto.csv; works while the search runs."""
@@ -240,6 +210,11 @@ def show(
             f"activations at {spec.resolution} px with {classes} classes, {spec.activation}\n\n{spec}",
             soft_wrap=True,
         )
+        if found := find_family(arch):
+            family, name = found
+            console.print(
+                f"\n{name} of the family {', '.join(family)}: choose with RUN:MODEL", soft_wrap=True
+            )
 
 
 @app.command()
@@ -253,53 +228,6 @@ def spaces() -> None:
     console = Console(highlight=False)
     console.print(reports.space_table(SPACES.values()))
     console.print(f"Presets: {', '.join(PRESETS)}", soft_wrap=True)
-
-
-def find_arch(text: str) -> ArchSpec:
-    """The network that ``text`` names, wherever it stands.
-
-    Raises:
-        InputError: if it is no preset, no run, no JSON file with an architecture, and no architecture.
-    """
-    from nas.errors import unknown
-    from search_spaces import PRESETS, ArchSpec
-
-    if text in PRESETS:
-        return PRESETS[text]
-    path = Path(text)
-    if path.is_dir():
-        from nas.run import open_run
-
-        return open_run(path).best()
-    if path.is_file():
-        try:
-            return ArchSpec.from_json(json.loads(path.read_text()))
-        except (OSError, ValueError) as error:
-            raise InputError(f"ARCH must be a JSON file with an architecture ({error}): {path}") from None
-    if text.startswith("res") and "-stem" in text:
-        try:
-            return ArchSpec.parse(text)
-        except ValueError as error:
-            raise InputError(f"ARCH: {error}") from None
-    raise InputError(f"ARCH is no file, no architecture's text, and an {unknown('preset', text, PRESETS)}")
-
-
-def absolute(source: str) -> str:
-    """``kind:FILE`` with the file's absolute path, so that a run can be resumed from anywhere."""
-    kind, colon, file = source.partition(":")
-    return f"{kind}:{Path(file).expanduser().absolute()}" if colon and file else source
-
-
-@contextlib.contextmanager
-def interruptible(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """On Ctrl-C or SIGTERM, says how to go on; every finished trial is in the journal by then."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        if (directory / "run.db").exists():
-            say(f"Interrupted; what was finished is kept. Go on with: nas resume {directory}")
-        raise typer.Exit(130) from None
 
 
 def main() -> None:

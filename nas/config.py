@@ -17,8 +17,10 @@ from typing import Any
 from nas.errors import InputError
 from nas.objective import Objective
 from nas.proxy import Proxy
+from nas.scaling import Scaling
 
 ADDRESSES = ("local", "auto", "inline")
+SCHEDULERS = ("fifo", "asha")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Resources:
 class Settings:
     """All that decides how a search goes; the same settings, on one worker, give the same trials.
 
+    Args:
+        scheduler: ``fifo`` trains every trial to its end, ``asha`` stops those that are behind.
+        scaling: of a scaling run; its candidates are then the space, each tried in turn.
+
     Raises:
         ValueError: with the rule and the value, if a field is out of range.
     """
@@ -74,11 +80,17 @@ class Settings:
     confirmations: int = 0
     controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
     resources: Resources = Resources()
+    scheduler: str = "fifo"
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("trials", 1), ("confirmations", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.scheduler not in SCHEDULERS:
+            raise ValueError(f"scheduler must be one of {SCHEDULERS}, got {self.scheduler!r}")
+        if self.scheduler == "asha" and self.resources.address == "inline":
+            raise ValueError("scheduler asha is Ray Tune's and needs --address local or auto, got inline")
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -91,16 +103,21 @@ class Settings:
         Raises:
             KeyError, TypeError, ValueError: if a field is missing, unknown or out of range.
         """
-        values = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+        added = ("scheduler", "scaling")  # fields that the first version's runs lack
+        values = {
+            f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data or f.name not in added
+        }
         values["objective"] = Objective(**values["objective"])
         values["proxy"] = Proxy(**values["proxy"])
         values["resources"] = Resources(**values["resources"])
+        if values.get("scaling"):
+            values["scaling"] = Scaling.from_json(values["scaling"])
         return cls(**values)
 
 
-def write_config(directory: Path, settings: Settings, **facts: Any) -> None:
+def write_config(directory: Path, settings: Mapping[str, Any], **facts: Any) -> None:
     """Writes ``config.json``: the settings, ``facts`` about the run, and where it runs."""
-    config = {**settings.to_json(), **facts, "command": sys.argv, "environment": environment()}
+    config = {**settings, **facts, "command": sys.argv, "environment": environment()}
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 

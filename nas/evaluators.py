@@ -8,7 +8,7 @@ predictor:FILE   a regression on the table, for every network of the space
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nas.errors import InputError
 from nas.trial import Epoch, Trial
-from search_spaces import ArchSpec, SearchSpace, canonical
+from search_spaces import ArchSpec, SearchSpace, canonical, cost
 from search_spaces.cost_table import CostTable
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ class Training:
     Args:
         device: ``cpu`` or ``cuda``.
         threads: of torch, in the process that trains; sums depend on it, so it is part of the task.
+        reference: see ``Proxy.shrink``.
     """
 
     data: Dataset
     proxy: Proxy
     device: str = "cpu"
     threads: int = 1
+    reference: int | None = None
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
         """One epoch at a time."""
@@ -51,7 +53,7 @@ class Training:
         from nas.training import train
 
         torch.set_num_threads(self.threads)
-        yield from train(trial.arch, self.data, self.proxy, trial.seed, self.device)
+        yield from train(trial.arch, self.data, self.proxy, trial.seed, self.device, self.reference)
         if self.device != "cpu":
             torch.cuda.empty_cache()  # other trials may share this GPU
 
@@ -84,6 +86,8 @@ class Predictor:
 
     An accuracy is mostly a sum of what each choice brings, and pairs of choices take up most of the
     rest: on Accel-NASBench this ranks better than gradient-boosted trees and is faster (LOG.md).
+    Where the space is not staged, as in a scaling run, depth, width and resolution stand for the
+    decisions, and the table may hold any networks.
 
     Attributes:
         kendall_tau: between predictions and accuracies, 5-fold cross-validated.
@@ -105,9 +109,9 @@ class Predictor:
         self.file = file
         self.space = space
         self.rows = len(archs)
-        self.costs = CostTable(space)
+        self.costs = CostTable(space) if space.slots else None
         try:
-            singles = self.singles(np.array([space.encode(arch) for arch in archs]))
+            singles = self.singles(archs)
         except ValueError as error:
             raise InputError(f"--evaluator predictor needs a table of its space: {error}: {file}") from None
         self.mean, self.scale = singles.mean(axis=0), singles.std(axis=0) + 1e-9  # constants become 0
@@ -120,12 +124,16 @@ class Predictor:
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
         """One epoch, with the predicted accuracy."""
-        features = self.pairs(self.singles(np.array([self.space.encode(trial.arch)])))
+        features = self.pairs(self.singles([trial.arch]))
         accuracy = self.bias + float((features @ self.weights)[0])
         yield Epoch(1, None, None, min(max(accuracy, 0.0), 1.0), 0.0)
 
-    def singles(self, actions: NDArray[np.int64]) -> NDArray[np.float64]:
-        """One-hot decisions and log costs `[N, F]` of ``actions`` `[N, D]`."""
+    def singles(self, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
+        """One-hot decisions, or log sizes, and log costs `[N, F]` of N networks."""
+        if self.costs is None:
+            sizes = [(*_sizes(arch), *cost(arch, self.space.num_classes)) for arch in archs]
+            return np.log(np.array(sizes, np.float64))
+        actions = np.array([self.space.encode(arch) for arch in archs])  # [N, D]
         choices = [len(decision.choices) for decision in self.space.decisions]
         # The first choice of a decision is what the others are compared with.
         one_hot = [actions[:, [d]] == np.arange(1, n) for d, n in enumerate(choices)]
@@ -136,6 +144,12 @@ class Predictor:
         standard = (singles - self.mean) / self.scale
         rows, columns = np.triu_indices(standard.shape[1])
         return np.concatenate([standard, standard[:, rows] * standard[:, columns]], axis=1)
+
+
+def _sizes(arch: ArchSpec) -> tuple[int, float, int]:
+    """Layers, mean channels of a layer, and resolution."""
+    layers = arch.layers()
+    return len(layers), sum(layer.channels for layer in layers) / len(layers), arch.resolution
 
 
 def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.float64]]:

@@ -234,6 +234,16 @@ class Journal:
             for row in self._connection.execute("SELECT kind, trial, reward FROM events ORDER BY event")
         ]
 
+    def curves(self) -> dict[int, list[tuple[int, float]]]:
+        """Epochs and accuracies of every trial that was trained and told, in order."""
+        curves: dict[int, list[tuple[int, float]]] = {}
+        for trial, epoch, accuracy in self._connection.execute(
+            "SELECT trial, epoch, epochs.accuracy FROM epochs JOIN trials USING (trial)"
+            " WHERE status = 'done' AND epochs.accuracy IS NOT NULL ORDER BY trial, epoch"
+        ):
+            curves.setdefault(trial, []).append((epoch, accuracy))
+        return curves
+
     def confirmed(self) -> set[tuple[int, int]]:
         """The (trial, seed) pairs that were confirmed."""
         return set(self._connection.execute("SELECT trial, seed FROM confirmations"))

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import sqlite3
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ from nas.evaluators import Predictor, Table, Training
 from nas.executors import run_inline
 from nas.journal import Journal
 from nas.run import Run
+from nas.scaling import compare, write_family
 from nas.search import Search
+from scaling_search import Coefficients, Model
 from search_spaces import SPACES, ArchSpec, SearchSpace, cost
 
 if TYPE_CHECKING:
@@ -27,34 +30,61 @@ EvaluatorKind = Training | Table | Predictor
 
 
 def start(settings: Settings, directory: Path, screen: Screen) -> Run:
-    """A new search, in a directory that does not exist yet.
+    """A new search, or a scaling run, in a directory that does not exist yet.
 
     Raises:
         InputError: if something asked for cannot be had; then nothing has been made.
         RunError: if the first trials all fail.
     """
-    space = find_space(settings.space)
+    space = find_space(settings)
     settings = resolve_controller(settings)
-    if directory.exists():
-        raise InputError(f"--run must be a directory that does not exist yet, got {directory}")
+    refuse_existing(directory)
     check_gpus(settings.resources, trains=settings.evaluator == "train")
     evaluator = make_evaluator(settings, space, screen)
     with ExitStack() as stack:
         placed, resources = place(evaluator, settings.resources, stack)
-        try:
-            directory.mkdir(parents=True)
-        except OSError as error:
-            raise InputError(
-                f"--run must be a directory that can be made ({error.strerror}), got {directory}"
-            ) from None
+        make_directory(directory)
         price = {
             "num_classes": space.num_classes,
             "resolution": space.decode([0] * len(space.decisions)).resolution,
         }
-        write_config(directory, settings, cost=price, input_sha256=fingerprint(evaluator))
+        write_config(directory, settings.to_json(), cost=price, input_sha256=fingerprint(evaluator))
         journal = stack.enter_context(Journal(directory, create=True))
-        run(make_search(settings, space, journal, screen), placed, resources, screen)
+        run(make_search(settings, space, journal, screen), placed, resources, screen, settings)
     return finish(directory)
+
+
+def start_family(
+    directory: Path, family: Mapping[str, Model], coefficients: Coefficients, asked: Mapping[str, Any]
+) -> None:
+    """A scaling run without anything to train: its files, in a directory that does not exist yet.
+
+    Args:
+        asked: for ``config.json``.
+
+    Raises:
+        InputError: if the directory exists or cannot be made.
+    """
+    refuse_existing(directory)
+    make_directory(directory)
+    write_config(directory, asked)
+    write_family(directory, family, coefficients)
+
+
+def refuse_existing(directory: Path) -> None:
+    """InputError if there is something that a new run could overwrite."""
+    if directory.exists():
+        raise InputError(f"--run must be a directory that does not exist yet, got {directory}")
+
+
+def make_directory(directory: Path) -> None:
+    """InputError if the run's directory cannot be made."""
+    try:
+        directory.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"--run must be a directory that can be made ({error.strerror}), got {directory}"
+        ) from None
 
 
 def resume(directory: Path, screen: Screen, resources: Resources | None = None) -> Run:
@@ -66,7 +96,7 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
     """
     with ExitStack() as stack:
         settings = read_settings(directory)
-        space = find_space(settings.space)
+        space = find_space(settings)
         journal = stack.enter_context(Journal(directory))
         try:
             search = make_search(settings, space, journal, screen)
@@ -85,12 +115,15 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
             raise InputError(
                 f"RUN began with other contents of {settings.data} or {settings.evaluator}: {directory}"
             )
-        run(search, *place(evaluator, resources, stack), screen)
+        run(search, *place(evaluator, resources, stack), screen, settings)
     return finish(directory)
 
 
-def find_space(name: str) -> SearchSpace:
-    """The search space ``name``; InputError if there is none."""
+def find_space(settings: Settings) -> SearchSpace:
+    """The space to search: a known one, or a scaling run's candidates; InputError if there is none."""
+    if settings.scaling:
+        return settings.scaling.space()
+    name = settings.space
     if name not in SPACES:
         raise InputError(f"--space: {unknown('space', name, SPACES)}")
     return SPACES[name]
@@ -98,6 +131,8 @@ def find_space(name: str) -> SearchSpace:
 
 def resolve_controller(settings: Settings) -> Settings:
     """``settings`` with every setting of the controller; InputError if one, or the controller, is unknown."""
+    if settings.scaling:
+        return settings
     name = settings.controller
     if name not in controllers.CONTROLLERS:
         raise InputError(f"--controller: {unknown('controller', name, controllers.CONTROLLERS)}")
@@ -111,6 +146,8 @@ def resolve_controller(settings: Settings) -> Settings:
 
 def make_controller(settings: Settings, space: SearchSpace) -> controllers.Controller:
     """The controller of ``settings``, told what is known before any training: objective and prices."""
+    if settings.scaling:
+        return controllers.GridSearch(space)
     return controllers.make(
         settings.controller,
         space,
@@ -131,6 +168,7 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
         trials=settings.trials,
         seed=settings.seed,
         confirmations=settings.confirmations,
+        train_again=settings.scaling is not None,
         on_finish=screen.on_finish,
     )
 
@@ -153,7 +191,8 @@ def make_evaluator(settings: Settings, space: SearchSpace, screen: Screen) -> Ev
     from nas.data import load_data
 
     try:
-        return Training(load_data(settings.data, seed=settings.seed), settings.proxy)
+        reference = settings.scaling.arch.resolution if settings.scaling else None
+        return Training(load_data(settings.data, seed=settings.seed), settings.proxy, reference=reference)
     except ValueError as error:
         raise InputError(f"--data: {error}") from None
 
@@ -198,7 +237,9 @@ def check_gpus(resources: Resources, *, trains: bool) -> None:
         )
 
 
-def run(search: Search, evaluator: EvaluatorKind, resources: Resources, screen: Screen) -> None:
+def run(
+    search: Search, evaluator: EvaluatorKind, resources: Resources, screen: Screen, settings: Settings
+) -> None:
     """Runs the search to its end."""
     screen.start(search)
     if resources.address == "inline":
@@ -206,19 +247,33 @@ def run(search: Search, evaluator: EvaluatorKind, resources: Resources, screen: 
     else:
         from nas.ray_tune import run_ray
 
-        run_ray(search, evaluator, resources)
+        run_ray(search, evaluator, resources, asha_epochs(settings))
     if search.gave_up is not None:
         raise RunError(search.gave_up)
 
 
+def asha_epochs(settings: Settings) -> int | None:
+    """The epochs of a trial that ASHA may stop before; None if it may not."""
+    return settings.proxy.epochs if settings.scheduler == "asha" and settings.evaluator == "train" else None
+
+
 def finish(directory: Path) -> Run:
-    """Writes what is rebuilt from ``run.db``: ``best.json`` and ``pareto.csv``."""
+    """Writes what is rebuilt from ``run.db``: ``best.json``, ``pareto.csv`` and the files of a family."""
     run = Run(directory)
+    settings = read_settings(directory)
     best = run.best_trial()
+    if settings.scaling:
+        compared = compare(run.trials(), settings.scaling, settings.proxy)
+        compared.to_csv(directory / "grid.csv", index=False)
+        chosen = compared[compared["chosen"]].iloc[0]
+        coefficients = Coefficients(chosen["alpha"], chosen["beta"], chosen["gamma"])
+        write_family(directory, settings.scaling.family(coefficients), coefficients)
+        networks = run.networks()
+        best = networks[networks["arch"] == chosen["arch"]].to_dict("records")[0]
     keys = ("arch", "flops", "params", "activations", "trial", "accuracy", "reward")
     described: dict[str, Any] = {key: best[key] for key in keys}
     described["resolution"] = ArchSpec.parse(best["arch"]).resolution
-    described["space"] = run.config["space"]
+    described["space"] = settings.space
     (directory / "best.json").write_text(
         json.dumps(described, indent=2, default=lambda value: value.item()) + "\n"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from search_spaces import ArchSpec, resize
+
 
 @dataclass(frozen=True)
 class Proxy:
@@ -13,6 +15,8 @@ class Proxy:
     Args:
         resolution: side of the images, in pixels.
         width: factor on every channel count of the searched network.
+        divisor: of the channel counts after that. A small one keeps networks that differ little in width
+            apart, as a comparison of scaled networks must; 8 is the fastest.
         epochs: passes over the training part.
         fraction: of the training images, the first ones.
         batch_size: images per step.
@@ -26,6 +30,7 @@ class Proxy:
 
     resolution: int = 32
     width: float = 0.25
+    divisor: int = 8
     epochs: int = 4
     fraction: float = 1.0
     batch_size: int = 128
@@ -34,7 +39,7 @@ class Proxy:
     warmup: float = 0.1
 
     def __post_init__(self) -> None:
-        for name, least in (("resolution", 8), ("epochs", 1), ("batch_size", 2)):
+        for name, least in (("resolution", 8), ("divisor", 1), ("epochs", 1), ("batch_size", 2)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
@@ -47,3 +52,13 @@ class Proxy:
         ):
             if not holds:
                 raise ValueError(f"{name} must be {rule}, got {getattr(self, name)!r}")
+
+    def shrink(self, arch: ArchSpec, reference: int | None = None) -> ArchSpec:
+        """The network that is trained in place of ``arch``.
+
+        Args:
+            reference: the resolution that ``self.resolution`` stands for, in pixels: larger networks are
+                trained on images as much larger. None takes that of ``arch``.
+        """
+        resolution = round(self.resolution * arch.resolution / (reference or arch.resolution))
+        return resize(arch, self.width, resolution=max(1, resolution), divisor=self.divisor)

@@ -16,6 +16,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from nas.config import Resources
@@ -37,7 +38,7 @@ os.environ.update(
 
 import ray
 from ray import tune
-from ray.tune.schedulers import FIFOScheduler
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from ray.tune.search import Searcher
 
 
@@ -57,7 +58,10 @@ class _NetworkTrial(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         step = next(self.steps)
-        return {"step": step, "done": isinstance(step, Outcome)}
+        result: dict[str, Any] = {"step": step, "done": isinstance(step, Outcome), "accuracy": step.accuracy}
+        if isinstance(step, Epoch):
+            result["epoch"] = step.epoch  # ASHA passes over results that have none
+        return result
 
 
 class _KeepReason(FIFOScheduler):
@@ -69,6 +73,21 @@ class _KeepReason(FIFOScheduler):
         lines = Path(trial.error_file).read_text().split("\n")
         raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
         self.reason = raised[-1] if raised else "the worker died (killed, perhaps for memory)"
+
+
+class _Asha(_KeepReason, ASHAScheduler):
+    """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934), begun with a run's past curves.
+
+    At 1, 2, 4, ... epochs a trial is stopped if it is in the worse half of those that came so far.
+    """
+
+    def __init__(self, search: Search, epochs: int) -> None:
+        super().__init__("epoch", "accuracy", "max", epochs, 1, 2, stop_last_trials=False)
+        for trial, curve in search.journal.curves().items():
+            past: Any = SimpleNamespace(trial_id=f"journal {trial}")
+            self.on_trial_add(None, past)  # type: ignore[arg-type]
+            for epoch, accuracy in curve:
+                self.on_trial_result(None, past, {"epoch": epoch, "accuracy": accuracy})  # type: ignore[arg-type]
 
 
 class _SearchSearcher(Searcher):
@@ -96,10 +115,13 @@ class _SearchSearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        step = result["step"] if result else None
-        if not isinstance(step, Outcome):
-            step = Outcome(None, 0, 0.0, "", self.scheduler.reason)
+        step = result["step"] if result and not error else None
         trial, slot = self.trials.pop(trial_id)
+        if result and isinstance(step, Epoch):  # the scheduler has stopped it
+            self.search.epoch(trial, step)
+            step = Outcome(step.accuracy, step.epoch, step.seconds, f"{result['hostname']}:{slot}")
+        elif step is None:
+            step = Outcome(None, 0, 0.0, "", self.scheduler.reason)
         self.free.append(slot)
         self.search.finish(trial, step)
 
@@ -175,11 +197,17 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
     return Resources(resources.address, workers, resources.cpus_per_trial, gpus_per_trial)
 
 
-def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
-    """Runs the search's trials on the cluster that ``cluster`` has opened."""
+def run_ray(
+    search: Search, evaluator: Evaluator, resources: Resources, asha_epochs: int | None = None
+) -> None:
+    """Runs the search's trials on the cluster that ``cluster`` has opened.
+
+    Args:
+        asha_epochs: of a full training, if ASHA may stop trials before; None trains all to the end.
+    """
     trainable = tune.with_parameters(_NetworkTrial, evaluator=evaluator)
     assert resources.workers is not None
-    scheduler = _KeepReason()  # type: ignore[no-untyped-call]
+    scheduler = _KeepReason() if asha_epochs is None else _Asha(search, asha_epochs)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="nas-tune-") as directory:
         tune.Tuner(
             tune.with_resources(

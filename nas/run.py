@@ -52,12 +52,15 @@ class Run:
         """Second trainings of finished trials: trial, seed, accuracy, epochs, seconds, worker, ..."""
         return self._read("SELECT * FROM confirmations ORDER BY trial, seed")
 
+    def networks(self) -> pd.DataFrame:
+        """One row per network that was trained to the end, see ``reports.network_means``."""
+        return reports.network_means(self.trials())
+
     def pareto(
         self, maximize: Sequence[str] = ("accuracy",), minimize: Sequence[str] = ("flops",)
     ) -> pd.DataFrame:
-        """The networks that no other beats in everything, by flops; each once."""
-        trials = self.trials()
-        front = reports.pareto_front(trials[trials["repeat_of"].isna()], maximize, minimize)
+        """The networks that no other beats in everything, by flops; means where one was trained again."""
+        front = reports.pareto_front(self.networks(), maximize, minimize)
         return front.sort_values(["flops", "trial"])
 
     def write_pareto(self) -> None:
@@ -67,18 +70,17 @@ class Run:
         front.to_csv(self.directory / "pareto.csv", index=False)
 
     def best_trial(self) -> dict[str, Any]:
-        """The trial with the highest reward; the first of equals.
+        """The network with the highest reward, as its first trial; the first of equals.
 
         Raises:
             InputError: if no trial is done.
         """
-        trials = self.trials()
-        done = trials[trials["status"] == "done"]
-        if done.empty:
+        networks = self.networks()
+        if networks.empty:
             raise InputError(
-                f"RUN must have a finished trial, and none of its {len(trials)} is: {self.directory}"
+                f"RUN must have a finished trial, and none of its {len(self.trials())} is: {self.directory}"
             )
-        best = done.loc[[done["reward"].idxmax()]]
+        best = networks.loc[[networks["reward"].idxmax()]]
         return {str(column): value for column, value in best.to_dict("records")[0].items()}
 
     def best(self) -> ArchSpec:
@@ -96,8 +98,7 @@ class Run:
             ValueError: as ``Objective``.
         """
         objective = Objective(target_flops, exponent, kind)
-        trials = self.trials()
-        done = trials[(trials["status"] == "done") & trials["repeat_of"].isna()]
+        done = self.networks()
         rewards = [objective(a, f) for a, f in zip(done["accuracy"], done["flops"], strict=True)]
         return done.assign(reward=rewards).sort_values(["reward", "trial"], ascending=[False, True])
 

@@ -37,6 +37,7 @@ class Screen:
         self.best: Row | None = None
         self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
         self.search: Search | None = None
+        self.notes: list[str] = []  # to be said when trials begin
         self.told = 0
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -68,6 +69,8 @@ class Screen:
     def start(self, search: Search) -> None:
         """The search begins, or goes on with what it has."""
         self.search = search
+        for note in self.notes:
+            self.say(note)
         for row in search.rows.values():
             if row.status in ("done", "failed"):
                 self._count(row)
@@ -136,7 +139,12 @@ def summary(run: Run) -> dict[str, Any]:
 
 
 def print_report(console: Console, run: Run) -> None:
-    """The front and the summary of a run."""
+    """The front and the summary of a search, or the choice and the family of a scaling run."""
+    if run.config.get("scaling"):
+        from nas.screen_scaling import print_scaling
+
+        print_scaling(console, run)
+        return
     facts = summary(run)
     console.print(reports.front_table(run.pareto(), facts["best"]["trial"]))
     counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items())

@@ -39,6 +39,8 @@ class Search:
         trials: proposals to make in all, those already in the journal included.
         seed: of the run; each training derives its own from it.
         confirmations: networks to train once more on another seed when all trials are finished.
+        train_again: whether a network that was proposed before is trained again, on the new trial's seed.
+            Otherwise what was measured is told again, for no time spent.
         on_finish: told of every finished trial, after journal and controller.
     """
 
@@ -52,6 +54,7 @@ class Search:
         trials: int,
         seed: int,
         confirmations: int = 0,
+        train_again: bool = False,
         on_finish: Callable[[Row, Outcome], None] | None = None,
     ) -> None:
         self.space = space
@@ -61,6 +64,7 @@ class Search:
         self.trials = trials
         self.seed = seed
         self.confirmations = confirmations
+        self.train_again = train_again
         self.on_finish = on_finish
         self.rows: dict[int, Row] = {}
         self.running: set[Trial] = set()
@@ -113,7 +117,7 @@ class Search:
             actions = self.controller.ask()
             arch = self.space.decode(actions)
             number, text = len(self.rows), str(arch)
-            twin = self._trainer.get(text)
+            twin = None if self.train_again else self._trainer.get(text)
             status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
             price = cost(arch, self.space.num_classes)
             seed = trial_seed(self.seed, number)

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from nas.data import Dataset, Images
 from nas.proxy import Proxy
 from nas.trial import Epoch
-from search_spaces import ArchSpec, resize
+from search_spaces import ArchSpec
 from search_spaces.network import Layer, Network, build_network
 
 BN_MOMENTUM = 0.1  # torch's convention; EfficientNet's 0.01 would need more steps than a proxy has
@@ -26,26 +26,35 @@ EVAL_BATCH = 512
 CURVE_IMAGES = 512  # enough for a curve (standard error 0.02), and cheap
 
 
-def train(arch: ArchSpec, data: Dataset, proxy: Proxy, seed: int, device: str = "cpu") -> Iterator[Epoch]:
+def train(
+    arch: ArchSpec,
+    data: Dataset,
+    proxy: Proxy,
+    seed: int,
+    device: str = "cpu",
+    reference: int | None = None,
+) -> Iterator[Epoch]:
     """Train the proxy of ``arch`` from scratch, yielding after each epoch.
 
     The last epoch's accuracy, on the whole validation part, is the trial's; earlier ones draw the
     learning curve, from the first ``CURVE_IMAGES`` validation images.
 
     Args:
-        arch: the full network; its width and resolution are resized here.
+        arch: the full network; ``proxy.shrink`` resizes it.
         seed: of the initialisation and the batch order. Equal arguments give equal results on a CPU.
         device: as torch names it.
+        reference: see ``Proxy.shrink``.
 
     Raises:
         ArithmeticError: if the loss is no longer finite.
     """
     started = time.perf_counter()
-    network = _network(arch, data, proxy, seed, device)
+    small = proxy.shrink(arch, reference)
+    network = _network(small, data, seed, device)
     count = max(2, round(proxy.fraction * len(data.train_y)))  # BN needs two images
-    images = _pixels(data.train_x[:count], proxy.resolution, device)
+    images = _pixels(data.train_x[:count], small.resolution, device)
     labels = torch.tensor(data.train_y[:count], device=device)
-    valid_images = _pixels(data.valid_x, proxy.resolution, device)
+    valid_images = _pixels(data.valid_x, small.resolution, device)
     valid_labels = torch.tensor(data.valid_y, device=device)
     normalise = _normaliser(images)
     batches = max(1, count // proxy.batch_size)  # of nearly one size: a last one of one image would break BN
@@ -71,12 +80,11 @@ def train(arch: ArchSpec, data: Dataset, proxy: Proxy, seed: int, device: str = 
         yield Epoch(epoch, train_loss, valid_loss, accuracy, time.perf_counter() - started)
 
 
-def _network(arch: ArchSpec, data: Dataset, proxy: Proxy, seed: int, device: str) -> Network:
-    """The resized network, initialised from ``seed`` and set up for few steps."""
-    small = resize(arch, width=proxy.width, resolution=proxy.resolution)
+def _network(arch: ArchSpec, data: Dataset, seed: int, device: str) -> Network:
+    """The network, initialised from ``seed`` and set up for few steps."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_network(small, data.num_classes, data.train_x.shape[3])
+        network = build_network(arch, data.num_classes, data.train_x.shape[3])
     # EfficientNet's classifier starts at U(+-1/sqrt(classes)), meant for 1000 of them: with 10 the
     # logits start as loud noise, and a short training is spent on unlearning it.
     nn.init.zeros_(network.classifier.weight)

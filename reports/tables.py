@@ -33,7 +33,7 @@ def sketch(arch: str) -> str:
 
 def front_table(front: pd.DataFrame, best: int | None = None) -> Table:
     """A Pareto front, one row per network; ``best`` marks the trial with the highest reward."""
-    table = _table("accuracy", "FLOPs", "params", "reward", first="trial")
+    table = plain_table("accuracy", "FLOPs", "params", "reward", first="trial")
     table.title, table.title_justify = "Pareto front: accuracy against FLOPs", "left"
     table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
     for row in front.to_dict("records"):
@@ -50,7 +50,7 @@ def front_table(front: pd.DataFrame, best: int | None = None) -> Table:
 
 def stage_table(arch: ArchSpec, num_classes: int = 1000) -> Table:
     """A network stage by stage, with what each costs."""
-    table = _table(
+    table = plain_table(
         "input",
         "kernel",
         "stride",
@@ -84,7 +84,7 @@ def stage_table(arch: ArchSpec, num_classes: int = 1000) -> Table:
 
 def space_table(spaces: Iterable[SearchSpace]) -> Table:
     """Search spaces and their sizes."""
-    table = _table("decisions", "action sequences", "resolution", "classes", first="space")
+    table = plain_table("decisions", "action sequences", "resolution", "classes", first="space")
     for space in spaces:
         resolution = space.decode([0] * len(space.decisions)).resolution
         size = f"{space.size:,}" if space.size < 1e6 else f"{space.size:.3g}"
@@ -92,7 +92,7 @@ def space_table(spaces: Iterable[SearchSpace]) -> Table:
     return table
 
 
-def _table(*numbers: str, first: str) -> Table:
+def plain_table(*numbers: str, first: str) -> Table:
     """Columns of numbers, behind a first one of names."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(first, no_wrap=True)

@@ -1,6 +1,40 @@
 """Compound scaling: from one network to a family. Imports no torch."""
 
-from scaling_search.grid import distinct, grid
-from scaling_search.scaling import PHIS, PUBLISHED_COEFFICIENTS, Coefficients, dropout, family, scale
+from scaling_search.explain import implied_phis, rounding_shares, side_by_side, why
+from scaling_search.families import PHIS, Model, dropout, family, from_json, models, published, to_json
+from scaling_search.grid import Grid, distinct, one_network, within
+from scaling_search.scaling import (
+    PUBLISHED_COEFFICIENTS,
+    ROUNDINGS,
+    STRATEGIES,
+    Coefficients,
+    scale,
+    scale_to,
+    stochastic_depth,
+)
 
-__all__ = ["PHIS", "PUBLISHED_COEFFICIENTS", "Coefficients", "distinct", "dropout", "family", "grid", "scale"]
+__all__ = [
+    "PHIS",
+    "PUBLISHED_COEFFICIENTS",
+    "ROUNDINGS",
+    "STRATEGIES",
+    "Coefficients",
+    "Grid",
+    "Model",
+    "distinct",
+    "dropout",
+    "family",
+    "from_json",
+    "implied_phis",
+    "models",
+    "one_network",
+    "published",
+    "rounding_shares",
+    "scale",
+    "scale_to",
+    "side_by_side",
+    "stochastic_depth",
+    "to_json",
+    "why",
+    "within",
+]

@@ -1,54 +1,153 @@
 """The grid of (alpha, beta, gamma) that doubles the compute, and the networks that it really holds.
 
+    Grid --triples()--> 108 triples --distinct--> 65 networks --within--> 15 of equal compute (on B0)
+
 The paper's grid is unpublished; step and bounds are those of NNI's re-implementation (FLOPs x 2
-within 0.1). Rounding makes many triples one network, so only distinct networks are worth training.
+within 0.1). Rounding makes many triples one network, so only distinct networks are worth training,
+and makes some networks cost 1.7 times others, so only those of equal realised FLOPs are compared.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from scaling_search.scaling import Coefficients, scale
-from search_spaces import ArchSpec
+from scaling_search.scaling import MOST, Coefficients, scale
+from search_spaces import ArchSpec, cost
 
 
-def grid(
-    step: float = 0.05,
-    alpha_max: float = 2.0,
-    beta_max: float = 1.5,
-    gamma_max: float = 1.5,
-    product: float = 2.0,
-    tolerance: float = 0.1,
-) -> list[Coefficients]:
-    """All triples from 1 up on ``step`` whose product is less than ``tolerance`` away from ``product``.
+@dataclass(frozen=True)
+class Grid:
+    """Which triples are tried, and which of their networks are compared.
+
+    Args:
+        step: between neighbours on each axis; every axis begins at 1.
+        alpha_max: end of the depth axis.
+        beta_max: end of the width axis.
+        gamma_max: end of the resolution axis.
+        product: that alpha * beta^2 * gamma^2 should have; a network at phi is to cost product^phi times
+            its base.
+        tolerance: triples whose product is so far away, or farther, are left out.
+        flops_tolerance: networks whose realised FLOPs are farther from product^phi times the base's are
+            left out; a share. 0.12 keeps EfficientNet's own triple, which costs 2.23 times B0.
 
     Raises:
-        ValueError: if ``step`` or ``tolerance`` is not positive, or no triple is left.
+        ValueError: with the rule and the value, if a field is out of range.
     """
-    if not (step > 0 and tolerance > 0):
-        raise ValueError(f"step and tolerance must be positive, got {step} and {tolerance}")
 
-    def axis(most: float) -> list[float]:
-        # Rounded, here and below, so that no triple is in or out by the noise of floating point.
-        return [round(1 + i * step, 10) for i in range(math.floor((most - 1) / step + 1e-9) + 1)]
+    step: float = 0.05
+    alpha_max: float = 2.0
+    beta_max: float = 1.5
+    gamma_max: float = 1.5
+    product: float = 2.0
+    tolerance: float = 0.1
+    flops_tolerance: float = 0.12
 
-    triples = [
-        Coefficients(alpha, beta, gamma)
-        for alpha in axis(alpha_max)
-        for beta in axis(beta_max)
-        for gamma in axis(gamma_max)
-        if abs(round(alpha * beta**2 * gamma**2 - product, 10)) < tolerance
-    ]
-    if not triples:
-        raise ValueError(f"no triple on a step of {step} has a product within {tolerance} of {product}")
-    return triples
+    def __post_init__(self) -> None:
+        for name in ("step", "tolerance", "flops_tolerance"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+        if self.step < 0.001:
+            raise ValueError(f"step must be at least 0.001, got {self.step}")
+        for name in ("alpha_max", "beta_max", "gamma_max"):
+            if not 1 <= getattr(self, name) <= 10:
+                raise ValueError(f"{name} must lie in [1, 10], got {getattr(self, name)}")
+        if not 1 < self.product < math.inf:
+            raise ValueError(f"product must be above 1 and finite, got {self.product}")
+
+    def triples(self) -> list[Coefficients]:
+        """All triples within the tolerance, alpha changing slowest.
+
+        Raises:
+            ValueError: if there is none.
+        """
+
+        def axis(most: float) -> list[float]:
+            # Rounded, here and below, so that no triple is in or out by the noise of floating point.
+            return [
+                round(1 + i * self.step, 10) for i in range(math.floor((most - 1) / self.step + 1e-9) + 1)
+            ]
+
+        gammas = axis(self.gamma_max)
+        triples = [
+            Coefficients(alpha, beta, gamma)
+            for alpha in axis(self.alpha_max)
+            for beta in axis(self.beta_max)
+            for gamma in gammas
+            if abs(round(alpha * beta**2 * gamma**2 - self.product, 10)) < self.tolerance
+        ]
+        if not triples:
+            raise ValueError(
+                f"grid is empty: no triple on a step of {self.step} has a product within "
+                f"{self.tolerance} of {self.product}"
+            )
+        return triples
 
 
 def distinct(
-    base: ArchSpec, triples: list[Coefficients], phi: float = 1.0
+    base: ArchSpec,
+    triples: Sequence[Coefficients],
+    phi: float = 1.0,
+    *,
+    rounding: str = "ceil",
+    multiple: int = 8,
 ) -> dict[ArchSpec, list[Coefficients]]:
     """The networks that ``triples`` scale ``base`` to, each with the triples that give it."""
     classes: dict[ArchSpec, list[Coefficients]] = {}
     for triple in triples:
-        classes.setdefault(scale(base, triple, phi), []).append(triple)
+        classes.setdefault(scale(base, triple, phi, rounding=rounding, multiple=multiple), []).append(triple)
     return classes
+
+
+def within(
+    classes: Mapping[ArchSpec, list[Coefficients]], flops: float, tolerance: float
+) -> dict[ArchSpec, list[Coefficients]]:
+    """The networks whose realised FLOPs are ``flops``, up to a share of ``tolerance``.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    growth = {arch: cost(arch).flops / flops for arch in classes}
+    kept = {arch: triples for arch, triples in classes.items() if abs(growth[arch] - 1) <= tolerance}
+    if not kept:
+        nearest = min(growth.values(), key=lambda ratio: abs(ratio - 1))
+        raise ValueError(
+            f"grid is empty: of {len(classes)} networks none has FLOPs within {100 * tolerance:g} % of "
+            f"{flops:,.0f}; the nearest has {nearest:.3f} times that. Is the base too small to scale?"
+        )
+    return kept
+
+
+def one_network(
+    base: ArchSpec, triple: Coefficients, phi: float = 1.0, *, rounding: str = "ceil", multiple: int = 8
+) -> dict[str, tuple[float, float]]:
+    """How far each coefficient of ``triple`` can move, the others held, and still give the same network.
+
+    No measurement can tell the coefficients in such an interval apart: on EfficientNet-B0 at phi 1,
+    any alpha from just above 1 to 1.25 adds the same layers.
+
+    Returns:
+        alpha, beta and gamma, each with the lowest and the highest value, to 1e-4.
+    """
+    network = scale(base, triple, phi, rounding=rounding, multiple=multiple)
+
+    def same(name: str, value: float) -> bool:
+        moved = dataclasses.replace(triple, **{name: value})
+        return scale(base, moved, phi, rounding=rounding, multiple=multiple) == network
+
+    def edge(name: str, inside: float, outside: float) -> float:
+        if same(name, outside):
+            return outside
+        while abs(outside - inside) > 1e-4:
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if same(name, middle) else (inside, middle)
+        return inside
+
+    most = MOST ** (1 / phi)
+    values = dataclasses.asdict(triple)
+    return {
+        name: (edge(name, value, 1.0), edge(name, value, min(2 * value, most)))
+        for name, value in values.items()
+    }

@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from search_spaces import ArchSpec, resize, round_repeats
+from search_spaces import ArchSpec, LayerSpec, cost, resize, round_repeats
 
-PHIS = {"B0": 0.0, "B1": 0.5, "B2": 1.0, "B3": 2.0, "B4": 3.5, "B5": 5.0, "B6": 6.0, "B7": 7.0}
-"""The phi of each model. Neither paper nor code gives it; with these, one alpha and one beta reproduce
-every published depth and width (tensorflow/tpu#390)."""
+MOST = 1000
+"""Times the base that depth, width or resolution may grow: beyond, it is a slip of the keyboard."""
 
 
 def nearest(repeats: float) -> int:
@@ -51,6 +49,9 @@ class Coefficients:
             if not 1 <= value < math.inf:
                 raise ValueError(f"{name} must be finite and at least 1, got {value}")
 
+    def __str__(self) -> str:
+        return f"({self.alpha:.4g}, {self.beta:.4g}, {self.gamma:.4g})"
+
     @property
     def product(self) -> float:
         """alpha * beta^2 * gamma^2, by which FLOPs grow with each phi before rounding."""
@@ -58,6 +59,18 @@ class Coefficients:
 
 
 PUBLISHED_COEFFICIENTS = Coefficients(1.2, 1.1, 1.15)
+
+STRATEGIES = {
+    "depth": Coefficients(2, 1, 1),
+    "width": Coefficients(1, 2**0.5, 1),
+    "resolution": Coefficients(1, 1, 2**0.5),
+    "dwr": Coefficients(2 ** (1 / 3), 2 ** (1 / 6), 2 ** (1 / 6)),
+    "dWr": Coefficients(2**0.1, 2**0.4, 2**0.05),
+}
+"""Ways to spend twice the compute without a search: on one dimension (the paper's figure 3), on all
+alike (dwr), or mostly on width (dWr), so that activations grow with about the square root of FLOPs.
+
+Source of dwr and dWr: Dollar et al. 2021, arXiv:2103.06877."""
 
 
 def scale(
@@ -71,7 +84,8 @@ def scale(
         multiple: the resolution is rounded to the nearest multiple of this, in pixels.
 
     Raises:
-        ValueError: if ``phi`` is negative or not finite, or ``rounding`` or ``multiple`` out of range.
+        ValueError: if ``phi`` is negative or not finite, ``rounding`` or ``multiple`` is out of range, or
+            a dimension would grow by more than ``MOST``.
     """
     if not 0 <= phi < math.inf:
         raise ValueError(f"phi must be finite and at least 0, got {phi}")
@@ -81,6 +95,9 @@ def scale(
         raise ValueError(f"multiple must be at least 1, got {multiple}")
     if phi == 0:
         return arch
+    largest = max(coefficients.alpha, coefficients.beta, coefficients.gamma)
+    if phi * math.log(largest) > math.log(MOST):
+        raise ValueError(f"phi must keep {largest:g}^phi at most {MOST}, got {phi:g}")
     pixels = arch.resolution * coefficients.gamma**phi
     resolution = max(multiple, math.floor(pixels / multiple + 0.5) * multiple)
     wide = resize(arch, width=coefficients.beta**phi, resolution=resolution)
@@ -92,13 +109,40 @@ def scale(
     return dataclasses.replace(wide, stages=tuple(stages))
 
 
-def dropout(phi: float) -> float:
-    """The dropout rate of the published model whose phi is the last up to ``phi``: 0.2 to 0.5."""
-    return 0.2 if phi < PHIS["B2"] else 0.3 if phi < PHIS["B4"] else 0.4 if phi < PHIS["B6"] else 0.5
+def scale_to(
+    arch: ArchSpec, coefficients: Coefficients, flops: float, *, rounding: str = "ceil", multiple: int = 8
+) -> ArchSpec:
+    """The network on the way of ``coefficients`` whose realised FLOPs are nearest to ``flops``.
+
+    Rounding makes FLOPs a staircase over phi, so two networks that a formula calls equal may differ
+    by half; this is how to compare at equal compute.
+
+    Raises:
+        ValueError: if all coefficients are 1, ``flops`` is below those of ``arch``, or as ``scale``.
+    """
+    if coefficients.product <= 1:
+        raise ValueError(f"one of the coefficients must be above 1 to scale by them, got {coefficients}")
+    if not flops >= cost(arch).flops:
+        raise ValueError(f"flops must be at least the base's {cost(arch).flops:,}, got {flops:,.0f}")
+
+    def at(phi: float) -> ArchSpec:
+        return scale(arch, coefficients, phi, rounding=rounding, multiple=multiple)
+
+    low, high = 0.0, 1.0
+    while cost(at(high)).flops < flops:
+        low, high = high, 2 * high
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (middle, high) if cost(at(middle)).flops < flops else (low, middle)
+    return min((at(low), at(high)), key=lambda network: abs(cost(network).flops - flops))
 
 
-def family(
-    base: ArchSpec, coefficients: Coefficients, phis: Mapping[str, float] = PHIS, *, rounding: str = "ceil"
-) -> dict[str, ArchSpec]:
-    """The models of ``phis``, by name."""
-    return {name: scale(base, coefficients, phi, rounding=rounding) for name, phi in phis.items()}
+def stochastic_depth(arch: ArchSpec, final: float = 0.2) -> tuple[float, ...]:
+    """The drop rate of each layer of ``arch``: from 0 up to nearly ``final``, 0 where nothing is added.
+
+    ``final`` is 0.2 in every published model; what grows with phi is the number of layers.
+
+    Source: tensorflow/tpu, efficientnet_model.py (survival probability 0.8).
+    """
+    layers: tuple[LayerSpec, ...] = arch.layers()
+    return tuple(final * i / len(layers) if layer.residual else 0.0 for i, layer in enumerate(layers))

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import arch_specs, quick
 
-from scaling_search import PHIS, PUBLISHED_COEFFICIENTS, Coefficients, distinct, dropout, family, grid, scale
+from scaling_search import (
+    PHIS,
+    PUBLISHED_COEFFICIENTS,
+    Coefficients,
+    Grid,
+    distinct,
+    dropout,
+    family,
+    scale,
+)
 from search_spaces import PRESETS, cost
 
 B0 = PRESETS["efficientnet-b0"]
@@ -64,17 +73,17 @@ def test_the_published_product_is_below_2():
 
 
 def test_the_grid_has_108_triples_and_the_published_one_is_among_them():
-    triples = grid()
+    triples = Grid().triples()
     assert len(triples) == len(set(triples)) == 108
     assert PUBLISHED_COEFFICIENTS in triples
-    assert len(grid(tolerance=0.05)) == 53  # (1.95, 1, 1) is exactly 0.05 away, so it is out
-    assert PUBLISHED_COEFFICIENTS not in grid(tolerance=0.05)
-    assert PUBLISHED_COEFFICIENTS not in grid(step=0.1)
-    assert len(grid(step=0.01, tolerance=0.01)) == 1044
+    assert len(Grid(tolerance=0.05).triples()) == 53  # (1.95, 1, 1) is exactly 0.05 away, so it is out
+    assert PUBLISHED_COEFFICIENTS not in Grid(tolerance=0.05).triples()
+    assert PUBLISHED_COEFFICIENTS not in Grid(step=0.1).triples()
+    assert len(Grid(step=0.01, tolerance=0.01).triples()) == 1044
 
 
 def test_the_grid_holds_65_networks_of_very_different_compute():
-    classes = distinct(B0, grid())
+    classes = distinct(B0, Grid().triples())
     assert len(classes) == 65
     assert sum(map(len, classes.values())) == 108
     growth = [cost(arch).flops / cost(B0).flops for arch in classes]
@@ -126,8 +135,8 @@ def test_rounding_without_bias_gives_less_depth():
         (lambda: scale(B0, PUBLISHED_COEFFICIENTS, float("inf")), "phi must be finite and at least 0"),
         (lambda: scale(B0, PUBLISHED_COEFFICIENTS, 1, rounding="up"), "rounding must be one of"),
         (lambda: scale(B0, PUBLISHED_COEFFICIENTS, 1, multiple=0), "multiple must be at least 1, got 0"),
-        (lambda: grid(step=0), "step and tolerance must be positive"),
-        (lambda: grid(product=100), "no triple on a step of 0.05 has a product within 0.1 of 100"),
+        (lambda: Grid(step=0), "step must be positive"),
+        (lambda: Grid(product=100).triples(), "no triple on a step of 0.05 has a product within 0.1 of 100"),
     ],
 )
 def test_impossible_scaling_is_refused(call, message):

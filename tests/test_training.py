@@ -62,7 +62,7 @@ def test_training_starts_with_no_opinion_on_any_class(data):
 
 
 def test_inverted_residuals_start_as_the_identity(data):
-    network = _network(TINY, data, SHORT, 0, "cpu").eval()
+    network = _network(SHORT.shrink(TINY), data, 0, "cpu").eval()
     (layer,) = (layer for layer in network.layers if layer.residual)
     x = torch.randn(2, 16, 4, 4)
     assert torch.equal(layer(x), x)
@@ -80,7 +80,7 @@ def test_seed_orders_the_batches_too(data, monkeypatch):
     monkeypatch.setattr(
         nas.training,
         "_network",
-        lambda arch, data, proxy, seed, device: _network(arch, data, proxy, 0, device),
+        lambda arch, data, seed, device: _network(arch, data, 0, device),
     )
     assert results(TINY, data, SHORT, 5) != results(TINY, data, SHORT, 6)
 

@@ -1,0 +1,336 @@
+"""A scaling run: which networks a search for (alpha, beta, gamma) compares, and what comes of it.
+
+    base --Grid, STRATEGIES--> candidates of equal FLOPs --Search--> means --choose--> family
+
+The candidates are a search space of one decision, so the one search loop trains them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+import reports
+from nas.errors import InputError, RunError, unknown
+from nas.proxy import Proxy
+from scaling_search import (
+    PHIS,
+    ROUNDINGS,
+    STRATEGIES,
+    Coefficients,
+    Grid,
+    Model,
+    distinct,
+    from_json,
+    models,
+    one_network,
+    scale,
+    scale_to,
+    to_json,
+    within,
+)
+from search_spaces import ArchSpec, Decision, SearchSpace, canonical, cost
+
+PROXY = Proxy(resolution=40, divisor=2, epochs=3, fraction=0.4, batch_size=64)
+"""Where the base is no run: at 40 px, sizes round less unevenly than at 32 (LOG.md), and it is short."""
+ENDS = ("low", "high")
+MEASURED = (
+    "flops",
+    "params",
+    "activations",
+    "trainings",
+    "accuracy",
+    "accuracy_error",
+    "reward",
+    "reward_error",
+)
+UNFAIR = 1.5
+"""Times as much compute under the proxy for one candidate as for another, at which the user is told."""
+
+
+class Candidate(NamedTuple):
+    """A network to compare: who proposes it, and the triples that give it, the chosen one first."""
+
+    arch: ArchSpec
+    strategy: str
+    triples: tuple[Coefficients, ...]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What ``nas scale`` was asked.
+
+    Args:
+        base: the network to scale, as text.
+        phi: at which candidates are compared.
+        strategies: ``compound`` and names of ``STRATEGIES``; the family is the first one's.
+        coefficients: of ``compound``, in place of the grid.
+        grid: the triples of ``compound``.
+        rounding: of repeats, see ``scale``.
+        multiple: of which resolutions are, in pixels.
+        phis: of the family, by model.
+        seeds: trainings of each candidate.
+
+    Raises:
+        ValueError: with the rule and the value, if a field is out of range.
+    """
+
+    base: str
+    phi: float = 1.0
+    strategies: tuple[str, ...] = ("compound",)
+    coefficients: Coefficients | None = None
+    grid: Grid = field(default_factory=Grid)
+    rounding: str = "ceil"
+    multiple: int = 8
+    phis: Mapping[str, float] = field(default_factory=lambda: dict(PHIS))
+    seeds: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.phi < math.inf:
+            raise ValueError(f"phi must be positive and finite, got {self.phi}")
+        for name in self.strategies:
+            if name not in ("compound", *STRATEGIES):
+                raise ValueError(f"strategy: {unknown('strategy', name, ['compound', *STRATEGIES])}")
+        if not self.strategies or len(set(self.strategies)) < len(self.strategies):
+            raise ValueError(f"strategy must name one or more, each once, got {list(self.strategies)}")
+        if self.rounding not in ROUNDINGS:
+            raise ValueError(f"rounding must be one of {tuple(ROUNDINGS)}, got {self.rounding!r}")
+        for name in ("multiple", "seeds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Scaling:
+        """The inverse of ``dataclasses.asdict``."""
+        values = dict(data)
+        values["strategies"] = tuple(values["strategies"])
+        values["grid"] = Grid(**values["grid"])
+        if values["coefficients"]:
+            values["coefficients"] = Coefficients(**values["coefficients"])
+        return cls(**values)
+
+    @property
+    def arch(self) -> ArchSpec:
+        """The base; unlike the candidates not necessarily canonical."""
+        return ArchSpec.parse(self.base)
+
+    @property
+    def base_flops(self) -> int:
+        """The base's FLOPs."""
+        return cost(self.arch).flops
+
+    @property
+    def target_flops(self) -> float:
+        """What every candidate should cost: 2^phi times the base."""
+        return self.base_flops * float(self.grid.product**self.phi)
+
+    @functools.cached_property
+    def classes(self) -> dict[ArchSpec, list[Coefficients]]:
+        """Every distinct network of the grid, of whatever FLOPs.
+
+        Raises:
+            ValueError: if the grid is empty.
+        """
+        return distinct(
+            self.arch, self.grid.triples(), self.phi, rounding=self.rounding, multiple=self.multiple
+        )
+
+    @functools.cached_property
+    def candidates(self) -> list[Candidate]:
+        """The networks to compare, all of about the target's FLOPs.
+
+        Of the triples that give one network, the one whose product is nearest to the grid's comes
+        first: only it will go on doubling.
+
+        Raises:
+            ValueError: if a strategy cannot come near the target on this base.
+        """
+        found: dict[ArchSpec, Candidate] = {}
+        for strategy in self.strategies:
+            fixed = self.coefficients if strategy == "compound" else STRATEGIES[strategy]
+            if fixed is None:
+                kept = within(self.classes, self.target_flops, self.grid.flops_tolerance)
+            else:
+                kept = {self._matched(strategy, fixed): [fixed]}
+            for arch, triples in kept.items():
+                key = canonical(arch)
+                triples = sorted(triples, key=lambda triple: abs(triple.product - self.grid.product))
+                if key in found:
+                    found[key] = found[key]._replace(strategy=f"{found[key].strategy}, {strategy}")
+                else:
+                    found[key] = Candidate(key, strategy, tuple(triples))
+        return list(found.values())
+
+    def _matched(self, strategy: str, coefficients: Coefficients) -> ArchSpec:
+        """The network of ``coefficients`` that has the target's FLOPs."""
+        target = self.target_flops
+        arch = scale_to(self.arch, coefficients, target, rounding=self.rounding, multiple=self.multiple)
+        ratio = cost(arch).flops / target
+        if abs(ratio - 1) > self.grid.flops_tolerance:
+            raise ValueError(
+                f"base is too coarse to scale by {strategy}: the nearest network has {ratio:.2f} times "
+                f"{target:,.0f} FLOPs, and {100 * self.grid.flops_tolerance:g} % is the tolerance"
+            )
+        return arch
+
+    @property
+    def settled(self) -> Coefficients | None:
+        """The first strategy's coefficients if there is nothing to compare, so nothing to train."""
+        if len(self.strategies) > 1:
+            return None
+        return STRATEGIES.get(self.strategies[0], self.coefficients)
+
+    def space(self) -> SearchSpace:
+        """One decision: which candidate."""
+        texts = tuple(str(candidate.arch) for candidate in self.candidates)
+        return SearchSpace(
+            "scaling", (Decision("network", texts),), lambda chosen: ArchSpec.parse(str(chosen[0]))
+        )
+
+    def family(self, coefficients: Coefficients) -> dict[str, Model]:
+        """The models by ``coefficients``."""
+        return models(self.arch, coefficients, self.phis, rounding=self.rounding, multiple=self.multiple)
+
+    def trained_growth(self, proxy: Proxy) -> dict[str, float]:
+        """FLOPs of what is trained in place of each candidate, over those of the base's own proxy."""
+        reference = self.arch.resolution
+        base = cost(proxy.shrink(self.arch, reference)).flops
+        return {
+            str(candidate.arch): cost(proxy.shrink(candidate.arch, reference)).flops / base
+            for candidate in self.candidates
+        }
+
+
+def fairness(scaling: Scaling, proxy: Proxy) -> str | None:
+    """A warning if the proxy gives some candidates much more compute than others; None if it does not."""
+
+    def spread(proxy: Proxy) -> float:
+        growth = scaling.trained_growth(proxy).values()
+        return max(growth) / min(growth)
+
+    if spread(proxy) < UNFAIR:
+        return None
+    growth = scaling.trained_growth(proxy).values()
+    sizes = range(proxy.resolution, 2 * proxy.resolution + 1, 8)
+    better = min(sizes, key=lambda size: spread(dataclasses.replace(proxy, resolution=size)))
+    return (
+        f"These networks are of equal FLOPs, but the proxy trains them at {min(growth):.2f} to "
+        f"{max(growth):.2f} times its base: so small, sizes round coarsely. "
+        f"--proxy resolution={better} would be fairer."
+    )
+
+
+def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Proxy) -> pd.DataFrame:
+    """The candidates that were trained, the best mean reward first.
+
+    Args:
+        trials: of the run.
+
+    Returns:
+        one row per network: ``arch``, ``strategy``, the triple ``alpha``, ``beta``, ``gamma`` and the
+        ``*_low``, ``*_high`` between which it gives this same network, ``growth`` of FLOPs over the base,
+        ``trained_growth`` under the proxy, costs, ``trainings``, mean ``accuracy`` and ``reward`` with
+        standard errors, ``chosen`` (the best of the first strategy), and ``tied``: not told apart from it.
+
+    Raises:
+        RunError: if no candidate of the first strategy was trained.
+    """
+    means = reports.network_means(trials).set_index("arch")
+    trained = scaling.trained_growth(proxy)
+    rows = []
+    for candidate in scaling.candidates:
+        text = str(candidate.arch)
+        if text not in means.index:
+            continue
+        measured = means.loc[text]
+        triple = candidate.triples[0]
+        rows.append(
+            {
+                "strategy": candidate.strategy,
+                **dataclasses.asdict(triple),
+                **_intervals(scaling, candidate.arch, triple),
+                "growth": measured["flops"] / scaling.base_flops,
+                "trained_growth": trained[text],
+                "resolution": candidate.arch.resolution,
+                **{name: measured[name] for name in MEASURED},
+                "arch": text,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    first = [scaling.strategies[0] in row["strategy"].split(", ") for row in rows]
+    if not any(first):
+        raise RunError(f"no network of the strategy {scaling.strategies[0]} could be trained")
+    chosen = int(np.argmax(np.where(first, frame["reward"], -np.inf)))
+    frame = frame.assign(chosen=frame.index == chosen, tied=reports.not_told_apart(frame, chosen))
+    return frame.sort_values("reward", ascending=False, ignore_index=True)
+
+
+def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[str, float]:
+    """``alpha_low`` to ``gamma_high``; nothing for a network that was matched to the target's FLOPs."""
+    options: Any = {"rounding": scaling.rounding, "multiple": scaling.multiple}
+    if canonical(scale(scaling.arch, triple, scaling.phi, **options)) != arch:
+        return {}
+    edges = one_network(scaling.arch, triple, scaling.phi, **options)
+    return {
+        f"{name}_{end}": value for name, both in edges.items() for end, value in zip(ENDS, both, strict=True)
+    }
+
+
+def family_frame(family: Mapping[str, Model]) -> pd.DataFrame:
+    """A family as ``family.csv`` has it: one row per model, channels and repeats stage by stage."""
+    base = cost(next(iter(family.values())).arch).flops
+    rows = []
+    for name, model in family.items():
+        values = model.to_json()
+        stages = model.arch.stages
+        rows.append(
+            {
+                "model": name,
+                **{key: values[key] for key in ("phi", "depth", "width", "resolution")},
+                "stem_channels": model.arch.stem_channels,
+                "channels": " ".join(str(stage.channels) for stage in stages),
+                "head_channels": model.arch.head_channels,
+                "repeats": " ".join(str(stage.repeats) for stage in stages),
+                **{key: values[key] for key in ("flops", "params", "activations")},
+                "growth": values["flops"] / base,
+                "nominal_growth": float("nan") if model.phi is None else 2.0**model.phi,
+                "dropout": model.dropout,
+                "arch": values["arch"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write_family(directory: Path, family: Mapping[str, Model], coefficients: Coefficients) -> None:
+    """Writes ``family.json`` and ``family.csv``."""
+    (directory / "family.json").write_text(json.dumps(to_json(family, coefficients), indent=2) + "\n")
+    family_frame(family).to_csv(directory / "family.csv", index=False)
+
+
+def is_family(file: Path) -> bool:
+    """Whether a file is meant as ``family.json``, sound or not."""
+    try:
+        return file.is_file() and '"coefficients"' in file.read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def read_family(file: Path, option: str = "ARCH") -> tuple[dict[str, Model], Coefficients]:
+    """The inverse of ``write_family``.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    try:
+        return from_json(json.loads(file.read_text()))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{option} must be a readable family ({error}): {file}") from None

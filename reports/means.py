@@ -1,0 +1,54 @@
+"""Networks that were trained more than once: their means, how sure these are, and who is told apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+def network_means(trials: pd.DataFrame) -> pd.DataFrame:
+    """One row per network that was trained to the end: its first trial, with means in place of its own.
+
+    Trials that a scheduler stopped after fewer epochs, failed ones and repeats do not count.
+
+    Returns:
+        the columns of ``trials``, ``accuracy`` and ``reward`` being means over the network's
+        ``trainings``, and their standard errors ``accuracy_error`` and ``reward_error``: the noise of a
+        training, pooled over all networks, over the square root of ``trainings``. NaN if no network was
+        trained twice.
+    """
+    done = trials[(trials["status"] == "done") & trials["repeat_of"].isna()]
+    done = done[done["epochs"] == done["epochs"].max()]
+    groups = done.groupby("arch", sort=False)
+    means = done.drop_duplicates("arch").set_index("arch", drop=False)
+    counts = groups.size()
+    means["trainings"] = counts
+    for column in ("accuracy", "reward"):
+        means[column] = groups[column].mean()
+        means[f"{column}_error"] = pooled_deviation(done, column) / np.sqrt(counts)
+    return pd.DataFrame(means.reset_index(drop=True))
+
+
+def pooled_deviation(trainings: pd.DataFrame, column: str) -> float:
+    """The standard deviation of ``column`` between trainings of one network; NaN if all have one."""
+    groups = trainings.groupby("arch", sort=False)[column]
+    freedom = len(trainings) - groups.ngroups
+    squares = (trainings[column] - groups.transform("mean")) ** 2
+    return float(np.sqrt(squares.sum() / freedom)) if freedom else float("nan")
+
+
+def not_told_apart(means: pd.DataFrame, row: int) -> NDArray[np.bool_]:
+    """Which networks of ``network_means`` cannot be told apart from the one in ``row``, itself included.
+
+    Student's t on the difference of two mean rewards, 95 %, each pair by itself; True everywhere if the
+    noise was not measured.
+    """
+    from scipy.special import stdtrit
+
+    freedom = int(means["trainings"].sum()) - len(means)
+    if not freedom:
+        return np.ones(len(means), bool)
+    rewards, errors = means["reward"].to_numpy(), means["reward_error"].to_numpy()
+    limit = stdtrit(freedom, 0.975) * np.hypot(errors, errors[row])
+    return np.asarray((np.abs(rewards - rewards[row]) <= limit) | (np.arange(len(means)) == row))

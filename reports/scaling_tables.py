@@ -1,0 +1,130 @@
+"""Tables of a scaling run for the terminal: the grid's networks, the family, and why it is what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+
+from reports.tables import count, plain_table
+
+WIDE = 0.05
+"""An interval of a coefficient that is wider than the grid's usual step is shown behind it."""
+
+
+def grid_table(compared: pd.DataFrame) -> Table:
+    """The networks that were compared: ``*`` is chosen, ``=`` cannot be told apart from it.
+
+    Args:
+        compared: columns as of ``nas.scaling.compare``; behind a coefficient stands how far it can move
+            and still give this network, ``growth`` is that of FLOPs over the base, and ``trained`` the
+            same of what the proxy trains.
+    """
+    several = compared["strategy"].nunique() > 1
+    numbers = ["beta", "gamma", "px", "growth", "trained", "accuracy", "reward"]
+    table = plain_table(*numbers, first="  alpha")
+    if several:
+        table.add_column("strategy")
+    for row in compared.to_dict("records"):
+        mark = "*" if row["chosen"] else "=" if row["tied"] else " "
+        cells = [
+            f"{mark} {_interval(row, 'alpha')}",
+            _interval(row, "beta"),
+            _interval(row, "gamma"),
+            str(row["resolution"]),
+            f"{row['growth']:.2f}x",
+            f"{row['trained_growth']:.2f}x",
+            f"{row['accuracy']:.4f}{_error(row['accuracy_error'])}",
+            f"{row['reward']:.4f}",
+        ]
+        table.add_row(*cells, *([row["strategy"]] if several else []))
+    return table
+
+
+def _interval(row: dict[Hashable, Any], name: str) -> str:
+    low, high = row.get(f"{name}_low", float("nan")), row.get(f"{name}_high", float("nan"))
+    if not high - low > WIDE:
+        return f"{row[name]:.3g}"
+    return f"{row[name]:.3g} ({low:.2f}-{high:.2f})"
+
+
+def _error(error: float) -> str:
+    return "" if pd.isna(error) else f" ±{error:.4f}"
+
+
+def family_table(family: pd.DataFrame) -> Table:
+    """A family in numbers; columns as of ``family.csv``."""
+    table = plain_table(
+        "phi", "depth", "width", "px", "FLOPs", "growth", "2^phi", "params", "activations", "dropout",
+        first="model",
+    )  # fmt: skip
+    for row in family.to_dict("records"):
+        table.add_row(
+            row["model"],
+            _phi(row["phi"]),
+            f"{row['depth']:.3g}",
+            f"{row['width']:.3g}",
+            str(row["resolution"]),
+            count(row["flops"]),
+            f"{row['growth']:.2f}",
+            "" if pd.isna(row["nominal_growth"]) else f"{row['nominal_growth']:.2f}",
+            count(row["params"]),
+            count(row["activations"]),
+            f"{row['dropout']:g}",
+        )
+    return table
+
+
+def family_stages_table(family: pd.DataFrame) -> Table:
+    """A family's layers and channels, stage by stage."""
+    table = plain_table(first="model")
+    table.add_column("layers per stage")
+    table.add_column("channels: stem, stages, head")
+    channels = [f"{row.stem_channels} {row.channels} {row.head_channels}" for row in family.itertuples()]
+    for row in zip(family["model"], _aligned(family["repeats"]), _aligned(channels), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _aligned(texts: Iterable[str]) -> list[str]:
+    """Texts of numbers between spaces, each number right-aligned with those of the other texts."""
+    rows = [text.split() for text in texts]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [" ".join(map(str.rjust, row, widths)) for row in rows]
+
+
+def sides_table(sides: Iterable[tuple[str, str, float | None, float, float, int, int, float]]) -> Table:
+    """Formula, published table and yours, model by model; rows as of ``scaling_search.side_by_side``."""
+    table = plain_table("phi", "depth", "width", "px", "FLOPs", "growth", first="model")
+    before = None
+    for model, family, phi, depth, width, resolution, flops, growth in sides:
+        name = f"{model if model != before else '':3} {family}"
+        numbers = (f"{depth:.3g}", f"{width:.3g}", str(resolution), count(flops), f"{growth:.2f}x")
+        table.add_row(name, _phi(phi), *numbers)
+        before = model
+    return table
+
+
+def implied_table(
+    implied: Iterable[tuple[str, tuple[float, float], tuple[float, float], float]],
+) -> Table:
+    """The phi that each published coefficient implies; rows as of ``scaling_search.implied_phis``."""
+    table = plain_table("from depth", "from width", "from px", first="model")
+    for model, depth, width, resolution in implied:
+        ranges = (f"{max(0.0, low):.2f} to {high:.2f}" for low, high in (depth, width))
+        table.add_row(model, *ranges, f"{resolution:.2f}")
+    return table
+
+
+def shares_table(shares: Iterable[tuple[str, *tuple[tuple[float, float], ...]]]) -> Table:
+    """Growth of FLOPs by each dimension, meant and real; rows as of ``scaling_search.rounding_shares``."""
+    table = plain_table("by depth", "by width", "by resolution", "in all", first="model")
+    for model, *pairs in shares:
+        table.add_row(model, *(f"{meant:.2f} -> {real:.2f}" for meant, real in pairs))
+    return table
+
+
+def _phi(phi: float | None) -> str:
+    return "" if phi is None or pd.isna(phi) else f"{phi:g}"

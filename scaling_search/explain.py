@@ -1,0 +1,139 @@
+"""Why a family is what it is: formula, published table and yours side by side, and what rounding did."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from scaling_search.families import PHIS, Model, models, published
+from scaling_search.scaling import PUBLISHED_COEFFICIENTS
+from search_spaces import PRESETS, ArchSpec, cost
+
+B0 = PRESETS["efficientnet-b0"]
+
+
+class Side(NamedTuple):
+    """One model of one family; growth is FLOPs over those of the family's base."""
+
+    model: str
+    family: str
+    phi: float | None
+    depth: float
+    width: float
+    resolution: int
+    flops: int
+    growth: float
+
+
+class Implied(NamedTuple):
+    """The phis whose formula, rounded as published, gives a published depth, width or resolution.
+
+    depth, width: lowest and highest phi, from a multiplier of one decimal. resolution: one phi.
+    """
+
+    model: str
+    depth: tuple[float, float]
+    width: tuple[float, float]
+    resolution: float
+
+    @property
+    def common(self) -> tuple[float, float] | None:
+        """The phis that give both depth and width; None if there are none."""
+        low, high = max(self.depth[0], self.width[0], 0.0), min(self.depth[1], self.width[1])
+        return (low, high) if low < high else None
+
+
+class Shares(NamedTuple):
+    """How FLOPs grew by one dimension alone: as the multiplier means it, and after rounding."""
+
+    model: str
+    depth: tuple[float, float]
+    width: tuple[float, float]
+    resolution: tuple[float, float]
+    all: tuple[float, float]
+
+
+def side_by_side(yours: Mapping[str, Model]) -> list[Side]:
+    """Formula and published table of EfficientNet, and ``yours``, model by model."""
+    families = {"formula": models(B0, PUBLISHED_COEFFICIENTS), "published": published(), "yours": yours}
+    names = list(dict.fromkeys([*PHIS, *yours]))
+    return [
+        _side(model, family, found[model], found)
+        for model in names
+        for family, found in families.items()
+        if model in found
+    ]
+
+
+def _side(name: str, family: str, model: Model, found: Mapping[str, Model]) -> Side:
+    flops, base = cost(model.arch).flops, cost(next(iter(found.values())).arch).flops
+    resolution = model.arch.resolution
+    return Side(name, family, model.phi, model.depth, model.width, resolution, flops, flops / base)
+
+
+def implied_phis() -> list[Implied]:
+    """Which phi each published coefficient of B1 to B8 implies under (1.2, 1.1, 1.15)."""
+
+    def interval(multiplier: float, coefficient: float) -> tuple[float, float]:
+        low, high = (math.log(multiplier + d) / math.log(coefficient) for d in (-0.05, 0.05))
+        return low, high
+
+    alpha, beta, gamma = dataclasses.astuple(PUBLISHED_COEFFICIENTS)
+    return [
+        Implied(
+            name,
+            interval(model.depth, alpha),
+            interval(model.width, beta),
+            math.log(model.arch.resolution / B0.resolution) / math.log(gamma),
+        )
+        for name, model in published().items()
+        if model.phi
+    ]
+
+
+def why(implied: Implied) -> str:
+    """A published model's sizes in words."""
+    model, phi = published()[implied.model], PHIS.get(implied.model, 8.0)
+    pixels = B0.resolution * PUBLISHED_COEFFICIENTS.gamma**phi
+    text = (
+        f"{implied.model} at {model.arch.resolution} px: the formula at phi {phi:g} gives {pixels:.0f} px, "
+        f"and {model.arch.resolution} is what phi {implied.resolution:.2f} gives; "
+    )
+    if implied.common is None:
+        return text + "no one phi gives its depth and its width. It was rounded and set by hand."
+    low, high = implied.common
+    text += f"its depth {model.depth:g} and width {model.width:g} mean phi {low:.2f} to {high:.2f}. "
+    if low <= implied.resolution <= high:
+        return text + "One phi fits all three."
+    return text + "The resolution was set by hand."
+
+
+def rounding_shares(yours: Mapping[str, Model], gamma: float) -> list[Shares]:
+    """Where rounding moved the compute of ``yours``, whose first model is the base.
+
+    A multiplier of depth d means d times the FLOPs, one of width or resolution its square.
+    """
+    base = next(iter(yours.values())).arch
+    return [_shares(name, model, base, gamma) for name, model in yours.items()]
+
+
+def _shares(name: str, model: Model, base: ArchSpec, gamma: float) -> Shares:
+    arch, before = model.arch, cost(base).flops
+    pairs = list(zip(base.stages, arch.stages, strict=True))
+    deep = [dataclasses.replace(old, repeats=new.repeats) for old, new in pairs]
+    wide = [dataclasses.replace(old, channels=new.channels) for old, new in pairs]
+    only_depth = dataclasses.replace(base, stages=tuple(deep))
+    only_width = dataclasses.replace(
+        base, stages=tuple(wide), stem_channels=arch.stem_channels, head_channels=arch.head_channels
+    )
+    only_resolution = dataclasses.replace(base, resolution=arch.resolution)
+    ratio = arch.resolution / base.resolution if model.phi is None else gamma**model.phi
+    return Shares(
+        name,
+        (model.depth, cost(only_depth).flops / before),
+        (model.width**2, cost(only_width).flops / before),
+        (ratio**2, cost(only_resolution).flops / before),
+        (model.depth * model.width**2 * ratio**2, cost(arch).flops / before),
+    )

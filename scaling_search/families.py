@@ -1,0 +1,143 @@
+"""Families: a base and its scaled models, by the formula or as published, and their JSON form.
+
+The formula and the published table are different things. EfficientNet-B1 to B7 were rounded, and
+their resolutions set, by hand: no phi gives the three coefficients of B4, B5, B6 or B7 (``explain``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scaling_search.scaling import Coefficients, scale
+from search_spaces import PRESETS, ArchSpec, cost
+from search_spaces.presets import EFFICIENTNET_COEFFICIENTS
+
+PHIS = {"B0": 0.0, "B1": 0.5, "B2": 1.0, "B3": 2.0, "B4": 3.5, "B5": 5.0, "B6": 6.0, "B7": 7.0}
+"""The phi of each model. Neither paper nor code gives it; with these, one alpha and one beta reproduce
+every published depth and width (tensorflow/tpu#390)."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A member of a family.
+
+    Args:
+        phi: that it was scaled by; None if no one phi gives it.
+        depth: multiplier of repeats, before rounding.
+        width: multiplier of channels, before rounding.
+        dropout: rate before the classifier.
+    """
+
+    arch: ArchSpec
+    phi: float | None
+    depth: float
+    width: float
+    dropout: float
+
+    def to_json(self) -> dict[str, Any]:
+        """``nas show --json``'s keys and the fields."""
+        return {
+            "arch": str(self.arch),
+            **cost(self.arch)._asdict(),
+            "resolution": self.arch.resolution,
+            "phi": self.phi,
+            "depth": self.depth,
+            "width": self.width,
+            "dropout": self.dropout,
+        }
+
+
+def dropout(phi: float) -> float:
+    """The dropout rate of the published model whose phi is the last up to ``phi``: 0.2 to 0.5."""
+    return 0.2 if phi < PHIS["B2"] else 0.3 if phi < PHIS["B4"] else 0.4 if phi < PHIS["B6"] else 0.5
+
+
+def models(
+    base: ArchSpec,
+    coefficients: Coefficients,
+    phis: Mapping[str, float] = PHIS,
+    *,
+    rounding: str = "ceil",
+    multiple: int = 8,
+) -> dict[str, Model]:
+    """The family of ``base`` by the formula, by name.
+
+    Raises:
+        ValueError: as ``scale``.
+    """
+    return {
+        name: Model(
+            scale(base, coefficients, phi, rounding=rounding, multiple=multiple),
+            phi,
+            coefficients.alpha**phi,
+            coefficients.beta**phi,
+            dropout(phi),
+        )
+        for name, phi in phis.items()
+    }
+
+
+def family(
+    base: ArchSpec, coefficients: Coefficients, phis: Mapping[str, float] = PHIS, *, rounding: str = "ceil"
+) -> dict[str, ArchSpec]:
+    """The networks of ``models``."""
+    return {name: model.arch for name, model in models(base, coefficients, phis, rounding=rounding).items()}
+
+
+def published() -> dict[str, Model]:
+    """EfficientNet as released, B0 to B8 and L2, from the official table and not from the formula.
+
+    Its phis are those of ``PHIS``, and 8 for B8; L2 has none.
+    """
+    found = {}
+    for preset, (width, depth, _, rate) in EFFICIENTNET_COEFFICIENTS.items():
+        name = preset.removeprefix("efficientnet-").upper()
+        phi = {**PHIS, "B8": 8.0}.get(name)
+        found[name] = Model(PRESETS[preset], phi, depth, width, rate)
+    return found
+
+
+def to_json(family: Mapping[str, Model], coefficients: Coefficients) -> dict[str, Any]:
+    """A family as ``family.json`` has it."""
+    alpha, beta, gamma = coefficients.alpha, coefficients.beta, coefficients.gamma
+    return {
+        **{name: model.to_json() for name, model in family.items()},
+        "coefficients": {"alpha": alpha, "beta": beta, "gamma": gamma},
+    }
+
+
+def from_json(data: object) -> tuple[dict[str, Model], Coefficients]:
+    """The inverse of ``to_json``.
+
+    Raises:
+        ValueError: if a model or the coefficients are missing or damaged, or a cost is not its network's.
+    """
+    if not isinstance(data, Mapping) or "coefficients" not in data or len(data) < 2:
+        raise ValueError("a family must be a JSON object of models and 'coefficients'")
+    family = {name: _model(name, value) for name, value in data.items() if name != "coefficients"}
+    given = data["coefficients"]
+    if not isinstance(given, Mapping) or set(given) != {"alpha", "beta", "gamma"}:
+        raise ValueError(f"coefficients must be alpha, beta and gamma, got {given!r}")
+    return family, Coefficients(**{name: _number("coefficients", given, name) for name in given})
+
+
+def _model(name: str, data: object) -> Model:
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{name} must be a JSON object, got {data!r}")
+    phi = None if data.get("phi", 0) is None else _number(name, data, "phi")
+    depth, width, rate = (_number(name, data, key) for key in ("depth", "width", "dropout"))
+    model = Model(ArchSpec.from_json(data), phi, depth, width, rate)
+    for key, value in model.to_json().items():
+        if key in ("flops", "params", "activations", "resolution") and data.get(key) != value:
+            raise ValueError(f"{name}'s {key} must be its network's {value:,}, got {data.get(key)!r}")
+    return model
+
+
+def _number(name: str, data: Mapping[str, Any], key: str) -> float:
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name}'s {key} must be a number, got {value!r}")
+    return value
