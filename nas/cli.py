@@ -168,18 +168,29 @@ app.command()(scale)
 
 @app.command()
 def report(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Show a run's Pareto front and write it to RUN/pareto.csv; works while the search runs."""
+    """Show a run's Pareto front and write it to RUN/pareto.csv; works while the search runs.
+
+    Of a scaling run: the networks of the grid, the choice and the family.
+    """
     from rich.console import Console
 
     from nas.run import open_run
     from nas.screen import print_report, summary
+    from nas.screen_scaling import print_family
 
+    console = Console(highlight=False)
+    if (run / "family.json").is_file() and not (run / "run.db").exists():
+        if as_json:
+            typer.echo((run / "family.json").read_text(), nl=False)
+        else:
+            print_family(console, run)
+        return
     opened = open_run(run)
     opened.write_pareto()
     if as_json:
         typer.echo(json.dumps(summary(opened), indent=2))
     else:
-        print_report(Console(highlight=False), opened)
+        print_report(console, opened)
 
 
 @app.command()

@@ -73,7 +73,7 @@ def find_family(text: str, option: str = "ARCH") -> tuple[dict[str, Model], str]
     from nas.scaling import is_family, read_family
 
     head, _, model = text.rpartition(":")
-    for path, name in ((Path(text), ""), (Path(head), model)):
+    for path, name in [(Path(text), "")] + [(Path(head), model)] * bool(head):
         file = path / "family.json" if path.is_dir() else path
         if is_family(file):
             family, _ = read_family(file, option)

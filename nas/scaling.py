@@ -201,27 +201,30 @@ class Scaling:
         return models(self.arch, coefficients, self.phis, rounding=self.rounding, multiple=self.multiple)
 
     def trained_growth(self, proxy: Proxy) -> dict[str, float]:
-        """FLOPs of what is trained in place of each candidate, over those of the base's own proxy."""
-        reference = self.arch.resolution
-        base = cost(proxy.shrink(self.arch, reference)).flops
-        return {
-            str(candidate.arch): cost(proxy.shrink(candidate.arch, reference)).flops / base
-            for candidate in self.candidates
-        }
+        """FLOPs of what is trained in place of each candidate, over those of the base's own proxy.
+
+        The classifier is left out: a proxy's is small, and how many classes there are only the data knows.
+        """
+
+        def trained(arch: ArchSpec) -> int:
+            return cost(proxy.shrink(arch, self.arch.resolution), num_classes=1).flops
+
+        base = trained(self.arch)
+        return {str(candidate.arch): trained(candidate.arch) / base for candidate in self.candidates}
 
 
 def fairness(scaling: Scaling, proxy: Proxy) -> str | None:
     """A warning if the proxy gives some candidates much more compute than others; None if it does not."""
 
-    def spread(proxy: Proxy) -> float:
-        growth = scaling.trained_growth(proxy).values()
-        return max(growth) / min(growth)
+    def spread(resolution: int) -> float:
+        trained = scaling.trained_growth(dataclasses.replace(proxy, resolution=resolution))
+        shares = [trained[str(arch)] / cost(arch).flops for arch, *_ in scaling.candidates]
+        return max(shares) / min(shares)
 
-    if spread(proxy) < UNFAIR:
+    if spread(proxy.resolution) < UNFAIR:
         return None
     growth = scaling.trained_growth(proxy).values()
-    sizes = range(proxy.resolution, 2 * proxy.resolution + 1, 8)
-    better = min(sizes, key=lambda size: spread(dataclasses.replace(proxy, resolution=size)))
+    better = min(range(proxy.resolution, 2 * proxy.resolution + 1, 8), key=spread)
     return (
         f"These networks are of equal FLOPs, but the proxy trains them at {min(growth):.2f} to "
         f"{max(growth):.2f} times its base: so small, sizes round coarsely. "

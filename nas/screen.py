@@ -20,8 +20,10 @@ from rich.progress import (
 from rich.text import Text
 
 import reports
+from nas.config import read_settings
 from nas.journal import Row
 from nas.run import Run
+from nas.scaling import compare
 from nas.search import Search
 from nas.trial import Outcome
 
@@ -122,12 +124,12 @@ class Screen:
 
 
 def summary(run: Run) -> dict[str, Any]:
-    """A run in numbers: how many trials, the best one, the front, the noise."""
+    """A run in numbers: how many trials, the best one, the front, the noise; the grid of a scaling run."""
     trials = run.trials()
     noise = run.seed_noise()
     columns = ["trial", "arch", "accuracy", "flops", "params", "activations", "reward"]
     front, best = run.pareto()[columns], run.best_trial()
-    return {
+    facts = {
         "run": str(run.directory),
         "trials": len(trials),
         "status": {status: int(number) for status, number in trials["status"].value_counts().items()},
@@ -136,6 +138,11 @@ def summary(run: Run) -> dict[str, Any]:
         "pareto": json.loads(front.to_json(orient="records")),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
     }
+    settings = read_settings(run.directory)
+    if settings.scaling:
+        compared = compare(trials, settings.scaling, settings.proxy)
+        facts["grid"] = json.loads(compared.to_json(orient="records"))
+    return facts
 
 
 def print_report(console: Console, run: Run) -> None:

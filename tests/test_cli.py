@@ -11,24 +11,9 @@ from fakes import compare, few_images, start, wait_for_trials
 from strategies import ACCEL_TABLE, MACRO_TABLE
 
 from nas import open_run
-from nas.cli import main
 from search_spaces import PRESETS, ArchSpec
 
 TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
-
-
-@pytest.fixture
-def nas(monkeypatch, capsys, tmp_path):
-    """Runs ``nas ARGUMENTS`` in this process, in an empty directory: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nas", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return (end.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 def test_a_search_leaves_everything_in_its_directory(nas, tmp_path):
@@ -340,7 +325,17 @@ def test_imports_are_light(module):
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ})
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["show", "efficientnet-b0"], ["report", "r"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["show", "efficientnet-b0"],
+        ["report", "r"],
+        ["scale", "--coefficients", "1.2,1.1,1.15", "--explain", "--run", "s"],
+        ["scale", "--preset", "efficientnet", "--run", "s"],
+        ["scale", "--strategy", "dWr", "--run", "s"],
+    ],
+)
 def test_reading_commands_import_neither_torch_nor_ray(nas, arguments):
     nas("search", *TABLE, "--trials", 5, "--run", "r", "--controller", "random")
     program = (

@@ -26,7 +26,7 @@ from bandits import (
 )
 from hypothesis import Phase, given, settings
 
-from controllers import CONTROLLERS, EvolutionSettings, RNNSettings, make, parse_settings
+from controllers import CONTROLLERS, EvolutionSettings, GridSearch, RNNSettings, make, parse_settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -287,3 +287,23 @@ def test_only_the_rnn_imports_torch():
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+def test_a_grid_search_asks_every_network_once_a_pass():
+    space = bandit(2, 3, 2)
+    controller = GridSearch(space)
+    first, second = ([controller.ask() for _ in range(12)] for _ in range(2))
+    assert first == second == list(itertools.product(range(2), range(3), range(2)))
+
+
+def test_a_restored_grid_search_goes_on():
+    space = bandit(2, 3)
+    controller, restored = GridSearch(space), GridSearch(space)
+    for _ in range(4):
+        controller.tell(controller.ask(), None)
+    restored.load_state_dict(pickle.loads(pickle.dumps(controller.state_dict())))
+    assert restored.ask() == controller.ask() == (1, 1)
+    with pytest.raises(ValueError, match="the state to load must have"):
+        GridSearch(bandit(3, 3)).load_state_dict(controller.state_dict())
+    with pytest.raises(ValueError, match="must be an index"):
+        controller.tell((0, 9), 1.0)

@@ -63,6 +63,10 @@ FAMILY = {
         *(66_347_960, 37_743_324_192, 37_745_884_192),
         *([64, 32, 48, 80, 160, 224, 384, 640, 2560], [4, 7, 7, 10, 10, 13, 4], 55, 48, 19),
     ),
+    "b8": (
+        *(87_413_142, 62_594_645_568, 62_597_461_568),
+        *([72, 32, 56, 88, 176, 248, 424, 704, 2816], [4, 8, 8, 11, 11, 15, 4], 61, 54, 21),
+    ),
 }
 # Table 1 of the paper with exact numbers: input side, params, MACs, SE squeeze per layer. FACTS sec. 4.
 B0_STAGES = [
@@ -115,6 +119,11 @@ def test_efficientnets_have_the_published_shapes(name):
     for stage in arch.stages:
         *_, size = stage_cost(stage, 1, size)
     assert size == last_map
+
+
+def test_l2_has_the_published_params_and_multiply_adds():
+    price = cost(PRESETS["efficientnet-l2"])
+    assert (price.params, price.flops) == (480_309_308, 475_703_653_280)
 
 
 def test_b0_has_the_published_params_and_multiply_adds_in_every_stage():

@@ -3,6 +3,7 @@ import signal
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes import Fake, compare, fake_accuracy, few_images, new_search, start, wait_for_trials
 
@@ -77,6 +78,60 @@ def test_the_table_is_that_of_the_inline_search_with_one_worker(tmp_path, ray):
     inline = open_run(tmp_path / "inline").trials()
     differ = ["seconds", "started", "finished", "worker"]
     assert under_ray.drop(columns=differ).equals(inline.drop(columns=differ))
+
+
+class Curves(Varied):
+    """Accuracy rises in steps to what the network has in the end, and says how far it will come."""
+
+    def __call__(self, trial):
+        for epoch in range(1, 5):
+            yield Epoch(epoch, 1.0, None, fake_accuracy(trial) * epoch / 4, 0.0)
+
+
+def test_asha_stops_the_worse_half_and_the_best_is_found_all_the_same(tmp_path, ray):
+    full, asha = (tmp_path / name for name in ("full", "asha"))
+    for directory, epochs in ((full, None), (asha, 4)):
+        directory.mkdir()
+        journal, search = new_search(directory, create=True, trials=30, controller="random", space="mnas")
+        with journal:
+            run_ray(search, Curves(), Resources(workers=1, gpus_per_trial=0.0), epochs)
+        assert search.done
+    trials, everything = open_run(asha).trials(), open_run(full).trials()
+    assert list(trials["arch"]) == list(everything["arch"])
+    assert set(trials["status"]) == {"done"}
+    assert set(everything["epochs"]) == {4}
+    assert set(trials["epochs"]) >= {1, 2, 4}
+    assert trials["epochs"].sum() < 0.75 * everything["epochs"].sum()
+    curves = open_run(asha).epochs()
+    assert list(curves.groupby("trial").size()) == list(trials["epochs"])  # the last epoch is there too
+    last = curves.groupby("trial")["accuracy"].last()
+    assert list(last) == list(trials["accuracy"])
+    assert trials["worker"].str.contains(":0").all()
+    # who was stopped was behind half of those before, and does not count as the best
+    stopped = trials[trials["epochs"] == 1].index[0]
+    firsts = curves[curves["epoch"] == 1]["accuracy"].to_numpy()
+    assert firsts[stopped] < np.median(firsts[:stopped])
+    assert open_run(asha).networks()["epochs"].unique().tolist() == [4]
+    assert open_run(asha).best() == open_run(full).best()
+
+
+def test_asha_goes_on_with_what_it_knew(tmp_path, ray):
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    one = Resources(workers=1, gpus_per_trial=0.0)
+    journal, search = new_search(
+        tmp_path / "whole", create=True, trials=24, controller="random", space="mnas"
+    )
+    with journal:
+        run_ray(search, Curves(), one, 4)
+    options = {"controller": "random", "space": "mnas"}
+    journal, search = new_search(tmp_path / "broken", create=True, trials=10, **options)
+    with journal:
+        run_ray(search, Curves(), one, 4)
+    journal, search = new_search(tmp_path / "broken", create=False, trials=24, **options)
+    with journal:
+        run_ray(search, Curves(), one, 4)
+    compare(tmp_path / "whole", tmp_path / "broken")
 
 
 class Unloadable(Varied):

@@ -14,6 +14,7 @@ from scaling_search import (
     dropout,
     family,
     scale,
+    within,
 )
 from search_spaces import PRESETS, cost
 
@@ -91,6 +92,19 @@ def test_the_grid_holds_65_networks_of_very_different_compute():
     assert max(growth) == pytest.approx(3.25, abs=0.01)
 
 
+def test_15_networks_of_the_grid_cost_twice_the_base_and_the_published_one_is_among_them():
+    classes = distinct(B0, Grid().triples())
+    kept = within(classes, 2 * cost(B0).flops, 0.12)
+    assert len(kept) == 15
+    assert all(abs(cost(arch).flops / cost(B0).flops - 2) <= 0.24 for arch in kept)
+    assert kept[scale(B0, PUBLISHED_COEFFICIENTS, 1)] == [
+        PUBLISHED_COEFFICIENTS,
+        Coefficients(1.25, 1.1, 1.15),
+    ]
+    with pytest.raises(ValueError, match=r"of 65 networks none .* the nearest has 0.325 times that"):
+        within(classes, 10 * cost(B0).flops, 0.12)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "repeats"),
     [
@@ -136,6 +150,11 @@ def test_rounding_without_bias_gives_less_depth():
         (lambda: scale(B0, PUBLISHED_COEFFICIENTS, 1, rounding="up"), "rounding must be one of"),
         (lambda: scale(B0, PUBLISHED_COEFFICIENTS, 1, multiple=0), "multiple must be at least 1, got 0"),
         (lambda: Grid(step=0), "step must be positive"),
+        (lambda: Grid(step=1e-9), "step must be at least 0.001, got 1e-09"),
+        (lambda: Grid(alpha_max=0.5), r"alpha_max must lie in \[1, 10\], got 0.5"),
+        (lambda: Grid(product=1), "product must be above 1 and finite, got 1"),
+        (lambda: Grid(flops_tolerance=float("nan")), "flops_tolerance must be positive and finite, got nan"),
+        (lambda: scale(B0, PUBLISHED_COEFFICIENTS, 99), r"phi must keep 1.2\^phi at most 1000, got 99"),
         (lambda: Grid(product=100).triples(), "no triple on a step of 0.05 has a product within 0.1 of 100"),
     ],
 )

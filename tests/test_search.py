@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from fakes import Fake, fake_accuracy, new_search
 
-from controllers import CONTROLLERS, make
+from controllers import CONTROLLERS, GridSearch, make
 from nas import InputError, Objective, open_run
 from nas.executors import run_inline
 from nas.journal import Journal
@@ -135,6 +135,29 @@ def test_a_network_in_training_is_not_trained_beside_itself(tmp_path):
     trials = open_run(tmp_path).trials()
     assert set(trials["status"]) == {"done"}
     assert trials["repeat_of"].isna().sum() == 2
+
+
+def test_a_network_may_be_trained_again_on_every_proposal(tmp_path):
+    space = SearchSpace(
+        "two", (Decision("width", (1.0, 2.0)),), lambda choices: resize(EFFICIENTNET_B0, width=choices[0])
+    )
+    with Journal(tmp_path, create=True) as journal:
+        search = Search(space, GridSearch(space), Objective(4e8), journal, trials=6, seed=0, train_again=True)
+        assert {search.next().arch for _ in range(3)} == {space.decode([0]), space.decode([1])}
+    with Journal(tmp_path) as journal:  # what was running begins again
+        evaluator = Fake()
+        search = Search(space, GridSearch(space), Objective(4e8), journal, trials=6, seed=0, train_again=True)
+        run_inline(search, evaluator)
+    trials = open_run(tmp_path).trials()
+    assert list(trials["actions"]) == [(0,), (1,)] * 3
+    assert trials["repeat_of"].isna().all()
+    assert [seed for _, seed, _ in evaluator.trained] == list(trials["seed"])
+    assert trials["seed"].is_unique
+    best = open_run(tmp_path).networks()
+    assert list(best["trainings"]) == [3, 3]
+    assert list(best["accuracy"]) == pytest.approx(
+        list(trials.groupby("arch", sort=False)["accuracy"].mean())
+    )
 
 
 def test_waiting_trials_survive_a_kill(tmp_path):

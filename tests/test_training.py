@@ -10,7 +10,7 @@ import nas.training
 from nas.data import Dataset, load_data
 from nas.proxy import Proxy
 from nas.training import _network, _pixels, train
-from search_spaces import ArchSpec
+from search_spaces import PRESETS, ArchSpec, resize
 
 TINY = ArchSpec.parse("res64-silu-stem8-conv_r1_k3_s2_c8-mb3_r2_k3_s2_c16_se0.25-head64")  # stride 8
 SHORT = Proxy(resolution=16, width=1.0, epochs=2, batch_size=32, learning_rate=0.01)
@@ -209,3 +209,25 @@ def test_a_network_learns_digits_better_than_chance():
 def test_proxy_states_the_rule_and_the_value(field, value, rule):
     with pytest.raises(ValueError, match=re.escape(f"{field} must be {rule}, got {value!r}")):
         Proxy(**{field: value})
+
+
+def test_a_larger_network_is_trained_on_larger_images_and_keeps_its_width():
+    b0 = PRESETS["efficientnet-b0"]
+    small = Proxy(resolution=40, width=0.25, divisor=1).shrink(resize(b0, width=1.1, resolution=280), 224)
+    assert small.resolution == 50
+    assert [stage.channels for stage in small.stages] == [4, 6, 12, 22, 30, 52, 88]
+    coarse = Proxy(resolution=40, width=0.25).shrink(resize(b0, width=1.1, resolution=280))
+    assert coarse.resolution == 40
+    assert [stage.channels for stage in coarse.stages] == [8, 8, 16, 24, 32, 56, 88]
+
+
+def test_the_reference_decides_the_size_of_the_images(data, monkeypatch):
+    sizes = []
+    pixels = nas.training._pixels
+    monkeypatch.setattr(
+        nas.training,
+        "_pixels",
+        lambda images, size, device: sizes.append(size) or pixels(images, size, device),
+    )
+    list(train(TINY, data, SHORT, 0, reference=TINY.resolution // 2))
+    assert set(sizes) == {2 * SHORT.resolution}
