@@ -16,9 +16,10 @@ from nas.config import Resources, Settings, read_config, read_settings, write_co
 from nas.errors import InputError, RunError, unknown
 from nas.evaluators import Predictor, Table, Training
 from nas.executors import run_inline
+from nas.families import write_family
 from nas.journal import Journal
 from nas.run import Run
-from nas.scaling import compare, write_family
+from nas.scaling import compare
 from nas.search import Search
 from scaling_search import Coefficients, Model
 from search_spaces import SPACES, ArchSpec, SearchSpace, cost

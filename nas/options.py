@@ -70,7 +70,7 @@ def find_family(text: str, option: str = "ARCH") -> tuple[dict[str, Model], str]
         InputError: if the file is damaged, or has no such model.
     """
     from nas.errors import unknown
-    from nas.scaling import is_family, read_family
+    from nas.families import is_family, read_family
 
     head, _, model = text.rpartition(":")
     for path, name in [(Path(text), "")] + [(Path(head), model)] * bool(head):

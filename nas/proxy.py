@@ -15,8 +15,8 @@ class Proxy:
     Args:
         resolution: side of the images, in pixels.
         width: factor on every channel count of the searched network.
-        divisor: of the channel counts after that. A small one keeps networks that differ little in width
-            apart, as a comparison of scaled networks must; 8 is the fastest.
+        divisor: of the channel counts after that. A small one gives wider networks the compute that they
+            are due, as a comparison of scaled networks must.
         epochs: passes over the training part.
         fraction: of the training images, the first ones.
         batch_size: images per step.

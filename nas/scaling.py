@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 import reports
-from nas.errors import InputError, RunError, unknown
+from nas.errors import RunError, unknown
 from nas.proxy import Proxy
 from scaling_search import (
     PHIS,
@@ -30,12 +28,10 @@ from scaling_search import (
     Grid,
     Model,
     distinct,
-    from_json,
     models,
     one_network,
     scale,
     scale_to,
-    to_json,
     within,
 )
 from search_spaces import ArchSpec, Decision, SearchSpace, canonical, cost
@@ -54,7 +50,7 @@ MEASURED = (
     "reward_error",
 )
 UNFAIR = 1.5
-"""Times as much compute under the proxy for one candidate as for another, at which the user is told."""
+"""The ``unevenness`` at which the user is told."""
 
 
 class Candidate(NamedTuple):
@@ -213,18 +209,23 @@ class Scaling:
         return {str(candidate.arch): trained(candidate.arch) / base for candidate in self.candidates}
 
 
+def unevenness(scaling: Scaling, proxy: Proxy) -> float:
+    """How much more compute the proxy gives one candidate than another, over what they cost in full.
+
+    1 would be fair. Small networks round coarsely, and the last map of a small image is a pixel or four.
+    """
+    trained = scaling.trained_growth(proxy)
+    shares = [trained[str(candidate.arch)] / cost(candidate.arch).flops for candidate in scaling.candidates]
+    return max(shares) / min(shares)
+
+
 def fairness(scaling: Scaling, proxy: Proxy) -> str | None:
-    """A warning if the proxy gives some candidates much more compute than others; None if it does not."""
-
-    def spread(resolution: int) -> float:
-        trained = scaling.trained_growth(dataclasses.replace(proxy, resolution=resolution))
-        shares = [trained[str(arch)] / cost(arch).flops for arch, *_ in scaling.candidates]
-        return max(shares) / min(shares)
-
-    if spread(proxy.resolution) < UNFAIR:
+    """A warning, and what would help, if ``unevenness`` is ``UNFAIR``; None if it is not."""
+    if unevenness(scaling, proxy) < UNFAIR:
         return None
     growth = scaling.trained_growth(proxy).values()
-    better = min(range(proxy.resolution, 2 * proxy.resolution + 1, 8), key=spread)
+    sizes = range(proxy.resolution, 2 * proxy.resolution + 1, 8)
+    better = min(sizes, key=lambda size: unevenness(scaling, dataclasses.replace(proxy, resolution=size)))
     return (
         f"These networks are of equal FLOPs, but the proxy trains them at {min(growth):.2f} to "
         f"{max(growth):.2f} times its base: so small, sizes round coarsely. "
@@ -286,54 +287,3 @@ def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[s
     return {
         f"{name}_{end}": value for name, both in edges.items() for end, value in zip(ENDS, both, strict=True)
     }
-
-
-def family_frame(family: Mapping[str, Model]) -> pd.DataFrame:
-    """A family as ``family.csv`` has it: one row per model, channels and repeats stage by stage."""
-    base = cost(next(iter(family.values())).arch).flops
-    rows = []
-    for name, model in family.items():
-        values = model.to_json()
-        stages = model.arch.stages
-        rows.append(
-            {
-                "model": name,
-                **{key: values[key] for key in ("phi", "depth", "width", "resolution")},
-                "stem_channels": model.arch.stem_channels,
-                "channels": " ".join(str(stage.channels) for stage in stages),
-                "head_channels": model.arch.head_channels,
-                "repeats": " ".join(str(stage.repeats) for stage in stages),
-                **{key: values[key] for key in ("flops", "params", "activations")},
-                "growth": values["flops"] / base,
-                "nominal_growth": float("nan") if model.phi is None else 2.0**model.phi,
-                "dropout": model.dropout,
-                "arch": values["arch"],
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def write_family(directory: Path, family: Mapping[str, Model], coefficients: Coefficients) -> None:
-    """Writes ``family.json`` and ``family.csv``."""
-    (directory / "family.json").write_text(json.dumps(to_json(family, coefficients), indent=2) + "\n")
-    family_frame(family).to_csv(directory / "family.csv", index=False)
-
-
-def is_family(file: Path) -> bool:
-    """Whether a file is meant as ``family.json``, sound or not."""
-    try:
-        return file.is_file() and '"coefficients"' in file.read_text()
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def read_family(file: Path, option: str = "ARCH") -> tuple[dict[str, Model], Coefficients]:
-    """The inverse of ``write_family``.
-
-    Raises:
-        InputError: if the file is missing or damaged.
-    """
-    try:
-        return from_json(json.loads(file.read_text()))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{option} must be a readable family ({error}): {file}") from None

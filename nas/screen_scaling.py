@@ -11,8 +11,9 @@ from rich.text import Text
 import reports
 import scaling_search
 from nas.config import read_settings
+from nas.families import family_frame, read_family
 from nas.run import Run
-from nas.scaling import compare, family_frame, read_family
+from nas.scaling import compare
 from search_spaces import PRESETS
 
 

@@ -13,8 +13,9 @@ from fakes import compare, few_images, start, wait_for_trials
 
 from nas import open_run
 from nas.config import read_settings
+from nas.families import read_family
 from nas.proxy import Proxy
-from nas.scaling import PROXY, Scaling, fairness, read_family
+from nas.scaling import PROXY, Scaling, fairness
 from scaling_search import (
     PHIS,
     PUBLISHED_COEFFICIENTS,

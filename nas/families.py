@@ -1,0 +1,64 @@
+"""``family.json`` and ``family.csv``: written, read and validated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from nas.errors import InputError
+from scaling_search import Coefficients, Model, from_json, to_json
+from search_spaces import cost
+
+
+def family_frame(family: Mapping[str, Model]) -> pd.DataFrame:
+    """A family as ``family.csv`` has it: one row per model, channels and repeats stage by stage."""
+    base = cost(next(iter(family.values())).arch).flops
+    rows = []
+    for name, model in family.items():
+        values = model.to_json()
+        stages = model.arch.stages
+        rows.append(
+            {
+                "model": name,
+                **{key: values[key] for key in ("phi", "depth", "width", "resolution")},
+                "stem_channels": model.arch.stem_channels,
+                "channels": " ".join(str(stage.channels) for stage in stages),
+                "head_channels": model.arch.head_channels,
+                "repeats": " ".join(str(stage.repeats) for stage in stages),
+                **{key: values[key] for key in ("flops", "params", "activations")},
+                "growth": values["flops"] / base,
+                "nominal_growth": float("nan") if model.phi is None else 2.0**model.phi,
+                "dropout": model.dropout,
+                "arch": values["arch"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write_family(directory: Path, family: Mapping[str, Model], coefficients: Coefficients) -> None:
+    """Writes ``family.json`` and ``family.csv``."""
+    (directory / "family.json").write_text(json.dumps(to_json(family, coefficients), indent=2) + "\n")
+    family_frame(family).to_csv(directory / "family.csv", index=False)
+
+
+def is_family(file: Path) -> bool:
+    """Whether a file is meant as ``family.json``, sound or not."""
+    try:
+        return file.is_file() and '"coefficients"' in file.read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def read_family(file: Path, option: str = "ARCH") -> tuple[dict[str, Model], Coefficients]:
+    """The inverse of ``write_family``.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    try:
+        return from_json(json.loads(file.read_text()))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{option} must be a readable family ({error}): {file}") from None
