@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from fakes import compare, few_images, start, wait_for_trials
 
+import nas.training as nas_training
 from nas import open_run
 from nas.config import read_settings
 from nas.families import read_family
@@ -145,6 +146,32 @@ def test_strategies_are_compared_at_equal_flops(nas, tmp_path):
     assert nas("scale", *arguments, "compound,width", *again)[0] == 0
     grid = pd.read_csv("s/grid.csv").set_index("strategy")
     assert dict(grid["arch"]) == {"compound": str(wide), "width": str(fixed["width"])}
+
+
+def test_the_family_is_the_first_strategys_even_where_another_is_better(nas, tmp_path):
+    deep = scale_to(B0, STRATEGIES["depth"], 2 * cost(B0).flops)
+    frame = pd.DataFrame({"arch": map(str, [*candidates(), deep]), "accuracy": 0.7})
+    frame.loc[frame["arch"] == str(deep), "accuracy"] = 0.6
+    frame.drop_duplicates("arch").to_csv(tmp_path / "t.csv", index=False)
+    assert nas("scale", "--strategy", "depth,compound", "--evaluator", "table:t.csv", "--run", "r")[0] == 0
+    assert json.loads((tmp_path / "r" / "best.json").read_text())["arch"] == str(deep)
+    assert read_family(tmp_path / "r" / "family.json")[1] == STRATEGIES["depth"]
+
+
+def test_each_network_is_trained_at_its_own_resolution(nas, tmp_path, monkeypatch):
+    sizes = []
+    pixels = nas_training._pixels
+    monkeypatch.setattr(
+        nas_training,
+        "_pixels",
+        lambda images, size, device: sizes.append(size) or pixels(images, size, device),
+    )
+    data = few_images(tmp_path / "few.npz")[:2]
+    arguments = ["--base", SMALL, *data, *TINY, "--multiple", 4, "--seeds", 1, "--address", "inline"]
+    assert nas("scale", *arguments, "--run", "r")[0] == 0
+    resolutions = [ArchSpec.parse(arch).resolution for arch in open_run("r").trials()["arch"]]
+    assert sizes[::2] == sizes[1::2] == [8 * resolution // SMALL.resolution for resolution in resolutions]
+    assert len(set(sizes)) > 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
