@@ -11,28 +11,28 @@ from rich.table import Table
 from reports.tables import count, plain_table
 
 WIDE = 0.05
-"""An interval of a coefficient that is wider than the grid's usual step is shown behind it."""
+"""An interval of alpha that is wider than the grid's usual step is shown behind it."""
 
 
 def grid_table(compared: pd.DataFrame) -> Table:
     """The networks that were compared: ``*`` is chosen, ``=`` cannot be told apart from it.
 
     Args:
-        compared: columns as of ``nas.scaling.compare``; behind a coefficient stands how far it can move
-            and still give this network, ``growth`` is that of FLOPs over the base, and ``trained`` the
-            same of what the proxy trains.
+        compared: columns as of ``nas.scaling.compare``; behind alpha stands how far it can move and
+            still give this network, ``growth`` is that of FLOPs over the base, and ``trained`` the same of
+            what the proxy trains.
     """
     several = compared["strategy"].nunique() > 1
     numbers = ["beta", "gamma", "px", "growth", "trained", "accuracy", "reward"]
     table = plain_table(*numbers, first="  alpha")
     if several:
-        table.add_column("strategy")
+        table.add_column("strategy", overflow="fold")
     for row in compared.to_dict("records"):
         mark = "*" if row["chosen"] else "=" if row["tied"] else " "
         cells = [
-            f"{mark} {_interval(row, 'alpha')}",
-            _interval(row, "beta"),
-            _interval(row, "gamma"),
+            f"{mark} {row['alpha']:.3g}{_interval(row)}",
+            f"{row['beta']:.3g}",
+            f"{row['gamma']:.3g}",
             str(row["resolution"]),
             f"{row['growth']:.2f}x",
             f"{row['trained_growth']:.2f}x",
@@ -43,11 +43,9 @@ def grid_table(compared: pd.DataFrame) -> Table:
     return table
 
 
-def _interval(row: dict[Hashable, Any], name: str) -> str:
-    low, high = row.get(f"{name}_low", float("nan")), row.get(f"{name}_high", float("nan"))
-    if not high - low > WIDE:
-        return f"{row[name]:.3g}"
-    return f"{row[name]:.3g} ({low:.2f}-{high:.2f})"
+def _interval(row: dict[Hashable, Any]) -> str:
+    low, high = row.get("alpha_low", float("nan")), row.get("alpha_high", float("nan"))
+    return f" ({low:.2f}-{high:.2f})" if high - low > WIDE else ""
 
 
 def _error(error: float) -> str:
