@@ -14,9 +14,9 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from nas.config import Resources
@@ -76,18 +76,25 @@ class _KeepReason(FIFOScheduler):
 
 
 class _Asha(_KeepReason, ASHAScheduler):
-    """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934), begun with a run's past curves.
+    """ASHA, see ``asha``."""
 
-    At 1, 2, 4, ... epochs a trial is stopped if it is in the worse half of those that came so far.
+
+def asha(epochs: int, curves: Mapping[int, list[tuple[int, float]]] = MappingProxyType({})) -> _Asha:
+    """Asynchronous successive halving: at 1, 2, 4, ... epochs the worse half of those so far is stopped.
+
+    Args:
+        epochs: of a full training.
+        curves: (epoch, accuracy) of trials that have ended, by trial: a resumed run goes on with them.
+
+    Source: Li et al. 2020, arXiv:1810.05934.
     """
-
-    def __init__(self, search: Search, epochs: int) -> None:
-        super().__init__("epoch", "accuracy", "max", epochs, 1, 2, stop_last_trials=False)
-        for trial, curve in search.journal.curves().items():
-            past: Any = SimpleNamespace(trial_id=f"journal {trial}")
-            self.on_trial_add(None, past)  # type: ignore[arg-type]
-            for epoch, accuracy in curve:
-                self.on_trial_result(None, past, {"epoch": epoch, "accuracy": accuracy})  # type: ignore[arg-type]
+    scheduler = _Asha("epoch", "accuracy", "max", epochs, 1, 2, stop_last_trials=False)
+    for trial, curve in curves.items():
+        past: Any = SimpleNamespace(trial_id=f"journal {trial}")
+        scheduler.on_trial_add(None, past)  # type: ignore[arg-type]
+        for epoch, accuracy in curve:
+            scheduler.on_trial_result(None, past, {"epoch": epoch, "accuracy": accuracy})  # type: ignore[arg-type]
+    return scheduler
 
 
 class _SearchSearcher(Searcher):
@@ -207,7 +214,9 @@ def run_ray(
     """
     trainable = tune.with_parameters(_NetworkTrial, evaluator=evaluator)
     assert resources.workers is not None
-    scheduler = _KeepReason() if asha_epochs is None else _Asha(search, asha_epochs)  # type: ignore[no-untyped-call]
+    scheduler = _KeepReason()  # type: ignore[no-untyped-call]
+    if asha_epochs is not None:
+        scheduler = asha(asha_epochs, search.journal.curves())
     with tempfile.TemporaryDirectory(prefix="nas-tune-") as directory:
         tune.Tuner(
             tune.with_resources(
