@@ -48,9 +48,8 @@ def main() -> None:
         chosen, other = (frame[frame["chosen"]].iloc[0] for frame in (full, fewer))
         rank = full.index[full["arch"] == other["arch"]][0] + 1
         triples = (f"({row['alpha']:g}, {row['beta']:g}, {row['gamma']:g})" for row in (chosen, other))
-        print(
-            f"{name}: {share:.0%} of the epochs; chosen {' and with ASHA '.join(triples)}, {rank}. of {len(full)}"
-        )
+        choices = " and with ASHA ".join(triples)
+        print(f"{name}: {share:.0%} of the epochs; chosen {choices}, which is number {rank} of {len(full)}")
 
 
 if __name__ == "__main__":
