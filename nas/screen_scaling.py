@@ -13,7 +13,7 @@ import scaling_search
 from nas.config import read_settings
 from nas.families import family_frame, read_family
 from nas.run import Run
-from nas.scaling import compare
+from nas.scaling import Scaling, compare
 from search_spaces import PRESETS
 
 
@@ -28,18 +28,18 @@ def print_scaling(console: Console, run: Run) -> None:
     counts = ", ".join(f"{number} {status}" for status, number in trials["status"].value_counts().items())
     stopped = int((trials["epochs"].between(1, trials["epochs"].max() - 1)).sum())
     early = f" ({stopped} stopped early)" if stopped else ""
-    for line in ["", f"{len(trials)} trainings: {counts}{early}", *verdict(compared, settings.scaling.phi)]:
+    for line in ["", f"{len(trials)} trainings: {counts}{early}", *verdict(compared, settings.scaling)]:
         console.print(Text(line), soft_wrap=True)
     if (run.directory / "family.json").is_file():
         console.print()
         print_family(console, run.directory)
 
 
-def verdict(compared: pd.DataFrame, phi: float) -> list[str]:
+def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
     """The choice in words: the triple, how far it can move, and who is as good."""
     chosen = compared[compared["chosen"]].iloc[0]
     triple = ", ".join(f"{name} {chosen[name]:.4g}" for name in ("alpha", "beta", "gamma"))
-    lines = [f"Chosen (*): {triple}; {chosen['growth']:.2f} times the base's FLOPs at phi {phi:g}"]
+    lines = [f"Chosen (*): {triple}; {chosen['growth']:.2f} times the base's FLOPs at phi {scaling.phi:g}"]
     if "alpha_low" in chosen and chosen["alpha_high"] - chosen["alpha_low"] >= 0.01:
         lines.append(
             f"alpha from {chosen['alpha_low']:.2f} to {chosen['alpha_high']:.2f} is one network on this "
@@ -54,10 +54,12 @@ def verdict(compared: pd.DataFrame, phi: float) -> list[str]:
             f"{others} other{'s' * (others > 1)} of {len(compared)} (=) cannot be told apart from it at "
             f"{chosen['trainings']:.0f} trainings each (95 %); more --seeds would."
         )
-    else:
+    better = compared[(compared["reward"] > chosen["reward"]) & ~compared["tied"]]
+    if len(better):
+        lines.append(f"Better than it (95 %), by another strategy: {', '.join(better['strategy'])}.")
+    elif not others and not pd.isna(chosen["reward_error"]):
         lines.append("It stands out from all others (95 %).")
-    baselines = compared[~compared["strategy"].str.contains("compound")]
-    if chosen["strategy"].startswith("compound") and len(baselines):
+    if scaling.strategies[0] == "compound" and not scaling.coefficients and len(scaling.strategies) > 1:
         lines.append(
             "The grid's best was chosen by these very accuracies, which flatters it against the other "
             "strategies: compare on fresh seeds with --coefficients "
