@@ -1,0 +1,108 @@
+"""``report.html`` of a run: what it says, collected; how it looks is ``reports.page``."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+
+import scaling_search
+from nas.config import read_settings
+from nas.errors import RunError
+from nas.families import family_frame, read_family
+from nas.run import Run
+from nas.scaling import Scaling, compare
+from nas.screen_scaling import verdict
+from reports.page import Page, render
+from reports.page_scaling import ScalingRun
+from scaling_search import within
+from search_spaces import SPACES, cost
+
+UNMEASURED = "Seed noise was not measured: no network was trained on a second seed."
+
+
+def write_page(run: Run, random_best: pd.DataFrame | None = None) -> Path:
+    """Writes ``report.html`` into the run's directory, whole or not at all.
+
+    Args:
+        random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
+
+    Raises:
+        InputError: if no trial is done, or ``config.json`` or ``family.json`` is damaged.
+    """
+    path = run.directory / "report.html"
+    unfinished = path.with_suffix(f".html.{os.getpid()}")
+    unfinished.write_text(render(collect(run, random_best)), encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def collect(run: Run, random_best: pd.DataFrame | None = None) -> Page:
+    """What the page of ``run`` is made of.
+
+    Raises:
+        InputError: as ``write_page``.
+    """
+    best = run.best_trial()
+    settings = read_settings(run.directory)
+    space = SPACES.get(settings.space)
+    noise = run.seed_noise()
+    trials = run.trials()
+    scaling = settings.scaling
+    return Page(
+        name=run.directory.resolve().name,
+        written=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
+        config=run.config,
+        trials=trials,
+        networks=run.networks(),
+        best=int(best["trial"]),
+        epochs=run.epochs(),
+        confirmations=run.confirmations(),
+        decisions=space.decisions if space else (),
+        noise=str(noise or ("" if scaling else UNMEASURED)),
+        random_best=random_best,
+        scaling=_scaling(run, trials, scaling) if scaling else None,
+    )
+
+
+def _scaling(run: Run, trials: pd.DataFrame, scaling: Scaling) -> ScalingRun | None:
+    """None as long as there is nothing to compare."""
+    try:
+        compared = compare(trials, scaling, read_settings(run.directory).proxy)
+    except RunError:
+        return None
+    family, coefficients = None, ""
+    if (run.directory / "family.json").is_file():
+        models, triple = read_family(run.directory / "family.json")
+        family = family_frame(models)
+        coefficients = f"alpha, beta, gamma = {triple}, alpha * beta^2 * gamma^2 = {triple.product:.3f}"
+    target, tolerance = scaling.target_flops / scaling.base_flops, scaling.grid.flops_tolerance
+    return ScalingRun(
+        compared=compared,
+        phi=scaling.phi,
+        grid=_grid(scaling) if "compound" in scaling.strategies and not scaling.coefficients else None,
+        band=(target * (1 - tolerance), target * (1 + tolerance)),
+        family=family,
+        published=family_frame(scaling_search.published()),
+        coefficients=coefficients,
+        verdict=tuple(re.sub(r" \([*=]\)", "", line) for line in verdict(compared, scaling)),
+    )
+
+
+def _grid(scaling: Scaling) -> pd.DataFrame:
+    """Every network of the grid by its first triple: the growth of its FLOPs, and whether it was compared."""
+    kept = within(scaling.classes, scaling.target_flops, scaling.grid.flops_tolerance)
+    rows = [
+        {
+            "alpha": triples[0].alpha,
+            "beta": triples[0].beta,
+            "gamma": triples[0].gamma,
+            "growth": cost(arch).flops / scaling.base_flops,
+            "compared": arch in kept,
+        }
+        for arch, triples in scaling.classes.items()
+    ]
+    return pd.DataFrame(rows)

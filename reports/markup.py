@@ -1,0 +1,58 @@
+"""HTML and embedded JSON in which text from a run can only ever be text."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from typing import Any
+
+VOID = ("meta", "input", "rect", "use", "path", "line")
+"""Tags without children here; those of SVG are closed, as SVG wants it."""
+
+
+class Html(str):
+    """Text that is HTML already; every other string is escaped where it enters a page."""
+
+    __slots__ = ()
+
+
+def escape(value: object) -> Html:
+    """``value`` as text of a page."""
+    return value if isinstance(value, Html) else Html(html.escape(str(value)))
+
+
+def join(*parts: object) -> Html:
+    """Parts one behind the other, escaped unless they are ``Html``."""
+    return Html("".join(map(escape, parts)))
+
+
+def tag(tag_name: str, *children: object, **attributes: object) -> Html:
+    """An element; ``class_`` is its class, ``data_figure`` its data-figure, None leaves one out."""
+    written = "".join(
+        f' {name.strip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for name, value in attributes.items()
+        if value is not None
+    )
+    if tag_name in VOID:
+        return Html(f"<{tag_name}{written}/>")
+    return Html(f"<{tag_name}{written}>{join(*children)}</{tag_name}>")
+
+
+def embedded_json(value: object) -> Html:
+    """JSON for a ``<script>``: no character of it can end the script or begin a comment.
+
+    NaN and infinities, which JSON lacks, become null.
+    """
+    text = json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Html(text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
