@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.cli_report import report
 from nas.cli_scale import scale
 from nas.errors import InputError, NasError
 from nas.options import (
@@ -79,8 +80,11 @@ def search(
     ] = None,
     confirm: Annotated[
         int,
-        typer.Option(help="Networks to train again at the end, to measure seed noise; 0 for none."),
-    ] = 4,
+        typer.Option(help="Networks, the best, to train again at the end, before one is chosen; 0 for none."),
+    ] = 3,
+    confirm_seeds: Annotated[
+        int, typer.Option(help="Fresh seeds for each of these; two or more measure the noise of a seed.")
+    ] = 2,
     seed: Annotated[int, typer.Option(help="Of everything random in the run.")] = 0,
     run: Annotated[
         Path | None, typer.Option(show_default="runs/TIME-SPACE", help="The run's directory; must not exist.")
@@ -121,6 +125,7 @@ def search(
             proxy=checked(lambda: parse_settings(Proxy, pairs("--proxy", proxy)), "--proxy"),
             seed=seed,
             confirmations=confirm if trains or confirm < 0 else 0,
+            confirm_seeds=confirm_seeds,
             controller_settings=pairs("--set", controller_settings),
             resources=Resources(place, workers, cpus_per_trial, gpus_per_trial),
         )
@@ -164,33 +169,7 @@ def resume(
 
 
 app.command()(scale)
-
-
-@app.command()
-def report(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Show a run's Pareto front and write it to RUN/pareto.csv; works while the search runs.
-
-    Of a scaling run: the networks of the grid, the choice and the family.
-    """
-    from rich.console import Console
-
-    from nas.run import open_run
-    from nas.screen import print_report, summary
-    from nas.screen_scaling import print_family
-
-    console = Console(highlight=False)
-    if (run / "family.json").is_file() and not (run / "run.db").exists():
-        if as_json:
-            typer.echo((run / "family.json").read_text(), nl=False)
-        else:
-            print_family(console, run)
-        return
-    opened = open_run(run)
-    opened.write_pareto()
-    if as_json:
-        typer.echo(json.dumps(summary(opened), indent=2))
-    else:
-        print_report(console, opened)
+app.command()(report)
 
 
 @app.command()

@@ -62,6 +62,7 @@ class Settings:
     """All that decides how a search goes; the same settings, on one worker, give the same trials.
 
     Args:
+        confirmations: networks to train again at the end, each on ``confirm_seeds`` fresh seeds.
         scheduler: ``fifo`` trains every trial to its end, ``asha`` stops those that are behind.
         scaling: of a scaling run; its candidates are then the space, each tried in turn.
 
@@ -78,15 +79,17 @@ class Settings:
     proxy: Proxy
     seed: int = 0
     confirmations: int = 0
+    confirm_seeds: int = 1
     controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
     resources: Resources = Resources()
     scheduler: str = "fifo"
     scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("trials", 1), ("confirmations", 0), ("seed", 0)):
+        for name, least in (("trials", 1), ("confirmations", 0), ("confirm_seeds", 1), ("seed", 0)):
             if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+                option = {"confirmations": "confirm"}.get(name, name)
+                raise ValueError(f"{option} must be at least {least}, got {getattr(self, name)}")
         if self.scheduler not in SCHEDULERS:
             raise ValueError(f"scheduler must be one of {SCHEDULERS}, got {self.scheduler!r}")
         if self.scheduler == "asha" and self.resources.address == "inline":
@@ -103,7 +106,7 @@ class Settings:
         Raises:
             KeyError, TypeError, ValueError: if a field is missing, unknown or out of range.
         """
-        added = ("scheduler", "scaling")  # fields that the first version's runs lack
+        added = ("scheduler", "scaling", "confirm_seeds")  # fields that the first version's runs lack
         values = {
             f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data or f.name not in added
         }

@@ -3,7 +3,7 @@
     trials         one row per proposal of the controller
     epochs         learning curves
     events         asks and tells, in the order in which the controller saw them
-    confirmations  trainings of finished trials on fresh seeds, to measure the noise of a seed
+    confirmations  trainings of the best networks on fresh seeds, to choose among them
 
 One event is one transaction, committed before the controller or the screen hears of it, so a
 killed search has lost at most what was being trained.
@@ -22,12 +22,11 @@ from typing import NamedTuple
 
 import filelock
 
+import reports
 from nas.errors import InputError
 from nas.trial import Epoch, Outcome
+from reports.runs import APPLICATION_ID, SCHEMA_VERSION
 from search_spaces import Actions, Cost
-
-APPLICATION_ID = 0x6E617331  # "nas1": SQLite's field for telling whose file this is
-SCHEMA_VERSION = 1
 
 _SCHEMA = """
 CREATE TABLE trials (
@@ -82,24 +81,10 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     Raises:
         InputError: if there is none, it is damaged, or another program or a newer version wrote it.
     """
-    if not path.is_file():
-        raise InputError(f"RUN must be a directory with a run.db, and there is none in {path.parent}")
     try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}", uri=True, timeout=30
-        )
-        connection.isolation_level = None  # transactions are explicit
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise InputError(f"RUN has a run.db that SQLite cannot read ({error}): {path}") from error
-    if application != APPLICATION_ID:
-        raise InputError(f"RUN has a run.db that nas did not write: {path}")
-    if version > SCHEMA_VERSION:
-        raise InputError(
-            f"RUN was written by a newer nas (schema {version}, this one knows {SCHEMA_VERSION}): {path}"
-        )
-    return connection
+        return reports.connect(path, write=write)
+    except ValueError as error:
+        raise InputError(str(error)) from error.__cause__
 
 
 class Journal:

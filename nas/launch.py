@@ -18,6 +18,7 @@ from nas.evaluators import Predictor, Table, Training
 from nas.executors import run_inline
 from nas.families import write_family
 from nas.journal import Journal
+from nas.page import write_page
 from nas.run import Run
 from nas.scaling import compare
 from nas.search import Search
@@ -169,6 +170,7 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
         trials=settings.trials,
         seed=settings.seed,
         confirmations=settings.confirmations,
+        confirm_seeds=settings.confirm_seeds,
         train_again=settings.scaling is not None,
         on_finish=screen.on_finish,
     )
@@ -260,7 +262,7 @@ def asha_epochs(settings: Settings) -> int | None:
 
 def finish(directory: Path) -> Run:
     """Writes what is rebuilt from ``run.db``: ``best.json``, ``pareto.csv`` and the files of a family."""
-    run = Run(directory)
+    run = Run(directory).snapshot()
     settings = read_settings(directory)
     best = run.best_trial()
     if settings.scaling:
@@ -272,13 +274,15 @@ def finish(directory: Path) -> Run:
         networks = run.networks()
         best = networks[networks["arch"] == chosen["arch"]].to_dict("records")[0]
     keys = ("arch", "flops", "params", "activations", "trial", "accuracy", "reward")
-    described: dict[str, Any] = {key: best[key] for key in keys}
+    known = [key for key in ("accuracy_error", "p_best", "p_front") if "measured" in best]
+    described: dict[str, Any] = {key: best[key] for key in (*keys, *known)}
     described["resolution"] = ArchSpec.parse(best["arch"]).resolution
     described["space"] = settings.space
     (directory / "best.json").write_text(
         json.dumps(described, indent=2, default=lambda value: value.item()) + "\n"
     )
     run.write_pareto()
+    write_page(run)
     return run
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 EXPONENTS = {"soft": -0.07, "hard": -1.0, "abs": -0.07}
 """Every kind of reward and the exponent that it has unless told otherwise."""
 
@@ -42,6 +45,16 @@ class Objective:
             object.__setattr__(self, "exponent", EXPONENTS[self.kind])
         elif not math.isfinite(self.exponent):
             raise ValueError(f"exponent must be a finite number, got {self.exponent}")
+
+    def rewards(self, accuracies: NDArray[np.float64], flops: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``self(accuracy, flops)`` for arrays that broadcast; estimates may lie a little outside [0, 1]."""
+        assert self.exponent is not None
+        ratio = np.asarray(flops, float) / self.target_flops
+        if self.kind == "abs":
+            return accuracies + self.exponent * np.abs(ratio - 1)
+        return np.asarray(
+            accuracies * (np.maximum(ratio, 1.0) if self.kind == "hard" else ratio) ** self.exponent
+        )
 
     def __call__(self, accuracy: float, flops: float) -> float:
         """The reward of a network with ``accuracy`` in [0, 1] and ``flops`` > 0.

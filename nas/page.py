@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,6 +18,7 @@ from nas.families import family_frame, read_family
 from nas.run import Run
 from nas.scaling import Scaling, compare
 from nas.screen_scaling import verdict
+from nas.summary import baseline
 from reports.page import Page, render
 from reports.page_scaling import ScalingRun
 from scaling_search import within
@@ -24,28 +27,26 @@ from search_spaces import SPACES, cost
 UNMEASURED = "Seed noise was not measured: no network was trained on a second seed."
 
 
-def write_page(run: Run, random_best: pd.DataFrame | None = None) -> Path:
+def write_page(run: Run, random: Run | None = None) -> Path:
     """Writes ``report.html`` into the run's directory, whole or not at all.
 
     Args:
-        random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
+        random: a random search to compare with, in place of the run's own first trials.
 
     Raises:
-        InputError: if no trial is done, or ``config.json`` or ``family.json`` is damaged.
+        InputError: if no trial is done, ``config.json`` or ``family.json`` is damaged, or ``random`` is no
+            random search of the same kind.
     """
     path = run.directory / "report.html"
     unfinished = path.with_suffix(f".html.{os.getpid()}")
-    unfinished.write_text(render(collect(run, random_best)), encoding="utf-8")
+    unfinished.write_text(render(collect(run, random)), encoding="utf-8")
     unfinished.replace(path)
     return path
 
 
-def collect(run: Run, random_best: pd.DataFrame | None = None) -> Page:
-    """What the page of ``run`` is made of.
-
-    Raises:
-        InputError: as ``write_page``.
-    """
+def collect(run: Run, random: Run | None = None) -> Page:
+    """What the page of ``run`` is made of; arguments and errors as of ``write_page``."""
+    run = run.snapshot()
     best = run.best_trial()
     settings = read_settings(run.directory)
     space = SPACES.get(settings.space)
@@ -63,8 +64,17 @@ def collect(run: Run, random_best: pd.DataFrame | None = None) -> Page:
         confirmations=run.confirmations(),
         decisions=space.decisions if space else (),
         noise=str(noise or ("" if scaling else UNMEASURED)),
-        random_best=random_best,
+        random_best=None if scaling else _random_best(baseline(run, random)),
         scaling=_scaling(run, trials, scaling) if scaling else None,
+    )
+
+
+def _random_best(facts: Mapping[str, Any]) -> pd.DataFrame | None:
+    """``trial`` and ``expected``, the best reward that random search would have by then."""
+    if facts["random"] is None:
+        return None
+    return pd.DataFrame(
+        {"trial": [count - 1 for count in facts["counts"]], "expected": facts["random_so_far"]}
     )
 
 

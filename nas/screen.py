@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -20,10 +17,9 @@ from rich.progress import (
 from rich.text import Text
 
 import reports
-from nas.config import read_settings
 from nas.journal import Row
 from nas.run import Run
-from nas.scaling import compare
+from nas.screen_report import print_report
 from nas.search import Search
 from nas.trial import Outcome
 
@@ -119,50 +115,5 @@ class Screen:
         best = f"best reward {self.best.reward:.4f}, " if self.best else ""
         state = f"{best}front {len(self.front)}, {len(self.search.running)} running"
         confirming = any(trial.confirms for trial in self.search.running)
-        description = "Measuring seed noise" if confirming else "Searching"
+        description = "Confirming the best" if confirming else "Searching"
         self._progress.update(self._task, description=description, completed=self.told, state=state)
-
-
-def summary(run: Run) -> dict[str, Any]:
-    """A run in numbers: how many trials, the best one, the front, the noise; the grid of a scaling run."""
-    trials = run.trials()
-    noise = run.seed_noise()
-    columns = ["trial", "arch", "accuracy", "flops", "params", "activations", "reward"]
-    front, best = run.pareto()[columns], run.best_trial()
-    facts = {
-        "run": str(run.directory),
-        "trials": len(trials),
-        "status": {status: int(number) for status, number in trials["status"].value_counts().items()},
-        "repeats": int(trials["repeat_of"].notna().sum()),
-        "best": {column: best[column] for column in columns},
-        "pareto": json.loads(front.to_json(orient="records")),
-        "seed_noise": dataclasses.asdict(noise) if noise else None,
-    }
-    settings = read_settings(run.directory)
-    if settings.scaling:
-        compared = compare(trials, settings.scaling, settings.proxy)
-        facts["grid"] = json.loads(compared.to_json(orient="records"))
-    return facts
-
-
-def print_report(console: Console, run: Run) -> None:
-    """The front and the summary of a search, or the choice and the family of a scaling run."""
-    if run.config.get("scaling"):
-        from nas.screen_scaling import print_scaling
-
-        print_scaling(console, run)
-        return
-    facts = summary(run)
-    console.print(reports.front_table(run.pareto(), facts["best"]["trial"]))
-    counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items())
-    again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
-    noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
-    lines = [
-        "",
-        f"{facts['trials']} trials: {counts}{again}",
-        f"Best (*, reward {facts['best']['reward']:.4f}): {facts['best']['arch']}",
-        str(noise or "Seed noise was not measured: no network was trained on a second seed."),
-        f"Everything is in {run.directory}; look at the best with: nas show {run.directory}",
-    ]
-    for line in lines:
-        console.print(Text(line), soft_wrap=True)

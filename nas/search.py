@@ -38,7 +38,8 @@ class Search:
     Args:
         trials: proposals to make in all, those already in the journal included.
         seed: of the run; each training derives its own from it.
-        confirmations: networks to train once more on another seed when all trials are finished.
+        confirmations: networks, those with the highest rewards, to train again when all trials are finished.
+        confirm_seeds: fresh seeds that each of them is trained on.
         train_again: whether a network that was proposed before is trained again, on the new trial's seed.
             Otherwise what was measured is told again, for no time spent.
         on_finish: told of every finished trial, after journal and controller.
@@ -54,6 +55,7 @@ class Search:
         trials: int,
         seed: int,
         confirmations: int = 0,
+        confirm_seeds: int = 1,
         train_again: bool = False,
         on_finish: Callable[[Row, Outcome], None] | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class Search:
         self.trials = trials
         self.seed = seed
         self.confirmations = confirmations
+        self.confirm_seeds = confirm_seeds
         self.train_again = train_again
         self.on_finish = on_finish
         self.rows: dict[int, Row] = {}
@@ -169,21 +172,22 @@ class Search:
             del self._trainer[row.arch]  # another seed may succeed
 
     def _confirm_when_all_are_told(self) -> None:
-        """Queues the second trainings, of networks spread evenly over the rewards, the best included.
+        """Queues further trainings of the networks with the highest rewards, on fresh seeds.
 
-        Spread and not only the best: those were chosen for their luck too, so training them again
-        would show a drop that is not the noise of a seed.
+        Those lead by luck too, so it is their fresh trainings, compared with one another, that show the
+        noise of a seed: ``reports.uncertainty``.
         """
         if self._left or self.running or self._waiting or self._queue or not self.confirmations:
             return
         trained = [row for row in self.rows.values() if row.status == "done" and row.repeat_of is None]
         trained.sort(key=lambda row: (-(row.reward or 0.0), row.trial))
-        picks = np.linspace(0, len(trained) - 1, min(self.confirmations, len(trained))).round().astype(int)
         confirmed = self.journal.confirmed()
-        for row in (trained[pick] for pick in picks):
-            seed = trial_seed(self.seed, row.trial, 1)
-            if (row.trial, seed) not in confirmed:
-                self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), seed, confirms=True))
+        missing = self.confirmations * self.confirm_seeds - len(confirmed)
+        for number in range(1, self.confirm_seeds + 1):
+            for row in trained[: self.confirmations]:
+                seed = trial_seed(self.seed, row.trial, number)
+                if (row.trial, seed) not in confirmed and len(self._queue) < missing:
+                    self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), seed, confirms=True))
 
     def _restore(self) -> None:
         """Replays the journal into the controller and queues what was being trained."""

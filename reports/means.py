@@ -18,8 +18,7 @@ def network_means(trials: pd.DataFrame) -> pd.DataFrame:
         training, pooled over all networks, over the square root of ``trainings``. NaN if no network was
         trained twice.
     """
-    done = trials[(trials["status"] == "done") & trials["repeat_of"].isna()]
-    done = done[done["epochs"] == done["epochs"].max()]
+    done = trained(trials)
     groups = done.groupby("arch", sort=False)
     means = done.drop_duplicates("arch").set_index("arch", drop=False)
     counts = groups.size()
@@ -28,6 +27,12 @@ def network_means(trials: pd.DataFrame) -> pd.DataFrame:
         means[column] = groups[column].mean()
         means[f"{column}_error"] = pooled_deviation(done, column) / np.sqrt(counts)
     return pd.DataFrame(means.reset_index(drop=True))
+
+
+def trained(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that were trained to the end, without repeats."""
+    done = trials[(trials["status"] == "done") & trials["repeat_of"].isna()]
+    return pd.DataFrame(done[done["epochs"] == done["epochs"].max()])
 
 
 def pooled_deviation(trainings: pd.DataFrame, column: str) -> float:

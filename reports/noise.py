@@ -8,21 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reports.means import trained
+from reports.uncertainty import confirmed, flops_of, measured_noise, posterior, usual
+
 
 @dataclass(frozen=True)
 class SeedNoise:
     """Standard deviations of accuracy.
 
-    noise: between two trainings of one network, on different seeds.
+    noise: between two trainings of one network, on different seeds; see ``measured_noise``.
     spread: between networks, each trained once, so noise included.
-    pairs: networks that were trained twice.
+    pairs: networks that were trained again.
+    trainings: further ones of these networks.
     networks: distinct networks that were trained.
-    ties: networks that the noise does not separate from the most accurate one, itself included.
+    ties: networks that are not told apart from the one with the highest estimate, itself included.
     """
 
     noise: float
     spread: float
     pairs: int
+    trainings: int
     networks: int
     ties: int
 
@@ -33,31 +38,45 @@ class SeedNoise:
 
     def __str__(self) -> str:
         if self.noise >= self.spread:
-            verdict = "the proxy cannot rank these networks at all"
+            verdict = "this proxy cannot rank these networks at all"
         elif self.ties > 1:
-            verdict = f"it cannot tell the top {self.ties} apart"
+            verdict = f"this proxy cannot tell the top {self.ties} apart"
         else:
             verdict = "the best network stands out"
-        trained = f"{self.pairs} network{'s' * (self.pairs > 1)} trained on a second seed"
+        seeds = f"{self.trainings} fresh seed{'s' * (self.trainings > 1)}"
+        networks = f"{self.pairs} network{'s' * (self.pairs > 1)}"
         return (
-            f"Seed noise is {self.noise:.4f} in accuracy ({trained}), "
-            f"the {self.networks} networks spread {self.spread:.4f}: differences below "
-            f"{self.least_difference:.4f} say nothing, and {verdict}."
+            f"Seed noise is {self.noise:.4f} in accuracy ({networks} trained again, on {seeds} in all), "
+            f"the {self.networks} networks spread {self.spread:.4f}: single trainings that differ by less "
+            f"than {self.least_difference:.4f} say nothing, and {verdict}."
         )
 
 
 def seed_noise(trials: pd.DataFrame, confirmations: pd.DataFrame) -> SeedNoise | None:
-    """The noise measured by ``confirmations`` (``trial``, ``accuracy``); None without any pair.
+    """The noise against the spread; None if there are fewer than two networks or none was trained twice.
 
-    Two trainings of one network differ by sqrt(2) times the noise.
+    Args:
+        trials, confirmations: as for ``measured_noise``.
     """
-    networks = trials[(trials["status"] == "done") & trials["repeat_of"].isna()].set_index("trial")[
-        "accuracy"
-    ]
-    again = confirmations.dropna(subset=["accuracy"]).set_index("trial")["accuracy"]
-    differences = (again - networks.reindex(again.index)).dropna()
-    if differences.empty or len(networks) < 2:
+    found = measured_noise(trials, confirmations)
+    first = trained(trials)
+    groups = first.groupby("arch", sort=False)["accuracy"]
+    if found is None or groups.ngroups < 2:
         return None
-    noise = float(np.sqrt((differences**2).mean() / 2))
-    ties = int((networks >= networks.max() - 1.96 * math.sqrt(2) * noise).sum())
-    return SeedNoise(noise, float(networks.std()), len(differences), len(networks), ties)
+    again = confirmed(first, confirmations)
+    everything = pd.concat([first[["arch", "accuracy"]], again]).groupby("arch", sort=False)["accuracy"]
+    once = groups.first().to_numpy(float)
+    center = usual(once, flops_of(first, groups.first().index))
+    mean, error = posterior(
+        everything.mean().to_numpy(float), everything.size().to_numpy(), once, center, found.deviation
+    )
+    top = int(np.argmax(mean))
+    apart = mean[top] - mean > 1.96 * np.hypot(error, error[top])
+    return SeedNoise(
+        noise=found.deviation,
+        spread=float(once.std(ddof=1)),
+        pairs=found.networks,
+        trainings=found.trainings,
+        networks=len(once),
+        ties=int((~apart).sum()),
+    )

@@ -1,12 +1,17 @@
-"""Pareto fronts of DataFrames: the rows that no other row beats in everything."""
+"""Pareto fronts of DataFrames: the rows that no other row beats in everything, and what they enclose."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import bisect
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+BLOCK = 512
+"""Rows that are compared with the front at a time, where there are four objectives or more."""
 
 
 def pareto_front(
@@ -15,12 +20,64 @@ def pareto_front(
     """The rows of ``df`` that no row dominates, in their order; equal rows are on the front together.
 
     A row dominates another if it is no worse in any column and better in one. Rows with a missing
-    value are never on the front, nor are failed trials where there is a ``status``. Two objectives
-    take O(n log n).
+    value are never on the front, nor are failed trials where there is a ``status``. Two and three
+    objectives take O(n log n), more of them O(n front).
 
     Raises:
         ValueError: if there is no objective, or a column is missing.
     """
+    candidates, costs = _costs(df, maximize, minimize)
+    order = np.lexsort(costs.T[::-1])  # by the first column, then the next
+    ordered = costs[order]
+    new = np.ones(len(ordered), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    keep = np.empty(len(ordered), bool)
+    keep[order] = _on_front(ordered[new])[np.cumsum(new) - 1]
+    return candidates[keep]
+
+
+def hypervolume(
+    df: pd.DataFrame,
+    maximize: Sequence[str] = ("accuracy",),
+    minimize: Sequence[str] = ("flops",),
+    *,
+    reference: Mapping[str, float],
+) -> float:
+    """The volume of what the front dominates and that is better than ``reference``; exact.
+
+    Missing values, failed trials and rows that are not better than the reference in every column add
+    nothing. Fronts can be compared by it if they share the reference. O(n log n) with one or two
+    objectives; O(n log n) and a list insertion per row of the front with three.
+
+    Args:
+        reference: by column, the worst value that still counts.
+
+    Raises:
+        ValueError: if there are more than three objectives or none, a column is missing, or the
+            reference lacks one or is not finite.
+    """
+    columns = [*maximize, *minimize]
+    if len(columns) > 3:
+        raise ValueError(f"hypervolume must have at most 3 objectives, got {columns}")
+    if set(reference) != set(columns) or not all(map(math.isfinite, reference.values())):
+        raise ValueError(f"reference must have a finite number for each of {columns}, got {dict(reference)}")
+    _, costs = _costs(df, maximize, minimize)
+    worst = np.array([reference[name] for name in columns]) * _signs(maximize, minimize)
+    gains = np.unique(worst - costs[(costs < worst).all(axis=1)], axis=0)  # [N, O], all positive
+    if np.isinf(gains).any():
+        return math.inf
+    gains = -np.sort(-gains[:, :1], axis=0) if gains.shape[1] == 1 else gains[::-1]
+    if len(columns) == 3:
+        return _volume(gains)
+    heights = gains[:, 1] if len(columns) == 2 else np.ones(len(gains))
+    tops = np.maximum.accumulate(heights)  # from the widest gain to the narrowest
+    return float(np.sum(gains[:, 0] * np.diff(tops, prepend=0.0)))
+
+
+def _costs(
+    df: pd.DataFrame, maximize: Sequence[str], minimize: Sequence[str]
+) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """The rows that may be on a front, and their costs `[N, O]`, all to be minimised."""
     columns = [*maximize, *minimize]
     if not columns:
         raise ValueError("a Pareto front needs at least one column to maximize or minimize")
@@ -29,12 +86,11 @@ def pareto_front(
         raise ValueError(f"columns must be among {list(df.columns)}, got {missing}")
     candidates = df[df["status"] == "done"] if "status" in df else df
     candidates = candidates.dropna(subset=columns)
-    signs = np.array([-1.0] * len(maximize) + [1.0] * len(minimize))
-    costs = candidates[columns].to_numpy(np.float64) * signs  # [N, O], all to be minimised
-    unique, inverse = np.unique(
-        costs, axis=0, return_inverse=True
-    )  # sorted by the first column, then the next
-    return candidates[_on_front(unique)[inverse.reshape(-1)]]
+    return candidates, candidates[columns].to_numpy(np.float64) * _signs(maximize, minimize)
+
+
+def _signs(maximize: Sequence[str], minimize: Sequence[str]) -> NDArray[np.float64]:
+    return np.array([-1.0] * len(maximize) + [1.0] * len(minimize))
 
 
 def _on_front(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -44,12 +100,69 @@ def _on_front(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         keep[1:] = False
     elif costs.shape[1] == 2:
         keep[1:] = costs[1:, 1] < np.minimum.accumulate(costs[:-1, 1])
+    elif costs.shape[1] == 3:
+        steps = _Staircase()
+        keep[:] = [steps.add(x, y) for x, y in costs[:, 1:].tolist()]
     else:
-        front = np.empty_like(costs)
-        size = 0
-        for index, row in enumerate(costs):  # whatever dominates a row stands before it
-            keep[index] = not (front[:size] <= row).all(axis=1).any()
-            if keep[index]:
-                front[size] = row
-                size += 1
+        front = costs[:0]
+        for start in range(0, len(costs), BLOCK):  # whatever dominates a row stands before it
+            rows = np.arange(start, min(start + BLOCK, len(costs)))
+            alive = rows[~_dominated(costs[rows], front)]
+            alive = alive[~_dominated(costs[alive], costs[alive])]
+            keep[rows] = np.isin(rows, alive)
+            front = np.concatenate([front, costs[alive]])
     return keep
+
+
+def _dominated(rows: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of ``rows`` one of ``others`` dominates; equal ones do not."""
+    worse = np.zeros((len(rows), len(others)), bool)  # [row, other]: in some objective the other is
+    equal = np.ones_like(worse)
+    for row, other in zip(rows.T, others.T, strict=True):
+        worse |= row[:, None] < other
+        equal &= row[:, None] == other
+    return np.asarray((~worse & ~equal).any(axis=1))
+
+
+class _Staircase:
+    """Points of which none is below and left of another: x rises and y falls."""
+
+    def __init__(self) -> None:
+        self.x: list[float] = []
+        self.y: list[float] = []
+
+    def add(self, x: float, y: float) -> bool:
+        """Takes a point in, and out those that it dominates; False if it is dominated or there."""
+        right = bisect.bisect_right(self.x, x)
+        if right and self.y[right - 1] <= y:
+            return False
+        first = right - 1 if right and self.x[right - 1] == x else right
+        last = first
+        while last < len(self.x) and self.y[last] >= y:
+            last += 1
+        self.x[first:last] = [x]
+        self.y[first:last] = [y]
+        return True
+
+
+def _volume(gains: NDArray[np.float64]) -> float:
+    """The volume of the union of boxes from the origin to ``gains`` `[N, 3]`, sorted, the widest first.
+
+    Slices across the first axis, from the far end to the origin: each is as thick as the way to the next
+    box, and its area is that below a staircase, which grows box by box.
+    """
+    steps, area, parts = _Staircase(), 0.0, []
+    ends = [*gains[:, 0].tolist(), 0.0][1:]
+    for (x, y, z), end in zip(gains.tolist(), ends, strict=True):
+        right = bisect.bisect_right(steps.x, -y)  # the staircase has gains as costs: y falls along it
+        below = max(0.0, -steps.y[right - 1]) if right else 0.0  # the height that is there already at y
+        index, edge, height = right, y, below
+        while height < z:  # towards the origin, until what is there is as high as the box
+            reach = -steps.x[index] if index < len(steps.x) else 0.0
+            area += (edge - reach) * (z - height)
+            if index == len(steps.x):
+                break
+            edge, height, index = reach, -steps.y[index], index + 1
+        steps.add(-y, -z)
+        parts.append((x - end) * area)
+    return math.fsum(parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
@@ -32,20 +33,81 @@ def sketch(arch: str) -> str:
 
 
 def front_table(front: pd.DataFrame, best: int | None = None) -> Table:
-    """A Pareto front, one row per network; ``best`` marks the trial with the highest reward."""
-    table = plain_table("accuracy", "FLOPs", "params", "reward", first="trial")
+    """A Pareto front, one row per network; ``best`` marks the trial that is chosen.
+
+    Errors and the chances to be on the front and the best are shown where ``front`` has them.
+    """
+    chances = [name for name in ("p_front", "p_best") if name in front]
+    titles = {"p_front": "P(front)", "p_best": "P(best)"}
+    table = plain_table(
+        "accuracy", "FLOPs", "params", "reward", *(titles[name] for name in chances), first="trial"
+    )
     table.title, table.title_justify = "Pareto front: accuracy against FLOPs", "left"
     table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
     for row in front.to_dict("records"):
         table.add_row(
             f"{'*' if row['trial'] == best else ''}{row['trial']}",
-            f"{row['accuracy']:.4f}",
+            plus_minus(row["accuracy"], row.get("accuracy_error")),
             count(row["flops"]),
             count(row["params"]),
             f"{row['reward']:.4f}",
+            *(percent(row[name]) for name in chances),
             sketch(row["arch"]),
         )
     return table
+
+
+def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> Table:
+    """Networks under another objective, the best first; ``before`` marks the old choice, wherever it is.
+
+    Args:
+        ranked: ``rank``, ``trial``, ``accuracy``, the ``cost``, ``reward``, ``old_reward``, ``arch``.
+    """
+    name = {"flops": "FLOPs"}.get(cost, cost)
+    table = plain_table("trial", "accuracy", name, "reward", "before", first="rank")
+    table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
+    for row in ranked.to_dict("records"):
+        table.add_row(
+            str(row["rank"]),
+            f"{'*' if row['trial'] == before else ''}{row['trial']}",
+            plus_minus(row["accuracy"], row.get("accuracy_error")),
+            count(row[cost]),
+            f"{row['reward']:.4f}",
+            f"{row['old_reward']:.4f}",
+            sketch(row["arch"]),
+        )
+    return table
+
+
+def comparison_table(compared: pd.DataFrame, cost: str = "flops") -> Table:
+    """Runs side by side, one column each; rows of ``compared`` as of ``nas.summary.comparison``."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for name in compared["run"]:
+        table.add_column(name, justify="right", overflow="fold")
+    lines: dict[str, Callable[[Any], str]] = {
+        "done": str,
+        "reward": "{:.4f}".format,
+        "accuracy": "{:.4f}".format,
+        cost: count,
+        "hypervolume": "{:.4f}".format,
+        **{name: "{:.4f}".format for name in map(str, compared) if name.startswith("after_")},
+    }
+    names = {"done": "trials done", "reward": "best reward", "flops": "FLOPs"}
+    for name, show in lines.items():
+        title = names.get(name, name.replace("after_", "reward after "))
+        table.add_row(title, *("" if pd.isna(value) else show(value) for value in compared[name]))
+    return table
+
+
+def plus_minus(value: float, error: float | None) -> str:
+    """``0.9459 ±0.0121``, without the error if it is not known."""
+    return f"{value:.4f}" + ("" if error is None or pd.isna(error) else f" ±{error:.4f}")
+
+
+def percent(chance: float) -> str:
+    """A probability in whole percent."""
+    return "<1%" if 0 < chance < 0.005 else f"{chance:.0%}"
 
 
 def stage_table(arch: ArchSpec, num_classes: int = 1000) -> Table:

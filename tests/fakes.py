@@ -1,5 +1,6 @@
 """Small stand-ins for what takes long, and searches in processes of their own."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -64,8 +65,14 @@ def new_search(directory, *, create, space="nasbench-macro", controller="rnn", t
 
 
 def start(directory, *arguments):
-    command = [sys.executable, "-m", "nas", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    """``nas`` in a process of its own, as in a terminal: Ctrl-C reaches it even if these tests ignore it."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        command = [sys.executable, "-m", "nas", *map(str, arguments)]
+        return subprocess.Popen(command, cwd=directory, text=True, **pipes)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for_trials(run, number, process):

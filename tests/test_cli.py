@@ -20,7 +20,7 @@ def test_a_search_leaves_everything_in_its_directory(nas, tmp_path):
     code, out, err = nas("search", *TABLE, "--trials", 50, "--run", "first")
     assert (code, err) == (0, "")
     assert {path.name for path in (tmp_path / "first").iterdir()} == {
-        "run.db", "run.lock", "config.json", "best.json", "pareto.csv",
+        "run.db", "run.lock", "config.json", "best.json", "pareto.csv", "report.html",
     }  # fmt: skip
     run = open_run("first")
     best = json.loads((tmp_path / "first" / "best.json").read_text())
@@ -55,7 +55,7 @@ def test_networks_are_trained_in_this_process_too(nas, tmp_path):
     run = open_run("r")
     assert list(run.epochs()["epoch"]) == [1, 2] * 4
     assert (run.trials()["seconds"] > 0).all()
-    assert len(run.confirmations()) == 2
+    assert len(run.confirmations()) == 4
     assert "Seed noise is " in out
     assert run.trials()["flops"].min() > 100e6  # of the network at 224 px, not of the proxy
 

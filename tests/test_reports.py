@@ -1,10 +1,15 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from fakes import Fake, new_search
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import count, pareto_front, seed_noise, sketch
+from nas import open_run
+from nas.executors import run_inline
+from reports import count, hypervolume, load, pareto_front, seed_noise, sketch
 from search_spaces import PRESETS
 
 VALUES = st.sampled_from([0.0, 1.0, 2.0, 3.0, np.nan, np.inf, -np.inf])
@@ -24,11 +29,119 @@ def brute_force(df, maximize, minimize):
     ]
 
 
-@given(st.lists(st.tuples(VALUES, VALUES, VALUES), max_size=12), st.integers(1, 3))
-def test_pareto_front_agrees_with_its_definition(rows, objectives):
-    df = pd.DataFrame(rows, columns=["a", "b", "c"], dtype=float)
-    maximize, minimize = (["a"], ["b", "c"][: objectives - 1])
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(st.tuples(VALUES, VALUES, VALUES, VALUES), max_size=12), st.integers(1, 4), st.integers(0, 4))
+def test_pareto_front_agrees_with_its_definition(rows, objectives, maximized):
+    df = pd.DataFrame(rows, columns=list("abcd"), dtype=float)
+    maximize, minimize = list("abcd")[: min(maximized, objectives)], list("abcd")[maximized:objectives]
     assert list(pareto_front(df, maximize, minimize).index) == brute_force(df, maximize, minimize)
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3, 4])
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+def test_large_fronts_agree_with_the_definition_too(objectives, levels):
+    rng = np.random.default_rng(objectives * levels)
+    columns = list("abcd")[:objectives]
+    for size in (1, 50, 1500):  # beyond a block of rows
+        df = pd.DataFrame(rng.integers(levels, size=(size, objectives)) / 1.0, columns=columns)
+        df = df.mask(rng.random(df.shape) < 0.02)
+        known = df.dropna().to_numpy()
+        worse = (known[:, None] >= known[None]).all(axis=2) & (known[:, None] > known[None]).any(axis=2)
+        expected = df.dropna().index[~worse.any(axis=1)]
+        assert list(pareto_front(df, [], columns).index) == list(expected)
+
+
+def test_a_front_has_every_equal_row_in_the_order_of_the_frame_whatever_the_index():
+    df = pd.DataFrame({"accuracy": [0.5, 0.9, 0.9, 0.5], "flops": [1, 2, 2, 1]}, index=[7, 7, 3, 1])
+    assert list(pareto_front(df).index) == [7, 7, 3, 1]
+
+
+def grid_volume(df, maximize, minimize, reference):
+    """By inclusion-exclusion over all subsets of the rows."""
+    columns = [*maximize, *minimize]
+    signs = np.array([1.0] * len(maximize) + [-1.0] * len(minimize))
+    worst = np.array([reference[name] for name in columns])
+    gains = ((df[columns].to_numpy() - worst) * signs).clip(min=0)
+    gains = gains[~np.isnan(gains).any(axis=1)]
+    return sum(
+        (-1) ** (size + 1) * np.prod(gains[list(rows)].min(axis=0))
+        for size in range(1, len(gains) + 1)
+        for rows in itertools.combinations(range(len(gains)), size)
+    )
+
+
+NUMBERS = st.sampled_from([0.0, 1.0, 2.0, 3.5, 5.0, 7.25, np.nan])
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=7), st.integers(1, 3), st.integers(0, 3))
+def test_hypervolume_agrees_with_inclusion_and_exclusion(rows, objectives, maximized):
+    df = pd.DataFrame(rows, columns=list("abc"), dtype=float)
+    maximize, minimize = list("abc")[: min(maximized, objectives)], list("abc")[maximized:objectives]
+    reference = {name: 0.5 if name in maximize else 6.0 for name in [*maximize, *minimize]}
+    assert hypervolume(df, maximize, minimize, reference=reference) == pytest.approx(
+        grid_volume(df, maximize, minimize, reference)
+    )
+
+
+def test_hypervolume_of_an_eighth_of_a_ball():
+    rng = np.random.default_rng(0)
+    points = np.abs(rng.normal(size=(20_000, 3)))
+    df = pd.DataFrame(points / np.linalg.norm(points, axis=1, keepdims=True), columns=list("abc"))
+    volume = hypervolume(df, list("abc"), [], reference=dict.fromkeys("abc", 0.0))
+    assert volume == pytest.approx(np.pi / 6, rel=0.02)
+    inside = (df.sample(500, random_state=0) * 0.9).assign(a=0.0)
+    assert (
+        hypervolume(pd.concat([df, inside]), list("abc"), [], reference=dict.fromkeys("abc", 0.0)) == volume
+    )
+
+
+def test_hypervolume_leaves_out_what_a_front_leaves_out():
+    df = pd.DataFrame(
+        {"status": ["done", "failed", "done"], "accuracy": [0.5, 0.9, np.inf], "flops": [2.0, 1.0, 1.0]}
+    )
+    reference = {"accuracy": 0.0, "flops": 4.0}
+    assert hypervolume(df.iloc[:2], reference=reference) == 1.0
+    assert hypervolume(df.iloc[:0], reference=reference) == 0.0
+    assert hypervolume(df, reference=reference) == np.inf
+    with pytest.raises(ValueError, match="reference must have a finite number"):
+        hypervolume(df, reference={"accuracy": 0.0})
+    with pytest.raises(ValueError, match="at most 3 objectives"):
+        hypervolume(df, list("abcd"), [], reference={})
+
+
+def test_load_puts_runs_below_each_other(tmp_path):
+    class Kept:
+        def __init__(self, directory=None):
+            if directory:
+                self.directory = directory
+
+        def trials(self):
+            return pd.DataFrame({"trial": [0, 1], "accuracy": [0.5, 0.6]})
+
+    loaded = load(Kept("first"), Kept())
+    assert list(loaded["run"]) == ["first", "first", "1", "1"]
+    assert list(loaded) == ["run", "trial", "accuracy"]
+    with pytest.raises(ValueError, match="first was given twice"):
+        load(Kept("first"), Kept("first"))
+    with pytest.raises(ValueError, match="at least one run"):
+        load()
+    with pytest.raises(ValueError, match="must be a directory with a run"):
+        load(tmp_path)
+
+
+def test_load_reads_directories_and_open_runs_alike(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        journal, search = new_search(tmp_path / name, create=True, trials=5, controller="random")
+        with journal:
+            run_inline(search, Fake(fail=(3,)))
+    loaded = load(str(tmp_path / "a"), open_run(tmp_path / "b"))
+    assert loaded["run"].unique().tolist() == [str(tmp_path / "a"), str(tmp_path / "b")]
+    pd.testing.assert_frame_equal(
+        loaded[loaded["run"] == str(tmp_path / "a")].drop(columns="run"), open_run(tmp_path / "a").trials()
+    )
+    assert "failed" not in set(pareto_front(loaded)["status"])
 
 
 def test_a_front_leaves_out_failed_and_unfinished_trials():
@@ -48,7 +161,7 @@ def test_a_front_of_missing_columns_is_refused():
 def runs(accuracies, again):
     trials = pd.DataFrame(
         {"trial": range(len(accuracies)), "status": "done", "repeat_of": pd.NA, "accuracy": accuracies}
-    )
+    ).assign(arch=lambda frame: frame["trial"].astype(str), epochs=4, flops=1.0)
     return trials, pd.DataFrame(again, columns=["trial", "accuracy"])
 
 

@@ -57,7 +57,7 @@ def test_every_network_of_the_grid_is_trained_on_every_seed_and_a_family_comes_o
     assert (code, err) == (0, "")
     assert {path.name for path in (tmp_path / "r").iterdir()} == {
         *("run.db", "run.lock", "config.json", "best.json"),
-        *("pareto.csv", "grid.csv", "family.json", "family.csv"),
+        *("pareto.csv", "grid.csv", "family.json", "family.csv", "report.html"),
     }
     classes = distinct(SMALL, Grid().triples(), multiple=4)
     expected = [str(canonical(arch)) for arch in within(classes, 2 * cost(SMALL).flops, 0.12)]

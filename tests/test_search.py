@@ -1,4 +1,5 @@
 import itertools
+from typing import ClassVar
 
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ from nas import InputError, Objective, open_run
 from nas.executors import run_inline
 from nas.journal import Journal
 from nas.search import GIVE_UP_AFTER, MOST_WAITING, Search
-from nas.trial import Outcome
+from nas.trial import Epoch, Outcome, steps
 from search_spaces import ArchSpec, Decision, SearchSpace, cost
 from search_spaces.presets import EFFICIENTNET_B0, resize
 
@@ -191,16 +192,121 @@ def test_results_may_come_in_any_order(tmp_path, order):
         assert [event.trial for event in journal.events() if event.kind == "tell"] == list(order)
 
 
-def test_confirmations_are_on_other_seeds_and_spread_over_the_rewards(tmp_path):
-    run_to_end(tmp_path, create=True, trials=30, confirmations=4)
+def test_the_best_are_confirmed_on_fresh_seeds(tmp_path):
+    run_to_end(tmp_path, create=True, trials=30, confirmations=4, confirm_seeds=2)
     run = open_run(tmp_path)
     confirmed = run.confirmations()
-    trials = run.trials().set_index("trial")
-    assert len(confirmed) == 4
+    trials = run.trials()
+    assert len(confirmed) == 8
+    assert confirmed["seed"].is_unique
     assert not set(confirmed["seed"]) & set(trials["seed"])
-    assert run.best_trial()["trial"] in set(confirmed["trial"])
-    rewards = trials["reward"].loc[confirmed["trial"]]
-    assert rewards.min() == trials["reward"].min()
+    first = trials[trials["repeat_of"].isna()].sort_values("reward", ascending=False)
+    assert set(confirmed["trial"]) == set(first["trial"].head(4))
+    assert (confirmed.groupby("trial").size() == 2).all()
+
+
+@pytest.mark.parametrize("told", [0, 1, 3, 5])
+def test_a_search_killed_while_it_confirms_resumes_to_the_same_confirmations(tmp_path, told):
+    options = {"trials": 12, "confirmations": 3, "confirm_seeds": 2, "controller": "random"}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    run_to_end(whole, create=True, **options)
+    journal, search = new_search(broken, create=True, **options)
+    evaluator = Fake()
+    with journal:
+        while len(search.rows) < 12 or not all(trial.confirms for trial in search._queue) or told:
+            trial = search.next()
+            told -= trial.confirms
+            *_, outcome = steps(evaluator, trial, "test")
+            search.finish(trial, outcome)
+            if search.done or (trial.confirms and not told):
+                break
+    run_to_end(broken, create=False, **options)
+    expected, got = (
+        open_run(directory).confirmations().drop(columns=["seconds", "finished", "worker"])
+        for directory in (whole, broken)
+    )
+    pd.testing.assert_frame_equal(expected, got)
+    assert len(got) == 6
+
+
+def test_a_confirmation_that_fails_is_a_row_and_is_not_tried_again(tmp_path):
+    options = {"trials": 6, "confirmations": 1, "confirm_seeds": 2, "controller": "random"}
+
+    class FailsAgain(Fake):
+        def __call__(self, trial):
+            if trial.confirms:
+                raise ArithmeticError("loss is nan")
+            yield from super().__call__(trial)
+
+    run_to_end(tmp_path, FailsAgain(), create=True, **options)
+    run = open_run(tmp_path)
+    assert run.confirmations()["accuracy"].isna().all()
+    assert run.best_trial()["reward"] == run.trials()["reward"].max()
+    again = Fake()
+    assert run_to_end(tmp_path, again, create=False, **options).done
+    assert again.trained == []
+
+
+class Lucky(Fake):
+    """Trial 1 has a lucky first training; trial 2 is as good as it looks, every time."""
+
+    accuracies: ClassVar = {
+        0: [0.5, 0.5, 0.5],
+        1: [0.95, 0.80, 0.81],
+        2: [0.9, 0.91, 0.9],
+        3: [0.6],
+        4: [0.7],
+    }
+
+    def __call__(self, trial):
+        self.trained.append((trial.trial, trial.seed, trial.confirms))
+        number = sum(before[0] == trial.trial for before in self.trained) - 1
+        yield Epoch(1, 1.0, 1.0, self.accuracies[trial.trial][number], 0.0)
+
+
+def test_the_winner_is_chosen_after_confirmation_not_by_one_lucky_training(tmp_path):
+    space = SearchSpace(
+        "five",
+        (Decision("width", (1.0, 1.25, 1.5, 1.75, 2.0)),),
+        lambda choices: resize(EFFICIENTNET_B0, width=choices[0]),
+    )
+    with Journal(tmp_path, create=True) as journal:
+        objective = Objective(4e8, exponent=0.0)  # cost counts for nothing
+        search = Search(
+            space, GridSearch(space), objective, journal, trials=5, seed=0, confirmations=2, confirm_seeds=2
+        )
+        run_inline(search, Lucky())
+    run = open_run(tmp_path)
+    assert run.trials()["reward"].idxmax() == 1
+    assert run.best_trial()["trial"] == 2
+    networks = run.networks().set_index("trial")
+    assert networks["measured"][1] == pytest.approx((0.95 + 0.80 + 0.81) / 3)
+    assert networks["trainings"].tolist() == [1, 3, 3, 1, 1]
+    assert networks["p_best"][2] > 0.75
+    assert networks["p_best"].sum() == pytest.approx(1)
+    assert networks["accuracy_error"][2] < networks["accuracy_error"][4]
+    assert 2 in set(run.pareto()["trial"])
+
+
+def test_without_a_second_training_the_highest_reward_wins(tmp_path):
+    run_to_end(tmp_path, create=True, trials=30)
+    run = open_run(tmp_path)
+    assert "p_best" not in run.networks()
+    assert run.best_trial()["reward"] == run.trials()["reward"].max()
+
+
+def test_a_snapshot_is_read_once_and_a_run_is_never_stale(tmp_path):
+    run_to_end(tmp_path, create=True, trials=5, controller="random")
+    run = open_run(tmp_path)
+    snapshot = run.snapshot()
+    assert len(snapshot.trials()) == 5
+    run_to_end(tmp_path, create=False, trials=8, controller="random")
+    assert len(snapshot.trials()) == 5
+    assert snapshot.trials() is snapshot.trials()
+    assert snapshot.snapshot() is snapshot
+    assert len(run.trials()) == 8
 
 
 def test_seeds_differ_between_trials_and_runs(tmp_path):
@@ -248,3 +354,23 @@ def test_rerank_orders_the_trials_by_another_objective(tmp_path):
         objective(a, f) for a, f in zip(cheap["accuracy"], cheap["flops"], strict=True)
     )
     assert cheap["flops"].iloc[0] < run.best_trial()["flops"]
+
+
+@pytest.mark.parametrize("cost_name", ["flops", "params", "activations"])
+@pytest.mark.parametrize("kind", ["soft", "hard", "abs"])
+def test_rerank_charges_for_any_cost_and_changes_nothing(tmp_path, cost_name, kind):
+    run_to_end(tmp_path, create=True, trials=30, confirmations=2, confirm_seeds=2)
+    before = (tmp_path / "run.db").read_bytes()
+    run = open_run(tmp_path)
+    networks = run.networks()
+    target = float(networks[cost_name].median())
+    ranked = run.rerank(target, -0.5, kind, cost_name)
+    objective = Objective(target, -0.5, kind)
+    assert list(ranked["reward"]) == sorted(
+        (objective(a, c) for a, c in zip(networks["accuracy"], networks[cost_name], strict=True)),
+        reverse=True,
+    )
+    assert set(ranked["old_reward"]) == set(networks["reward"])
+    assert (tmp_path / "run.db").read_bytes() == before
+    with pytest.raises(ValueError, match="cost must be one of"):
+        run.rerank(target, cost="latency")

@@ -1,0 +1,99 @@
+"""Which --confirm and --confirm-seeds find the best network? Simulated, so that the truth is known.
+
+    python benchmarks/confirming.py [--networks 24] [--noise 0.025] [--searches 1000]
+
+Networks' true accuracies: Gaussian, or Gaussian with one in six that hardly trains. For each way to
+spend about six more trainings on K networks, S fresh seeds each: what the chosen network's true
+accuracy lacks to the best one's (regret), by the highest single training, the highest plain mean, and
+the highest posterior mean; what the winner's shown accuracy exceeds the truth by (optimism); and the
+median of the noise found, over the true one.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pandas as pd
+
+from reports.uncertainty import measured_noise, posterior, usual
+
+
+def main() -> None:
+    """Prints one line per truth, K and S."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", type=int, default=24)
+    parser.add_argument("--noise", type=float, default=0.025)
+    parser.add_argument("--searches", type=int, default=1000)
+    options = parser.parse_args()
+    print(f"{options.networks} networks, noise {options.noise}; regret and optimism in 1/1000 of accuracy")
+    print(
+        "truth      K S    regret: once    mean posterior    optimism: once    mean posterior   noise found"
+    )
+    for name, spread, failing in (("equal", 0.0, 0.0), ("narrow", 0.02, 0.0), ("failing", 0.02, 1 / 6)):
+        for k, s in ((0, 0), (6, 1), (3, 2), (2, 3), (4, 2), (3, 3)):
+            rng = np.random.default_rng(0)
+            rows = [
+                search(rng, options.networks, options.noise, spread, failing, k, s)
+                for _ in range(options.searches)
+            ]
+            regret, optimism, noise = (np.array([row[i] for row in rows]) for i in range(3))
+            cells = 1000 * np.concatenate([regret.mean(axis=0), optimism.mean(axis=0)])
+            found = (
+                ""
+                if not k
+                else f"{np.median(noise):.2f} ({np.quantile(noise, 0.05):.2f}-{np.quantile(noise, 0.95):.2f})"
+            )
+            print(
+                f"{name:9} {k:2} {s}  " + "".join(f"{cell:12.1f}" for cell in cells) + f"{found:>20}",
+                flush=True,
+            )
+
+
+def search(
+    rng: np.random.Generator, networks: int, noise: float, spread: float, failing: float, k: int, s: int
+) -> tuple[list[float], list[float], float]:
+    """Regrets and optimisms of three ways to choose, and the noise found over the true one."""
+    truth = rng.normal(0.9, spread, networks) - rng.uniform(0.1, 0.5, networks) * (
+        rng.random(networks) < failing
+    )
+    first = truth + rng.normal(0, noise, networks)
+    top = np.argsort(-first)[:k]
+    again = truth[top, None] + rng.normal(0, noise, (k, s))
+    counts = np.ones(networks, int)
+    counts[top] += s
+    mean = first.copy()
+    mean[top] = (first[top] + again.sum(axis=1)) / counts[top]
+    deviation, estimate = np.nan, first
+    if k:
+        number = np.arange(networks)
+        trials = pd.DataFrame(
+            {
+                "trial": number,
+                "arch": number,
+                "status": "done",
+                "repeat_of": pd.NA,
+                "accuracy": first,
+                "epochs": 4,
+                "flops": 1,
+            }
+        )
+        found = measured_noise(
+            trials, pd.DataFrame({"trial": np.repeat(top, s), "accuracy": again.reshape(-1)})
+        )
+        assert found is not None
+        deviation = found.deviation
+        estimate, _ = posterior(mean, counts, first, usual(first, np.ones(networks)), deviation)
+    picks = [int(np.argmax(values)) for values in (first, mean, estimate)]
+    shown = [float(values[pick]) for values, pick in zip((first, mean, estimate), picks, strict=True)]
+    return (
+        [float(truth.max() - truth[pick]) for pick in picks],
+        [value - float(truth[pick]) for value, pick in zip(shown, picks, strict=True)],
+        deviation / noise,
+    )
+
+
+if __name__ == "__main__":
+    main()

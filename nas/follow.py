@@ -1,0 +1,108 @@
+"""``nas report --follow``: a run while its search goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import filelock
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+import reports
+from nas.config import read_settings
+from nas.run import Run
+from nas.screen_report import lines
+from nas.summary import summary
+
+PAUSE = 1.0
+"""Seconds between two looks at the run."""
+QUIET = 5
+"""So many looks without a change, and it is asked whether anybody still writes the run."""
+
+
+def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: float = PAUSE) -> None:
+    """Shows the run until its search is over: a screen that refreshes, or a line per change elsewhere.
+
+    The search is over when all trials and confirmations are there, or when no process writes the run any
+    more: it was interrupted, or gave up.
+
+    Args:
+        as_json: a line of JSON per change.
+    """
+    if console.is_terminal and not as_json:
+        with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="ellipsis") as live:
+            for now in changes(run, pause):
+                live.update(screen(now), refresh=True)
+        return
+    for now in changes(run, pause):
+        line = json.dumps(state(now)) if as_json else sentence(state(now))
+        console.print(Text(line), soft_wrap=True)
+
+
+def changes(run: Run, pause: float) -> Any:
+    """Snapshots of the run, one for each change, until its search is over."""
+    before, looks = None, 0
+    while True:
+        now = run.snapshot()
+        facts = state(now)
+        if facts != before:
+            before, looks = facts, 0
+            yield now
+        if facts["over"]:
+            return
+        looks += 1
+        if looks % QUIET == 0 and not is_written(run) and state(run.snapshot()) == before:
+            return
+        time.sleep(pause)
+
+
+def state(run: Run) -> dict[str, Any]:
+    """Where the search stands."""
+    settings = read_settings(run.directory)
+    trials, again = run.trials(), run.confirmations()
+    status = {name: int(number) for name, number in trials["status"].value_counts().items()}
+    done = trials[trials["status"] == "done"]
+    told = len(done) + status.get("failed", 0)
+    networks = int(done["repeat_of"].isna().sum())
+    confirm = min(settings.confirmations, networks) * settings.confirm_seeds
+    return {
+        "trials": settings.trials,
+        "status": status,
+        "best_reward": float(done["reward"].max()) if len(done) else None,
+        "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
+        "confirmations": len(again),
+        "over": told == settings.trials and len(again) >= confirm,
+    }
+
+
+def sentence(facts: dict[str, Any]) -> str:
+    """A ``state`` in words."""
+    counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items()) or "none yet"
+    best = "" if facts["best_reward"] is None else f"; best reward {facts['best_reward']:.4f}"
+    again = f"; {facts['confirmations']} confirmations" if facts["confirmations"] else ""
+    return f"{facts['trials']} trials: {counts}{best}, front {facts['front']}{again}"
+
+
+def screen(run: Run) -> Group:
+    """The front so far, below the line of where the search stands."""
+    first = Text(sentence(state(run)))
+    if run.networks().empty:
+        return Group(first)
+    if run.config.get("scaling"):
+        return Group(first, Text(""), reports.front_table(run.pareto(), run.best_trial()["trial"]))
+    facts = summary(run)
+    front = reports.front_table(run.pareto(), facts["best"]["trial"])
+    return Group(first, Text(""), front, Text(""), *map(Text, lines(facts)))
+
+
+def is_written(run: Run) -> bool:
+    """Whether a process is writing the run."""
+    lock = filelock.FileLock(run.directory / "run.lock")
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except (filelock.Timeout, OSError):
+        return True

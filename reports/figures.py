@@ -1,0 +1,222 @@
+"""Figures for papers: the front, the progress, a family against the published one. Imports matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from reports.baseline import best_so_far
+from reports.tables import count
+
+BLUE, ORANGE, VERMILION, GREEN, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#9A9A9A"
+"""Okabe and Ito's colours, which colour-blind readers tell apart."""
+
+STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 24,  # room for the legend below it
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "nas",
+}
+DPI = 300
+MANY = 2000
+"""From so many points on, an SVG has them as pixels."""
+
+
+def draw_search(
+    trials: pd.DataFrame, networks: pd.DataFrame, front: pd.DataFrame, best: int, random: Mapping[str, Any]
+) -> Figure:
+    """The front beside the progress.
+
+    Args:
+        trials, networks, front: of a run, as ``nas.open_run`` gives them.
+        best: the trial that is chosen.
+        random: ``counts`` of trials and ``random_so_far``, the expected best rewards; may be empty.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _draw_front(left, networks, front, best)
+        _draw_progress(right, trials[trials["status"] == "done"], random)
+    return figure
+
+
+def draw_family(family: pd.DataFrame, published: pd.DataFrame, grid: pd.DataFrame | None = None) -> Figure:
+    """A family's cost, model by model, against the published one; and the grid that it came from.
+
+    Args:
+        family, published: columns as of ``family.csv``.
+        grid: columns as of ``grid.csv``; None if nothing was trained.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2 if grid is None else 10.2, 3.2), layout="constrained")
+        axes = figure.subplots(1, 2 if grid is None else 3)
+        families = ((published, ORANGE, "s", "EfficientNet as published"), (family, BLUE, "o", "this family"))
+        names = list(dict.fromkeys([*family["model"], *published["model"]]))
+        names = [name for name in names if name in set(family["model"])]
+        for frame, color, marker, label in families:
+            style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4, "linewidth": 1.2}
+            known = frame[frame["model"].isin(names)]
+            axes[0].plot([names.index(name) for name in known["model"]], known["flops"], label=label, **style)
+            axes[1].plot(known["flops"], known["params"], label=label, **style)
+        axes[0].set_xticks(range(len(names)), names)
+        axes[0].set(title="Compute of the family", ylabel="FLOPs (multiply-adds)", yscale="log")
+        axes[1].set(title="Parameters against compute", xlabel="FLOPs (multiply-adds)", ylabel="parameters")
+        axes[1].set(xscale="log", yscale="log")
+        for axis in (axes[0].yaxis, axes[1].xaxis, axes[1].yaxis):
+            _count_axis(axis)
+        _legend(axes[0])
+        _legend(axes[1])
+        if grid is not None:
+            _draw_grid(axes[2], grid)
+    return figure
+
+
+def save(figure: Figure, files: Mapping[str, Path]) -> None:
+    """Writes ``figure`` to ``files``, by format: ``png``, ``svg``, or another one of matplotlib's.
+
+    Raises:
+        ValueError: if matplotlib does not know the format.
+        OSError: if a file cannot be written.
+    """
+    with mpl.rc_context(STYLE):
+        for kind, file in files.items():
+            metadata = {"Date": None} if kind == "svg" else None  # the same figure is the same file
+            figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+
+
+def _draw_front(axes: Axes, networks: pd.DataFrame, front: pd.DataFrame, best: int) -> None:
+    dense = len(networks) >= MANY
+    axes.scatter(
+        networks["flops"], networks["accuracy"], s=2 if dense else 9, color=GREY, alpha=0.5, linewidths=0,
+        rasterized=dense, label="networks",
+    )  # fmt: skip
+    steps = front.sort_values("flops")
+    axes.step(steps["flops"], steps["accuracy"], where="post", color=BLUE, linewidth=1.2)
+    known = "accuracy_error" in steps and bool(steps["accuracy_error"].notna().any())
+    if known:
+        axes.errorbar(
+            steps["flops"], steps["accuracy"], steps["accuracy_error"], fmt="none", ecolor=BLUE,
+            elinewidth=0.7, capsize=1.5, capthick=0.7,
+        )  # fmt: skip
+    axes.plot(
+        steps["flops"], steps["accuracy"], "o", color=BLUE, markersize=3 if len(steps) > 40 else 4,
+        label="front",
+    )  # fmt: skip
+    chosen = networks[networks["trial"] == best]
+    axes.plot(
+        chosen["flops"], chosen["accuracy"], "*", color=VERMILION, markersize=11, markeredgecolor="white",
+        markeredgewidth=0.6, label="chosen", zorder=5,
+    )  # fmt: skip
+    flops = networks["flops"]
+    axes.set(title="Accuracy against compute", xlabel="FLOPs (multiply-adds)")
+    axes.set_ylabel("accuracy ± standard error" if known else "accuracy")
+    if flops.max() > 8 * flops.min():
+        axes.set_xscale("log")
+    _count_axis(axes.xaxis)
+    _leave_out(axes, networks["accuracy"], float(front["accuracy"].min()))
+    _legend(axes)
+
+
+def _draw_progress(axes: Axes, done: pd.DataFrame, random: Mapping[str, Any]) -> None:
+    number = np.arange(1, len(done) + 1)
+    dense = len(done) >= MANY
+    axes.scatter(
+        number, done["reward"], s=2 if dense else 9, color=GREY, alpha=0.5, linewidths=0, rasterized=dense,
+        label="trials",
+    )  # fmt: skip
+    best = best_so_far(done["reward"])
+    axes.step(number, best, where="post", color=BLUE, linewidth=1.4, label="best so far")
+    lowest = float(best[0])
+    if random.get("random_so_far"):
+        label = f"random, expected (n = {random['rests_on']:,})"
+        values = random["random_so_far"]
+        axes.plot(random["counts"], values, color=ORANGE, linewidth=1.4, linestyle=(0, (4, 1.5)), label=label)
+        lowest = min(lowest, values[0])
+    axes.set(title="Progress", xlabel="trials", ylabel="reward")
+    if len(done) > 500:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    _leave_out(axes, done["reward"], min(lowest, float(best[-1])))
+    _legend(axes)
+
+
+def _draw_grid(axes: Axes, grid: pd.DataFrame) -> None:
+    ranked = grid.sort_values("reward", ignore_index=True)
+    colors = np.where(ranked["chosen"], VERMILION, np.where(ranked["tied"], BLUE, GREY))
+    labels = {VERMILION: "chosen", BLUE: "not told apart", GREY: "worse"}
+    for color, label in labels.items():
+        rows = ranked[colors == color]
+        if len(rows):
+            errors = None if rows["reward_error"].isna().all() else rows["reward_error"]
+            axes.errorbar(
+                rows["reward"], rows.index, xerr=errors, fmt="o", color=color, markersize=4, elinewidth=0.8,
+                label=label,
+            )  # fmt: skip
+    names = [f"{row.alpha:.3g}, {row.beta:.3g}, {row.gamma:.3g}" for row in ranked.itertuples()]
+    axes.set_yticks(range(len(names)), names, fontsize=min(8.0, 130 / len(names) + 1))
+    axes.set(title="The grid at equal compute", xlabel="reward", ylabel="alpha, beta, gamma")
+    _legend(axes)
+
+
+def _leave_out(axes: Axes, values: pd.Series, needed: float) -> None:
+    """Cuts off the few values far below the rest, and says how many; ``needed`` stays in sight."""
+    low, middle, high = np.nanquantile(values, [0.05, 0.5, 1.0])
+    edge = min(needed, float(low) - 0.5 * float(middle - low))
+    below = int((values < edge).sum())
+    if below and float(values.min()) < edge - 0.2 * float(high - edge):
+        pad = 0.06 * (high - edge)
+        axes.set_ylim(edge - pad, high + pad)
+        axes.annotate(
+            f"{below:,} below", (0.99, 0.02), xycoords="axes fraction", ha="right", va="bottom",
+            color="#666666", fontsize=7,
+        )  # fmt: skip
+
+
+def _count_axis(axis: Any) -> None:
+    """Labels like 300M; on a logarithmic axis at 1, 2 and 5 if it spans little."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    if axis.get_scale() == "log":
+        low, high = sorted(axis.get_view_interval())
+        powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+        leads = (1, 2, 5) if high < 1000 * low else (1,)
+        ticks = [lead * 10.0**power for power in powers for lead in leads]
+        axis.set_ticks([tick for tick in ticks if low <= tick <= high])
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+
+
+def _short(value: float) -> str:
+    for unit, scale in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= scale:
+            return f"{value / scale:g}{unit}"
+    return f"{value:g}"
+
+
+def _legend(axes: Axes) -> None:
+    """In one line above the axes, where it hides nothing."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, handlelength=1.2, columnspacing=0.8,
+        handletextpad=0.4, borderaxespad=0.2,
+    )  # fmt: skip

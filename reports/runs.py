@@ -1,0 +1,120 @@
+"""``run.db`` as DataFrames, readable while the search writes it; and several runs as one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+APPLICATION_ID = 0x6E617331  # "nas1": SQLite's field for telling whose file this is
+SCHEMA_VERSION = 1
+
+
+class HasTrials(Protocol):
+    """A run, as ``nas.open_run`` gives it."""
+
+    def trials(self) -> pd.DataFrame:
+        """One row per trial."""
+
+
+def load(*runs: str | os.PathLike[str] | HasTrials) -> pd.DataFrame:
+    """The trials of several runs, one below the other, with a first column ``run``.
+
+    Args:
+        runs: directories, or objects with ``.trials()``; ``run`` is the directory as it was given, or
+            the object's ``directory``, or its place in the list where it has none.
+
+    Raises:
+        ValueError: if no run is given, one is given twice, or one cannot be read.
+    """
+    if not runs:
+        raise ValueError("load needs at least one run")
+    frames: dict[str, pd.DataFrame] = {}
+    for number, run in enumerate(runs):
+        if isinstance(run, str | os.PathLike):
+            name, frame = os.fspath(run), read_trials(Path(run))
+        else:
+            name, frame = str(getattr(run, "directory", number)), run.trials()
+        if name in frames:
+            raise ValueError(f"runs must differ, and {name} was given twice")
+        frames[name] = frame
+    parts = [frame.assign(run=name)[["run", *frame.columns]] for name, frame in frames.items()]
+    filled = [part for part in parts if len(part)] or parts[:1]
+    return pd.concat(filled, ignore_index=True)
+
+
+def read_trials(directory: Path) -> pd.DataFrame:
+    """One row per trial: trial, status (waiting, running, done, failed), arch, actions, accuracy, ...
+
+    ``repeat_of`` names the trial whose network was proposed again and not trained again.
+
+    Raises:
+        ValueError: as ``connect``, or if SQLite cannot read on.
+    """
+    frame = _read(directory, "SELECT * FROM trials ORDER BY trial")
+    frame["actions"] = [tuple(actions) for actions in json.loads(f"[{','.join(frame['actions'])}]")]
+    frame["repeat_of"] = frame["repeat_of"].astype("Int64")
+    for column in ("accuracy", "reward", "seconds"):  # a column of nothing but NULL has no type
+        frame[column] = frame[column].astype(float)
+    for column in ("started", "finished"):
+        frame[column] = pd.to_datetime(frame[column], format="ISO8601", utc=True)
+    return frame
+
+
+def read_epochs(directory: Path) -> pd.DataFrame:
+    """The learning curves: trial, epoch, train_loss, valid_loss, accuracy, seconds.
+
+    Raises:
+        ValueError: as ``read_trials``.
+    """
+    return _read(directory, "SELECT * FROM epochs ORDER BY trial, epoch")
+
+
+def read_confirmations(directory: Path) -> pd.DataFrame:
+    """Further trainings of finished trials: trial, seed, accuracy, epochs, seconds, worker, ...
+
+    Raises:
+        ValueError: as ``read_trials``.
+    """
+    frame = _read(directory, "SELECT * FROM confirmations ORDER BY trial, seed")
+    return frame.astype({"accuracy": float})
+
+
+def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
+    """Opens an existing ``run.db``.
+
+    Raises:
+        ValueError: if there is none, it is damaged, or another program or a newer version wrote it.
+    """
+    if not path.is_file():
+        raise ValueError(f"RUN must be a directory with a run.db, and there is none in {path.parent}")
+    try:
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}", uri=True, timeout=30
+        )
+        connection.isolation_level = None  # transactions are explicit
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise ValueError(f"RUN has a run.db that SQLite cannot read ({error}): {path}") from error
+    if application != APPLICATION_ID:
+        raise ValueError(f"RUN has a run.db that nas did not write: {path}")
+    if version > SCHEMA_VERSION:
+        raise ValueError(
+            f"RUN was written by a newer nas (schema {version}, this one knows {SCHEMA_VERSION}): {path}"
+        )
+    return connection
+
+
+def _read(directory: Path, query: str) -> pd.DataFrame:
+    with contextlib.closing(connect(directory / "run.db")) as connection:
+        try:
+            return pd.read_sql_query(query, connection)
+        except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
+            line = str(error).splitlines()[-1]
+            raise ValueError(f"RUN has a run.db that SQLite cannot read ({line}): {directory}") from None

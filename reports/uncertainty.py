@@ -1,0 +1,300 @@
+"""What noisy trainings say about networks: estimates, their errors, and the chances to be the best.
+
+    accuracy of one training = accuracy of the network + seed noise
+
+The noise is Gaussian and the same for all networks. Networks lie around what is usual at their FLOPs,
+Gaussian too, but wider below it than above, since some hardly train at all. A network's estimate is its
+posterior mean: the mean of its trainings, drawn towards the usual the more, the fewer they are. So one lucky
+training counts less than three good ones. That the networks trained again were the luckiest needs no
+further correction: all trainings are in the posterior, those that made them be chosen too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reports.means import network_means, pooled_deviation, trained
+
+Array = NDArray[np.float64]
+Rewards = Callable[[Array, Array], Array]
+"""Rewards from accuracies and FLOPs, linear in accuracy."""
+
+DRAWS = 2000
+"""Draws from the posterior; a probability is good to 0.011 or better."""
+PILOTS = 32
+REACH = 4.0
+"""Networks that lie further below all of some first draws, in standard errors, are not drawn again."""
+LEAST_SHARE = 0.1
+"""Of the spread between networks, so much is taken to be real, however large the noise."""
+MISFIT = 0.5
+"""The networks that were chosen lie in the tail of the spread, which need not be Gaussian: how far they
+fall back is foretold to within this share of itself."""
+LEAST_FOR_TREND = 10
+"""Networks from which a trend over FLOPs is read."""
+FEWEST, MOST = 400, 20_000_000
+"""Where very many networks may be the best, so few draws and so many numbers are enough: each has next to
+no chance, and 400 draws are good to 0.025."""
+CHUNK = 4_000_000
+"""Numbers drawn at a time."""
+
+
+class Noise(NamedTuple):
+    """The standard deviation of accuracy between trainings of one network.
+
+    networks: that it was measured on.
+    trainings: further ones of these networks, beyond the first.
+    """
+
+    deviation: float
+    networks: int
+    trainings: int
+
+
+def measured_noise(trials: pd.DataFrame, confirmations: pd.DataFrame) -> Noise | None:
+    """The seed noise; None if no network was trained twice.
+
+    Networks that were confirmed had been chosen for their first trainings, which were lucky, so the
+    distance from these is not noise alone. The noise is therefore the one under which the fresh trainings
+    are most likely, the first ones given: it explains how much those of one network differ from one
+    another, and by how much they fall behind the first. Choosing does not bias that. The fall tells of
+    noise only as far as the networks are spread as the model has it; with one fresh seed each there is
+    nothing else. ``benchmarks/confirming.py``: 0.97 times the truth in the median, 0.6 to 1.5 in 90 of 100.
+
+    Without confirmations, networks that were trained in several trials are compared with themselves.
+
+    Args:
+        trials: with ``trial``, ``status``, ``repeat_of``, ``arch``, ``accuracy`` and ``epochs``.
+        confirmations: ``trial`` and ``accuracy``, one row per fresh training.
+    """
+    first = trained(trials)
+    once = first.groupby("arch", sort=False)["accuracy"]
+    again = confirmed(first, confirmations).groupby("arch", sort=False)["accuracy"]
+    if not again.ngroups:
+        several = int((once.size() > 1).sum())
+        if not several:
+            return None
+        return Noise(pooled_deviation(first, "accuracy"), several, len(first) - once.ngroups)
+    means = once.mean()
+    excess = means - usual(means.to_numpy(float), flops_of(first, means.index)).accuracy
+    deviation = _likeliest(
+        excess.to_numpy(float),
+        excess.loc[again.mean().index].to_numpy(float),
+        means.loc[again.mean().index].to_numpy(float),
+        again.mean().to_numpy(float),
+        np.asarray((again.size() - 1) * again.var().fillna(0.0), np.float64),
+        np.asarray(again.size(), np.float64),
+    )
+    return Noise(deviation, again.ngroups, int(again.size().sum()))
+
+
+def _likeliest(
+    excess: Array, excess_chosen: Array, chosen: Array, fresh: Array, squares: Array, counts: Array
+) -> float:
+    """The noise that makes the fresh trainings of the chosen networks most likely, given the first ones.
+
+    Given the first training y, the network lies at c + w (y - c), with a variance of w sigma^2; c, w as in
+    ``posterior``. Fresh trainings scatter around the network with sigma^2.
+
+    Args:
+        excess: `[N]`, y - c of all networks.
+        excess_chosen, chosen, fresh, squares, counts: `[K]`, of the chosen networks: y - c, y, the mean of
+            the fresh trainings, the sum of their squared deviations from it, and their number.
+    """
+    scale = max(float(np.ptp(excess)), float(np.abs(fresh - chosen).max()), float(np.sqrt(squares.max())))
+    if scale == 0:
+        return 0.0
+    sigma = scale * np.geomspace(1e-4, 10, 1000)[:, None]  # [sigma, K] from here on
+    prior = _prior(_spread(excess, excess_chosen), sigma)
+    weight = prior / (prior + sigma**2)
+    drop = (1 - weight) * excess_chosen  # expected, from the first training to the fresh ones
+    variance = sigma**2 * (weight + 1 / counts) + (MISFIT * drop) ** 2
+    fall = fresh - chosen + drop
+    logs = np.log(variance) + fall**2 / variance + 2 * (counts - 1) * np.log(sigma) + squares / sigma**2
+    return float(sigma[logs.sum(axis=1).argmin(), 0])
+
+
+def confirmed(first: pd.DataFrame, confirmations: pd.DataFrame) -> pd.DataFrame:
+    """``arch`` and ``accuracy`` of the fresh trainings that did not fail."""
+    archs = first.set_index("trial")["arch"]
+    again = confirmations.dropna(subset=["accuracy"])
+    again = again[again["trial"].isin(archs.index)]
+    return pd.DataFrame(
+        {"arch": archs.reindex(again["trial"]).to_numpy(), "accuracy": again["accuracy"].to_numpy(float)}
+    )
+
+
+def estimated_networks(
+    trials: pd.DataFrame,
+    confirmations: pd.DataFrame,
+    rng: np.random.Generator,
+    rewards: Rewards | None = None,
+) -> pd.DataFrame:
+    """One row per network, as ``network_means``, with what its further trainings say.
+
+    Args:
+        trials, confirmations: as for ``measured_noise``, with ``flops`` and ``reward``.
+        rng: for the chances.
+        rewards: of the search; None takes rewards to be proportional to accuracy, network by network.
+
+    Returns:
+        the columns of ``network_means``. Where there are confirmations, ``accuracy`` and ``reward`` are
+        the posterior means, ``accuracy_error`` and ``reward_error`` their standard errors, ``trainings``
+        counts all, and ``measured`` is the plain mean of their accuracies. Where the noise was measured,
+        ``p_best`` and ``p_front`` are added, the chances to have the highest reward of all and to be on
+        the front of accuracy against FLOPs. Noise and spread are taken as known, so the errors of 24
+        networks, 3 of them confirmed on 2 seeds, are about a quarter too small
+        (``tests/test_uncertainty.py``).
+    """
+    means = network_means(trials)
+    noise = measured_noise(trials, confirmations)
+    if noise is None or means.empty:
+        return means
+    offset, slope = _linear(means, rewards)
+    again = confirmed(trained(trials), confirmations).groupby("arch")["accuracy"]
+    if again.ngroups:
+        more = again.size().reindex(means["arch"], fill_value=0).to_numpy()
+        sums = again.sum().reindex(means["arch"], fill_value=0.0).to_numpy()
+        first, counts = means["accuracy"].to_numpy(), means["trainings"].to_numpy()
+        measured = (first * counts + sums) / (counts + more)
+        center = usual(first, means["flops"].to_numpy(float))
+        accuracy, error = posterior(measured, counts + more, first, center, noise.deviation)
+        means = means.assign(
+            trainings=counts + more,
+            accuracy=accuracy,
+            accuracy_error=error,
+            reward=offset + slope * accuracy,
+            reward_error=np.abs(slope) * error,
+            measured=measured,
+        )
+    p_best, p_front = chances(means, offset, slope, rng)
+    return means.assign(p_best=p_best, p_front=p_front)
+
+
+def posterior(
+    measured: Array, trainings: NDArray[np.integer[Any]], first: Array, center: Usual, noise: float
+) -> tuple[Array, Array]:
+    """Posterior means and standard errors of accuracies `[N]`.
+
+    The prior is two halves of Gaussians that meet at the ``center``; each half's variance is what is left of
+    ``first``'s there without the noise, and each network uses the half that it lies in.
+
+    Args:
+        measured: `[N]`, each network's mean over its ``trainings`` `[N]`.
+        first: `[N]`, one training each, so not chosen.
+        center: what is usual; what is not known of it makes errors larger where little else is known.
+        noise: standard deviation of one training.
+    """
+    prior = _prior(_spread(first - center.accuracy, measured - center.accuracy), noise)
+    total = prior + noise**2 / trainings
+    weight = np.divide(prior, total, out=np.ones_like(total), where=total > 0)
+    error = np.hypot(noise * np.sqrt(weight / trainings), (1 - weight) * center.error)
+    return center.accuracy + weight * (measured - center.accuracy), error
+
+
+class Usual(NamedTuple):
+    """The accuracy that is usual at each network's FLOPs, `[N]`, and its standard error `[N]`."""
+
+    accuracy: Array
+    error: Array
+
+
+def usual(first: Array, flops: Array) -> Usual:
+    """What is usual among accuracies `[N]` of single trainings: a line over the logarithm of ``flops``.
+
+    The slope is that of least squares, the level such that half of the networks lie above. Fewer than
+    ``LEAST_FOR_TREND`` networks, or of equal FLOPs, have their median.
+    """
+    x = np.log(flops) - np.log(flops).mean()
+    squares = float(x @ x)
+    if squares < 1e-12 or len(first) < LEAST_FOR_TREND:
+        x, squares = np.zeros_like(x), 1.0
+    slope = float(x @ first) / squares
+    level = float(np.median(first - slope * x))
+    variance = float(np.mean((first - slope * x - level) ** 2))
+    error = np.sqrt(variance * (np.pi / 2 / len(first) + x**2 / squares))  # of a median, and of a slope
+    return Usual(np.asarray(level + slope * x), np.asarray(error))
+
+
+def flops_of(trials: pd.DataFrame, archs: pd.Index) -> Array:
+    """The FLOPs of each of ``archs``."""
+    return trials.drop_duplicates("arch").set_index("arch")["flops"].reindex(archs).to_numpy(float)
+
+
+def _spread(excess: Array, values: Array) -> Array:
+    """The variance around 0 of the half of ``excess``, above or below, that each of ``values`` is in."""
+    below, above = (
+        float((half**2).sum()) / max(1.0, len(half) - 1)
+        for half in (excess[excess <= 0], excess[excess >= 0])
+    )
+    return np.where(values < 0, below, above)
+
+
+def _prior(spread: Array, noise: float | Array) -> Array:
+    """What of a variance of single trainings is the networks'."""
+    return np.asarray(np.maximum(spread - noise**2, LEAST_SHARE * spread))
+
+
+def chances(
+    networks: pd.DataFrame, offset: Array, slope: Array, rng: np.random.Generator, draws: int = DRAWS
+) -> tuple[Array, Array]:
+    """The chance of each network to have the highest reward, and to be on the front.
+
+    Only networks within reach of the best or of the front of the worst of ``PILOTS`` draws are drawn on.
+
+    Args:
+        networks: ``accuracy``, ``accuracy_error``, ``flops``.
+        offset, slope: `[N]`, reward = offset + slope * accuracy.
+    """
+    order = np.argsort(networks["flops"].to_numpy(float), kind="stable")
+    flops = networks["flops"].to_numpy(float)[order]
+    mean, error = (networks[name].to_numpy(float) for name in ("accuracy", "accuracy_error"))
+    starts = np.flatnonzero(np.diff(flops, prepend=-np.inf))  # where FLOPs grow
+    pilot = rng.standard_normal((PILOTS, len(mean))) * error + mean
+    tops = np.maximum.accumulate(np.maximum.reduceat(pilot[:, order], starts, axis=1), axis=1)
+    lowest = tops.min(axis=0)[_groups(starts, len(order))]  # to be beaten at these FLOPs, in the worst draw
+    most = mean + REACH * error
+    rewards = offset + slope * mean + REACH * np.abs(slope) * error
+    leading = np.flatnonzero(rewards >= (offset + slope * pilot).max(axis=1).min())
+    near = order[most[order] >= lowest]  # by FLOPs; the others never dominate one of these
+    starts = np.flatnonzero(np.diff(networks["flops"].to_numpy(float)[near], prepend=-np.inf))
+    groups = _groups(starts, len(near))
+    best, on_front = np.zeros(len(mean)), np.zeros(len(mean))
+    count = min(draws, max(FEWEST, MOST // len(leading)))
+    for size in _sizes(count, len(leading)):
+        drawn = rng.standard_normal((size, len(leading))) * error[leading] + mean[leading]
+        np.add.at(best, leading[(offset[leading] + slope[leading] * drawn).argmax(axis=1)], 1)
+    for size in _sizes(draws, len(near)):
+        drawn = rng.standard_normal((size, len(near))) * error[near] + mean[near]
+        tops = np.maximum.reduceat(drawn, starts, axis=1)  # [draw, group of equal FLOPs]
+        cheaper = np.maximum.accumulate(tops, axis=1)
+        tops[:, 1:][tops[:, 1:] <= cheaper[:, :-1]] = np.inf  # no more accurate than a cheaper one
+        on_front[near] += (drawn >= tops[:, groups]).sum(axis=0)
+    return best / count, on_front / draws
+
+
+def _sizes(draws: int, width: int) -> list[int]:
+    """``draws`` in parts of at most ``CHUNK`` numbers."""
+    size = max(1, CHUNK // width)
+    return [min(size, draws - done) for done in range(0, draws, size)]
+
+
+def _groups(starts: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    """The number of the group that each of ``length`` elements is in."""
+    marks = np.zeros(length, np.intp)
+    marks[starts] = 1
+    return np.cumsum(marks) - 1
+
+
+def _linear(networks: pd.DataFrame, rewards: Rewards | None) -> tuple[Array, Array]:
+    """Offset and slope `[N]` of rewards over accuracies."""
+    accuracy, flops = networks["accuracy"].to_numpy(float), networks["flops"].to_numpy(float)
+    if rewards is not None:
+        offset = rewards(np.zeros_like(accuracy), flops)
+        return offset, rewards(np.ones_like(accuracy), flops) - offset
+    reward = networks["reward"].to_numpy(float)
+    return np.zeros_like(reward), np.divide(reward, accuracy, out=np.zeros_like(reward), where=accuracy > 0)

@@ -1,0 +1,204 @@
+"""Estimates from noisy trainings, and the chances to be the best."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports import estimated_networks, network_means, seed_noise
+from reports.uncertainty import Usual, chances, measured_noise, posterior, usual
+
+
+def search(rng, networks=24, noise=0.025, spread=0.05, k=3, s=2, flops=None):
+    """True accuracies, trials and confirmations of the ``k`` networks that did best."""
+    truth = rng.normal(0.8, spread, networks)
+    first = truth + rng.normal(0, noise, networks)
+    flops = rng.uniform(1e8, 8e8, networks) if flops is None else flops
+    trials = pd.DataFrame(
+        {
+            "trial": np.arange(networks), "arch": [f"net{i}" for i in range(networks)], "status": "done",
+            "repeat_of": pd.NA, "accuracy": first, "reward": first, "epochs": 4, "flops": flops,
+        }
+    )  # fmt: skip
+    top = np.argsort(-first)[:k]
+    again = (truth[top, None] + rng.normal(0, noise, (k, s))).reshape(-1)
+    return truth, trials, pd.DataFrame({"trial": np.repeat(top, s), "accuracy": again})
+
+
+@pytest.mark.parametrize(("k", "s"), [(3, 2), (6, 1), (2, 3)])
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.2])
+def test_choosing_the_luckiest_does_not_bias_the_noise(k, s, spread):
+    rng = np.random.default_rng(0)
+    found = [measured_noise(*search(rng, spread=spread, k=k, s=s)[1:]).deviation for _ in range(200)]
+    assert np.median(found) == pytest.approx(0.025, rel=0.15)
+
+
+def test_the_noise_does_not_rest_on_the_few_fresh_seeds_alone():
+    rng = np.random.default_rng(0)
+    searches = [search(rng)[1:] for _ in range(200)]
+    found = [measured_noise(*one).deviation for one in searches]
+    alone = [np.sqrt(again.groupby("trial")["accuracy"].var().mean()) for _, again in searches]
+    assert np.std(found) < 0.75 * np.std(alone)
+
+
+def test_an_estimate_is_right_on_average_although_the_networks_were_chosen():
+    rng = np.random.default_rng(0)
+    gaps, lucky, errors = [], [], []
+    for _ in range(300):
+        truth, trials, again = search(rng, spread=0.03)
+        networks = estimated_networks(trials, again, rng)
+        best = networks.loc[networks["reward"].idxmax()]
+        gaps.append(best["accuracy"] - truth[best["trial"]])
+        errors.append(best["accuracy_error"])
+        lucky.append(trials["accuracy"].max() - truth[trials["accuracy"].idxmax()])
+    assert np.mean(lucky) > 0.03
+    assert abs(np.mean(gaps)) < 0.004
+    assert 0.65 < np.mean(errors) / np.std(gaps) < 1.1  # the noise itself is not known exactly
+
+
+def test_the_posterior_finds_a_better_network_than_the_highest_reward():
+    rng = np.random.default_rng(0)
+    regrets = []
+    for _ in range(300):
+        truth, trials, again = search(rng, spread=0.02)
+        best = estimated_networks(trials, again, rng)["reward"].idxmax()
+        regrets.append([truth.max() - truth[best], truth.max() - truth[trials["accuracy"].idxmax()]])
+    posterior_regret, plain_regret = np.mean(regrets, axis=0)
+    assert posterior_regret < 0.75 * plain_regret
+
+
+def test_the_posterior_is_that_of_a_gaussian_prior():
+    first = np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
+    measured, trainings, noise = np.array([2.0, 2.0, -1.0]), np.array([1, 3, 1]), 1.5
+    prior = 10 / 2 - 1.5**2  # the halves: 0, 1 and 9, over two
+    mean, error = posterior(
+        np.pad(measured, (0, 2)),
+        np.pad(trainings, (0, 2), constant_values=1),
+        first,
+        Usual(np.zeros(5), np.full(5, 0.3)),
+        noise,
+    )
+    precision = 1 / prior + trainings / noise**2
+    assert mean[:3] == pytest.approx(measured * trainings / noise**2 / precision)
+    pull = 1 - trainings / noise**2 / precision  # towards the usual, of which 0.3 is not known
+    assert error[:3] == pytest.approx(np.sqrt(1 / precision + (0.3 * pull) ** 2))
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.floats(0, 0.5))
+def test_an_estimate_lies_between_the_usual_and_the_measured(values, noise):
+    first = np.array(values)
+    center = usual(first, np.full(len(first), 4e8))
+    mean, error = posterior(first, np.ones(len(first), int), first, center, noise)
+    assert (np.minimum(center.accuracy, first) - 1e-12 <= mean).all()
+    assert (mean <= np.maximum(center.accuracy, first) + 1e-12).all()
+    assert (error <= np.hypot(noise, center.error) + 1e-12).all()
+
+
+def test_cheap_networks_are_drawn_to_what_is_usual_for_cheap_ones():
+    rng = np.random.default_rng(0)
+    flops = np.geomspace(1e8, 1e9, 200)
+    first = 0.2 * np.log10(flops) - 1 + rng.normal(0, 0.01, 200)
+    assert usual(first, flops).accuracy == pytest.approx(0.2 * np.log10(flops) - 1, abs=0.005)
+    assert usual(first[:5], flops[:5]).accuracy == pytest.approx(np.median(first[:5]))
+
+
+def brute_force_chances(networks, slope, rng, draws):
+    """One draw at a time, by the definitions."""
+    best, front = np.zeros(len(networks)), np.zeros(len(networks))
+    flops = networks["flops"].to_numpy()
+    for _ in range(draws):
+        drawn = rng.normal(networks["accuracy"], networks["accuracy_error"])
+        best[(slope * drawn).argmax()] += 1
+        for i in range(len(networks)):
+            better = (flops <= flops[i]) & (drawn >= drawn[i]) & ((flops < flops[i]) | (drawn > drawn[i]))
+            front[i] += not better.any()
+    return best / draws, front / draws
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_chances_agree_with_a_draw_at_a_time(seed):
+    rng = np.random.default_rng(seed)
+    networks = pd.DataFrame(
+        {
+            "accuracy": rng.uniform(0.4, 0.6, 12),
+            "accuracy_error": rng.uniform(0, 0.05, 12),
+            "flops": rng.integers(1, 7, 12),
+        }
+    )
+    slope = networks["flops"].to_numpy() ** -0.07
+    p_best, p_front = chances(networks, np.zeros(12), slope, rng, draws=4000)
+    expected_best, expected_front = brute_force_chances(networks, slope, rng, 1500)
+    assert p_best == pytest.approx(expected_best, abs=0.07)
+    assert p_front == pytest.approx(expected_front, abs=0.07)
+    assert p_best.sum() == pytest.approx(1)
+
+
+def test_without_noise_the_chances_are_certain():
+    networks = pd.DataFrame({"accuracy": [0.5, 0.6, 0.6, 0.55], "accuracy_error": 0.0, "flops": [1, 2, 2, 3]})
+    p_best, p_front = chances(networks, np.zeros(4), np.ones(4), np.random.default_rng(0))
+    assert p_best.tolist() == [0, 1, 0, 0]
+    assert p_front.tolist() == [1, 1, 1, 0]
+
+
+def test_networks_out_of_reach_are_not_drawn():
+    rng = np.random.default_rng(0)
+    networks = pd.DataFrame(
+        {
+            "accuracy": np.r_[rng.uniform(0, 0.5, 100_000), 0.9],
+            "accuracy_error": 0.01,
+            "flops": np.r_[rng.uniform(2, 3, 100_000), 1],
+        }
+    )
+    p_best, p_front = chances(networks, np.zeros(100_001), np.ones(100_001), rng)
+    assert p_best[-1] == p_front[-1] == 1
+    assert p_best[:-1].sum() == p_front[:-1].sum() == 0
+
+
+def test_the_same_generator_gives_the_same_chances():
+    _, trials, again = search(np.random.default_rng(0))
+    a, b = (estimated_networks(trials, again, np.random.default_rng(1)) for _ in range(2))
+    pd.testing.assert_frame_equal(a, b)
+
+
+def test_a_run_without_a_second_training_keeps_its_accuracies():
+    _, trials, again = search(np.random.default_rng(0))
+    plain = estimated_networks(trials, again.iloc[:0], np.random.default_rng(0))
+    pd.testing.assert_frame_equal(plain, network_means(trials))
+    failed = estimated_networks(trials, again.assign(accuracy=np.nan), np.random.default_rng(0))
+    pd.testing.assert_frame_equal(failed, network_means(trials))
+
+
+def test_networks_trained_in_several_trials_keep_their_means_and_get_chances():
+    trials = pd.DataFrame(
+        {
+            "trial": range(4), "arch": ["a", "b", "a", "b"], "status": "done", "repeat_of": pd.NA,
+            "epochs": 4, "accuracy": [0.5, 0.9, 0.52, 0.88], "reward": [0.5, 0.9, 0.52, 0.88],
+            "flops": [1, 2, 1, 2],
+        }
+    )  # fmt: skip
+    networks = estimated_networks(
+        trials, pd.DataFrame({"trial": [], "accuracy": []}), np.random.default_rng(0)
+    )
+    assert list(networks["accuracy"]) == pytest.approx([0.51, 0.89])
+    assert list(networks["p_best"]) == [0, 1]
+    assert list(networks["p_front"]) == [1, 1]
+
+
+def test_rewards_follow_the_objective():
+    _, trials, again = search(np.random.default_rng(0))
+    networks = estimated_networks(
+        trials, again, np.random.default_rng(0), lambda accuracy, flops: accuracy - flops / 1e10
+    )
+    assert list(networks["reward"]) == pytest.approx(list(networks["accuracy"] - networks["flops"] / 1e10))
+    assert list(networks["reward_error"]) == pytest.approx(list(networks["accuracy_error"]))
+
+
+def test_equal_networks_cannot_be_told_apart_and_different_ones_can():
+    rng = np.random.default_rng(0)
+    equal = [seed_noise(*search(rng, spread=0.002)[1:]) for _ in range(50)]
+    assert np.mean([noise.ties > 5 for noise in equal]) > 0.9
+    different = [seed_noise(*search(rng, spread=0.3, noise=0.001)[1:]) for _ in range(50)]
+    assert np.mean([noise.ties == 1 for noise in different]) > 0.8
+    assert "(3 networks trained again, on 6 fresh seeds in all)" in str(equal[0])
