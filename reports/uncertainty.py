@@ -36,10 +36,10 @@ MISFIT = 0.5
 fall back is foretold to within this share of itself."""
 LEAST_FOR_TREND = 10
 """Networks from which a trend over FLOPs is read."""
-FEWEST, MOST = 400, 20_000_000
+FEWEST, MOST = 400, 4_000_000
 """Where very many networks may be the best, so few draws and so many numbers are enough: each has next to
 no chance, and 400 draws are good to 0.025."""
-CHUNK = 4_000_000
+CHUNK = 500_000
 """Numbers drawn at a time."""
 
 
@@ -268,6 +268,7 @@ def chances(
     for size in _sizes(count, len(leading)):
         drawn = rng.standard_normal((size, len(leading))) * error[leading] + mean[leading]
         np.add.at(best, leading[(offset[leading] + slope[leading] * drawn).argmax(axis=1)], 1)
+    draws = min(draws, max(FEWEST, MOST // len(near)))
     for size in _sizes(draws, len(near)):
         drawn = rng.standard_normal((size, len(near))) * error[near] + mean[near]
         tops = np.maximum.reduceat(drawn, starts, axis=1)  # [draw, group of equal FLOPs]
