@@ -34,6 +34,8 @@ LEAST_SHARE = 0.1
 MISFIT = 0.5
 """The networks that were chosen lie in the tail of the spread, which need not be Gaussian: how far they
 fall back is foretold to within this share of itself."""
+LEAST_TRAININGS = 3
+"""Fresh trainings; from fewer, the noise is known too badly to speak of chances."""
 LEAST_FOR_TREND = 10
 """Networks from which a trend over FLOPs is read."""
 FEWEST, MOST = 400, 4_000_000
@@ -144,8 +146,8 @@ def estimated_networks(
     Returns:
         the columns of ``network_means``. Where there are confirmations, ``accuracy`` and ``reward`` are
         the posterior means, ``accuracy_error`` and ``reward_error`` their standard errors, ``trainings``
-        counts all, and ``measured`` is the plain mean of their accuracies. Where the noise was measured,
-        ``p_best`` and ``p_front`` are added, the chances to have the highest reward of all and to be on
+        counts all, and ``measured`` is the plain mean of their accuracies. Where the noise was measured, on
+        ``LEAST_TRAININGS``, ``p_best`` and ``p_front`` are added, the chances to have the highest reward of all and to be on
         the front of accuracy against FLOPs. Noise and spread are taken as known, so the errors of 24
         networks, 3 of them confirmed on 2 seeds, are about a quarter too small
         (``tests/test_uncertainty.py``).
@@ -171,6 +173,8 @@ def estimated_networks(
             reward_error=np.abs(slope) * error,
             measured=measured,
         )
+    if noise.trainings < LEAST_TRAININGS:
+        return means
     p_best, p_front = chances(means, offset, slope, rng)
     return means.assign(p_best=p_best, p_front=p_front)
 

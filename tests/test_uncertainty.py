@@ -173,17 +173,18 @@ def test_a_run_without_a_second_training_keeps_its_accuracies():
 def test_networks_trained_in_several_trials_keep_their_means_and_get_chances():
     trials = pd.DataFrame(
         {
-            "trial": range(4), "arch": ["a", "b", "a", "b"], "status": "done", "repeat_of": pd.NA,
-            "epochs": 4, "accuracy": [0.5, 0.9, 0.52, 0.88], "reward": [0.5, 0.9, 0.52, 0.88],
-            "flops": [1, 2, 1, 2],
+            "trial": range(6), "arch": ["a", "b"] * 3, "status": "done", "repeat_of": pd.NA,
+            "epochs": 4, "accuracy": [0.5, 0.9, 0.52, 0.88, 0.51, 0.89],
+            "reward": [0.5, 0.9, 0.52, 0.88, 0.51, 0.89], "flops": [1, 2] * 3,
         }
     )  # fmt: skip
-    networks = estimated_networks(
-        trials, pd.DataFrame({"trial": [], "accuracy": []}), np.random.default_rng(0)
-    )
+    nothing = pd.DataFrame({"trial": [], "accuracy": []})
+    networks = estimated_networks(trials, nothing, np.random.default_rng(0))
     assert list(networks["accuracy"]) == pytest.approx([0.51, 0.89])
     assert list(networks["p_best"]) == [0, 1]
     assert list(networks["p_front"]) == [1, 1]
+    few = estimated_networks(trials.head(4), nothing, np.random.default_rng(0))
+    assert "p_best" not in few  # two fresh trainings are too few to speak of chances
 
 
 def test_rewards_follow_the_objective():
