@@ -146,10 +146,10 @@ def estimated_networks(
     Returns:
         the columns of ``network_means``. Where there are confirmations, ``accuracy`` and ``reward`` are
         the posterior means, ``accuracy_error`` and ``reward_error`` their standard errors, ``trainings``
-        counts all, and ``measured`` is the plain mean of their accuracies. Where the noise was measured, on
-        ``LEAST_TRAININGS``, ``p_best`` and ``p_front`` are added, the chances to have the highest reward of all and to be on
-        the front of accuracy against FLOPs. Noise and spread are taken as known, so the errors of 24
-        networks, 3 of them confirmed on 2 seeds, are about a quarter too small
+        counts all, and ``measured`` is the plain mean of their accuracies. Where the noise was measured on
+        ``LEAST_TRAININGS``, ``p_best`` and ``p_front`` are added, the chances to have the highest reward
+        of all and to be on the front of accuracy against FLOPs. Noise and spread are taken as known, so
+        the errors of 24 networks, 3 of them confirmed on 2 seeds, are about a quarter too small
         (``tests/test_uncertainty.py``).
     """
     means = network_means(trials)
