@@ -274,7 +274,7 @@ def finish(directory: Path) -> Run:
         networks = run.networks()
         best = networks[networks["arch"] == chosen["arch"]].to_dict("records")[0]
     keys = ("arch", "flops", "params", "activations", "trial", "accuracy", "reward")
-    known = [key for key in ("accuracy_error", "p_best", "p_front") if "measured" in best]
+    known = [key for key in ("accuracy_error", "p_best", "p_front") if "measured" in best and key in best]
     described: dict[str, Any] = {key: best[key] for key in (*keys, *known)}
     described["resolution"] = ArchSpec.parse(best["arch"]).resolution
     described["space"] = settings.space

@@ -60,6 +60,17 @@ def test_networks_are_trained_in_this_process_too(nas, tmp_path):
     assert run.trials()["flops"].min() > 100e6  # of the network at 224 px, not of the proxy
 
 
+def test_one_fresh_training_is_kept_and_says_nothing_of_chances(nas, tmp_path):
+    short = few_images(tmp_path / "few.npz")
+    confirm = ["--confirm", 1, "--confirm-seeds", 1]
+    search = ["search", "--space", "mnas", *short, "--address", "inline", "--trials", 3]
+    code, out, err = nas(*search, *confirm, "--run", "r")
+    assert (code, err) == (0, "")
+    assert "P(best)" not in out
+    assert set(json.loads((tmp_path / "r" / "best.json").read_text())) >= {"arch", "accuracy_error"}
+    assert nas("report", "r", "--json")[0] == 0
+
+
 def test_a_training_that_diverges_is_a_failed_row(nas, tmp_path):
     short = few_images(tmp_path / "few.npz")
     hot = ["--proxy", "learning_rate=1e30", "--trials", 9, "--address", "inline", "--run", "r"]
