@@ -26,6 +26,9 @@ from nas.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nas.config import Resources, Settings
     from nas.proxy import Proxy
     from nas.scaling import Scaling
     from scaling_search import Coefficients
@@ -120,9 +123,7 @@ def scale(
     import scaling_search
     from controllers import parse_settings
     from nas import launch
-    from nas.config import Resources, Settings
-    from nas.objective import Objective
-    from nas.proxy import Proxy
+    from nas.config import Resources
     from nas.scaling import Scaling, fairness
     from nas.screen import Screen
     from nas.screen_scaling import print_explanation, print_family
@@ -169,31 +170,22 @@ def scale(
                 launch.start_family(directory, family, settled, {"scaling": dataclasses.asdict(scaling)})
                 print_family(screen.console, directory)
             else:
-                candidates = checked(lambda: scaling.candidates)
-                checked(lambda: [scaling.family(candidate.triples[0]) for candidate in candidates], "--phis")
-                given = pairs("--proxy", proxy)
-                settings = checked(
-                    lambda: Settings(
-                        space="scaling",
-                        trials=len(candidates) * scaling.seeds,
-                        data=origin.data if data is None else absolute(data),
-                        evaluator=absolute(evaluator),
-                        controller="grid",
-                        objective=Objective(scaling.target_flops, origin.exponent, origin.reward),
-                        proxy=checked(
-                            lambda: parse_settings(Proxy, {**dataclasses.asdict(origin.proxy), **given}),
-                            "--proxy",
-                        ),
-                        seed=origin.seed if seed is None else seed,
-                        resources=Resources(
+                settings = settings_of(
+                    scaling,
+                    origin,
+                    data=origin.data if data is None else absolute(data),
+                    evaluator=absolute(evaluator),
+                    proxy=pairs("--proxy", proxy),
+                    seed=origin.seed if seed is None else seed,
+                    scheduler=scheduler,
+                    resources=checked(
+                        lambda: Resources(
                             address or ("local" if trains else "inline"),
                             workers,
                             cpus_per_trial,
                             gpus_per_trial,
-                        ),
-                        scheduler=scheduler,
-                        scaling=scaling,
-                    )
+                        )
+                    ),
                 )
                 screen.notes = [f"Base on {settings.data}: {origin.note}", describe(scaling)]
                 if trains and (warning := fairness(scaling, settings.proxy)):
@@ -243,6 +235,50 @@ def find_origin(text: str) -> Origin:
         settings.seed,
         settings.objective.exponent,
         settings.objective.kind,
+    )
+
+
+def settings_of(
+    scaling: Scaling,
+    origin: Origin,
+    *,
+    data: str,
+    evaluator: str,
+    proxy: Mapping[str, str],
+    seed: int,
+    scheduler: str,
+    resources: Resources,
+) -> Settings:
+    """The settings of a run that trains the candidates of ``scaling``.
+
+    Args:
+        proxy: fields in place of those of ``origin``.
+
+    Raises:
+        InputError: if there is nothing to compare, a family could not be made, or a value is out of range.
+    """
+    from controllers import parse_settings
+    from nas.config import Settings
+    from nas.objective import Objective
+    from nas.proxy import Proxy
+
+    candidates = checked(lambda: scaling.candidates)
+    checked(lambda: [scaling.family(candidate.triples[0]) for candidate in candidates], "--phis")
+    fields = {**dataclasses.asdict(origin.proxy), **proxy}
+    return checked(
+        lambda: Settings(
+            space="scaling",
+            trials=len(candidates) * scaling.seeds,
+            data=data,
+            evaluator=evaluator,
+            controller="grid",
+            objective=Objective(scaling.target_flops, origin.exponent, origin.reward),
+            proxy=checked(lambda: parse_settings(Proxy, fields), "--proxy"),
+            seed=seed,
+            resources=resources,
+            scheduler=scheduler,
+            scaling=scaling,
+        )
     )
 
 
