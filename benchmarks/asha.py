@@ -42,9 +42,9 @@ def main() -> None:
     for name in parser.parse_args().runs:
         run = open_run(name)
         settings = read_settings(run.directory)
-        left = stopped(run, settings.proxy.epochs)
+        left = stopped(run, settings.recipe.epochs)
         share = left["epochs"].sum() / run.trials()["epochs"].sum()
-        full, fewer = (compare(trials, settings.scaling, settings.proxy) for trials in (run.trials(), left))
+        full, fewer = (compare(trials, settings.scaling, settings.recipe) for trials in (run.trials(), left))
         chosen, other = (frame[frame["chosen"]].iloc[0] for frame in (full, fewer))
         rank = full.index[full["arch"] == other["arch"]][0] + 1
         triples = (f"({row['alpha']:g}, {row['beta']:g}, {row['gamma']:g})" for row in (chosen, other))

@@ -2,7 +2,7 @@
 
     taskset -c 1 python benchmarks/proxy.py --data digits --networks 16 --seeds 2 [--width 0.5 ...]
 
-Every field of ``nas.proxy.Proxy`` is an option. Prints each network's accuracies, Kendall's tau
+Every field of ``nas.recipe.Recipe`` is an option. Prints each network's accuracies, Kendall's tau
 between seeds (mean over seed pairs, and a 95 % bootstrap interval over networks), the standard
 deviation between seeds against that between architectures, and the CPU seconds of a trial, which
 runs in one thread. Two processes on one machine's two cores take longer each.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from nas.data import load_data
-from nas.proxy import Proxy
+from nas.recipe import Recipe
 from nas.training import train
 from search_spaces import SPACES, cost
 
@@ -59,15 +59,15 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=16)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--sample-seed", type=int, default=0, help="draws the networks")
-    for field in dataclasses.fields(Proxy):
+    for field in dataclasses.fields(Recipe):
         parser.add_argument(
             f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default
         )
     options = vars(parser.parse_args())
     torch.set_num_threads(1)
-    proxy = Proxy(**{field.name: options[field.name] for field in dataclasses.fields(Proxy)})
+    proxy = Recipe(**{field.name: options[field.name] for field in dataclasses.fields(Recipe)})
     data, space = load_data(options["data"]), SPACES[options["space"]]
-    print(f"{proxy}\n{len(data.train_y)} training and {len(data.valid_y)} validation images of {data.name}")
+    print(f"{proxy}\n{len(data.train.labels)} training and {len(data.valid.labels)} validation images")
     rng = np.random.default_rng(options["sample_seed"])
     archs = [space.decode(space.sample(rng)) for _ in range(options["networks"])]
     accuracies = np.zeros((len(archs), options["seeds"]))

@@ -25,7 +25,7 @@ import pandas as pd
 from nas.config import Settings, write_config
 from nas.journal import Journal
 from nas.objective import Objective
-from nas.proxy import Proxy
+from nas.recipe import Recipe
 from reports import hypervolume, pareto_front
 from search_spaces import SPACES, cost
 
@@ -44,7 +44,7 @@ def write_run(directory: Path, trials: int) -> None:
         evaluator="train",
         controller="rnn",
         objective=objective,
-        proxy=Proxy(),
+        recipe=Recipe(),
         confirmations=3,
         confirm_seeds=2,
         controller_settings={"update_every": 20},

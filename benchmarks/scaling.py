@@ -13,7 +13,7 @@ import argparse
 import dataclasses
 
 from nas.options import find_arch
-from nas.proxy import Proxy
+from nas.recipe import Recipe
 from nas.scaling import Scaling, unevenness
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     print(f"{len(scaling.classes)} networks, {len(scaling.candidates)} within 12 % of twice the base's FLOPs")
     print("proxy px" + "".join(f"  divisor {divisor}" for divisor in divisors))
     for resolution in (32, 40, 48, 56, 64, 80, 96, 112, 128, 224):
-        proxy = Proxy(resolution=resolution, width=options.width)
+        proxy = Recipe(resolution=resolution, width=options.width)
         row = (unevenness(scaling, dataclasses.replace(proxy, divisor=divisor)) for divisor in divisors)
         print(f"{resolution:8}" + "".join(f"{value:11.2f}" for value in row))
 

@@ -122,6 +122,11 @@ def parse_settings(kind: type[T], values: Mapping[str, Value]) -> T:
 
 
 def _parse(name: str, kind: type, value: Value) -> Any:
+    if kind is bool:
+        parsed = {"true": True, "false": False}.get(str(value).lower())
+        if parsed is None:
+            raise ValueError(f"{name} must be true or false, got {value!r}")
+        return parsed
     try:
         parsed = kind(value)
     except (TypeError, ValueError, OverflowError):

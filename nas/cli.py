@@ -24,6 +24,7 @@ from nas.options import (
     checked,
     find_arch,
     find_family,
+    find_recipe,
     interruptible,
     pairs,
     parse_count,
@@ -71,11 +72,14 @@ def search(
         str,
         typer.Option(help="Accuracies: train, table:FILE (look up) or predictor:FILE (fit a regression)."),
     ] = "train",
+    recipe: Annotated[
+        str, typer.Option(help="How each network is trained: proxy (short) or efficientnet (to the end).")
+    ] = "proxy",
     proxy: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="Of the short training, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.",
+            help="A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.",
         ),
     ] = None,
     confirm: Annotated[
@@ -105,11 +109,9 @@ def search(
 
     Example: nas search --space mnas
     """
-    from controllers import parse_settings
     from nas import launch
     from nas.config import Resources, Settings
     from nas.objective import Objective
-    from nas.proxy import Proxy
     from nas.screen import Screen
 
     trains = evaluator == "train"
@@ -122,7 +124,7 @@ def search(
             evaluator=absolute(evaluator),
             controller=controller,
             objective=Objective(parse_count(target_flops), exponent, reward),
-            proxy=checked(lambda: parse_settings(Proxy, pairs("--proxy", proxy)), "--proxy"),
+            recipe=find_recipe(recipe, pairs("--proxy", proxy), "--proxy"),
             seed=seed,
             confirmations=confirm if trains or confirm < 0 else 0,
             confirm_seeds=confirm_seeds,

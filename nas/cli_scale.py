@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nas.config import Resources, Settings
-    from nas.proxy import Proxy
+    from nas.recipe import Recipe
     from nas.scaling import Scaling
     from scaling_search import Coefficients
     from search_spaces import ArchSpec
@@ -188,7 +188,7 @@ def scale(
                     ),
                 )
                 screen.notes = [f"Base on {settings.data}: {origin.note}", describe(scaling)]
-                if trains and (warning := fairness(scaling, settings.proxy)):
+                if trains and (warning := fairness(scaling, settings.recipe)):
                     screen.notes.append(warning)
                 screen.finished(launch.start(settings, directory, screen))
         if explain:
@@ -203,7 +203,7 @@ class Origin(NamedTuple):
     arch: ArchSpec
     note: str
     data: str
-    proxy: Proxy
+    recipe: Recipe
     seed: int
     exponent: float | None
     reward: str
@@ -231,7 +231,7 @@ def find_origin(text: str) -> Origin:
         f"the best network of {directory}{so_far}, by its recipe: {arch}",
         settings.data,
         # Networks that are scaled by little must differ under the proxy too.
-        dataclasses.replace(settings.proxy, divisor=min(settings.proxy.divisor, PROXY.divisor)),
+        dataclasses.replace(settings.recipe, divisor=min(settings.recipe.divisor, PROXY.divisor)),
         settings.seed,
         settings.objective.exponent,
         settings.objective.kind,
@@ -260,11 +260,11 @@ def settings_of(
     from controllers import parse_settings
     from nas.config import Settings
     from nas.objective import Objective
-    from nas.proxy import Proxy
+    from nas.recipe import Recipe
 
     candidates = checked(lambda: scaling.candidates)
     checked(lambda: [scaling.family(candidate.triples[0]) for candidate in candidates], "--phis")
-    fields = {**dataclasses.asdict(origin.proxy), **proxy}
+    fields = {**dataclasses.asdict(origin.recipe), **proxy}
     return checked(
         lambda: Settings(
             space="scaling",
@@ -273,7 +273,7 @@ def settings_of(
             evaluator=evaluator,
             controller="grid",
             objective=Objective(scaling.target_flops, origin.exponent, origin.reward),
-            proxy=checked(lambda: parse_settings(Proxy, fields), "--proxy"),
+            recipe=checked(lambda: parse_settings(Recipe, fields), "--proxy"),
             seed=seed,
             resources=resources,
             scheduler=scheduler,

@@ -16,7 +16,7 @@ from typing import Any
 
 from nas.errors import InputError
 from nas.objective import Objective
-from nas.proxy import Proxy
+from nas.recipe import Recipe
 from nas.scaling import Scaling
 
 ADDRESSES = ("local", "auto", "inline")
@@ -64,7 +64,8 @@ class Settings:
     Args:
         confirmations: networks to train again at the end, each on ``confirm_seeds`` fresh seeds.
         scheduler: ``fifo`` trains every trial to its end, ``asha`` stops those that are behind.
-        scaling: of a scaling run; its candidates are then the space, each tried in turn.
+        networks: architectures, as text, that are then the space, each tried in turn.
+        scaling: of a scaling run; its candidates are then the space, likewise.
 
     Raises:
         ValueError: with the rule and the value, if a field is out of range.
@@ -76,13 +77,14 @@ class Settings:
     evaluator: str
     controller: str
     objective: Objective
-    proxy: Proxy
+    recipe: Recipe
     seed: int = 0
     confirmations: int = 0
     confirm_seeds: int = 1
     controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
     resources: Resources = Resources()
     scheduler: str = "fifo"
+    networks: tuple[str, ...] = ()
     scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
@@ -95,6 +97,11 @@ class Settings:
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs --address local or auto, got inline")
 
+    @property
+    def listed(self) -> bool:
+        """Whether given networks are trained, and nothing is searched."""
+        return bool(self.networks) or self.scaling is not None
+
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return dataclasses.asdict(self)
@@ -106,13 +113,15 @@ class Settings:
         Raises:
             KeyError, TypeError, ValueError: if a field is missing, unknown or out of range.
         """
-        added = ("scheduler", "scaling", "confirm_seeds")  # fields that the first version's runs lack
+        added = ("scheduler", "scaling", "confirm_seeds", "networks")  # fields that older runs lack
+        data = {"recipe": data.get("proxy"), **data}  # its name in them
         values = {
             f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data or f.name not in added
         }
         values["objective"] = Objective(**values["objective"])
-        values["proxy"] = Proxy(**values["proxy"])
+        values["recipe"] = Recipe(**values["recipe"])
         values["resources"] = Resources(**values["resources"])
+        values["networks"] = tuple(values.get("networks", ()))
         if values.get("scaling"):
             values["scaling"] = Scaling.from_json(values["scaling"])
         return cls(**values)

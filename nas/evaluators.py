@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nas.data import Dataset
-    from nas.proxy import Proxy
+    from nas.recipe import Recipe
 
 ACCURACY_COLUMNS = ("accuracy", "mean_acc", "val_top1", "top1", "val_acc", "acc")
 
@@ -37,11 +37,11 @@ class Training:
     Args:
         device: ``cpu`` or ``cuda``.
         threads: of torch, in the process that trains; sums depend on it, so it is part of the task.
-        reference: see ``Proxy.shrink``.
+        reference: see ``Recipe.shrink``.
     """
 
     data: Dataset
-    proxy: Proxy
+    recipe: Recipe
     device: str = "cpu"
     threads: int = 1
     reference: int | None = None
@@ -53,7 +53,7 @@ class Training:
         from nas.training import train
 
         torch.set_num_threads(self.threads)
-        yield from train(trial.arch, self.data, self.proxy, trial.seed, self.device, self.reference)
+        yield from train(trial.arch, self.data, self.recipe, trial.seed, self.device, self.reference)
         if self.device != "cpu":
             torch.cuda.empty_cache()  # other trials may share this GPU
 

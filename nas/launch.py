@@ -23,7 +23,7 @@ from nas.run import Run
 from nas.scaling import compare
 from nas.search import Search
 from scaling_search import Coefficients, Model
-from search_spaces import SPACES, ArchSpec, SearchSpace, cost
+from search_spaces import SPACES, ArchSpec, SearchSpace, cost, listed
 
 if TYPE_CHECKING:
     from nas.screen import Screen
@@ -122,9 +122,11 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
 
 
 def find_space(settings: Settings) -> SearchSpace:
-    """The space to search: a known one, or a scaling run's candidates; InputError if there is none."""
+    """The space to search: a known one, or a list of networks; InputError if there is none."""
     if settings.scaling:
         return settings.scaling.space()
+    if settings.networks:
+        return listed(settings.space, settings.networks)
     name = settings.space
     if name not in SPACES:
         raise InputError(f"--space: {unknown('space', name, SPACES)}")
@@ -133,7 +135,7 @@ def find_space(settings: Settings) -> SearchSpace:
 
 def resolve_controller(settings: Settings) -> Settings:
     """``settings`` with every setting of the controller; InputError if one, or the controller, is unknown."""
-    if settings.scaling:
+    if settings.listed:
         return settings
     name = settings.controller
     if name not in controllers.CONTROLLERS:
@@ -148,7 +150,7 @@ def resolve_controller(settings: Settings) -> Settings:
 
 def make_controller(settings: Settings, space: SearchSpace) -> controllers.Controller:
     """The controller of ``settings``, told what is known before any training: objective and prices."""
-    if settings.scaling:
+    if settings.listed:
         return controllers.GridSearch(space)
     return controllers.make(
         settings.controller,
@@ -171,7 +173,7 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
         seed=settings.seed,
         confirmations=settings.confirmations,
         confirm_seeds=settings.confirm_seeds,
-        train_again=settings.scaling is not None,
+        train_again=settings.listed,
         on_finish=screen.on_finish,
     )
 
@@ -195,7 +197,7 @@ def make_evaluator(settings: Settings, space: SearchSpace, screen: Screen) -> Ev
 
     try:
         reference = settings.scaling.arch.resolution if settings.scaling else None
-        return Training(load_data(settings.data, seed=settings.seed), settings.proxy, reference=reference)
+        return Training(load_data(settings.data, seed=settings.seed), settings.recipe, reference=reference)
     except ValueError as error:
         raise InputError(f"--data: {error}") from None
 
@@ -257,7 +259,7 @@ def run(
 
 def asha_epochs(settings: Settings) -> int | None:
     """The epochs of a trial that ASHA may stop before; None if it may not."""
-    return settings.proxy.epochs if settings.scheduler == "asha" and settings.evaluator == "train" else None
+    return settings.recipe.epochs if settings.scheduler == "asha" and settings.evaluator == "train" else None
 
 
 def finish(directory: Path) -> Run:
@@ -266,7 +268,7 @@ def finish(directory: Path) -> Run:
     settings = read_settings(directory)
     best = run.best_trial()
     if settings.scaling:
-        compared = compare(run.trials(), settings.scaling, settings.proxy)
+        compared = compare(run.trials(), settings.scaling, settings.recipe)
         compared.to_csv(directory / "grid.csv", index=False)
         chosen = compared[compared["chosen"]].iloc[0]
         coefficients = Coefficients(chosen["alpha"], chosen["beta"], chosen["gamma"])
@@ -290,12 +292,7 @@ def fingerprint(evaluator: EvaluatorKind) -> str:
     """SHA-256 of the images or the table behind an evaluator."""
     digest = hashlib.sha256()
     if isinstance(evaluator, Training):
-        for array in (
-            evaluator.data.train_x,
-            evaluator.data.train_y,
-            evaluator.data.valid_x,
-            evaluator.data.valid_y,
-        ):
+        for array in (*evaluator.data.train, *evaluator.data.valid):
             digest.update(array.tobytes())
     else:
         digest.update(evaluator.file.read_bytes())

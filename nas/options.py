@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -14,6 +15,7 @@ import typer
 from nas.errors import InputError
 
 if TYPE_CHECKING:
+    from nas.recipe import Recipe
     from scaling_search import Model
     from search_spaces import ArchSpec
 
@@ -115,6 +117,22 @@ def find_arch(text: str, option: str = "ARCH") -> ArchSpec:
     raise InputError(
         f"{option} is no file, no architecture's text, and an {unknown('preset', text, PRESETS)}"
     )
+
+
+def find_recipe(name: str, fields: Mapping[str, str], option: str) -> Recipe:
+    """The recipe called ``name``, the value of ``--recipe``, with ``fields``, those of ``option``.
+
+    Raises:
+        InputError: if there is no such recipe or field, or a value is out of range.
+    """
+    from controllers import parse_settings
+    from nas.errors import unknown
+    from nas.recipe import RECIPES, Recipe
+
+    if name not in RECIPES:
+        raise InputError(f"--recipe: {unknown('recipe', name, RECIPES)}")
+    values = {**dataclasses.asdict(RECIPES[name]), **fields}
+    return checked(lambda: parse_settings(Recipe, values), option)
 
 
 def absolute(source: str) -> str:

@@ -81,7 +81,7 @@ def _random_best(facts: Mapping[str, Any]) -> pd.DataFrame | None:
 def _scaling(run: Run, trials: pd.DataFrame, scaling: Scaling) -> ScalingRun | None:
     """None as long as there is nothing to compare."""
     try:
-        compared = compare(trials, scaling, read_settings(run.directory).proxy)
+        compared = compare(trials, scaling, read_settings(run.directory).recipe)
     except RunError:
         return None
     family, coefficients = None, ""

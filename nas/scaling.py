@@ -19,7 +19,7 @@ import pandas as pd
 
 import reports
 from nas.errors import RunError, unknown
-from nas.proxy import Proxy
+from nas.recipe import Recipe
 from scaling_search import (
     PHIS,
     ROUNDINGS,
@@ -34,9 +34,9 @@ from scaling_search import (
     scale_to,
     within,
 )
-from search_spaces import ArchSpec, Decision, SearchSpace, canonical, cost
+from search_spaces import ArchSpec, SearchSpace, canonical, cost, listed
 
-PROXY = Proxy(resolution=40, divisor=2, epochs=3, fraction=0.4, batch_size=64)
+PROXY = Recipe(resolution=40, divisor=2, epochs=3, fraction=0.4, batch_size=64)
 """Where the base is no run: at 40 px, sizes round less unevenly than at 32 (LOG.md), and it is short."""
 ENDS = ("low", "high")
 MEASURED = (
@@ -187,16 +187,13 @@ class Scaling:
 
     def space(self) -> SearchSpace:
         """One decision: which candidate."""
-        texts = tuple(str(candidate.arch) for candidate in self.candidates)
-        return SearchSpace(
-            "scaling", (Decision("network", texts),), lambda chosen: ArchSpec.parse(str(chosen[0]))
-        )
+        return listed("scaling", [str(candidate.arch) for candidate in self.candidates])
 
     def family(self, coefficients: Coefficients) -> dict[str, Model]:
         """The models by ``coefficients``."""
         return models(self.arch, coefficients, self.phis, rounding=self.rounding, multiple=self.multiple)
 
-    def trained_growth(self, proxy: Proxy) -> dict[str, float]:
+    def trained_growth(self, proxy: Recipe) -> dict[str, float]:
         """FLOPs of what is trained in place of each candidate, over those of the base's own proxy.
 
         The classifier is left out: a proxy's is small, and how many classes there are only the data knows.
@@ -209,7 +206,7 @@ class Scaling:
         return {str(candidate.arch): trained(candidate.arch) / base for candidate in self.candidates}
 
 
-def unevenness(scaling: Scaling, proxy: Proxy) -> float:
+def unevenness(scaling: Scaling, proxy: Recipe) -> float:
     """How much more compute the proxy gives one candidate than another, over what they cost in full.
 
     1 would be fair. Small networks round coarsely, and the last map of a small image is a pixel or four.
@@ -219,7 +216,7 @@ def unevenness(scaling: Scaling, proxy: Proxy) -> float:
     return max(shares) / min(shares)
 
 
-def fairness(scaling: Scaling, proxy: Proxy) -> str | None:
+def fairness(scaling: Scaling, proxy: Recipe) -> str | None:
     """A warning, and what would help, if ``unevenness`` is ``UNFAIR``; None if it is not."""
     if unevenness(scaling, proxy) < UNFAIR:
         return None
@@ -233,7 +230,7 @@ def fairness(scaling: Scaling, proxy: Proxy) -> str | None:
     )
 
 
-def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Proxy) -> pd.DataFrame:
+def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFrame:
     """The candidates that were trained, the best mean reward first.
 
     Args:

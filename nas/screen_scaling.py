@@ -23,7 +23,7 @@ def print_scaling(console: Console, run: Run) -> None:
     assert settings.scaling is not None
     run.best_trial()  # or there is nothing to show
     trials = run.trials()
-    compared = compare(trials, settings.scaling, settings.proxy)
+    compared = compare(trials, settings.scaling, settings.recipe)
     console.print(reports.grid_table(compared))
     counts = ", ".join(f"{number} {status}" for status, number in trials["status"].value_counts().items())
     stopped = int((trials["epochs"].between(1, trials["epochs"].max() - 1)).sum())

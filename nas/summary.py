@@ -57,7 +57,7 @@ def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None)
         "seed_noise": dataclasses.asdict(noise) if noise else None,
     }
     if settings.scaling:
-        compared = compare(trials, settings.scaling, settings.proxy)
+        compared = compare(trials, settings.scaling, settings.recipe)
         facts["grid"] = json.loads(compared.to_json(orient="records"))
     else:
         facts["baseline"] = baseline(run, random)
@@ -124,7 +124,7 @@ def _random_rewards(run: Run, random: Run) -> NDArray[np.float64]:
     settings, others = read_settings(run.directory), read_settings(random.directory)
     if others.controller != "random":
         raise InputError(f"--random must be a run of --controller random, got {others.controller}")
-    for name in ("space", "data", "evaluator", "proxy"):
+    for name in ("space", "data", "evaluator", "recipe"):
         ours, theirs = getattr(settings, name), getattr(others, name)
         if ours != theirs:
             raise InputError(f"--random must be a run of the same {name}, {ours}, got {theirs}")

@@ -1,157 +1,236 @@
-"""Proxy training: one short training of one network, deterministic, cheap, and meant to rank.
+"""One training of one network: deterministic, at the hardware's speed, and restorable at every epoch's end.
 
-Shapes: N images, B of a batch, C channels, H = W pixels.
+Shapes: N images, B of a batch, C channels, H = W pixels, K classes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
-from nas.data import Dataset, Images
-from nas.proxy import Proxy
+from nas.augment import augment
+from nas.data import Dataset
+from nas.images import Pixels, normaliser
+from nas.optimizers import WeightAverage, make_optimizer, set_rate
+from nas.recipe import Recipe
 from nas.trial import Epoch
 from search_spaces import ArchSpec
 from search_spaces.network import Layer, Network, build_network
 
-BN_MOMENTUM = 0.1  # torch's convention; EfficientNet's 0.01 would need more steps than a proxy has
 EVAL_BATCH = 512
 CURVE_IMAGES = 512  # enough for a curve (standard error 0.02), and cheap
+NORMALISED_BY = 4096  # images
 
 
 def train(
     arch: ArchSpec,
     data: Dataset,
-    proxy: Proxy,
+    recipe: Recipe,
     seed: int,
     device: str = "cpu",
     reference: int | None = None,
 ) -> Iterator[Epoch]:
-    """Train the proxy of ``arch`` from scratch, yielding after each epoch.
+    """Train ``arch`` from scratch by ``recipe``, yielding after each epoch.
 
     The last epoch's accuracy, on the whole validation part, is the trial's; earlier ones draw the
     learning curve, from the first ``CURVE_IMAGES`` validation images.
 
     Args:
-        arch: the full network; ``proxy.shrink`` resizes it.
+        arch: the full network; ``recipe.shrink`` resizes it.
         seed: of the initialisation and the batch order. Equal arguments give equal results on a CPU.
         device: as torch names it.
-        reference: see ``Proxy.shrink``.
+        reference: see ``Recipe.shrink``.
 
     Raises:
         ArithmeticError: if the loss is no longer finite.
     """
-    started = time.perf_counter()
-    small = proxy.shrink(arch, reference)
-    network = _network(small, data, seed, device)
-    count = max(2, round(proxy.fraction * len(data.train_y)))  # BN needs two images
-    images = _pixels(data.train_x[:count], small.resolution, device)
-    labels = torch.tensor(data.train_y[:count], device=device)
-    valid_images = _pixels(data.valid_x, small.resolution, device)
-    valid_labels = torch.tensor(data.valid_y, device=device)
-    normalise = _normaliser(images)
-    batches = max(1, count // proxy.batch_size)  # of nearly one size: a last one of one image would break BN
-    optimizer, schedule = _optimizer(network, proxy, proxy.epochs * batches)
-    generator = torch.Generator().manual_seed(seed)
-    for epoch in range(1, proxy.epochs + 1):
-        network.train()
-        loss_sum = torch.zeros((), device=device)
-        for batch in torch.randperm(count, generator=generator).to(device).tensor_split(batches):
-            loss = F.cross_entropy(network(normalise(images[batch])), labels[batch])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            loss_sum += loss.detach() * len(batch)
-        train_loss = loss_sum.item() / count
+    yield from Trainer(recipe.shrink(arch, reference), data, recipe, seed, device).epochs()
+
+
+class Trainer:
+    """A training in progress.
+
+    All that is random in an epoch follows from ``seed`` and the epoch's number, so one that is restored
+    from ``state_dict`` goes on exactly.
+
+    Args:
+        arch: the network to train, as it is.
+        device: as torch names it.
+        whole_curve: evaluate on all validation images after each epoch.
+
+    Attributes:
+        network: being trained.
+        average: of its weights, or None; ``judged`` is what is evaluated.
+        epoch: finished ones.
+    """
+
+    def __init__(
+        self,
+        arch: ArchSpec,
+        data: Dataset,
+        recipe: Recipe,
+        seed: int,
+        device: str = "cpu",
+        *,
+        whole_curve: bool = False,
+    ) -> None:
+        self.arch, self.data, self.recipe, self.seed, self.device = arch, data, recipe, seed, device
+        self.whole_curve = whole_curve
+        self.epoch = 0
+        self.seconds = 0.0
+        count = max(2, round(recipe.fraction * len(data.train.labels)))  # BN needs two images
+        cropped = recipe.crop == "random_resized"
+        self.train_images = Pixels(data.train, device, None if cropped else arch.resolution, count)
+        self.valid_images = Pixels(data.valid, device, arch.resolution)
+        self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
+        self.network = _network(arch, data, recipe, seed, device)
+        self.average = WeightAverage(copy.deepcopy(self.network), recipe.ema) if recipe.ema else None
+        self.optimizer = make_optimizer(self.network, recipe, device)
+        self.batch_size = min(recipe.batch_size, count)
+        self.steps_per_epoch = count // self.batch_size  # what is left over waits for another epoch's order
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is evaluated and kept."""
+        return self.average.network if self.average else self.network
+
+    def epochs(self) -> Iterator[Epoch]:
+        """The epochs that are left.
+
+        Raises:
+            ArithmeticError: if the loss is no longer finite.
+        """
+        while self.epoch < self.recipe.epochs:
+            yield self.next_epoch()
+
+    def next_epoch(self) -> Epoch:
+        """Trains one more epoch, and evaluates.
+
+        Raises:
+            ArithmeticError: if the loss is no longer finite.
+        """
+        started = time.perf_counter()
+        train_loss = self._train_epoch()
+        self.epoch += 1
         if not math.isfinite(train_loss):
-            raise ArithmeticError(f"loss is {train_loss} in epoch {epoch}")
-        shown = len(valid_labels) if epoch == proxy.epochs else CURVE_IMAGES
-        valid_loss, accuracy = _evaluate(network, normalise, valid_images[:shown], valid_labels[:shown])
+            raise ArithmeticError(f"loss is {train_loss} in epoch {self.epoch}")
+        whole = self.whole_curve or self.epoch == self.recipe.epochs
+        valid_loss, accuracy = self.evaluate(self.valid_images, None if whole else CURVE_IMAGES)
         if not math.isfinite(valid_loss):
-            raise ArithmeticError(f"validation loss is {valid_loss} in epoch {epoch}")
-        yield Epoch(epoch, train_loss, valid_loss, accuracy, time.perf_counter() - started)
+            raise ArithmeticError(f"validation loss is {valid_loss} in epoch {self.epoch}")
+        self.seconds += time.perf_counter() - started
+        return Epoch(self.epoch, train_loss, valid_loss, accuracy, self.seconds)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that ``load_state_dict`` needs to go on: tensors and numbers, by name."""
+        return {
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.network.state_dict() if self.average else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes back to where ``state_dict`` was called, with equal arguments otherwise."""
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.network.load_state_dict(state["average"])
+
+    def _train_epoch(self) -> float:
+        """The mean loss."""
+        self.network.train()
+        steps = self.steps_per_epoch
+        loss_sum = torch.zeros((), device=self.device)
+        with _seeded(self.seed, self.epoch, self.device):
+            order = torch.randperm(len(self.train_images)).to(self.device)
+            for i in range(steps):
+                step = self.epoch * steps + i
+                set_rate(self.optimizer, self.recipe.rate(step, self.recipe.epochs * steps))
+                loss_sum += self._step(order[i * self.batch_size : (i + 1) * self.batch_size])
+                if self.average:
+                    self.average.update(self.network, step + 1)
+        return loss_sum.item() / steps
+
+    def _step(self, index: Tensor) -> Tensor:
+        """One update on the images of ``index`` `[B]`; the loss."""
+        images, target = augment(
+            self.train_images.batch(index),
+            self.train_images.labels[index],
+            self.recipe,
+            self.arch.resolution,
+            self.data.num_classes,
+        )
+        with self._autocast():
+            logits = self.network(self.normalise(images))
+        loss = F.cross_entropy(logits.float(), target, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
+        if self.recipe.precision == "bfloat16":
+            return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+        return contextlib.nullcontext()
+
+    @torch.no_grad()
+    def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
+        """Mean cross-entropy and top-1 accuracy of ``judged`` on the first ``count`` images, or on all."""
+        network = self.judged
+        network.eval()
+        labels = pixels.labels[:count]
+        loss = torch.zeros((), device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        for start in range(0, len(labels), EVAL_BATCH):
+            y = labels[start : start + EVAL_BATCH]
+            with self._autocast():
+                logits = network(self.normalise(pixels.range(start, start + len(y)))).float()
+            loss += F.cross_entropy(logits, y, reduction="sum")
+            correct += (logits.argmax(1) == y).sum()
+        return loss.item() / len(labels), correct.item() / len(labels)
 
 
-def _network(arch: ArchSpec, data: Dataset, seed: int, device: str) -> Network:
-    """The network, initialised from ``seed`` and set up for few steps."""
+@contextlib.contextmanager
+def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
+    """torch's default generators, seeded for one epoch; behind it they are as they were."""
+    devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1))
+        yield
+
+
+def _network(arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str) -> Network:
+    """The network, initialised from ``seed``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_network(arch, data.num_classes, data.train_x.shape[3])
-    # EfficientNet's classifier starts at U(+-1/sqrt(classes)), meant for 1000 of them: with 10 the
-    # logits start as loud noise, and a short training is spent on unlearning it.
-    nn.init.zeros_(network.classifier.weight)
+        network = build_network(
+            arch,
+            data.num_classes,
+            data.train.images.shape[3],
+            dropout=recipe.dropout,
+            stochastic_depth=recipe.stochastic_depth,
+        )
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = BN_MOMENTUM
-    for layer in network.layers:
-        if isinstance(layer, Layer) and layer.residual and hasattr(layer, "project"):
-            # Residual branches start at zero, so that deep networks start as shallow ones
-            # (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1). Not before a ReLU: it would never wake.
-            nn.init.zeros_(layer.get_parameter("project.1.weight"))
+            module.momentum = recipe.bn_momentum
+    if recipe.zero_start:
+        # EfficientNet's classifier starts at U(+-1/sqrt(classes)), meant for 1000 of them: with 10 the
+        # logits start as loud noise, and a short training is spent on unlearning it.
+        nn.init.zeros_(network.classifier.weight)
+        for layer in network.layers:
+            if isinstance(layer, Layer) and layer.residual and hasattr(layer, "project"):
+                # Not before a ReLU: it would never wake.
+                nn.init.zeros_(layer.get_parameter("project.1.weight"))
     return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _optimizer(network: nn.Module, proxy: Proxy, steps: int) -> tuple[AdamW, LambdaLR]:
-    """AdamW with a linear warm-up and a cosine to zero; no weight decay for BN and biases."""
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": proxy.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    rising = proxy.warmup * steps
-
-    def factor(step: int) -> float:
-        if step < rising:
-            return (step + 1) / (rising + 1)
-        return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / (steps - rising))
-
-    optimizer = AdamW(groups, lr=proxy.learning_rate, betas=(0.9, 0.99))
-    return optimizer, LambdaLR(optimizer, factor)
-
-
-def _pixels(images: Images, resolution: int, device: str) -> Tensor:
-    """`[N, H, W, C]` to uint8 `[N, C, resolution, resolution]`, channels last."""
-    parts = []
-    # torch.tensor copies: what Ray hands out is read-only, and from_numpy warns of that.
-    for part in torch.tensor(images).split(EVAL_BATCH):
-        x = part.to(device).permute(0, 3, 1, 2)  # [B, C, H, W]
-        if x.shape[2:] != (resolution, resolution):
-            x = F.interpolate(x.float(), (resolution, resolution), mode="bilinear", antialias=True)
-            x = x.round().clamp(0, 255).to(torch.uint8)
-        parts.append(x)
-    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
-
-
-def _normaliser(images: Tensor) -> Callable[[Tensor], Tensor]:
-    """uint8 to floats, such that each channel of ``images`` has mean 0 and deviation 1."""
-    sample = images[:4096].float()
-    mean, deviation = sample.mean((0, 2, 3)), sample.std((0, 2, 3)).clamp_min(1)  # [C]
-
-    def normalise(batch: Tensor) -> Tensor:
-        floats = (batch.float() - mean[:, None, None]) / deviation[:, None, None]
-        return floats.contiguous(memory_format=torch.channels_last)
-
-    return normalise
-
-
-@torch.no_grad()
-def _evaluate(
-    network: nn.Module, normalise: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor
-) -> tuple[float, float]:
-    """Mean cross-entropy and top-1 accuracy."""
-    network.eval()
-    loss = torch.zeros((), device=images.device)
-    correct = torch.zeros((), dtype=torch.int64, device=images.device)
-    for x, y in zip(images.split(EVAL_BATCH), labels.split(EVAL_BATCH), strict=True):
-        logits = network(normalise(x))
-        loss += F.cross_entropy(logits, y, reduction="sum")
-        correct += (logits.argmax(1) == y).sum()
-    return loss.item() / len(labels), correct.item() / len(labels)

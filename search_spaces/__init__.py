@@ -5,7 +5,7 @@ from search_spaces.benchmarks import ACCEL_NASBENCH, NASBENCH_MACRO
 from search_spaces.cost import Cost, cost
 from search_spaces.mnas import MNAS, MNAS_A1, MNAS_MOBILENET_V2
 from search_spaces.presets import PRESETS, resize
-from search_spaces.space import Actions, Choice, Decision, SearchSpace
+from search_spaces.space import Actions, Choice, Decision, SearchSpace, listed
 
 SPACES = {space.name: space for space in (MNAS, MNAS_MOBILENET_V2, MNAS_A1, ACCEL_NASBENCH, NASBENCH_MACRO)}
 
@@ -22,6 +22,7 @@ __all__ = [
     "StageSpec",
     "canonical",
     "cost",
+    "listed",
     "resize",
     "round_channels",
     "round_repeats",

@@ -39,6 +39,17 @@ def conv_bn(
     return nn.Sequential(*modules)
 
 
+def spatial_mean(x: Tensor) -> Tensor:
+    """`[B, C, H, H]` -> `[B, C]`, with a gradient that has the memory format of ``x``.
+
+    That of ``x.mean((2, 3))`` is always contiguous: in a channels-last network, everything before it then
+    runs on mixed formats, several times slower (LOG.md).
+    """
+    if x.is_contiguous(memory_format=torch.channels_last):
+        return x.permute(0, 2, 3, 1).mean((1, 2))
+    return x.mean((2, 3))
+
+
 class SqueezeExcitation(nn.Module):
     """Scales each channel by a gate computed from all channels' means.
 
@@ -52,7 +63,7 @@ class SqueezeExcitation(nn.Module):
         self.expand = nn.Conv2d(squeezed, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        means = x.mean((2, 3), keepdim=True)  # [B, C, 1, 1]
+        means = spatial_mean(x)[:, :, None, None]  # [B, C, 1, 1]
         gate: Tensor = self.expand(self.activation(self.reduce(means)))
         return x * gate.sigmoid()
 
@@ -122,7 +133,7 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.head(self.layers(self.stem(x)))
-        logits: Tensor = self.classifier(self.dropout(x.mean((2, 3))))
+        logits: Tensor = self.classifier(self.dropout(spatial_mean(x)))
         return logits
 
 

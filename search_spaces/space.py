@@ -188,3 +188,10 @@ def _actions_for(slot: Slot, in_channels: int) -> tuple[list[int], dict[tuple[La
     for actions, stage in slot.stages.items():
         found.setdefault(stage.layers(in_channels) if stage else (), actions)
     return sorted({len(run) for run in found}, reverse=True), found
+
+
+def listed(name: str, archs: Sequence[str]) -> SearchSpace:
+    """A space of one decision: which of ``archs``, architectures as text."""
+    return SearchSpace(
+        name, (Decision("network", tuple(archs)),), lambda chosen: ArchSpec.parse(str(chosen[0]))
+    )

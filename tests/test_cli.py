@@ -31,7 +31,7 @@ def test_a_search_leaves_everything_in_its_directory(nas, tmp_path):
     assert str(run.best()) in out
     config = json.loads((tmp_path / "first" / "config.json").read_text())
     assert config["controller_settings"]["learning_rate"] == 3.5e-4
-    assert set(config["proxy"]) >= {"resolution", "width", "epochs", "fraction"}
+    assert set(config["recipe"]) >= {"resolution", "width", "epochs", "fraction"}
     assert config["environment"]["versions"]["torch"]
 
 

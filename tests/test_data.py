@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-import nas.data
+import nas.data.digits
 from nas.data import load_data
 
 
@@ -28,7 +28,7 @@ def write(path, **contents):
 
 
 def digest(data):
-    parts = (data.train_x, data.train_y, data.valid_x, data.valid_y)
+    parts = (*data.train, *data.valid)
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
 
@@ -40,7 +40,7 @@ def digits():
 def test_digits_are_uint8_canvases_of_ten_classes(digits):
     assert digits.name == "digits"
     assert digits.num_classes == 10
-    for images, labels in ((digits.train_x, digits.train_y), (digits.valid_x, digits.valid_y)):
+    for images, labels in (digits.train, digits.valid):
         assert images.shape == (len(labels), 32, 32, 1)
         assert images.dtype == np.uint8
         assert labels.dtype == np.int64
@@ -55,9 +55,9 @@ def test_digits_are_the_same_in_every_process(digits):
 
 
 def test_digits_validation_part_is_stratified_and_large(digits):
-    counts = np.bincount(digits.valid_y)
+    counts = np.bincount(digits.valid.labels)
     assert counts.max() / counts.min() < 1.1
-    assert len(digits.valid_y) >= 2000
+    assert len(digits.valid.labels) >= 2000
 
 
 def test_digits_of_one_scan_are_all_in_one_part(monkeypatch):
@@ -67,7 +67,7 @@ def test_digits_of_one_scan_are_all_in_one_part(monkeypatch):
         parts.append({scan.tobytes() for scan in scans})
         return np.zeros((4 * len(scans), 32, 32, 1), np.uint8)
 
-    monkeypatch.setattr(nas.data, "_draw", keep)
+    monkeypatch.setattr(nas.data.digits, "_draw", keep)
     load_data("digits")
     train, valid = parts
     assert len(train) + len(valid) == 1797
@@ -83,11 +83,11 @@ def test_npz_is_split_by_class_and_without_overlap(tmp_path):
     data = load_data(write(tmp_path / "a.npz", **arrays()))
     assert data.name == f"npz:{tmp_path / 'a.npz'}"
     assert data.num_classes == 4
-    assert np.bincount(data.valid_y).tolist() == [2, 2, 2, 2]
-    assert np.bincount(data.train_y).tolist() == [8, 8, 8, 8]
-    kept = np.concatenate([data.train_x[:, 0, 0, 0], data.valid_x[:, 0, 0, 0]])
+    assert np.bincount(data.valid.labels).tolist() == [2, 2, 2, 2]
+    assert np.bincount(data.train.labels).tolist() == [8, 8, 8, 8]
+    kept = np.concatenate([data.train.images[:, 0, 0, 0], data.valid.images[:, 0, 0, 0]])
     assert sorted(kept) == list(range(40))
-    assert np.array_equal(data.train_x[:, 0, 0, 0] % 4, data.train_y)
+    assert np.array_equal(data.train.images[:, 0, 0, 0] % 4, data.train.labels)
 
 
 def test_npz_split_follows_the_seed(tmp_path):
@@ -98,12 +98,12 @@ def test_npz_split_follows_the_seed(tmp_path):
 
 def test_npz_of_grey_images_gets_a_channel(tmp_path):
     data = load_data(write(tmp_path / "a.npz", **arrays(channels=())))
-    assert data.train_x.shape == (32, 6, 6, 1)
+    assert data.train.images.shape == (32, 6, 6, 1)
 
 
 def test_npz_test_images_are_never_used(tmp_path):
     data = load_data(write(tmp_path / "a.npz", **arrays(), **held_out()))
-    assert max(data.train_x.max(), data.valid_x.max()) < 40
+    assert max(data.train.images.max(), data.valid.images.max()) < 40
 
 
 def test_a_dataset_survives_pickling(tmp_path):

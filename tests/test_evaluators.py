@@ -7,9 +7,9 @@ import torch
 from strategies import ACCEL_TABLE, MACRO_TABLE
 
 from nas import InputError
-from nas.data import Dataset
+from nas.data import Dataset, Part
 from nas.evaluators import Predictor, Table, Training
-from nas.proxy import Proxy
+from nas.recipe import Recipe
 from nas.trial import Trial, steps
 from search_spaces import SPACES
 
@@ -52,11 +52,11 @@ def test_a_table_may_name_architectures_or_decisions(tmp_path, suffix):
 
 def test_training_takes_the_threads_it_is_given():
     images = np.zeros((20, 8, 8, 1), np.uint8)
-    data = Dataset("black", 2, images, np.arange(20) % 2, images, np.arange(20) % 2)
+    data = Dataset("black", ("0", "1"), *[Part(images, np.arange(20) % 2)] * 2)
     before = torch.get_num_threads()
     try:
         trial = Trial(0, SPACES["mnas"].decode([0] * 42), seed=0)
-        list(Training(data, Proxy(resolution=8, epochs=1), threads=before + 1)(trial))
+        list(Training(data, Recipe(resolution=8, epochs=1), threads=before + 1)(trial))
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)

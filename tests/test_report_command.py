@@ -20,7 +20,7 @@ from nas import Objective, open_run
 from nas.config import Settings, write_config
 from nas.executors import run_inline
 from nas.follow import follow_run
-from nas.proxy import Proxy
+from nas.recipe import Recipe
 from nas.trial import Outcome
 from reports import hypervolume
 
@@ -33,7 +33,7 @@ def fake_run(directory, *, trials=30, controller="random", fail=(), confirmation
     options = {"trials": trials, "confirmations": confirmations, "confirm_seeds": confirm_seeds, "seed": seed}
     settings = Settings(
         space="nasbench-macro", data="digits", evaluator="train", controller=controller,
-        objective=Objective(55e6), proxy=Proxy(), **options,
+        objective=Objective(55e6), recipe=Recipe(), **options,
     )  # fmt: skip
     write_config(directory, settings.to_json())
     journal, search = new_search(directory, create=True, controller=controller, **options)

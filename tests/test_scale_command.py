@@ -15,7 +15,7 @@ import nas.training as nas_training
 from nas import open_run
 from nas.config import read_settings
 from nas.families import read_family
-from nas.proxy import Proxy
+from nas.recipe import Recipe
 from nas.scaling import PROXY, Scaling, fairness
 from scaling_search import (
     PHIS,
@@ -249,7 +249,7 @@ def test_a_run_as_base_gives_its_best_network_its_data_and_its_recipe(nas, tmp_p
     before, settings = read_settings(tmp_path / "first"), read_settings(tmp_path / "r")
     assert settings.scaling.arch == best
     assert (settings.data, settings.seed) == (before.data, 3)
-    assert (settings.proxy.epochs, settings.proxy.width, settings.proxy.divisor) == (2, 0.1, 2)
+    assert (settings.recipe.epochs, settings.recipe.width, settings.recipe.divisor) == (2, 0.1, 2)
     assert settings.objective.exponent == -0.2
     assert settings.objective.target_flops == 2 * cost(best).flops
     assert read_family(tmp_path / "r" / "family.json")[0]["B0"].arch == best
@@ -330,15 +330,15 @@ def test_a_strategy_whose_every_training_fails_ends_with_exit_code_1(nas, tmp_pa
 
 def test_a_proxy_that_trains_equal_networks_unequally_is_named():
     scaling = Scaling(str(B0))
-    growth = scaling.trained_growth(Proxy()).values()
+    growth = scaling.trained_growth(Recipe()).values()
     assert max(growth) / min(growth) > 2
-    warning = fairness(scaling, Proxy())
+    warning = fairness(scaling, Recipe())
     assert f"the proxy trains them at {min(growth):.2f} to {max(growth):.2f} times its base" in warning
-    better = dataclasses.replace(Proxy(), resolution=int(re.search(r"resolution=(\d+)", warning)[1]))
+    better = dataclasses.replace(Recipe(), resolution=int(re.search(r"resolution=(\d+)", warning)[1]))
     fairer = scaling.trained_growth(better).values()
     assert max(fairer) / min(fairer) < max(growth) / min(growth)
     assert fairness(scaling, PROXY) is None
-    itself = Proxy(resolution=224, width=1.0)
+    itself = Recipe(resolution=224, width=1.0)
     expected = [cost(arch, 1).flops / cost(B0, 1).flops for arch in candidates()]
     assert list(scaling.trained_growth(itself).values()) == expected
 

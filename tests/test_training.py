@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import math
 import re
@@ -7,13 +8,14 @@ import pytest
 import torch
 
 import nas.training
-from nas.data import Dataset, load_data
-from nas.proxy import Proxy
-from nas.training import _network, _pixels, train
+from nas.data import Dataset, Part, load_data
+from nas.images import resize as resize_images
+from nas.recipe import Recipe
+from nas.training import Trainer, _network, train
 from search_spaces import PRESETS, ArchSpec, resize
 
 TINY = ArchSpec.parse("res64-silu-stem8-conv_r1_k3_s2_c8-mb3_r2_k3_s2_c16_se0.25-head64")  # stride 8
-SHORT = Proxy(resolution=16, width=1.0, epochs=2, batch_size=32, learning_rate=0.01)
+SHORT = Recipe(resolution=16, width=1.0, epochs=2, batch_size=32, learning_rate=0.01)
 
 
 def blocks(count=160, size=16, channels=1, classes=4, seed=0):
@@ -28,7 +30,7 @@ def blocks(count=160, size=16, channels=1, classes=4, seed=0):
 
 
 def dataset(**options):
-    return Dataset("blocks", 4, *blocks(**options), *blocks(**options | {"seed": 1}))
+    return Dataset("blocks", tuple("abcd"), Part(*blocks(**options)), Part(*blocks(**options | {"seed": 1})))
 
 
 def results(*args, **kwargs):
@@ -62,7 +64,7 @@ def test_training_starts_with_no_opinion_on_any_class(data):
 
 
 def test_inverted_residuals_start_as_the_identity(data):
-    network = _network(SHORT.shrink(TINY), data, 0, "cpu").eval()
+    network = _network(SHORT.shrink(TINY), data, SHORT, 0, "cpu").eval()
     (layer,) = (layer for layer in network.layers if layer.residual)
     x = torch.randn(2, 16, 4, 4)
     assert torch.equal(layer(x), x)
@@ -80,7 +82,7 @@ def test_seed_orders_the_batches_too(data, monkeypatch):
     monkeypatch.setattr(
         nas.training,
         "_network",
-        lambda arch, data, seed, device: _network(arch, data, 0, device),
+        lambda arch, data, recipe, seed, device: _network(arch, data, recipe, 0, device),
     )
     assert results(TINY, data, SHORT, 5) != results(TINY, data, SHORT, 6)
 
@@ -122,8 +124,7 @@ def test_a_last_step_that_ruins_the_network_raises_arithmetic_error(data):
 def test_fraction_trains_on_the_first_images_only(data):
     half = dataclasses.replace(
         data,
-        train_x=np.concatenate([data.train_x[:80], np.zeros_like(data.train_x[80:])]),
-        train_y=np.concatenate([data.train_y[:80], np.zeros_like(data.train_y[80:])]),
+        train=Part(*(np.concatenate([array[:80], np.zeros_like(array[80:])]) for array in data.train)),
     )
     proxy = dataclasses.replace(SHORT, fraction=0.5)
     assert results(TINY, half, proxy, 0) == results(TINY, data, proxy, 0)
@@ -151,8 +152,8 @@ def test_images_of_any_size_and_channels_train(size, channels):
 
 
 def test_images_are_resized_to_the_resolution():
-    images = np.full((3, 40, 24, 3), 7, np.uint8)
-    pixels = _pixels(images, 16, "cpu")
+    images = torch.full((3, 3, 40, 24), 7, dtype=torch.uint8)
+    pixels = resize_images(images, 16)
     assert torch.equal(pixels, torch.full((3, 3, 16, 16), 7, dtype=torch.uint8))
 
 
@@ -177,21 +178,21 @@ def test_a_batch_larger_than_the_data_trains(data):
 
 def test_read_only_arrays_train_without_a_warning(data):
     shipped = dataset()
-    for part in (shipped.train_x, shipped.train_y, shipped.valid_x, shipped.valid_y):
+    for part in (*shipped.train, *shipped.valid):
         part.flags.writeable = False  # as arrays from Ray's object store are
     assert results(TINY, shipped, SHORT, 0) == results(TINY, data, SHORT, 0)
 
 
 @pytest.mark.slow
 def test_a_network_learns_digits_better_than_chance():
-    *_, last = train(TINY, load_data("digits"), Proxy(), 0)
+    *_, last = train(TINY, load_data("digits"), Recipe(), 0)
     assert last.accuracy > 0.3
 
 
 @pytest.mark.parametrize(
     ("field", "value", "rule"),
     [
-        ("resolution", 0, "an integer of at least 8"),
+        ("resolution", 4, "an integer of at least 8"),
         ("resolution", 32.0, "an integer of at least 8"),
         ("epochs", 0, "an integer of at least 1"),
         ("epochs", True, "an integer of at least 1"),
@@ -208,26 +209,39 @@ def test_a_network_learns_digits_better_than_chance():
 )
 def test_proxy_states_the_rule_and_the_value(field, value, rule):
     with pytest.raises(ValueError, match=re.escape(f"{field} must be {rule}, got {value!r}")):
-        Proxy(**{field: value})
+        Recipe(**{field: value})
 
 
 def test_a_larger_network_is_trained_on_larger_images_and_keeps_its_width():
     b0 = PRESETS["efficientnet-b0"]
-    small = Proxy(resolution=40, width=0.25, divisor=1).shrink(resize(b0, width=1.1, resolution=280), 224)
+    small = Recipe(resolution=40, width=0.25, divisor=1).shrink(resize(b0, width=1.1, resolution=280), 224)
     assert small.resolution == 50
     assert [stage.channels for stage in small.stages] == [4, 6, 12, 22, 30, 52, 88]
-    coarse = Proxy(resolution=40, width=0.25).shrink(resize(b0, width=1.1, resolution=280))
+    coarse = Recipe(resolution=40, width=0.25).shrink(resize(b0, width=1.1, resolution=280))
     assert coarse.resolution == 40
     assert [stage.channels for stage in coarse.stages] == [8, 8, 16, 24, 32, 56, 88]
 
 
 def test_the_reference_decides_the_size_of_the_images(data, monkeypatch):
     sizes = []
-    pixels = nas.training._pixels
+    build = nas.training._network
     monkeypatch.setattr(
-        nas.training,
-        "_pixels",
-        lambda images, size, device: sizes.append(size) or pixels(images, size, device),
+        nas.training, "_network", lambda arch, *rest: sizes.append(arch.resolution) or build(arch, *rest)
     )
     list(train(TINY, data, SHORT, 0, reference=TINY.resolution // 2))
     assert set(sizes) == {2 * SHORT.resolution}
+
+
+AVERAGED = dataclasses.replace(SHORT, ema=0.99, dropout=0.2, stochastic_depth=0.2, flip=True, epochs=3)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop"])
+def test_a_restored_training_goes_on_exactly(data, optimizer):
+    recipe = dataclasses.replace(AVERAGED, optimizer=optimizer)
+    arch = recipe.shrink(TINY)
+    through = [epoch._replace(seconds=0.0) for epoch in Trainer(arch, data, recipe, 5).epochs()]
+    first, second = Trainer(arch, data, recipe, 5), Trainer(arch, data, recipe, 5)
+    parts = [first.next_epoch()]
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    parts += second.epochs()
+    assert [epoch._replace(seconds=0.0) for epoch in parts] == through

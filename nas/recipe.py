@@ -1,0 +1,175 @@
+"""How a network is trained: on how much of the task, and by which rules, as frozen data.
+
+proxy          short, meant to rank networks; the search's default
+efficientnet   to the end, as EfficientNet was
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from search_spaces import ArchSpec, resize
+
+OPTIMIZERS = ("adamw", "rmsprop")
+SCHEDULES = ("cosine", "exponential")
+CROPS = ("none", "padded", "random_resized")
+POLICIES = ("none", "autoaugment", "randaugment", "trivialaugment")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+PUBLISHED_EPOCHS = 350
+"""Of EfficientNet's schedule: five of warm-up, then x 0.97 every 2.4."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training. The defaults are the short one's, and are measured (``nas audit``, LOG.md).
+
+    Args:
+        resolution: side of the images, in pixels; 0 takes the network's own.
+        width: factor on every channel count of the network.
+        divisor: of the channel counts after that. A small one gives wider networks the compute that they
+            are due, as a comparison of scaled networks must.
+        epochs: passes over the training part.
+        fraction: of the training images, the first ones.
+        batch_size: images per step.
+        optimizer: ``adamw``, or ``rmsprop`` as TensorFlow has it.
+        learning_rate: the schedule's peak, for ``learning_rate_batch`` images per step.
+        learning_rate_batch: the peak grows in proportion to ``batch_size``; 0 for one that does not.
+        weight_decay: decoupled and on weights of two or more dimensions for ``adamw``; for ``rmsprop`` added
+            to the gradient of all but BN's, as published.
+        schedule: behind the warm-up ``cosine`` falls to zero; ``exponential`` multiplies by 0.97 some 145
+            times, which for 350 epochs is every 2.4. Another number of epochs stretches it.
+        warmup: share of the training in which the learning rate rises.
+        bn_momentum: of BN's running statistics, as torch defines it.
+        zero_start: the classifier and the last BN of residual branches begin at zero, so that a deep network
+            begins as a shallow one (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1). Else EfficientNet's
+            initialisation.
+        label_smoothing: share of the target that is spread over all classes.
+        ema: decay of the averaged weights that are evaluated, 0 for none; it begins at
+            (1 + step) / (10 + step).
+        dropout: before the classifier.
+        stochastic_depth: the rate at which the last residual branch is dropped, growing from 0.
+        crop: ``padded`` by an eighth, or ``random_resized``: 8 to 100 % of the area.
+        flip: mirror half of the images.
+        policy: AutoAugment's of ImageNet, RandAugment (2, 10) or TrivialAugment.
+        mixup: alpha of its beta distribution, 0 for none.
+        cutmix: likewise; with both, each batch draws one.
+        precision: ``bfloat16`` autocasts; ``auto`` where that is faster.
+
+    Raises:
+        ValueError: with the rule and the value, if a field is out of range.
+
+    Source of ``EFFICIENTNET``: tensorflow/tpu, models/official/efficientnet/main.py, utils.py.
+    """
+
+    resolution: int = 32
+    width: float = 0.25
+    divisor: int = 8
+    epochs: int = 4
+    fraction: float = 1.0
+    batch_size: int = 128
+    optimizer: str = "adamw"
+    learning_rate: float = 0.01
+    learning_rate_batch: int = 0
+    weight_decay: float = 0.05
+    schedule: str = "cosine"
+    warmup: float = 0.1
+    bn_momentum: float = 0.1
+    zero_start: bool = True
+    label_smoothing: float = 0.0
+    ema: float = 0.0
+    dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    crop: str = "none"
+    flip: bool = False
+    policy: str = "none"
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.resolution != 0 or type(self.resolution) is not int:
+            self._integer("resolution", 8)
+        for name, least in (("divisor", 1), ("epochs", 1), ("batch_size", 2), ("learning_rate_batch", 0)):
+            self._integer(name, least)
+        for name, choices in (
+            ("optimizer", OPTIMIZERS),
+            ("schedule", SCHEDULES),
+            ("crop", CROPS),
+            ("policy", POLICIES),
+            ("precision", PRECISIONS),
+        ):
+            self._require(name, getattr(self, name) in choices, f"one of {choices}")
+        for name in ("width", "learning_rate"):
+            self._require(name, 0 < getattr(self, name) < math.inf, "positive")
+        for name in ("weight_decay", "mixup", "cutmix"):
+            self._require(name, 0 <= getattr(self, name) < math.inf, "0 or more")
+        for name in ("warmup", "label_smoothing", "ema", "dropout", "stochastic_depth"):
+            self._require(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
+        for name in ("fraction", "bn_momentum"):
+            self._require(name, 0 < getattr(self, name) <= 1, "in (0, 1]")
+        for name in ("zero_start", "flip"):
+            self._require(name, type(getattr(self, name)) is bool, "true or false")
+
+    def _integer(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        self._require(name, type(value) is int and value >= least, f"an integer of at least {least}")
+
+    def _require(self, name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            raise ValueError(f"{name} must be {rule}, got {getattr(self, name)!r}")
+
+    def shrink(self, arch: ArchSpec, reference: int | None = None) -> ArchSpec:
+        """The network that is trained in place of ``arch``.
+
+        Args:
+            reference: the resolution that ``self.resolution`` stands for, in pixels: larger networks are
+                trained on images as much larger. None takes that of ``arch``.
+        """
+        own = arch.resolution
+        resolution = round(self.resolution * own / (reference or own)) if self.resolution else own
+        if (self.width, self.divisor) == (1.0, 8) and resolution == own:
+            return arch
+        return resize(arch, self.width, resolution=max(1, resolution), divisor=self.divisor)
+
+    def peak(self) -> float:
+        """The highest learning rate of the schedule, for this batch size."""
+        scale = self.batch_size / self.learning_rate_batch if self.learning_rate_batch else 1.0
+        return self.learning_rate * scale
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of ``step``, counted from 0, of ``steps``."""
+        rising = self.warmup * steps
+        if self.schedule == "cosine":
+            if step < rising:
+                return self.peak() * (step + 1) / (rising + 1)
+            return self.peak() * (0.5 + 0.5 * math.cos(math.pi * (step - rising) / (steps - rising)))
+        if step < rising:
+            return self.peak() * step / rising
+        # The decay counts from the first step, so behind the warm-up the rate begins at 0.97^2 of the peak.
+        return self.peak() * 0.97 ** math.floor(step / steps * PUBLISHED_EPOCHS / 2.4)
+
+
+EFFICIENTNET = Recipe(
+    resolution=0,
+    width=1.0,
+    epochs=PUBLISHED_EPOCHS,
+    batch_size=256,
+    optimizer="rmsprop",
+    learning_rate=0.016,
+    learning_rate_batch=256,
+    weight_decay=1e-5,
+    schedule="exponential",
+    warmup=5 / PUBLISHED_EPOCHS,
+    bn_momentum=0.01,
+    zero_start=False,
+    label_smoothing=0.1,
+    ema=0.9999,
+    dropout=0.2,
+    stochastic_depth=0.2,
+    crop="random_resized",
+    flip=True,
+    policy="autoaugment",
+)
+RECIPES = {"proxy": Recipe(), "efficientnet": EFFICIENTNET}
