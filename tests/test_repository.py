@@ -62,6 +62,6 @@ def test_constraints_pin_every_dependency_that_pyproject_names():
 def test_the_file_tree_in_the_readme_is_complete():
     readme = (ROOT / "README.md").read_text()
     for package in PACKAGES:
-        for file in (ROOT / package).glob("*.py"):
+        for file in (ROOT / package).rglob("*.py"):
             if not file.name.startswith("__"):
                 assert file.name in readme, file
