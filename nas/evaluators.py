@@ -50,10 +50,12 @@ class Training:
         """One epoch at a time."""
         import torch
 
+        from nas.allocator import release_memory
         from nas.training import train
 
         torch.set_num_threads(self.threads)
         yield from train(trial.arch, self.data, self.recipe, trial.seed, self.device, self.reference)
+        release_memory()
         if self.device != "cpu":
             torch.cuda.empty_cache()  # other trials may share this GPU
 

@@ -93,7 +93,7 @@ def make_optimizer(network: nn.Module, recipe: Recipe, device: str) -> Optimizer
         {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return AdamW(groups, lr=rate, betas=ADAM_BETAS, capturable=cuda, fused=cuda)
+    return AdamW(groups, lr=rate, betas=ADAM_BETAS, capturable=cuda, fused=True)
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.allocator import keep_memory
 from nas.augment import augment
 from nas.data import Dataset
 from nas.images import Pixels, normaliser
@@ -83,6 +84,7 @@ class Trainer:
         *,
         whole_curve: bool = False,
     ) -> None:
+        keep_memory()
         self.arch, self.data, self.recipe, self.seed, self.device = arch, data, recipe, seed, device
         self.whole_curve = whole_curve
         self.epoch = 0

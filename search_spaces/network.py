@@ -9,14 +9,18 @@ Source: tensorflow/tpu, efficientnet_model.py (blocks, initialisation, BN, stoch
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.arch import ArchSpec, LayerSpec
 from search_spaces.cost import se_channels
+from search_spaces.depthwise import DepthwiseConv2d
 
-ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU}
+# ReLU's gradient needs only its output, so it may overwrite its input. SiLU's needs the input: in place, it
+# would first be copied.
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"silu": nn.SiLU, "relu": lambda: nn.ReLU(inplace=True)}
 BN_EPSILON = 1e-3
 BN_MOMENTUM = 0.01  # torch's convention; TF's 0.99
 
@@ -26,16 +30,21 @@ def conv_bn(
     channels: int,
     kernel: int,
     stride: int = 1,
-    groups: int = 1,
     activation: str | None = None,
 ) -> nn.Sequential:
     """Convolution without bias, BN, and ``activation`` unless None: `[B, C, H, H]` -> `[B, C', H', H']`."""
+    conv = nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, bias=False)
+    return with_bn(conv, activation)
+
+
+def with_bn(conv: nn.Conv2d, activation: str | None = None) -> nn.Sequential:
+    """``conv``, BN, and ``activation`` unless None."""
     modules: list[nn.Module] = [
-        nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(channels, eps=BN_EPSILON, momentum=BN_MOMENTUM),
+        conv,
+        nn.BatchNorm2d(conv.out_channels, eps=BN_EPSILON, momentum=BN_MOMENTUM),
     ]
     if activation is not None:
-        modules.append(ACTIVATIONS[activation](inplace=True))
+        modules.append(ACTIVATIONS[activation]())
     return nn.Sequential(*modules)
 
 
@@ -59,7 +68,7 @@ class SqueezeExcitation(nn.Module):
     def __init__(self, channels: int, squeezed: int, activation: str) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, squeezed, 1)
-        self.activation = ACTIVATIONS[activation](inplace=True)
+        self.activation = ACTIVATIONS[activation]()
         self.expand = nn.Conv2d(squeezed, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,7 +90,7 @@ class Layer(nn.Module):
         if spec.op == "mbconv":
             if spec.expand_ratio != 1:
                 modules["expand"] = conv_bn(spec.in_channels, inside, 1, activation=activation)
-            modules["depthwise"] = conv_bn(inside, inside, spec.kernel, spec.stride, inside, activation)
+            modules["depthwise"] = with_bn(DepthwiseConv2d(inside, spec.kernel, spec.stride), activation)
         elif spec.op == "conv":
             inside = spec.channels
             modules["conv"] = conv_bn(

@@ -1,0 +1,65 @@
+"""The depthwise convolution against torch's own."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from search_spaces.depthwise import DepthwiseConv2d
+
+
+def both(kernel, stride, size, channels=3, count=2, seed=0):
+    """Outputs and gradients of ours and of torch's, pair by pair."""
+    torch.manual_seed(seed)
+    ours = DepthwiseConv2d(channels, kernel, stride).double()
+    plain = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False).double()
+    plain.load_state_dict(ours.state_dict())
+    images = torch.randn(count, channels, size, size, dtype=torch.float64)
+    inputs = [images.clone().requires_grad_(), images.clone().requires_grad_()]
+    outputs = [module(x) for module, x in zip((ours, plain), inputs, strict=True)]
+    towards = torch.randn_like(outputs[1])
+    for output in outputs:
+        output.backward(towards)
+    yield outputs
+    yield [x.grad for x in inputs]
+    yield [ours.weight.grad, plain.weight.grad]
+
+
+@given(
+    kernel=st.sampled_from([1, 3, 5, 7, 9]),
+    stride=st.sampled_from([1, 2, 3]),
+    size=st.integers(1, 13),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=80, deadline=None)
+def test_outputs_and_gradients_are_torchs(kernel, stride, size, seed):
+    for ours, plain in both(kernel, stride, size, seed=seed):
+        torch.testing.assert_close(ours, plain)
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_it_agrees_in_float32_and_channels_last_too(size):
+    torch.manual_seed(0)
+    ours = DepthwiseConv2d(32, 5, 1).to(memory_format=torch.channels_last)
+    plain = nn.Conv2d(32, 32, 5, 1, 2, groups=32, bias=False)
+    plain.load_state_dict(ours.state_dict())
+    x = torch.randn(4, 32, size, size)
+    ours(x.contiguous(memory_format=torch.channels_last)).square().sum().backward()
+    plain(x).square().sum().backward()
+    torch.testing.assert_close(ours.weight.grad, plain.weight.grad, rtol=1e-4, atol=1e-3)
+
+
+def test_weights_that_only_meet_padding_have_no_gradient():
+    conv = DepthwiseConv2d(2, 5, 1)
+    conv(torch.ones(1, 2, 1, 1)).sum().backward()
+    assert conv.weight.grad.count_nonzero() == 2
+
+
+def test_frozen_weights_and_inputs_are_fine():
+    conv = DepthwiseConv2d(2, 5, 2)
+    conv(torch.randn(1, 2, 9, 9)).sum().backward()
+    conv.weight.requires_grad_(False)
+    x = torch.randn(1, 2, 9, 9, requires_grad=True)
+    conv(x).sum().backward()
+    assert x.grad is not None
