@@ -13,9 +13,9 @@ PAD = 2**26
 def keep_memory() -> None:
     """Has glibc keep what is freed: every step needs the same again.
 
-    Otherwise blocks above some megabytes go back to the system each time, which must then clear their
-    pages again: up to a fifth of a step, and several times more in a virtual machine (LOG.md). Nothing happens where
-    there is no glibc.
+    Otherwise blocks above some megabytes go back to the system each time, which must then clear their pages
+    again: up to a fifth of a step, and several times more in a virtual machine (LOG.md). Where there is no
+    glibc, nothing happens.
     """
     if libc := _glibc():
         libc.mallopt(M_MMAP_THRESHOLD, KEPT)

@@ -5,10 +5,14 @@ Shapes: N images, B of a batch, C channels, H = W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.data import Part
@@ -16,10 +20,14 @@ from nas.data import Part
 CHUNK = 512
 RESIDENT_SHARE = 0.3
 """Of the memory that is free on a GPU, what images may take there."""
+RESIDENT_ON_CPU = 2**30
+"""Bytes; what is larger stays in its file."""
+READERS, AHEAD = 4, 8
+"""Threads that read batches, and how many batches."""
 
 
 class Pixels:
-    """A part's images on a device, uint8.
+    """A part's images on a device, uint8: all of them if they fit, else each batch when it is its turn.
 
     Args:
         part: of a data set; only its first ``count`` images are used.
@@ -33,38 +41,55 @@ class Pixels:
         self.labels = torch.tensor(part.labels[:count], device=device)
         self.device = device
         self.resolution = resolution
-        side = resolution or max(self.images.shape[1:3])
-        size = len(self.images) * side * side * self.images.shape[3]
-        self.resident = torch.cat([*self._all()]) if self._fits(size) else None
+        height, width, channels = self.images.shape[1:]
+        area = resolution**2 if resolution else height * width
+        self.resident: Tensor | None = None  # [N, H, W, C]
+        if self._fits(len(self) * area * channels):
+            parts = [self._send(self._read(slice(i, i + CHUNK))) for i in range(0, len(self), CHUNK)]
+            self.resident = torch.cat([part.permute(0, 2, 3, 1) for part in parts])
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def batch(self, index: Tensor) -> Tensor:
-        """`[B]` on the device, of what images -> uint8 `[B, C, H, W]`, channels last."""
+    def batches(self, order: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images uint8 `[B, C, H, W]`, channels last, and labels `[B]`, in whole batches.
+
+        Args:
+            order: indices `[M]` on the CPU; what is left over after whole batches is left out.
+        """
+        batches = order[: len(order) // batch_size * batch_size].split(batch_size)
         if self.resident is not None:
-            return self.resident[index]
-        return self._send(self.images[index.cpu().numpy()])
+            for index in torch.stack(batches).to(self.device):
+                yield self.resident[index].permute(0, 3, 1, 2), self.labels[index]
+            return
+        with ThreadPoolExecutor(READERS) as readers:
+            reading = deque(readers.submit(self._read, index.numpy()) for index in batches[:AHEAD])
+            for i, index in enumerate(batches):
+                images = self._send(reading.popleft().result())
+                if i + AHEAD < len(batches):
+                    reading.append(readers.submit(self._read, batches[i + AHEAD].numpy()))
+                yield images, self.labels[index.to(self.device)]
 
     def range(self, start: int, stop: int) -> Tensor:
         """Images ``start`` to ``stop``: uint8 `[B, C, H, W]`, channels last."""
         if self.resident is not None:
-            return self.resident[start:stop]
-        return self._send(self.images[start:stop])
+            return self.resident[start:stop].permute(0, 3, 1, 2)
+        return self._send(self._read(slice(start, stop)))
 
     def _fits(self, size: int) -> bool:
         if torch.device(self.device).type != "cuda":
-            return size < 2**31
+            return size <= RESIDENT_ON_CPU
         free, _ = torch.cuda.mem_get_info()
-        return size < RESIDENT_SHARE * free
+        return size <= RESIDENT_SHARE * free
 
-    def _all(self) -> list[Tensor]:
-        return [self._send(self.images[i : i + CHUNK]) for i in range(0, len(self), CHUNK)]
-
-    def _send(self, images: object) -> Tensor:
+    def _read(self, which: slice | NDArray[np.int64]) -> Tensor:
+        """`[B, H, W, C]` in memory, in pages that a GPU can fetch by itself."""
         # torch.tensor copies: what Ray hands out is read-only, and from_numpy warns of that.
-        x = torch.tensor(images)
-        x = x.to(self.device).permute(0, 3, 1, 2)  # [B, C, H, W]
+        images = torch.tensor(self.images[which])
+        return images.pin_memory() if torch.device(self.device).type == "cuda" else images
+
+    def _send(self, images: Tensor) -> Tensor:
+        x = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)  # [B, C, H, W]
         return resize(x, self.resolution) if self.resolution else x
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from nas.allocator import keep_memory
 from nas.augment import augment
+from nas.cuda_graph import CapturedStep, Step
 from nas.data import Dataset
 from nas.images import Pixels, normaliser
 from nas.optimizers import WeightAverage, make_optimizer, set_rate
@@ -99,6 +100,9 @@ class Trainer:
         self.optimizer = make_optimizer(self.network, recipe, device)
         self.batch_size = min(recipe.batch_size, count)
         self.steps_per_epoch = count // self.batch_size  # what is left over waits for another epoch's order
+        self.bfloat16 = uses_bfloat16(recipe.precision, device)
+        cuda = torch.device(device).type == "cuda"
+        self._step: Step = CapturedStep(self._update, self.network, self.optimizer) if cuda else self._update
 
     @property
     def judged(self) -> nn.Module:
@@ -156,24 +160,20 @@ class Trainer:
         steps = self.steps_per_epoch
         loss_sum = torch.zeros((), device=self.device)
         with _seeded(self.seed, self.epoch, self.device):
-            order = torch.randperm(len(self.train_images)).to(self.device)
-            for i in range(steps):
+            order = torch.randperm(len(self.train_images))
+            for i, (images, labels) in enumerate(self.train_images.batches(order, self.batch_size)):
                 step = self.epoch * steps + i
                 set_rate(self.optimizer, self.recipe.rate(step, self.recipe.epochs * steps))
-                loss_sum += self._step(order[i * self.batch_size : (i + 1) * self.batch_size])
+                images, target = augment(
+                    images, labels, self.recipe, self.arch.resolution, self.data.num_classes
+                )
+                loss_sum += self._step(images, target)
                 if self.average:
                     self.average.update(self.network, step + 1)
         return loss_sum.item() / steps
 
-    def _step(self, index: Tensor) -> Tensor:
-        """One update on the images of ``index`` `[B]`; the loss."""
-        images, target = augment(
-            self.train_images.batch(index),
-            self.train_images.labels[index],
-            self.recipe,
-            self.arch.resolution,
-            self.data.num_classes,
-        )
+    def _update(self, images: Tensor, target: Tensor) -> Tensor:
+        """One update on images `[B, C, H, W]`; the loss."""
         with self._autocast():
             logits = self.network(self.normalise(images))
         loss = F.cross_entropy(logits.float(), target, label_smoothing=self.recipe.label_smoothing)
@@ -182,10 +182,10 @@ class Trainer:
         self.optimizer.step()
         return loss.detach()
 
-    def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        if self.recipe.precision == "bfloat16":
-            return torch.autocast(torch.device(self.device).type, torch.bfloat16)
-        return contextlib.nullcontext()
+    def _autocast(self) -> torch.autocast:
+        kind = torch.device(self.device).type
+        # Without its cache, which graphs cannot have; each weight is used once anyway.
+        return torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False)
 
     @torch.no_grad()
     def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
@@ -202,6 +202,18 @@ class Trainer:
             loss += F.cross_entropy(logits, y, reduction="sum")
             correct += (logits.argmax(1) == y).sum()
         return loss.item() / len(labels), correct.item() / len(labels)
+
+
+def uses_bfloat16(precision: str, device: str) -> bool:
+    """Whether ``Recipe.precision`` means bfloat16 on ``device``.
+
+    GPUs that have it gain by it. CPUs do with AMX; with AVX-512 alone it is slower than float32 (LOG.md).
+    """
+    if precision != "auto":
+        return precision == "bfloat16"
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 @contextlib.contextmanager

@@ -1,0 +1,74 @@
+"""A training step as one CUDA graph: small MBConv networks are bound by launches, not by arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+WARM_UP = 3
+"""Steps that libraries want for choosing their algorithms before anything is captured."""
+
+Step = Callable[[Tensor, Tensor], Tensor]
+
+
+class CapturedStep:
+    """``step``, captured at its first call for the shapes that it then has; replayed in one launch.
+
+    The steps that warm up leave no trace in weights, BN statistics, optimiser or random state.
+
+    Args:
+        step: one update, from images and targets to the loss; without host synchronisation.
+        network, optimizer: what it changes.
+
+    Source: PyTorch's notes on CUDA semantics, "Whole-network capture".
+    """
+
+    def __init__(self, step: Step, network: nn.Module, optimizer: Optimizer) -> None:
+        self._step, self._network, self._optimizer = step, network, optimizer
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
+        """The loss; its tensor is overwritten by the next call."""
+        if self._graph is None:
+            self._capture(images, targets)
+        assert self._graph is not None
+        self._images.copy_(images)
+        self._targets.copy_(targets)
+        self._graph.replay()
+        return self._loss
+
+    def _capture(self, images: Tensor, targets: Tensor) -> None:
+        self._images, self._targets = images.clone(), targets.clone()
+        random_state = torch.cuda.get_rng_state()
+        saved = [(tensor, tensor.clone()) for tensor in self._tensors()]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                self._step(self._images, self._targets)
+        torch.cuda.current_stream().wait_stream(stream)
+        before = {id(tensor) for tensor, _ in saved}
+        with torch.no_grad():
+            for tensor, value in saved:
+                tensor.copy_(value)
+            for tensor in self._tensors():
+                if id(tensor) not in before:  # state that the optimiser made on the way; it begins at 0
+                    tensor.zero_()
+        torch.cuda.set_rng_state(random_state)
+        self._optimizer.zero_grad(set_to_none=True)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._loss = self._step(self._images, self._targets)
+
+    def _tensors(self) -> list[Tensor]:
+        """All that a step changes."""
+        state = [
+            value
+            for values in self._optimizer.state.values()
+            for value in values.values()
+            if isinstance(value, Tensor)
+        ]
+        return [*self._network.parameters(), *self._network.buffers(), *state]
