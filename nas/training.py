@@ -156,21 +156,23 @@ class Trainer:
 
     def _train_epoch(self) -> float:
         """The mean loss."""
+        with _seeded(self.seed, self.epoch, self.device):
+            losses = sum(self.steps(), torch.zeros((), device=self.device))
+        return losses.item() / self.steps_per_epoch
+
+    def steps(self) -> Iterator[Tensor]:
+        """The updates of one epoch, one at a time, each with its loss; random as torch's generators are."""
         self.network.train()
         steps = self.steps_per_epoch
-        loss_sum = torch.zeros((), device=self.device)
-        with _seeded(self.seed, self.epoch, self.device):
-            order = torch.randperm(len(self.train_images))
-            for i, (images, labels) in enumerate(self.train_images.batches(order, self.batch_size)):
-                step = self.epoch * steps + i
-                set_rate(self.optimizer, self.recipe.rate(step, self.recipe.epochs * steps))
-                images, target = augment(
-                    images, labels, self.recipe, self.arch.resolution, self.data.num_classes
-                )
-                loss_sum += self._step(images, target)
-                if self.average:
-                    self.average.update(self.network, step + 1)
-        return loss_sum.item() / steps
+        order = torch.randperm(len(self.train_images))
+        for i, (images, labels) in enumerate(self.train_images.batches(order, self.batch_size)):
+            step = self.epoch * steps + i
+            set_rate(self.optimizer, self.recipe.rate(step, self.recipe.epochs * steps))
+            images, target = augment(images, labels, self.recipe, self.arch.resolution, self.data.num_classes)
+            loss = self._step(images, target)
+            if self.average:
+                self.average.update(self.network, step + 1)
+            yield loss
 
     def _update(self, images: Tensor, target: Tensor) -> Tensor:
         """One update on images `[B, C, H, W]`; the loss."""
