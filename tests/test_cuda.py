@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 import torch
+from test_training import SHORT, TINY, dataset
 
 from nas.training import Trainer
-from test_training import SHORT, TINY, dataset
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
