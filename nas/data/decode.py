@@ -63,7 +63,7 @@ def decode(encoded: bytes, size: int) -> Images:
     Raises:
         BROKEN: if it is no image, or a torn one.
     """
-    with Image.open(io.BytesIO(encoded)) as image:
+    with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(encoded)) as image:
         # A large JPEG is decoded at a half, a quarter or an eighth, not below twice what is wanted:
         # Pillow's own rule for thumbnails, and four times faster for photos.
         image.draft(None, (2 * size, 2 * size))
@@ -96,8 +96,7 @@ def decode_into(task: Task) -> list[int]:
         OSError: if the disk is full.
     """
     broken = []
-    with Path(task.file).open("r+b") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, of odd metadata
+    with Path(task.file).open("r+b") as file:
         for place, image in zip(task.places, task.images, strict=True):
             encoded = image if isinstance(image, bytes) else _read(image)
             try:

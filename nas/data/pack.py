@@ -171,12 +171,12 @@ def _make(path: Path, listing: Listing, origin: Origin, say: Say, progress: Prog
     sizes: dict[str, int] = {}
     for name, take in takes.items():
         sizes |= _sizes(name, len(take.rows), origin.size)
-    say(
-        f"Packing {total:,} images of {listing.source} at {origin.size} px, "
-        f"{count(sum(sizes.values()))} bytes, into {origin.cache.directory}: once"
-    )
     started = time.perf_counter()
     with origin.cache.making(path, sizes) as new:
+        say(
+            f"Packing {total:,} images of {listing.source} at {origin.size} px, "
+            f"{count(sum(sizes.values()))} bytes, into {origin.cache.directory}: once"
+        )
         broken = _decode(new, listing, takes, origin.size, progress)
         facts = {name: _finish(new, name, listing, take, broken[name]) for name, take in takes.items()}
         names = [
@@ -190,9 +190,9 @@ def _make(path: Path, listing: Listing, origin: Origin, say: Say, progress: Prog
     say(f"Packed in {seconds:.1f} s, {total / seconds:,.0f} images/s")
 
 
-def _sizes(name: str, count: int, size: int) -> dict[str, int]:
+def _sizes(name: str, images: int, size: int) -> dict[str, int]:
     """Bytes of a part's files."""
-    return {f"{name}.images": count * size * size * 3, f"{name}.labels": count * 8}
+    return {f"{name}.images": images * size * size * 3, f"{name}.labels": images * 8}
 
 
 def _decode(
