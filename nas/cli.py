@@ -14,6 +14,8 @@ from nas.cli_report import report
 from nas.cli_scale import scale
 from nas.errors import InputError, NasError
 from nas.options import (
+    DATA,
+    CacheOption,
     CpusOption,
     GpusOption,
     JsonOption,
@@ -27,6 +29,7 @@ from nas.options import (
     find_recipe,
     interruptible,
     pairs,
+    parse_bytes,
     parse_count,
 )
 
@@ -41,9 +44,7 @@ app = typer.Typer(
 @app.command()
 def search(
     space: Annotated[str, typer.Option(help="Search space, see nas spaces.")],
-    data: Annotated[
-        str, typer.Option(help="Images: digits, or npz:FILE with train_x and train_y.")
-    ] = "digits",
+    data: Annotated[str, typer.Option(help=DATA)] = "digits",
     trials: Annotated[
         int | None,
         typer.Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose."),
@@ -103,6 +104,7 @@ def search(
             help="local: Ray on this machine. auto: the running Ray cluster. inline: no Ray, one by one.",
         ),
     ] = None,
+    cache_size: CacheOption = "50G",
     quiet: QuietOption = False,
 ) -> None:
     """Search a space for the best network: propose, train, reward, learn.
@@ -129,7 +131,7 @@ def search(
             confirmations=confirm if trains or confirm < 0 else 0,
             confirm_seeds=confirm_seeds,
             controller_settings=pairs("--set", controller_settings),
-            resources=Resources(place, workers, cpus_per_trial, gpus_per_trial),
+            resources=Resources(place, workers, cpus_per_trial, gpus_per_trial, parse_bytes(cache_size)),
         )
     )
     directory = run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{space}"
@@ -148,6 +150,9 @@ def resume(
         float | None, typer.Option(show_default="as before", help="As for nas search.")
     ] = None,
     address: Annotated[str | None, typer.Option(show_default="as before", help="As for nas search.")] = None,
+    cache_size: Annotated[
+        str | None, typer.Option(metavar="BYTES", show_default="as before", help="As for nas search.")
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Finish an interrupted search, exactly as it would have gone."""
@@ -162,6 +167,7 @@ def resume(
         "cpus_per_trial": cpus_per_trial,
         "gpus_per_trial": gpus_per_trial,
         "address": address,
+        "cache_size": None if cache_size is None else parse_bytes(cache_size),
     }
     changes = {name: value for name, value in given.items() if value is not None}
     before = read_settings(run).resources

@@ -13,6 +13,8 @@ import typer
 
 from nas.errors import InputError, unknown
 from nas.options import (
+    DATA,
+    CacheOption,
     CpusOption,
     GpusOption,
     JsonOption,
@@ -23,6 +25,7 @@ from nas.options import (
     find_arch,
     interruptible,
     pairs,
+    parse_bytes,
 )
 
 if TYPE_CHECKING:
@@ -88,9 +91,7 @@ def scale(
     force: Annotated[
         bool, typer.Option("--force", help="Take coefficients whose product is far from 2.")
     ] = False,
-    data: Annotated[
-        str | None, typer.Option(show_default="the base run's, or digits", help="As for nas search.")
-    ] = None,
+    data: Annotated[str | None, typer.Option(show_default="the base run's, or digits", help=DATA)] = None,
     evaluator: Annotated[str, typer.Option(help="train, table:FILE or predictor:FILE.")] = "train",
     proxy: Annotated[
         list[str] | None,
@@ -113,6 +114,7 @@ def scale(
         str | None,
         typer.Option(show_default="local; inline with a table or predictor", help="As for nas search."),
     ] = None,
+    cache_size: CacheOption = "50G",
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -184,6 +186,7 @@ def scale(
                             workers,
                             cpus_per_trial,
                             gpus_per_trial,
+                            parse_bytes(cache_size),
                         )
                     ),
                 )

@@ -33,6 +33,7 @@ class Resources:
         workers: trials at a time; None takes as many as fit.
         cpus_per_trial: a trial's torch threads are its whole CPUs, at least one.
         gpus_per_trial: fractions share a GPU; None takes a whole one each where there are any.
+        cache_size: of all packed images on a machine, in bytes.
 
     Raises:
         ValueError: with the rule and the value, if a field is out of range.
@@ -42,6 +43,7 @@ class Resources:
     workers: int | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float | None = None
+    cache_size: int = 50 * 10**9
 
     def __post_init__(self) -> None:
         if self.address not in ADDRESSES:
@@ -53,6 +55,8 @@ class Resources:
         gpus = self.gpus_per_trial
         if gpus is not None and not (0 <= gpus <= 1 or gpus == int(gpus)):
             raise ValueError(f"gpus_per_trial must be a share of one GPU or a whole number, got {gpus}")
+        if self.cache_size < 1:
+            raise ValueError(f"cache_size must be at least 1 byte, got {self.cache_size}")
         if self.address == "inline" and self.workers not in (None, 1):
             raise ValueError(f"workers must be 1 with --address inline, got {self.workers}")
 

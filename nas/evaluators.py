@@ -24,6 +24,7 @@ from search_spaces.cost_table import CostTable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nas.config import Settings
     from nas.data import Dataset
     from nas.recipe import Recipe
 
@@ -58,6 +59,20 @@ class Training:
         release_memory()
         if self.device != "cpu":
             torch.cuda.empty_cache()  # other trials may share this GPU
+
+
+def pack_size(settings: Settings, space: SearchSpace) -> int:
+    """The side, in pixels, at which images must be kept for the trainings of a run.
+
+    The largest resolution of any network that is trained. Where training crops at random, a margin
+    around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
+    """
+    reference = settings.scaling.arch.resolution if settings.scaling else None
+    # Only a list's networks differ in resolution.
+    count = len(space.decisions[0].choices) if settings.listed else 1
+    archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
+    resolution = max(settings.recipe.shrink(arch, reference).resolution for arch in archs)
+    return resolution + round(32 * resolution / 224) * (settings.recipe.crop == "random_resized")
 
 
 class Table:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import controllers
 from nas.config import Resources, Settings, read_config, read_settings, write_config
 from nas.errors import InputError, RunError, unknown
-from nas.evaluators import Predictor, Table, Training
+from nas.evaluators import Predictor, Table, Training, pack_size
 from nas.executors import run_inline
 from nas.families import write_family
 from nas.journal import Journal
@@ -26,6 +26,7 @@ from scaling_search import Coefficients, Model
 from search_spaces import SPACES, ArchSpec, SearchSpace, cost, listed
 
 if TYPE_CHECKING:
+    from nas.data import Dataset
     from nas.screen import Screen
 
 EvaluatorKind = Training | Table | Predictor
@@ -193,11 +194,24 @@ def make_evaluator(settings: Settings, space: SearchSpace, screen: Screen) -> Ev
         raise InputError(
             f"--evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}"
         )
+    reference = settings.scaling.arch.resolution if settings.scaling else None
+    return Training(find_data(settings, space, screen), settings.recipe, reference=reference)
+
+
+def find_data(settings: Settings, space: SearchSpace, screen: Screen) -> Dataset:
+    """The images to train on; InputError if they cannot be used."""
     from nas.data import load_data
+    from nas.data.cache import Cache
 
     try:
-        reference = settings.scaling.arch.resolution if settings.scaling else None
-        return Training(load_data(settings.data, seed=settings.seed), settings.recipe, reference=reference)
+        return load_data(
+            settings.data,
+            size=pack_size(settings, space),
+            seed=settings.seed,
+            cache=Cache(limit=settings.resources.cache_size),
+            say=screen.say,
+            progress=screen.packing,
+        )
     except ValueError as error:
         raise InputError(f"--data: {error}") from None
 
@@ -292,8 +306,8 @@ def fingerprint(evaluator: EvaluatorKind) -> str:
     """SHA-256 of the images or the table behind an evaluator."""
     digest = hashlib.sha256()
     if isinstance(evaluator, Training):
-        for array in (*evaluator.data.train, *evaluator.data.valid):
-            digest.update(array.tobytes())
+        for part in (evaluator.data.train, evaluator.data.valid):
+            part.hash_into(digest)
     else:
         digest.update(evaluator.file.read_bytes())
     return digest.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -30,15 +31,32 @@ GpusOption = Annotated[
     float | None,
     typer.Option(show_default="1 where there are GPUs", help="GPUs of a trial; 0.25 lets four share one."),
 ]
+CacheOption = Annotated[
+    str,
+    typer.Option(
+        "--cache-size",
+        metavar="BYTES",
+        help="All packed images on this machine, e.g. 200G; the oldest go first. NAS_CACHE says where.",
+    ),
+]
+DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
 
 
-def parse_count(text: str) -> float:
+def parse_count(text: str, option: str = "--target-flops") -> float:
     """``400M``, ``0.4G`` or ``4e8`` as a number."""
     scale = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}.get(text[-1:].lower())
     try:
         return float(text[:-1]) * scale if scale else float(text)
     except ValueError:
-        raise InputError(f"--target-flops must be a number like 400M, 0.4G or 4e8, got {text!r}") from None
+        raise InputError(f"{option} must be a number like 400M, 0.4G or 4e8, got {text!r}") from None
+
+
+def parse_bytes(text: str) -> int:
+    """``--cache-size`` in bytes: ``20G`` or ``20e9``."""
+    size = parse_count(text, "--cache-size")
+    if not 1 <= size < math.inf:
+        raise InputError(f"--cache-size must be at least 1 byte, and finite, got {text!r}")
+    return int(size)
 
 
 def pairs(option: str, texts: list[str] | None) -> dict[str, str]:
@@ -136,9 +154,13 @@ def find_recipe(name: str, fields: Mapping[str, str], option: str) -> Recipe:
 
 
 def absolute(source: str) -> str:
-    """``kind:FILE`` with the file's absolute path, so that a run can be resumed from anywhere."""
+    """``kind:FILE`` with the file's absolute path, so that a run can be resumed from anywhere.
+
+    ``hf:NAME`` stays if there is no file of this name.
+    """
     kind, colon, file = source.partition(":")
-    return f"{kind}:{Path(file).expanduser().absolute()}" if colon and file else source
+    path = Path(file).expanduser().absolute()
+    return f"{kind}:{path}" if colon and file and (kind != "hf" or path.exists()) else source
 
 
 @contextlib.contextmanager

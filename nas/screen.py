@@ -64,6 +64,10 @@ class Screen:
         """One line, above the bar if there is one; wrapped only by the terminal itself."""
         self.console.print(Text(text), soft_wrap=True)
 
+    def packing(self, done: int, total: int) -> None:
+        """So many images are decoded."""
+        self._progress.update(self._task, description="Packing images", completed=done, total=total)
+
     def start(self, search: Search) -> None:
         """The search begins, or goes on with what it has."""
         self.search = search
@@ -72,7 +76,7 @@ class Screen:
         for row in search.rows.values():
             if row.status in ("done", "failed"):
                 self._count(row)
-        self._progress.update(self._task, description="Searching", total=search.trials)
+        self._progress.reset(self._task, description="Searching", total=search.trials)
         self._update()
 
     def on_finish(self, row: Row, outcome: Outcome) -> None:

@@ -2,34 +2,79 @@
 
 digits      scikit-learn's scans on cluttered canvases
 npz:FILE    a NumPy archive
+folder:DIR  a folder of images for each class
+hf:NAME     a data set of Hugging Face's hub, or Parquet files or a folder of images that lie here
+
+The last two are decoded and resized one time, into a pack (``nas.data.pack``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.data.dataset import Dataset, Part
 from nas.data.digits import load_digits
 from nas.data.npz import load_npz
 from nas.errors import unknown
 
+if TYPE_CHECKING:
+    from nas.data.cache import Cache
+    from nas.data.listing import Listing
+
 __all__ = ["Dataset", "Part", "load_data"]
 
 SOURCES = {"digits": load_digits}
+KNOWN = (*SOURCES, "npz:FILE", "folder:DIR", "hf:NAME")
 
 
-def load_data(source: str, *, seed: int = 0) -> Dataset:
-    """The images of ``source``, split by class and by ``seed``.
+def load_data(
+    source: str,
+    *,
+    size: int = 224,
+    seed: int = 0,
+    cache: Cache | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Dataset:
+    """The images of ``source``, split by class and by ``seed`` unless it comes with splits.
 
     Args:
-        source: ``digits`` or ``npz:FILE``.
+        source: ``digits``, ``npz:FILE``, ``folder:DIR`` or ``hf:NAME``.
+        size: to which images of a folder or of ``hf`` are resized, in pixels; others keep their own.
         seed: of the split alone; a search keeps one split for all its trials.
+        cache: for packs; None takes the default one.
+        say: is told, in lines, what takes long and which images are left out.
+        progress: is told how many images, of how many, are packed.
 
     Raises:
-        ValueError: in one line, if the source is unknown, or its file cannot be used.
+        ValueError: in one line, if the source is unknown, or its files cannot be used.
+        InputError: likewise, if the cache has no room.
     """
-    if source.startswith("npz:"):
-        return load_npz(Path(source.removeprefix("npz:")).expanduser().absolute(), seed)
+    kind, _, rest = source.partition(":")
     if source in SOURCES:
         return SOURCES[source](seed)
-    raise ValueError(unknown("data", source, [*SOURCES, "npz:FILE"]))
+    if kind == "npz" and rest:
+        return load_npz(_path(rest), seed)
+    if kind in ("folder", "hf") and rest:
+        from nas.data.cache import Cache
+        from nas.data.pack import load_packed
+
+        return load_packed(_list(kind, rest), size, seed, cache or Cache(), say, progress)
+    raise ValueError(unknown("data", source, KNOWN))
+
+
+def _list(kind: str, rest: str) -> Listing:
+    """What there is to pack."""
+    if kind == "folder":
+        from nas.data.folder import list_folder
+
+        return list_folder(_path(rest), f"folder:{_path(rest)}")
+    from nas.data.huggingface import list_huggingface
+
+    return list_huggingface(rest)
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()

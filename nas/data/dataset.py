@@ -5,6 +5,7 @@ Shapes: N images, H and W pixels, C channels (1: grey, 3: colour).
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,11 @@ class Part(NamedTuple):
 
     images: Images
     labels: Labels
+
+    def hash_into(self, digest: hashlib._Hash) -> None:
+        """Adds to ``digest`` what tells these images from others."""
+        for array in (self.images, self.labels):
+            digest.update(array.tobytes())
 
 
 @dataclass(frozen=True)

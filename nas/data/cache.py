@@ -1,0 +1,195 @@
+"""Where packs lie: a bounded directory that several processes may use at once.
+
+KEY/        a pack
+KEY.tmp/    one being made, by whoever holds its lock; a leftover if nobody does
+KEY.lock    held to make, open or remove the pack KEY
+room.lock   held to count what is there, and to take room for a new pack
+
+A pack that is mapped by any process is in use: the mapping holds a shared lock on the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from nas.data.dataset import Images
+from nas.errors import InputError
+from reports import count
+
+HEADER = "pack.json"  # its time of change is when the pack was last used
+
+
+def default_directory() -> Path:
+    """``$NAS_CACHE``, or ``nas`` in the user's cache directory."""
+    given = os.environ.get("NAS_CACHE")
+    if given:
+        return Path(given).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A directory for packs.
+
+    Args:
+        limit: of all packs together, in bytes.
+    """
+
+    directory: Path = field(default_factory=default_directory)
+    limit: int = 50 * 10**9
+
+    @contextlib.contextmanager
+    def locked(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[Path]:
+        """The directory of the pack ``key``, which nobody else makes, opens or removes meanwhile.
+
+        Args:
+            waiting: called if another process has to be waited for.
+
+        Raises:
+            InputError: if the cache cannot be written.
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.directory / f"{key}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                waiting()
+                lock.acquire()
+        except OSError as error:
+            raise InputError(
+                f"NAS_CACHE must be a directory that can be written ({error.strerror}), got {self.directory}"
+            ) from None
+        try:
+            yield self.directory / key
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def making(self, pack: Path, sizes: dict[str, int]) -> Iterator[Path]:
+        """A new directory with files of these sizes; it becomes ``pack`` if nothing is raised, else vanishes.
+
+        Args:
+            pack: is locked, and not there.
+
+        Raises:
+            InputError: if the limit is too low, or the disk is full.
+        """
+        new = pack.with_suffix(".tmp")
+        try:
+            with FileLock(self.directory / "room.lock"):
+                self._make_room(pack.name, sum(sizes.values()))
+                new.mkdir()
+                for name, size in sizes.items():  # sparse, but counted by others
+                    with (new / name).open("wb") as file:
+                        file.truncate(size)
+            yield new
+            new.rename(pack)
+            _sync(self.directory)
+        except OSError as error:
+            raise self._full(sum(sizes.values()), error.strerror) from None
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _make_room(self, key: str, wanted: int) -> None:
+        """Removes leftovers, and the packs that were used least recently until ``wanted`` bytes are free."""
+        if wanted > self.limit:
+            raise InputError(
+                f"--cache-size must be at least {count(wanted)} for these images, got {count(self.limit)}"
+            )
+        for gone in self.directory.glob("*.gone"):
+            shutil.rmtree(gone, ignore_errors=True)
+        for leftover in self.directory.glob("*.tmp"):
+            self._remove(leftover.stem, leftover, mine=leftover.stem == key)
+        used = {path: _size(path) for path in self.directory.iterdir() if path.is_dir()}
+        for path in sorted((path for path in used if not path.suffix), key=_last_used):
+            if self._spare(used.values()) >= wanted:
+                break
+            if self._remove(path.name, path):
+                del used[path]
+        if self.limit - sum(used.values()) < wanted:
+            raise InputError(
+                f"--cache-size must be at least {count(sum(used.values()) + wanted)}, because other "
+                f"packs in {self.directory} are in use, got {count(self.limit)}"
+            )
+        if self._spare(used.values()) < wanted:
+            raise self._full(wanted, f"{count(shutil.disk_usage(self.directory).free)} is free")
+
+    def _spare(self, used: Iterable[int]) -> int:
+        return min(self.limit - sum(used), shutil.disk_usage(self.directory).free)
+
+    def _full(self, wanted: int, reason: str | None) -> InputError:
+        return InputError(
+            f"NAS_CACHE must be a directory with room for {count(wanted)} bytes of images ({reason}), "
+            f"got {self.directory}"
+        )
+
+    def _remove(self, key: str, path: Path, *, mine: bool = False) -> bool:
+        """Removes a directory unless somebody uses it; whether it is gone.
+
+        Args:
+            mine: this process holds the lock of ``key``.
+        """
+        with contextlib.ExitStack() as stack:
+            if not mine:
+                try:
+                    stack.enter_context(FileLock(self.directory / f"{key}.lock", timeout=0))
+                except Timeout:
+                    return False
+            if path.suffix != ".tmp" and _in_use(path):
+                return False
+            gone = path.with_suffix(".gone")  # at once, however long it takes to remove
+            path.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+        return True
+
+
+def mapped(path: Path, shape: Sequence[int]) -> Images:
+    """A file's images, read-only and not read yet.
+
+    The lock is held by the mapping, which keeps the file open, so for as long as there is an array of it.
+    """
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        return np.asarray(np.memmap(file, np.uint8, "r", shape=tuple(shape)))
+
+
+def _in_use(pack: Path) -> bool:
+    """Whether any process maps one of its files."""
+    for path in pack.iterdir():
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False
+
+
+def _size(directory: Path) -> int:
+    """In bytes; 0 if somebody is just removing it."""
+    with contextlib.suppress(FileNotFoundError):
+        return sum(path.stat().st_size for path in directory.iterdir())
+    return 0
+
+
+def _last_used(pack: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return (pack / HEADER).stat().st_mtime_ns
+    return 0
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,271 @@
+"""Packs: a source's images, decoded and resized one time, in files that are mapped into memory.
+
+pack.json       version, how many images each part has, which were broken
+PART.images     uint8 `[N, size, size, 3]`
+PART.labels     int64 `[N]`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nas.data.cache import HEADER, Cache, mapped
+from nas.data.dataset import Dataset, Part
+from nas.data.decode import Task, decode_all
+from nas.data.listing import Listing, Take
+from nas.errors import RunError
+from reports import count
+
+VERSION = 1
+CHUNK = 32  # images of a task
+IMAGES_PER_PROCESS = 256  # fewer are decoded sooner than another process starts
+NAMED = 3  # of the broken images, in the warning
+
+Say = Callable[[str], None]
+Progress = Callable[[int, int], None]
+
+
+class Origin(NamedTuple):
+    """Where a pack is, and what it is made from where it is not."""
+
+    source: str
+    size: int
+    seed: int
+    cache: Cache
+    key: str
+
+
+class PackedPart(Part):
+    """A part whose images lie in a pack. It is pickled as where they are, not what they are.
+
+    Attributes:
+        origin: of the pack; None for one that was derived from another part.
+        name: of the part in it.
+    """
+
+    origin: Origin | None = None
+    name: str = ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.origin is None:
+            return Part, tuple(self)
+        return reopen, (self.origin, self.name)
+
+    def hash_into(self, digest: hashlib._Hash) -> None:
+        if self.origin is None:
+            super().hash_into(digest)
+        else:
+            digest.update(f"{self.origin.key} {self.name}".encode())
+
+
+class _Opened(NamedTuple):
+    parts: dict[str, PackedPart]
+    broken: list[str]
+
+
+def load_packed(
+    listing: Listing, size: int, seed: int, cache: Cache, say: Say, progress: Progress
+) -> Dataset:
+    """The images of ``listing`` from their pack, which is made if there is none.
+
+    Args:
+        size: side of the images, in pixels.
+        progress: told how many images of how many are decoded.
+
+    Raises:
+        InputError: if the cache has no room.
+        ValueError: if files cannot be read, or a class has no image left that is not broken.
+        RunError: if a process that decodes is killed.
+    """
+    origin = Origin(listing.source, size, seed, cache, key_of(listing, size, seed))
+    for note in listing.notes:
+        say(note)
+    with cache.locked(
+        origin.key, lambda: say(f"Waiting for another process to pack {listing.source}")
+    ) as path:
+        opened = None
+        if path.exists():
+            try:
+                opened = _open(path, origin)
+            except (OSError, ValueError, LookupError, TypeError) as error:
+                say(f"The pack of {listing.source} is made again: {error}")
+                shutil.rmtree(path)
+        if opened is None:
+            _make(path, listing, origin, say, progress)
+            opened = _open(path, origin)
+    if opened.broken:
+        say(_warning(opened.broken, listing.source))
+    parts = opened.parts
+    return Dataset(listing.source, listing.classes, parts["train"], parts["valid"], parts.get("test"))
+
+
+def reopen(origin: Origin, name: str) -> Part:
+    """A part again, in a process that was sent it; on a machine without the pack, that is made first.
+
+    Raises:
+        RunError: if the source is another one there.
+    """
+    with origin.cache.locked(origin.key) as path, contextlib.suppress(OSError, ValueError, LookupError):
+        return _open(path, origin).parts[name]
+    from nas.data import load_data
+
+    data = load_data(origin.source, size=origin.size, seed=origin.seed, cache=origin.cache)
+    part: Part = getattr(data, name)
+    if not isinstance(part, PackedPart) or part.origin is None or part.origin.key != origin.key:
+        raise RunError(
+            f"{origin.source} must hold the same files, of the same times, on every machine; "
+            f"{socket.gethostname()} has others"
+        )
+    return part
+
+
+def key_of(listing: Listing, size: int, seed: int) -> str:
+    """SHA-256 of all that decides what is in a pack."""
+    used = seed if listing.held_out else None
+    kind = listing.source.partition(":")[0]
+    facts = json.dumps([VERSION, kind, size, used, listing.classes, listing.digest])
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def _open(path: Path, origin: Origin) -> _Opened:
+    """Maps a pack and notes that it was used.
+
+    Raises:
+        OSError, ValueError, LookupError, TypeError: if it is damaged or another version's.
+    """
+    header = json.loads((path / HEADER).read_text())
+    if header["version"] != VERSION:
+        raise ValueError(f"version must be {VERSION}, got {header['version']}")
+    parts = {}
+    for name, facts in header["parts"].items():
+        shape = (facts["images"], origin.size, origin.size, 3)
+        for file, size in _sizes(name, shape[0], origin.size).items():
+            found = (path / file).stat().st_size
+            if found != size:
+                raise ValueError(f"{file} must have {size} bytes, got {found}")
+        stored = (path / f"{name}.labels").read_bytes()
+        if hashlib.sha256(stored).hexdigest() != facts["labels"]:
+            raise ValueError(f"{name}.labels must be as it was written, and is not")
+        labels = np.frombuffer(stored, "<i8").astype(np.int64)
+        parts[name] = PackedPart(mapped(path / f"{name}.images", shape), labels)
+        parts[name].origin, parts[name].name = origin, name
+    os.utime(path / HEADER)
+    return _Opened(parts, header["broken"])
+
+
+def _make(path: Path, listing: Listing, origin: Origin, say: Say, progress: Progress) -> None:
+    takes = listing.parts(origin.seed)
+    total = sum(len(take.rows) for take in takes.values())
+    sizes: dict[str, int] = {}
+    for name, take in takes.items():
+        sizes |= _sizes(name, len(take.rows), origin.size)
+    started = time.perf_counter()
+    with origin.cache.making(path, sizes) as new:
+        say(
+            f"Packing {total:,} images of {listing.source} at {origin.size} px, "
+            f"{count(sum(sizes.values()))} bytes, into {origin.cache.directory}: once"
+        )
+        broken = _decode(new, listing, takes, origin.size, progress)
+        facts = {name: _finish(new, name, listing, take, broken[name]) for name, take in takes.items()}
+        names = [
+            listing.splits[take.split].name(int(take.rows[place]))
+            for name, take in takes.items()
+            for place in broken[name]
+        ]
+        header = {"version": VERSION, "source": listing.source, "parts": facts, "broken": sorted(names)}
+        _write(new / HEADER, json.dumps(header).encode())
+    seconds = time.perf_counter() - started
+    say(f"Packed in {seconds:.1f} s, {total / seconds:,.0f} images/s")
+
+
+def _sizes(name: str, images: int, size: int) -> dict[str, int]:
+    """Bytes of a part's files."""
+    return {f"{name}.images": images * size * size * 3, f"{name}.labels": images * 8}
+
+
+def _decode(
+    directory: Path, listing: Listing, takes: Mapping[str, Take], size: int, progress: Progress
+) -> dict[str, list[int]]:
+    """Writes all images; the places of the broken ones, by part."""
+    files = {str(directory / f"{name}.images"): name for name in takes}
+    broken: dict[str, list[int]] = {name: [] for name in takes}
+    total = sum(len(take.rows) for take in takes.values())
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = max(1, min(cpus, total // IMAGES_PER_PROCESS))
+    done = 0
+    try:
+        for task in decode_all(_tasks(files, listing, takes, size), processes):
+            broken[files[task.file]] += task.broken
+            done += task.images
+            progress(done, total)
+    except BrokenProcessPool:
+        raise RunError("a process that decodes images died (killed, perhaps for memory)") from None
+    return broken
+
+
+def _tasks(
+    files: Mapping[str, str], listing: Listing, takes: Mapping[str, Take], size: int
+) -> Iterator[Task]:
+    for file, name in files.items():
+        split, rows = listing.splits[takes[name].split], takes[name].rows
+        # In the source's order, which is that of the disk, wherever the images go.
+        places = np.argsort(rows, kind="stable").tolist()
+        for start in range(0, len(places), CHUNK):
+            chunk = places[start : start + CHUNK]
+            yield Task(file, size, chunk, split.read(rows[chunk].tolist()))
+
+
+def _finish(directory: Path, name: str, listing: Listing, take: Take, broken: list[int]) -> dict[str, Any]:
+    """Closes the gaps of broken images, writes the labels, and what ``pack.json`` says of the part.
+
+    Raises:
+        ValueError: if a class has lost its last image.
+    """
+    labels = listing.splits[take.split].labels[take.rows]
+    kept = np.delete(np.arange(len(labels)), broken)
+    lost = set(labels) - set(labels[kept])
+    if lost:
+        raise ValueError(
+            f"{listing.source} must hold {name} images of every class that can be decoded, "
+            f"got none of {listing.classes[min(lost)]!r}"
+        )
+    file = directory / f"{name}.images"
+    row = file.stat().st_size // len(labels)
+    with file.open("r+b") as images:
+        for place, origin in enumerate(kept.tolist()):
+            if place != origin:
+                images.seek(origin * row)
+                content = images.read(row)
+                images.seek(place * row)
+                images.write(content)
+        images.truncate(len(kept) * row)
+        images.flush()
+        os.fsync(images.fileno())
+    stored = labels[kept].astype("<i8").tobytes()
+    _write(directory / f"{name}.labels", stored)
+    return {"images": len(kept), "labels": hashlib.sha256(stored).hexdigest()}
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _warning(broken: list[str], source: str) -> str:
+    named = ", ".join(broken[:NAMED])
+    more = f" and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
+    return f"Left out {len(broken):,} broken image{'s' * (len(broken) > 1)} of {source}: {named}{more}"
