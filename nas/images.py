@@ -16,6 +16,11 @@ from nas.data import Part
 CHUNK = 512
 RESIDENT_SHARE = 0.3
 """Of the memory that is free on a GPU, what images may take there."""
+MARGIN = 32 / 224
+"""Of the resolution, by how much larger images are cropped: for training at random, else in the middle.
+
+Source: tensorflow/tpu, models/official/efficientnet/preprocessing.py, ``CROP_FRACTION``.
+"""
 
 
 class Pixels:
@@ -23,18 +28,20 @@ class Pixels:
 
     Args:
         part: of a data set; only its first ``count`` images are used.
-        resolution: that they are resized to; None keeps their own size.
+        resolution: of the network.
+        view: ``whole`` for images of that size; ``margin`` for larger ones, which are still to be cropped;
+            ``centre`` for what is in the middle of those. See ``fit``.
     """
 
     def __init__(
-        self, part: Part, device: str, resolution: int | None = None, count: int | None = None
+        self, part: Part, device: str, resolution: int, count: int | None = None, view: str = "whole"
     ) -> None:
         self.images = part.images[:count]
         self.labels = torch.tensor(part.labels[:count], device=device)
         self.device = device
         self.resolution = resolution
-        side = resolution or max(self.images.shape[1:3])
-        size = len(self.images) * side * side * self.images.shape[3]
+        self.view = view
+        size = len(self.images) * self._send(self.images[:1]).numel()
         self.resident = torch.cat([*self._all()]) if self._fits(size) else None
 
     def __len__(self) -> int:
@@ -65,7 +72,29 @@ class Pixels:
         # torch.tensor copies: what Ray hands out is read-only, and from_numpy warns of that.
         x = torch.tensor(images)
         x = x.to(self.device).permute(0, 3, 1, 2)  # [B, C, H, W]
-        return resize(x, self.resolution) if self.resolution else x
+        return fit(x, self.resolution, self.view)
+
+
+def fit(images: Tensor, resolution: int, view: str) -> Tensor:
+    """uint8 `[B, C, H, W]` as a network of ``resolution`` has use for them, channels last.
+
+    ``margin`` and ``centre`` need images that are larger than the resolution by ``MARGIN``. Of smaller ones
+    ``margin`` gives all, at their own size, and ``centre`` all, resized.
+    """
+    larger = enlarged(resolution)
+    if view != "whole" and min(images.shape[2:]) >= larger:
+        images = resize(images, larger)
+        if view == "centre":
+            start = (larger - resolution + 1) // 2
+            images = images[:, :, start : start + resolution, start : start + resolution]
+    elif view != "margin":
+        images = resize(images, resolution)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def enlarged(resolution: int) -> int:
+    """The side of images that are cropped to ``resolution``: 256 for 224."""
+    return resolution + round(MARGIN * resolution)
 
 
 def resize(images: Tensor, resolution: int) -> Tensor:
