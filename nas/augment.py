@@ -58,8 +58,8 @@ def flip(images: Tensor) -> Tensor:
 def padded_crop(images: Tensor, pad: int) -> Tensor:
     """Each image moved by up to ``pad`` pixels in x and in y.
 
-    What comes in at the edges is the image's reflection: unlike black, it is neither an edge that no other image
-    has nor a value that depends on how images are normalised.
+    What comes in is the image's reflection. Black would be an edge that no other image has, and what it
+    means would depend on how images are normalised.
     """
     count, _, height, width = images.shape
     shift = torch.randint(-pad, pad + 1, (2, count, 1), device=images.device)
@@ -108,11 +108,13 @@ def mix(
     """Each image with its predecessor in the batch; with both alphas positive, a batch draws which way.
 
     Args:
-        mixup: alpha of the beta distribution of the share that stays (Zhang et al. 2018, arXiv:1710.09412).
-        cutmix: likewise, of the area outside a box that the other shows in (Yun et al. 2019, arXiv:1905.04899).
+        mixup: alpha of the share that stays, which is beta distributed; 0 for none.
+        cutmix: likewise, of the area that stays, outside a box.
 
     Returns:
         float images `[B, C, H, W]`, and shares of classes `[B, K]`.
+
+    Source: Zhang et al. 2018, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899.
     """
     device = images.device
     size = images.shape[2:]
@@ -136,7 +138,7 @@ def _beta(alpha: float, device: torch.device) -> Tensor:
 
 
 def _outside_box(share: Tensor, size: torch.Size) -> Tensor:
-    """`[H, W]`, 0 in a box somewhere that takes ``1 - share`` of the area, less what lies outside, and else 1."""
+    """`[H, W]`, 0 in a box of ``1 - share`` of the area, which may stick out, and else 1."""
     half = (1 - share).sqrt() / 2
     inside = [
         ((torch.arange(length, device=share.device) + 0.5) / length - torch.rand_like(share)).abs() < half

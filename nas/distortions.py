@@ -81,8 +81,8 @@ def sharpness(images: Tensor, factor: Tensor) -> Tensor:
 
 def posterize(images: Tensor, bits: Tensor) -> Tensor:
     """Keeps the ``bits`` highest of each value's eight."""
-    kept = 256 - 2 ** (8 - bits)
-    return images & _each(kept.to(torch.uint8))
+    lost = torch.exp2(8 - bits) - 1
+    return images & ~_each(lost.to(torch.uint8))
 
 
 def solarize(images: Tensor, threshold: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def autocontrast(images: Tensor, _: Tensor) -> Tensor:
 
 def equalize(images: Tensor, _: Tensor) -> Tensor:
     """Makes the values of each channel about equally frequent, unless it has one value only."""
-    n, _, _, channels = images.shape
+    n, channels = len(images), images.shape[3]
     first = 256 * torch.arange(n * channels, device=images.device).view(n, 1, 1, channels)
     index = (images.long() + first).flatten()  # into histograms, one for each image and channel
     counts = torch.zeros(n * channels * 256, dtype=torch.int64, device=images.device)
@@ -128,7 +128,7 @@ def equalize(images: Tensor, _: Tensor) -> Tensor:
 
 def cutout(images: Tensor, share: Tensor) -> Tensor:
     """Greys a square that reaches ``share`` of the side to each side of a random centre."""
-    n, side, _, _ = images.shape
+    n, side = images.shape[:2]
     place = (torch.arange(side, device=images.device) + 0.5) / side
     centre = torch.rand(2, n, 1, device=images.device)
     rows, columns = (place - centre).abs() < share[:, None]  # [N, S] each

@@ -20,7 +20,7 @@ SIGNED = frozenset({"rotate", "shear_x", "shear_y", "translate_x", "translate_y"
 NO_MAGNITUDE = ("invert", "autocontrast", "equalize")
 ENHANCEMENTS = ("brightness", "color", "contrast", "sharpness")
 TRANSLATION = 0.45
-"""Of the side, at AutoAugment's and RandAugment's level 10: the paper's 150 of 331 pixels, RandAugment's 100 of 224.
+"""Of the side, at level 10: 150 of 331 pixels in AutoAugment's paper, 100 of 224 in RandAugment's code.
 
 The 250 pixels that AutoAugment has in EfficientNet's code would leave nothing of an image of 224.
 """
@@ -76,7 +76,7 @@ def _draw(policy: Policy, count: int) -> list[tuple[Tensor, Tensor]]:
     return layers
 
 
-# Of a level from 0 to 1. Level 10 of 10 solarises nothing, and brightens the most.
+# By the level, from 0 to 1. Levels are no strengths: the highest solarises nothing.
 _MAGNITUDES: dict[str, Callable[[float], float]] = {
     "rotate": lambda level: 30 * level,
     "shear_x": lambda level: 0.3 * level,
@@ -128,14 +128,17 @@ AUTOAUGMENT = Policy(
         _steps(("color", 0.8, 6), ("rotate", 0.4, 5)),
     ),
 )
-"""Of ImageNet, as EfficientNet was trained with: v0 in tensorflow/tpu, models/official/efficientnet/autoaugment.py."""
+"""What EfficientNet was trained with, v0 in its code; not the policy of AutoAugment's paper.
+
+Source: tensorflow/tpu, models/official/efficientnet/autoaugment.py.
+"""
 
 RANDAUGMENT = Policy(2, tuple(_steps((name, 1.0, 10)) for name in OPERATIONS))
-"""Two of 16 operations at magnitude 10, EfficientNet's setting; the same file. Solarising is none at that level."""
+"""Two of 16 operations at level 10, the default of EfficientNet's code, the same file."""
 
 
 def _trivial() -> tuple[tuple[Step, ...], ...]:
-    """14 operations at 31 strengths, the wide set. Strengths start at none but for the enhancements."""
+    """14 operations at 31 strengths, the wide set."""
     choices = []
     for strength in range(31):
         level = strength / 30
@@ -154,6 +157,9 @@ def _trivial() -> tuple[tuple[Step, ...], ...]:
 
 
 TRIVIALAUGMENT = Policy(1, _trivial())
-"""One operation at a random strength (Müller & Hutter 2021, arXiv:2103.10158); automl/trivialaugment, aug_lib.py."""
+"""One operation at a random strength.
+
+Source: Müller and Hutter 2021, arXiv:2103.10158; automl/trivialaugment, aug_lib.py.
+"""
 
 POLICIES = {"autoaugment": AUTOAUGMENT, "randaugment": RANDAUGMENT, "trivialaugment": TRIVIALAUGMENT}

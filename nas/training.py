@@ -92,9 +92,7 @@ class Trainer:
         self.train_images = Pixels(
             data.train, device, arch.resolution, count, "margin" if cropped else "whole"
         )
-        self.valid_images = Pixels(
-            data.valid, device, arch.resolution, view="centre" if cropped else "whole"
-        )
+        self.valid_images = Pixels(data.valid, device, arch.resolution, view="centre" if cropped else "whole")
         self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
         self.network = _network(arch, data, recipe, seed, device)
         self.average = WeightAverage(copy.deepcopy(self.network), recipe.ema) if recipe.ema else None

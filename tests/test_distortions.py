@@ -21,8 +21,12 @@ def point(image, function):
 
 PILLOW = {
     "rotate": lambda image, degrees: image.rotate(degrees, fillcolor=GREY),
-    "shear_x": lambda image, share: image.transform(image.size, AFFINE, (1, share, 0, 0, 1, 0), fillcolor=GREY),
-    "shear_y": lambda image, share: image.transform(image.size, AFFINE, (1, 0, 0, share, 1, 0), fillcolor=GREY),
+    "shear_x": lambda image, share: image.transform(
+        image.size, AFFINE, (1, share, 0, 0, 1, 0), fillcolor=GREY
+    ),
+    "shear_y": lambda image, share: image.transform(
+        image.size, AFFINE, (1, 0, 0, share, 1, 0), fillcolor=GREY
+    ),
     "translate_x": lambda image, share: image.transform(
         image.size, AFFINE, (1, 0, share * image.width, 0, 1, 0), fillcolor=GREY
     ),
@@ -111,7 +115,9 @@ def test_colour_leaves_grey_images_as_they_are(photographs):
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_treats_each_image_by_its_own_magnitude(photographs, name):
     images = torch.tensor(photographs)
-    magnitudes = torch.tensor(list(itertools.islice(itertools.cycle(MAGNITUDES.get(name, (0.2,))), 8))).float()
+    magnitudes = torch.tensor(
+        list(itertools.islice(itertools.cycle(MAGNITUDES.get(name, (0.2,))), 8))
+    ).float()
     torch.manual_seed(0)
     together = OPERATIONS[name](images, magnitudes)
     assert together.dtype == torch.uint8
@@ -148,9 +154,13 @@ def test_autoaugment_is_the_published_policy():
     assert AUTOAUGMENT.choices[15] == (("rotate", 1.0, 21), ("translate_y", 0.8, pytest.approx(0.405)))
     assert AUTOAUGMENT.choices[22] == (("posterize", 0.8, 1), ("solarize", 0.6, 256))
     # How often each operation stands there, first and second.
-    counts = [sum(step[0] == "equalize" for step in steps) for steps in zip(*AUTOAUGMENT.choices, strict=True)]
+    counts = [
+        sum(step[0] == "equalize" for step in steps) for steps in zip(*AUTOAUGMENT.choices, strict=True)
+    ]
     assert counts == [5, 7]
-    assert sum(probability for choice in AUTOAUGMENT.choices for _, probability, _ in choice) == pytest.approx(29.8)
+    assert sum(
+        probability for choice in AUTOAUGMENT.choices for _, probability, _ in choice
+    ) == pytest.approx(29.8)
 
 
 def test_randaugment_has_two_of_all_16_operations_at_level_10():
@@ -173,7 +183,7 @@ def test_trivialaugment_has_14_operations_at_31_strengths():
 
 
 def test_recipes_know_the_policies():
-    assert nas.recipe.POLICIES == ("none", *POLICIES)
+    assert ("none", *POLICIES) == nas.recipe.POLICIES
 
 
 def planes(count, side=16):
@@ -208,7 +218,7 @@ def test_geometry_goes_to_either_side(name):
 
 
 def test_each_image_draws_for_itself_at_the_stated_probabilities():
-    """White images, of which a first step blackens 30 % and a second greys half of those of one choice of two."""
+    """White images: a first step blackens 30 %, a second greys half of those of one choice of two."""
     policy = Policy(
         1, ((("invert", 0.3, 0.0), ("cutout", 0.5, 1.0)), (("invert", 0.3, 0.0), ("cutout", 0.0, 0.0)))
     )
