@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import InputError
+from nas.recipe import enlarged
 from nas.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, canonical, cost
 from search_spaces.cost_table import CostTable
@@ -72,7 +73,7 @@ def pack_size(settings: Settings, space: SearchSpace) -> int:
     count = len(space.decisions[0].choices) if settings.listed else 1
     archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
     resolution = max(settings.recipe.shrink(arch, reference).resolution for arch in archs)
-    return resolution + round(32 * resolution / 224) * (settings.recipe.crop == "random_resized")
+    return enlarged(resolution) if settings.recipe.crop == "random_resized" else resolution
 
 
 class Table:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.data import Part
+from nas.recipe import enlarged
 
 CHUNK = 512
 RESIDENT_SHARE = 0.3
@@ -31,20 +32,21 @@ class Pixels:
 
     Args:
         part: of a data set; only its first ``count`` images are used.
-        resolution: that they are resized to; None keeps their own size.
+        resolution: of the network.
+        view: ``whole`` for images of that size; ``margin`` for larger ones, which are still to be cropped;
+            ``centre`` for what is in the middle of those. See ``fit``.
     """
 
     def __init__(
-        self, part: Part, device: str, resolution: int | None = None, count: int | None = None
+        self, part: Part, device: str, resolution: int, count: int | None = None, view: str = "whole"
     ) -> None:
         self.images = part.images[:count]
         self.labels = torch.tensor(part.labels[:count], device=device)
         self.device = device
         self.resolution = resolution
-        height, width, channels = self.images.shape[1:]
-        area = resolution**2 if resolution else height * width
+        self.view = view
         self.resident: Tensor | None = None  # [N, H, W, C]
-        if self._fits(len(self) * area * channels):
+        if self._fits(len(self) * self._send(self._read(slice(1))).numel()):
             parts = [self._send(self._read(slice(i, i + CHUNK))) for i in range(0, len(self), CHUNK)]
             self.resident = torch.cat([part.permute(0, 2, 3, 1) for part in parts])
 
@@ -90,7 +92,24 @@ class Pixels:
 
     def _send(self, images: Tensor) -> Tensor:
         x = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)  # [B, C, H, W]
-        return resize(x, self.resolution) if self.resolution else x
+        return fit(x, self.resolution, self.view)
+
+
+def fit(images: Tensor, resolution: int, view: str) -> Tensor:
+    """uint8 `[B, C, H, W]` as a network of ``resolution`` has use for them, channels last.
+
+    ``margin`` and ``centre`` need images that are as large as ``enlarged`` says. Of smaller ones
+    ``margin`` gives all, at their own size, and ``centre`` all, resized.
+    """
+    larger = enlarged(resolution)
+    if view != "whole" and min(images.shape[2:]) >= larger:
+        images = resize(images, larger)
+        if view == "centre":
+            start = (larger - resolution + 1) // 2
+            images = images[:, :, start : start + resolution, start : start + resolution]
+    elif view != "margin":
+        images = resize(images, resolution)
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def resize(images: Tensor, resolution: int) -> Tensor:

@@ -20,6 +20,17 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 PUBLISHED_EPOCHS = 350
 """Of EfficientNet's schedule: five of warm-up, then x 0.97 every 2.4."""
 
+MARGIN = 32 / 224
+"""Of the resolution, by how much larger images are cropped: for training at random, else in the middle.
+
+Source: tensorflow/tpu, models/official/efficientnet/preprocessing.py, ``CROP_FRACTION``.
+"""
+
+
+def enlarged(resolution: int) -> int:
+    """The side of images that are cropped to ``resolution``: 256 for 224."""
+    return resolution + round(MARGIN * resolution)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -50,9 +61,9 @@ class Recipe:
             (1 + step) / (10 + step).
         dropout: before the classifier.
         stochastic_depth: the rate at which the last residual branch is dropped, growing from 0.
-        crop: ``padded`` by an eighth, or ``random_resized``: 8 to 100 % of the area.
+        crop: ``padded`` by an eighth, or ``random_resized``: 10 to 100 % of the area.
         flip: mirror half of the images.
-        policy: AutoAugment's of ImageNet, RandAugment (2, 10) or TrivialAugment.
+        policy: EfficientNet's AutoAugment, RandAugment (2, 10) or TrivialAugment.
         mixup: alpha of its beta distribution, 0 for none.
         cutmix: likewise; with both, each batch draws one.
         precision: ``bfloat16`` autocasts; ``auto`` where that is faster.
@@ -148,7 +159,8 @@ class Recipe:
         if step < rising:
             return self.peak() * step / rising
         # The decay counts from the first step, so behind the warm-up the rate begins at 0.97^2 of the peak.
-        return self.peak() * 0.97 ** math.floor(step / steps * PUBLISHED_EPOCHS / 2.4)
+        # In integers: rounded quotients would be a step late at the 75th decay, in epoch 180.
+        return float(self.peak() * 0.97 ** (step * PUBLISHED_EPOCHS * 10 // (steps * 24)))
 
 
 EFFICIENTNET = Recipe(

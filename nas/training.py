@@ -92,8 +92,10 @@ class Trainer:
         self.seconds = 0.0
         count = max(2, round(recipe.fraction * len(data.train.labels)))  # BN needs two images
         cropped = recipe.crop == "random_resized"
-        self.train_images = Pixels(data.train, device, None if cropped else arch.resolution, count)
-        self.valid_images = Pixels(data.valid, device, arch.resolution)
+        self.train_images = Pixels(
+            data.train, device, arch.resolution, count, "margin" if cropped else "whole"
+        )
+        self.valid_images = Pixels(data.valid, device, arch.resolution, view="centre" if cropped else "whole")
         self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
         self.network = _network(arch, data, recipe, seed, device)
         self.average = WeightAverage(copy.deepcopy(self.network), recipe.ema) if recipe.ema else None
