@@ -126,7 +126,9 @@ class _SearchSearcher(Searcher):
         trial, slot = self.trials.pop(trial_id)
         if result and isinstance(step, Epoch):  # the scheduler has stopped it
             self.search.epoch(trial, step)
-            step = Outcome(step.accuracy, step.epoch, step.seconds, f"{result['hostname']}:{slot}")
+            worker = f"{result['hostname']}:{slot}"
+            measured = None, step.images_per_second, step.peak_memory
+            step = Outcome(step.accuracy, step.epoch, step.seconds, worker, *measured)
         elif step is None:
             step = Outcome(None, 0, 0.0, "", self.scheduler.reason)
         self.free.append(slot)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.augment import augment
+from nas import memory
 from nas.data import Dataset
 from nas.images import Pixels, normaliser
 from nas.optimizers import WeightAverage, make_optimizer, set_rate
@@ -87,6 +88,7 @@ class Trainer:
         self.whole_curve = whole_curve
         self.epoch = 0
         self.seconds = 0.0
+        memory.reset_peak(device)
         count = max(2, round(recipe.fraction * len(data.train.labels)))  # BN needs two images
         cropped = recipe.crop == "random_resized"
         self.train_images = Pixels(data.train, device, None if cropped else arch.resolution, count)
@@ -120,6 +122,7 @@ class Trainer:
         """
         started = time.perf_counter()
         train_loss = self._train_epoch()
+        images_per_second = self.steps_per_epoch * self.batch_size / (time.perf_counter() - started)
         self.epoch += 1
         if not math.isfinite(train_loss):
             raise ArithmeticError(f"loss is {train_loss} in epoch {self.epoch}")
@@ -128,7 +131,11 @@ class Trainer:
         if not math.isfinite(valid_loss):
             raise ArithmeticError(f"validation loss is {valid_loss} in epoch {self.epoch}")
         self.seconds += time.perf_counter() - started
-        return Epoch(self.epoch, train_loss, valid_loss, accuracy, self.seconds)
+        return Epoch(
+            *(self.epoch, train_loss, valid_loss, accuracy, self.seconds),
+            images_per_second=images_per_second,
+            peak_memory=memory.peak(self.device),
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """All that ``load_state_dict`` needs to go on: tensors and numbers, by name."""

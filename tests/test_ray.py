@@ -76,7 +76,7 @@ def test_the_table_is_that_of_the_inline_search_with_one_worker(tmp_path, ray):
     with journal:
         run_inline(search, Varied(fail=(3,)))
     inline = open_run(tmp_path / "inline").trials()
-    differ = ["seconds", "started", "finished", "worker"]
+    differ = ["seconds", "images_per_second", "peak_memory", "started", "finished", "worker"]
     assert under_ray.drop(columns=differ).equals(inline.drop(columns=differ))
 
 
