@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.augment import augment
 from nas import memory
+from nas.augment import augment
 from nas.data import Dataset
 from nas.images import Pixels, normaliser
 from nas.optimizers import WeightAverage, make_optimizer, set_rate

@@ -72,10 +72,7 @@ def read_trials(directory: Path) -> pd.DataFrame:
 
 
 def speed(trials: pd.DataFrame) -> dict[str, float | int | None] | None:
-    """Of those trials that say it: the median ``images_per_second`` and the largest ``peak_memory``, in bytes.
-
-    None if no trial says either.
-    """
+    """The median ``images_per_second`` and the largest ``peak_memory`` (bytes); None if no trial has them."""
     rates, peaks = (trials.get(name, pd.Series(dtype=float)).dropna() for name in _MEASURED)
     if rates.empty and peaks.empty:
         return None

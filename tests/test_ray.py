@@ -8,9 +8,9 @@ import pytest
 from fakes import Fake, compare, fake_accuracy, few_images, new_search, start, wait_for_trials
 
 from nas import InputError, open_run
-from nas.config import Resources
+from nas.config import Resources, fit
 from nas.executors import run_inline
-from nas.ray_tune import cluster, fit, run_ray
+from nas.ray_tune import cluster, run_ray
 from nas.trial import Epoch
 
 pytestmark = [
