@@ -1,4 +1,4 @@
-"""How far the expected memory of a training is from its measured peak: random networks, several recipes, a CPU.
+"""Expected memory of a training against its measured peak on a CPU: random networks, several recipes.
 
 python benchmarks/memory.py
 """

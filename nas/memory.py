@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nas.data import Dataset
     from nas.recipe import Recipe
 
-PROCESS = 620_000_000
+PROCESS = 600_000_000
 """Bytes of a process that has trained a network, without what depends on the network or the images."""
 ACTIVATION_COPIES = 4.5
 """Of each activation while weights are trained: what convolution, BN and activation keep, and gradients."""
