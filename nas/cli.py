@@ -10,27 +10,40 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.cli_plan import plan
 from nas.cli_report import report
 from nas.cli_scale import scale
 from nas.errors import InputError, NasError
 from nas.options import (
-    DATA,
+    AddressOption,
     CacheOption,
+    ConfirmOption,
+    ConfirmSeedsOption,
+    ControllerOption,
     CpusOption,
+    DataOption,
+    EvaluatorOption,
+    ExponentOption,
     GpusOption,
     JsonOption,
+    NewRunOption,
+    ProxyOption,
     QuietOption,
+    RecipeOption,
+    RewardOption,
     RunArgument,
+    SeedOption,
+    SetOption,
+    SpaceOption,
+    TargetOption,
+    TrialsOption,
     WorkersOption,
-    absolute,
     checked,
     find_arch,
     find_family,
-    find_recipe,
     interruptible,
-    pairs,
     parse_bytes,
-    parse_count,
+    search_settings,
 )
 
 app = typer.Typer(
@@ -43,67 +56,25 @@ app = typer.Typer(
 
 @app.command()
 def search(
-    space: Annotated[str, typer.Option(help="Search space, see nas spaces.")],
-    data: Annotated[str, typer.Option(help=DATA)] = "digits",
-    trials: Annotated[
-        int | None,
-        typer.Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose."),
-    ] = None,
-    target_flops: Annotated[
-        str, typer.Option(metavar="COUNT", help="The budget T, in multiply-adds.")
-    ] = "400M",
-    exponent: Annotated[
-        float | None,
-        typer.Option(show_default="-0.07, hard: -1", help="How much cost counts against accuracy."),
-    ] = None,
-    reward: Annotated[
-        str,
-        typer.Option(
-            help="soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|."
-        ),
-    ] = "soft",
-    controller: Annotated[str, typer.Option(help="Who proposes: rnn (PPO), random or evolution.")] = "rnn",
-    controller_settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A setting of the controller, e.g. update_every=10."
-        ),
-    ] = None,
-    evaluator: Annotated[
-        str,
-        typer.Option(help="Accuracies: train, table:FILE (look up) or predictor:FILE (fit a regression)."),
-    ] = "train",
-    recipe: Annotated[
-        str, typer.Option(help="How each network is trained: proxy (short) or efficientnet (to the end).")
-    ] = "proxy",
-    proxy: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.",
-        ),
-    ] = None,
-    confirm: Annotated[
-        int,
-        typer.Option(help="Networks, the best, to train again at the end, before one is chosen; 0 for none."),
-    ] = 3,
-    confirm_seeds: Annotated[
-        int, typer.Option(help="Fresh seeds for each of these; two or more measure the noise of a seed.")
-    ] = 2,
-    seed: Annotated[int, typer.Option(help="Of everything random in the run.")] = 0,
-    run: Annotated[
-        Path | None, typer.Option(show_default="runs/TIME-SPACE", help="The run's directory; must not exist.")
-    ] = None,
+    space: SpaceOption,
+    data: DataOption = "digits",
+    trials: TrialsOption = None,
+    target_flops: TargetOption = "400M",
+    exponent: ExponentOption = None,
+    reward: RewardOption = "soft",
+    controller: ControllerOption = "rnn",
+    controller_settings: SetOption = None,
+    evaluator: EvaluatorOption = "train",
+    recipe: RecipeOption = "proxy",
+    proxy: ProxyOption = None,
+    confirm: ConfirmOption = 3,
+    confirm_seeds: ConfirmSeedsOption = 2,
+    seed: SeedOption = 0,
+    run: NewRunOption = None,
     workers: WorkersOption = None,
     cpus_per_trial: CpusOption = 1.0,
     gpus_per_trial: GpusOption = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            show_default="local; inline with a table or predictor",
-            help="local: Ray on this machine. auto: the running Ray cluster. inline: no Ray, one by one.",
-        ),
-    ] = None,
+    address: AddressOption = None,
     cache_size: CacheOption = "50G",
     quiet: QuietOption = False,
 ) -> None:
@@ -112,31 +83,35 @@ def search(
     Example: nas search --space mnas
     """
     from nas import launch
-    from nas.config import Resources, Settings
-    from nas.objective import Objective
     from nas.screen import Screen
 
-    trains = evaluator == "train"
-    place = address or ("local" if trains else "inline")
-    settings = checked(
-        lambda: Settings(
-            space=space,
-            trials=(24 if trains else 1000) if trials is None else trials,
-            data=absolute(data),
-            evaluator=absolute(evaluator),
-            controller=controller,
-            objective=Objective(parse_count(target_flops), exponent, reward),
-            recipe=find_recipe(recipe, pairs("--proxy", proxy), "--proxy"),
-            seed=seed,
-            confirmations=confirm if trains or confirm < 0 else 0,
-            confirm_seeds=confirm_seeds,
-            controller_settings=pairs("--set", controller_settings),
-            resources=Resources(place, workers, cpus_per_trial, gpus_per_trial, parse_bytes(cache_size)),
-        )
+    settings = search_settings(
+        space=space,
+        data=data,
+        trials=trials,
+        target_flops=target_flops,
+        exponent=exponent,
+        reward=reward,
+        controller=controller,
+        controller_settings=controller_settings,
+        evaluator=evaluator,
+        recipe=recipe,
+        proxy=proxy,
+        confirm=confirm,
+        confirm_seeds=confirm_seeds,
+        seed=seed,
+        workers=workers,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        address=address,
+        cache_size=cache_size,
     )
     directory = run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{space}"
     with Screen(quiet=quiet) as screen, interruptible(directory, screen.say):
         screen.finished(launch.start(settings, directory, screen))
+
+
+app.command()(plan)
 
 
 @app.command()

@@ -61,6 +61,35 @@ class Resources:
             raise ValueError(f"workers must be 1 with --address inline, got {self.workers}")
 
 
+def fit(resources: Resources, available: dict[str, float]) -> Resources:
+    """What is left open filled in; InputError if more is asked for than is available."""
+    cpus, gpus = available.get("CPU", 0.0), available.get("GPU", 0.0)
+    gpus_per_trial = resources.gpus_per_trial
+    if gpus_per_trial is None:
+        gpus_per_trial = 1.0 if gpus else 0.0
+    if gpus_per_trial > gpus:
+        raise InputError(
+            f"--gpus-per-trial must be at most the {gpus:g} GPUs there are, got {gpus_per_trial:g}"
+        )
+    if resources.cpus_per_trial > cpus:
+        raise InputError(
+            f"--cpus-per-trial must be at most the {cpus:g} CPUs there are, got {resources.cpus_per_trial:g}"
+        )
+    fitting = cpus / resources.cpus_per_trial
+    if gpus_per_trial:
+        # A share must fit on one GPU: two GPUs hold four trials of 0.4, not five.
+        sharing = int(1 / gpus_per_trial + 1e-9) * gpus if gpus_per_trial < 1 else gpus / gpus_per_trial
+        fitting = min(fitting, sharing)
+    most = max(1, int(fitting + 1e-9))
+    workers = resources.workers or most
+    if workers > most and resources.address == "local":  # a cluster may grow
+        raise InputError(
+            f"--workers must be at most {most} ({cpus:g} CPUs at {resources.cpus_per_trial:g}, "
+            f"{gpus:g} GPUs at {gpus_per_trial:g} a trial), got {workers}"
+        )
+    return dataclasses.replace(resources, workers=workers, gpus_per_trial=gpus_per_trial)
+
+
 @dataclass(frozen=True)
 class Settings:
     """All that decides how a search goes; the same settings, on one worker, give the same trials.

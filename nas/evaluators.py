@@ -7,6 +7,7 @@ predictor:FILE   a regression on the table, for every network of the space
 
 from __future__ import annotations
 
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,10 +57,16 @@ class Training:
         from nas.training import train
 
         torch.set_num_threads(self.threads)
-        yield from train(trial.arch, self.data, self.recipe, trial.seed, self.device, self.reference)
-        release_memory()
-        if self.device != "cpu":
-            torch.cuda.empty_cache()  # other trials may share this GPU
+        try:
+            yield from train(trial.arch, self.data, self.recipe, trial.seed, self.device, self.reference)
+        except Exception as failure:
+            # Out of memory, perhaps: the frames of a traceback would keep the network until it is dropped.
+            traceback.clear_frames(failure.__traceback__)
+            raise
+        finally:
+            release_memory()
+            if self.device != "cpu":
+                torch.cuda.empty_cache()  # other trials may share this GPU
 
 
 def pack_size(settings: Settings, space: SearchSpace) -> int:

@@ -25,7 +25,7 @@ import filelock
 import reports
 from nas.errors import InputError
 from nas.trial import Epoch, Outcome
-from reports.runs import APPLICATION_ID, SCHEMA_VERSION
+from reports.runs import ADDED_COLUMNS, APPLICATION_ID, SCHEMA_VERSION
 from search_spaces import Actions, Cost
 
 _SCHEMA = """
@@ -33,16 +33,17 @@ CREATE TABLE trials (
     trial INTEGER PRIMARY KEY, status TEXT NOT NULL, arch TEXT NOT NULL, actions TEXT NOT NULL,
     accuracy REAL, flops INTEGER, params INTEGER, activations INTEGER, reward REAL,
     epochs INTEGER, seconds REAL, seed INTEGER, worker TEXT, error TEXT, started TEXT, finished TEXT,
-    repeat_of INTEGER
+    repeat_of INTEGER, images_per_second REAL, peak_memory INTEGER
 );
 CREATE TABLE epochs (
     trial INTEGER NOT NULL, epoch INTEGER NOT NULL, train_loss REAL, valid_loss REAL, accuracy REAL,
-    seconds REAL, PRIMARY KEY (trial, epoch)
+    seconds REAL, images_per_second REAL, peak_memory INTEGER, PRIMARY KEY (trial, epoch)
 ) WITHOUT ROWID;
 CREATE TABLE events (event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL);
 CREATE TABLE confirmations (
     trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER, seconds REAL,
-    worker TEXT, error TEXT, finished TEXT, PRIMARY KEY (trial, seed)
+    worker TEXT, error TEXT, finished TEXT, images_per_second REAL, peak_memory INTEGER,
+    PRIMARY KEY (trial, seed)
 ) WITHOUT ROWID;
 """
 
@@ -117,6 +118,7 @@ class Journal:
             else:
                 self._connection = connect(path, write=True)
                 self._refuse_damage(path)
+                self._add_columns()
                 self._connection.execute("PRAGMA journal_mode = WAL")
         except BaseException:
             self._lock.release()
@@ -146,6 +148,18 @@ class Journal:
             self._connection.close()
             line = " ".join(verdict.split())
             raise InputError(f"RUN has a run.db that SQLite cannot read ({line}): {path}")
+
+    def _add_columns(self) -> None:
+        """Brings a ``run.db`` that an older nas wrote to the current schema."""
+        with self._transaction() as db:
+            if db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
+                return
+            for table, columns in ADDED_COLUMNS.items():
+                there = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
+                for column, kind in columns.items():
+                    if column not in there:
+                        db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -179,17 +193,17 @@ class Journal:
     def epoch(self, trial: int, epoch: Epoch) -> None:
         """One more point of the learning curve; a trial that is trained again overwrites its old ones."""
         with self._transaction() as db:
-            db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)", (trial, *epoch))
+            db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (trial, *epoch))
 
     def tell(self, row: Row, outcome: Outcome) -> None:
         """The trial has become ``row``, ``done`` or ``failed``."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE trials SET status = ?, accuracy = ?, reward = ?, epochs = ?, seconds = ?, worker = ?,"
-                " error = ?, finished = ? WHERE trial = ?",
+                " error = ?, finished = ?, images_per_second = ?, peak_memory = ? WHERE trial = ?",
                 (
                     *(row.status, row.accuracy, row.reward, outcome.epochs, outcome.seconds, outcome.worker),
-                    *(row.error, now(), row.trial),
+                    *(row.error, now(), outcome.images_per_second, outcome.peak_memory, row.trial),
                 ),
             )
             db.execute(
@@ -200,10 +214,10 @@ class Journal:
         """The network of ``trial`` was trained once more, on ``seed``."""
         with self._transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(trial, seed, outcome.accuracy, outcome.epochs, outcome.seconds),
-                    *(outcome.worker, outcome.error, now()),
+                    *(outcome.worker, outcome.error, now(), outcome.images_per_second, outcome.peak_memory),
                 ),
             )
 

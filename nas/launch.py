@@ -19,6 +19,7 @@ from nas.executors import run_inline
 from nas.families import write_family
 from nas.journal import Journal
 from nas.page import write_page
+from nas.plan import memory_warning
 from nas.run import Run
 from nas.scaling import compare
 from nas.search import Search
@@ -224,10 +225,13 @@ def place(
         from nas.ray_tune import cluster
 
         resources = stack.enter_context(cluster(resources))
-    if isinstance(evaluator, Training):
-        threads = max(1, int(resources.cpus_per_trial))
-        evaluator = dataclasses.replace(evaluator, device=find_device(resources), threads=threads)
-    return evaluator, resources
+    return placed(evaluator, resources) if isinstance(evaluator, Training) else evaluator, resources
+
+
+def placed(task: Training, resources: Resources) -> Training:
+    """``task`` on the device, and with the threads, that ``resources`` give a trial."""
+    threads = max(1, int(resources.cpus_per_trial))
+    return dataclasses.replace(task, device=find_device(resources), threads=threads)
 
 
 def find_device(resources: Resources) -> str:
@@ -261,6 +265,10 @@ def run(
 ) -> None:
     """Runs the search to its end."""
     screen.start(search)
+    if isinstance(evaluator, Training):
+        warning = memory_warning(search.space, evaluator, resources, settings.seed)
+        if warning:
+            screen.say(warning)
     if resources.address == "inline":
         run_inline(search, evaluator)
     else:

@@ -16,6 +16,7 @@ import typer
 from nas.errors import InputError
 
 if TYPE_CHECKING:
+    from nas.config import Settings
     from nas.recipe import Recipe
     from scaling_search import Model
     from search_spaces import ArchSpec
@@ -40,6 +41,108 @@ CacheOption = Annotated[
     ),
 ]
 DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
+SpaceOption = Annotated[str, typer.Option(help="Search space, see nas spaces.")]
+DataOption = Annotated[str, typer.Option(help=DATA)]
+TrialsOption = Annotated[
+    int | None,
+    typer.Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose."),
+]
+TargetOption = Annotated[str, typer.Option(metavar="COUNT", help="The budget T, in multiply-adds.")]
+ExponentOption = Annotated[
+    float | None,
+    typer.Option(show_default="-0.07, hard: -1", help="How much cost counts against accuracy."),
+]
+RewardOption = Annotated[
+    str,
+    typer.Option(
+        help="soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|."
+    ),
+]
+ControllerOption = Annotated[str, typer.Option(help="Who proposes: rnn (PPO), random or evolution.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the controller, e.g. update_every=10."),
+]
+EvaluatorOption = Annotated[
+    str, typer.Option(help="Accuracies: train, table:FILE (look up) or predictor:FILE (fit a regression).")
+]
+RecipeOption = Annotated[
+    str, typer.Option(help="How each network is trained: proxy (short) or efficientnet (to the end).")
+]
+ProxyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.",
+    ),
+]
+ConfirmOption = Annotated[
+    int, typer.Option(help="Networks, the best, to train again at the end, before one is chosen; 0 for none.")
+]
+ConfirmSeedsOption = Annotated[
+    int, typer.Option(help="Fresh seeds for each of these; two or more measure the noise of a seed.")
+]
+SeedOption = Annotated[int, typer.Option(help="Of everything random in the run.")]
+NewRunOption = Annotated[
+    Path | None, typer.Option(show_default="runs/TIME-SPACE", help="The run's directory; must not exist.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        show_default="local; inline with a table or predictor",
+        help="local: Ray on this machine. auto: the running Ray cluster. inline: no Ray, one by one.",
+    ),
+]
+
+
+def search_settings(
+    *,
+    space: str,
+    data: str,
+    trials: int | None,
+    target_flops: str,
+    exponent: float | None,
+    reward: str,
+    controller: str,
+    controller_settings: list[str] | None,
+    evaluator: str,
+    recipe: str,
+    proxy: list[str] | None,
+    confirm: int,
+    confirm_seeds: int,
+    seed: int,
+    workers: int | None,
+    cpus_per_trial: float,
+    gpus_per_trial: float | None,
+    address: str | None,
+    cache_size: str,
+) -> Settings:
+    """The settings that the options of ``nas search`` ask for.
+
+    Raises:
+        InputError: if a value is out of range or cannot be read.
+    """
+    from nas.config import Resources, Settings
+    from nas.objective import Objective
+
+    trains = evaluator == "train"
+    place = address or ("local" if trains else "inline")
+    return checked(
+        lambda: Settings(
+            space=space,
+            trials=(24 if trains else 1000) if trials is None else trials,
+            data=absolute(data),
+            evaluator=absolute(evaluator),
+            controller=controller,
+            objective=Objective(parse_count(target_flops), exponent, reward),
+            recipe=find_recipe(recipe, pairs("--proxy", proxy), "--proxy"),
+            seed=seed,
+            confirmations=confirm if trains or confirm < 0 else 0,
+            confirm_seeds=confirm_seeds,
+            controller_settings=pairs("--set", controller_settings),
+            resources=Resources(place, workers, cpus_per_trial, gpus_per_trial, parse_bytes(cache_size)),
+        )
+    )
 
 
 def parse_count(text: str, option: str = "--target-flops") -> float:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
-from nas.config import Resources
+from nas.config import Resources, fit
 from nas.errors import InputError
 from nas.search import Search
 from nas.trial import Epoch, Evaluator, Outcome, Trial, steps
@@ -126,7 +126,9 @@ class _SearchSearcher(Searcher):
         trial, slot = self.trials.pop(trial_id)
         if result and isinstance(step, Epoch):  # the scheduler has stopped it
             self.search.epoch(trial, step)
-            step = Outcome(step.accuracy, step.epoch, step.seconds, f"{result['hostname']}:{slot}")
+            worker = f"{result['hostname']}:{slot}"
+            measured = None, step.images_per_second, step.peak_memory
+            step = Outcome(step.accuracy, step.epoch, step.seconds, worker, *measured)
         elif step is None:
             step = Outcome(None, 0, 0.0, "", self.scheduler.reason)
         self.free.append(slot)
@@ -173,35 +175,6 @@ def cluster(resources: Resources) -> Iterator[Resources]:
         yield fit(resources, ray.cluster_resources())
     finally:
         ray.shutdown()
-
-
-def fit(resources: Resources, available: dict[str, float]) -> Resources:
-    """What is left open filled in; InputError if more is asked for than is available."""
-    cpus, gpus = available.get("CPU", 0.0), available.get("GPU", 0.0)
-    gpus_per_trial = resources.gpus_per_trial
-    if gpus_per_trial is None:
-        gpus_per_trial = 1.0 if gpus else 0.0
-    if gpus_per_trial > gpus:
-        raise InputError(
-            f"--gpus-per-trial must be at most the {gpus:g} GPUs there are, got {gpus_per_trial:g}"
-        )
-    if resources.cpus_per_trial > cpus:
-        raise InputError(
-            f"--cpus-per-trial must be at most the {cpus:g} CPUs there are, got {resources.cpus_per_trial:g}"
-        )
-    fitting = cpus / resources.cpus_per_trial
-    if gpus_per_trial:
-        # A share must fit on one GPU: two GPUs hold four trials of 0.4, not five.
-        sharing = int(1 / gpus_per_trial + 1e-9) * gpus if gpus_per_trial < 1 else gpus / gpus_per_trial
-        fitting = min(fitting, sharing)
-    most = max(1, int(fitting + 1e-9))
-    workers = resources.workers or most
-    if workers > most and resources.address == "local":  # a cluster may grow
-        raise InputError(
-            f"--workers must be at most {most} ({cpus:g} CPUs at {resources.cpus_per_trial:g}, "
-            f"{gpus:g} GPUs at {gpus_per_trial:g} a trial), got {workers}"
-        )
-    return Resources(resources.address, workers, resources.cpus_per_trial, gpus_per_trial)
 
 
 def run_ray(

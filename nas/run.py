@@ -44,7 +44,7 @@ class Run:
         return self._checked(lambda: reports.read_trials(self.directory))
 
     def epochs(self) -> pd.DataFrame:
-        """The learning curves: trial, epoch, train_loss, valid_loss, accuracy, seconds."""
+        """The learning curves: trial and what ``nas.trial.Epoch`` has."""
         return self._checked(lambda: reports.read_epochs(self.directory))
 
     def confirmations(self) -> pd.DataFrame:

@@ -44,6 +44,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         best_line(facts["best"]),
         str(noise or "Seed noise was not measured: no network was trained on a second seed."),
         *baseline_lines(facts["baseline"]),
+        *speed_lines(facts["speed"]),
         f"Everything is in {facts['run']}; look at the best with: nas show {facts['run']}",
     ]
 
@@ -71,6 +72,16 @@ def baseline_lines(baseline: dict[str, Any]) -> list[str]:
     if baseline["from"] != "all its trials" and trials > rests_on:
         line += " So few show no more than their own best; --random RUN takes more."
     return [line]
+
+
+def speed_lines(speed: dict[str, Any] | None) -> list[str]:
+    """How fast trainings ran, and how much memory they took."""
+    if speed is None:
+        return []
+    rate, peak = speed["images_per_second"], speed["peak_memory"]
+    said = [f"ran at {rate:,.0f} images/s (median)"] * (rate is not None)
+    said += [f"had {reports.count(peak)}B of memory at most"] * (peak is not None)
+    return [f"Trainings {' and '.join(said)}."]
 
 
 def print_ranking(console: Console, ranked: dict[str, Any]) -> None:

@@ -55,6 +55,7 @@ def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None)
         "pareto": _records(front),
         "hypervolume": _hypervolume(run, _reference([run])),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
+        "speed": reports.speed(trials),
     }
     if settings.scaling:
         compared = compare(trials, settings.scaling, settings.recipe)

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas import memory
 from nas.allocator import keep_memory
 from nas.augment import augment
 from nas.cuda_graph import CapturedStep, Step
@@ -90,6 +91,7 @@ class Trainer:
         self.whole_curve = whole_curve
         self.epoch = 0
         self.seconds = 0.0
+        memory.reset_peak(device)
         count = max(2, round(recipe.fraction * len(data.train.labels)))  # BN needs two images
         cropped = recipe.crop == "random_resized"
         self.train_images = Pixels(
@@ -128,6 +130,7 @@ class Trainer:
         """
         started = time.perf_counter()
         train_loss = self._train_epoch()
+        images_per_second = self.steps_per_epoch * self.batch_size / (time.perf_counter() - started)
         self.epoch += 1
         if not math.isfinite(train_loss):
             raise ArithmeticError(f"loss is {train_loss} in epoch {self.epoch}")
@@ -136,7 +139,11 @@ class Trainer:
         if not math.isfinite(valid_loss):
             raise ArithmeticError(f"validation loss is {valid_loss} in epoch {self.epoch}")
         self.seconds += time.perf_counter() - started
-        return Epoch(self.epoch, train_loss, valid_loss, accuracy, self.seconds)
+        return Epoch(
+            *(self.epoch, train_loss, valid_loss, accuracy, self.seconds),
+            images_per_second=images_per_second,
+            peak_memory=memory.peak(self.device),
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """All that ``load_state_dict`` needs to go on: tensors and numbers, by name."""
@@ -166,7 +173,7 @@ class Trainer:
         """The updates of one epoch, one at a time, each with its loss; random as torch's generators are."""
         self.network.train()
         steps = self.steps_per_epoch
-        order = torch.randperm(len(self.train_images))
+        order = torch.randperm(len(self.train_images))[: steps * self.batch_size]
         for i, (images, labels) in enumerate(self.train_images.batches(order, self.batch_size)):
             step = self.epoch * steps + i
             set_rate(self.optimizer, self.recipe.rate(step, self.recipe.epochs * steps))

@@ -7,6 +7,7 @@ accuracy is the trial's. Every executor drives it through ``steps``.
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ class Epoch(NamedTuple):
     epoch: number of passes over the training images so far.
     accuracy: top-1 on the validation split, in [0, 1].
     seconds: since the training began.
+    images_per_second: that this epoch trained on, its evaluation not counted.
+    peak_memory: bytes, the most since the training began; see ``nas.memory.peak``.
     """
 
     epoch: int
@@ -28,6 +31,8 @@ class Epoch(NamedTuple):
     valid_loss: float | None
     accuracy: float | None
     seconds: float
+    images_per_second: float | None = None
+    peak_memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: with an accuracy, or with an error."""
+    """How a trial ended: with an accuracy, or with an error; the last two fields as of ``Epoch``."""
 
     accuracy: float | None
     epochs: int
     seconds: float
     worker: str
     error: str | None = None
+    images_per_second: float | None = None
+    peak_memory: int | None = None
 
 
 Evaluator = Callable[[Trial], Iterator[Epoch]]
@@ -58,12 +65,18 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
     """The epochs of ``trial`` and then, always, its ``Outcome``: an exception is an outcome too."""
     started = time.perf_counter()
     epochs, accuracy, error = 0, None, None
+    rates: list[float] = []
+    peak = None
     try:
         for epoch in evaluator(trial):
-            epochs, accuracy = epoch.epoch, epoch.accuracy
+            epochs, accuracy, peak = epoch.epoch, epoch.accuracy, epoch.peak_memory
+            if epoch.images_per_second:
+                rates.append(epoch.images_per_second)
             yield epoch
         if accuracy is None or not math.isfinite(accuracy):
             error = f"the evaluator gave no accuracy but {accuracy}"
     except Exception as failure:  # noqa: BLE001 - whatever a training raises belongs to its row
         error = f"{type(failure).__name__}: {failure}"
-    yield Outcome(None if error else accuracy, epochs, time.perf_counter() - started, worker, error)
+    rate = statistics.harmonic_mean(rates) if rates else None  # epochs have equally many images
+    seconds = time.perf_counter() - started
+    yield Outcome(None if error else accuracy, epochs, seconds, worker, error, rate, peak)

@@ -4,7 +4,7 @@ from reports.baseline import best_so_far, expected_best, near_random
 from reports.means import network_means, not_told_apart
 from reports.noise import SeedNoise, seed_noise
 from reports.pareto import hypervolume, pareto_front
-from reports.runs import connect, load, read_confirmations, read_epochs, read_trials
+from reports.runs import connect, load, read_confirmations, read_epochs, read_trials, speed
 from reports.scaling_tables import (
     family_stages_table,
     family_table,
@@ -54,5 +54,6 @@ __all__ = [
     "sides_table",
     "sketch",
     "space_table",
+    "speed",
     "stage_table",
 ]

@@ -14,6 +14,7 @@ from reports.drawing import LEGEND, draw
 from reports.markup import Html, join, tag
 from reports.page_parts import copyable, data_table, duration, facts, plot, section
 from reports.points import COSTS, Points, accuracy_text, drawable, evenly
+from reports.runs import speed
 from reports.tables import count
 
 MOST_DRAWINGS = 6
@@ -176,6 +177,11 @@ def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapp
         pairs.append(("CPU core hours", f"{hours:,.2f}"))
     if len(seconds):
         pairs.append(("a trial, median", duration(float(seconds.median()))))
+    measured = speed(trials) or {}
+    if rate := measured.get("images_per_second"):
+        pairs.append(("images per second, median", f"{rate:,.0f}"))
+    if most := measured.get("peak_memory"):
+        pairs.append(("memory of a trial, at most", f"{count(most)}B"))
     pairs.append(("workers", trials.loc[trials["repeat_of"].isna(), "worker"].nunique()))
     return section("Time and compute", facts(pairs))
 

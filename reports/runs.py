@@ -12,7 +12,10 @@ from typing import Protocol
 import pandas as pd
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite's field for telling whose file this is
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_MEASURED = {"images_per_second": "REAL", "peak_memory": "INTEGER"}
+ADDED_COLUMNS = {"trials": _MEASURED, "epochs": _MEASURED, "confirmations": _MEASURED}
+"""That schema 1 lacks, by table, with their types; they are the tables' last ones."""
 
 
 class HasTrials(Protocol):
@@ -51,12 +54,14 @@ def load(*runs: str | os.PathLike[str] | HasTrials) -> pd.DataFrame:
 def read_trials(directory: Path) -> pd.DataFrame:
     """One row per trial: trial, status (waiting, running, done, failed), arch, actions, accuracy, ...
 
-    ``repeat_of`` names the trial whose network was proposed again and not trained again.
+    ``repeat_of`` names the trial whose network was proposed again and not trained again;
+    ``images_per_second`` and ``peak_memory`` (bytes) are missing where nothing was trained, and in runs of an
+    older nas.
 
     Raises:
         ValueError: as ``connect``, or if SQLite cannot read on.
     """
-    frame = _read(directory, "SELECT * FROM trials ORDER BY trial")
+    frame = _read(directory, "trials", "trial")
     frame["actions"] = [tuple(actions) for actions in json.loads(f"[{','.join(frame['actions'])}]")]
     frame["repeat_of"] = frame["repeat_of"].astype("Int64")
     for column in ("accuracy", "reward", "seconds"):  # a column of nothing but NULL has no type
@@ -66,13 +71,24 @@ def read_trials(directory: Path) -> pd.DataFrame:
     return frame
 
 
+def speed(trials: pd.DataFrame) -> dict[str, float | int | None] | None:
+    """The median ``images_per_second`` and the largest ``peak_memory`` (bytes); None if no trial has them."""
+    rates, peaks = (trials.get(name, pd.Series(dtype=float)).dropna() for name in _MEASURED)
+    if rates.empty and peaks.empty:
+        return None
+    return {
+        "images_per_second": float(rates.median()) if len(rates) else None,
+        "peak_memory": int(peaks.max()) if len(peaks) else None,
+    }
+
+
 def read_epochs(directory: Path) -> pd.DataFrame:
-    """The learning curves: trial, epoch, train_loss, valid_loss, accuracy, seconds.
+    """The learning curves: trial, epoch, train_loss, valid_loss, accuracy, seconds, images_per_second, ...
 
     Raises:
         ValueError: as ``read_trials``.
     """
-    return _read(directory, "SELECT * FROM epochs ORDER BY trial, epoch")
+    return _read(directory, "epochs", "trial, epoch")
 
 
 def read_confirmations(directory: Path) -> pd.DataFrame:
@@ -81,8 +97,7 @@ def read_confirmations(directory: Path) -> pd.DataFrame:
     Raises:
         ValueError: as ``read_trials``.
     """
-    frame = _read(directory, "SELECT * FROM confirmations ORDER BY trial, seed")
-    return frame.astype({"accuracy": float})
+    return _read(directory, "confirmations", "trial, seed").astype({"accuracy": float})
 
 
 def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
@@ -111,10 +126,15 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _read(directory: Path, query: str) -> pd.DataFrame:
+def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
+    query = f"SELECT * FROM {table} ORDER BY {order}"  # noqa: S608 - our own names
     with contextlib.closing(connect(directory / "run.db")) as connection:
         try:
-            return pd.read_sql_query(query, connection)
+            frame = pd.read_sql_query(query, connection)
         except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
             line = str(error).splitlines()[-1]
             raise ValueError(f"RUN has a run.db that SQLite cannot read ({line}): {directory}") from None
+    for column in ADDED_COLUMNS[table]:
+        if column not in frame:
+            frame[column] = None
+    return frame.astype({"images_per_second": float, "peak_memory": "Int64"})

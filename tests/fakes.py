@@ -90,6 +90,7 @@ def wait_for_trials(run, number, process):
 
 def compare(a, b):
     """Two runs have the same trials and learning curves, but for the time they took."""
-    times = ["seconds", "started", "finished"]
+    measured = ["seconds", "images_per_second", "peak_memory"]
+    times = [*measured, "started", "finished"]
     pd.testing.assert_frame_equal(*(open_run(run).trials().drop(columns=times) for run in (a, b)))
-    pd.testing.assert_frame_equal(*(open_run(run).epochs().drop(columns="seconds") for run in (a, b)))
+    pd.testing.assert_frame_equal(*(open_run(run).epochs().drop(columns=measured) for run in (a, b)))

@@ -8,9 +8,9 @@ import pytest
 from fakes import Fake, compare, fake_accuracy, few_images, new_search, start, wait_for_trials
 
 from nas import InputError, open_run
-from nas.config import Resources
+from nas.config import Resources, fit
 from nas.executors import run_inline
-from nas.ray_tune import cluster, fit, run_ray
+from nas.ray_tune import cluster, run_ray
 from nas.trial import Epoch
 
 pytestmark = [
@@ -76,7 +76,7 @@ def test_the_table_is_that_of_the_inline_search_with_one_worker(tmp_path, ray):
     with journal:
         run_inline(search, Varied(fail=(3,)))
     inline = open_run(tmp_path / "inline").trials()
-    differ = ["seconds", "started", "finished", "worker"]
+    differ = ["seconds", "images_per_second", "peak_memory", "started", "finished", "worker"]
     assert under_ray.drop(columns=differ).equals(inline.drop(columns=differ))
 
 

@@ -43,6 +43,7 @@ def test_the_columns_are_those_of_the_contract(tmp_path):
     assert list(open_run(tmp_path).trials()) == [
         "trial", "status", "arch", "actions", "accuracy", "flops", "params", "activations", "reward",
         "epochs", "seconds", "seed", "worker", "error", "started", "finished", "repeat_of",
+        "images_per_second", "peak_memory",
     ]  # fmt: skip
     assert list(open_run(tmp_path).epochs()["epoch"]) == [1, 2, 1, 2]
 
