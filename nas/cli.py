@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.cli_audit import audit
 from nas.cli_report import report
 from nas.cli_scale import scale
 from nas.errors import InputError, NasError
@@ -170,6 +171,7 @@ def resume(
         screen.finished(launch.resume(run, screen, resources))
 
 
+app.command()(audit)
 app.command()(scale)
 app.command()(report)
 
