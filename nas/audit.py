@@ -27,8 +27,8 @@ from search_spaces import SearchSpace
 
 LONG = "long"
 """The directory of the longer schedule in that of the run."""
-TRIES = 50
-"""Draws per network, until a space is taken to have no more that differ."""
+MISSES = 500
+"""So many draws in a row that were there before, and a space is taken to have no more."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,13 @@ def draw_networks(space: SearchSpace, networks: int, seed: int) -> tuple[str, ..
     refuse_few(networks)
     rng = np.random.default_rng(seed)
     drawn: dict[str, None] = {}
-    for _ in range(TRIES * networks):
-        drawn[str(space.decode(space.sample(rng)))] = None
-        if len(drawn) == networks:
-            return tuple(drawn)
+    misses = 0
+    while len(drawn) < networks and misses < MISSES:
+        arch = str(space.decode(space.sample(rng)))
+        misses = misses + 1 if arch in drawn else 0
+        drawn[arch] = None
+    if len(drawn) == networks:
+        return tuple(drawn)
     raise InputError(
         f"--networks must be at most those of --space {space.name}, of which {len(drawn)} were found, "
         f"got {networks}"

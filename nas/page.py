@@ -56,10 +56,14 @@ def collect(run: Run, random: Run | None = None) -> Page:
     noise = run.seed_noise()
     trials = run.trials()
     scaling = settings.scaling
+    config = run.config
+    if settings.audit:  # audit.csv has the networks, and what is known of them
+        config |= {"networks": len(settings.networks)}
+        config["audit"].pop("reference")
     return Page(
         name=run.directory.resolve().name,
         written=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
-        config=run.config,
+        config=config,
         trials=trials,
         networks=run.networks(),
         best=int(best["trial"]),

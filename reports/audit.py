@@ -207,10 +207,15 @@ def spread_of(accuracies: Array) -> float:
 
 
 def errors_of(accuracies: Array) -> Array:
-    """Standard errors of the means `[K]`, by the noise of the half, better or worse, that a network is in."""
+    """Standard errors of the means `[K]`, by the noise of the half, better or worse, that a network is in.
+
+    Where no network of that half was trained twice, by that of all.
+    """
     counts = np.isfinite(accuracies).sum(axis=1)
     top = np.isin(np.arange(len(counts)), better_half(row_means(accuracies)))
-    noise = np.where(top, noise_of(accuracies[top]), noise_of(accuracies[~top]))
+    better, worse = noise_of(accuracies[top]), noise_of(accuracies[~top])
+    noise = np.where(top, better, worse)
+    noise = np.where(np.isnan(noise), noise_of(accuracies), noise)
     return np.asarray(np.divide(noise, np.sqrt(counts), out=np.full(len(counts), np.nan), where=counts > 0))
 
 

@@ -50,10 +50,9 @@ def consistency_lines(proxy: Consistency) -> list[str]:
         lines += [
             line + "".join(f", the mean of {one.seeds:.3g} by {one.limit:.2f}" for one in several) + "."
         ]
-    lines.append(
-        f"A seed moves accuracy by {proxy.noise:.4f} (standard deviation; by {proxy.top_noise:.4f} among the "
-        f"better half), the networks differ by {proxy.spread:.4f}."
-    )
+    top = "" if math.isnan(proxy.top_noise) else f"; by {proxy.top_noise:.4f} among the better half"
+    spread = "" if math.isnan(proxy.spread) else f", the networks differ by {proxy.spread:.4f}"
+    lines.append(f"A seed moves accuracy by {proxy.noise:.4f} (standard deviation{top}){spread}.")
     if proxy.separations:
         each = ", ".join(f"the top {one.top}: {seeds_text(one)}" for one in proxy.separations)
         lines.append(f"Seeds needed to tell the best network from those below {each} (95 %, roughly).")
@@ -70,10 +69,15 @@ def seeds_text(separation: Separation) -> str:
 def agreement_line(what: str, found: Agreement) -> str:
     """The proxy against ``what``."""
     ceiling = "" if math.isnan(found.ceiling) else f", of {found.ceiling:.2f} that seed noise leaves"
+    regret = (
+        ""
+        if math.isnan(found.regret)
+        else (f" There the proxy's best is {found.regret:.4f} behind the best.")
+    )
     return (
         f"{what}: tau {tau_text(found.tau)} with the proxy's means{ceiling}; with single trainings "
         f"{tau_text(found.single)}. FLOPs alone: {tau_text(found.flops)}, parameters: "
-        f"{tau_text(found.params)}. There the proxy's best is {found.regret:.4f} behind the best."
+        f"{tau_text(found.params)}.{regret}"
     )
 
 

@@ -86,11 +86,14 @@ def _interval(values: Array, networks: int) -> Tau:
 
 
 def row_means(values: Array) -> Array:
-    """The mean of each row `[K, S]`, NaN left out: `[K]`; NaN where there is nothing else."""
+    """The mean of each row `[K, S]`, NaN left out: `[K]`; NaN where there is nothing else.
+
+    Rounded to 12 digits, so that the order of adding makes no difference between equals.
+    """
     counts = np.isfinite(values).sum(axis=1)
     means = np.full(len(counts), np.nan)
     np.divide(np.nansum(values, axis=1), counts, out=means, where=counts > 0)
-    return means
+    return means.round(12)
 
 
 def reliability(tau: float, seeds: float) -> float:

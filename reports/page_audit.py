@@ -14,7 +14,6 @@ FIGURES = {
     "seeds": ("seed_1", "seed_2", "Two trainings of each network"),
     "longer": ("accuracy", "long_accuracy", "The proxy and the longer schedule"),
     "reference": ("accuracy", "reference", "The proxy and the reference"),
-    "size": ("flops", "accuracy", "Size and accuracy"),
 }
 """Columns across and up, and what their figure is called."""
 AXES = {
@@ -23,7 +22,6 @@ AXES = {
     "accuracy": "mean accuracy under the proxy",
     "long_accuracy": "mean accuracy, longer schedule",
     "reference": "accuracy of the reference",
-    "flops": "FLOPs",
 }
 
 
@@ -58,7 +56,7 @@ def scatter(table: pd.DataFrame, x: str, y: str) -> Figure:
         "x": known[x].astype(float).tolist(),
         "y": known[y].astype(float).tolist(),
         "text": [label(f"network {number}") for number in known["network"]],
-        "hovertemplate": "%{text}: %{x:.4s}, %{y:.4f}<extra></extra>",
+        "hovertemplate": "%{text}: %{x:.4f}, %{y:.4f}<extra></extra>",
         "marker": {"color": "var(--front)", "size": 9, "opacity": 0.8},
     }
     traces = [points]
@@ -70,8 +68,7 @@ def scatter(table: pd.DataFrame, x: str, y: str) -> Figure:
                 "line": {"color": "var(--rest)", "dash": "dot", "width": 1.5},
             }
         )  # fmt: skip
-    across = axis(AXES[x], tickformat="~s") if x == "flops" else axis(AXES[x])
-    return figure(traces, across, axis(AXES[y]), hovermode="closest", showlegend=False)
+    return figure(traces, axis(AXES[x]), axis(AXES[y]), hovermode="closest", showlegend=False)
 
 
 def audit_section(audit: AuditRun) -> Html:
