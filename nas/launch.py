@@ -152,7 +152,8 @@ def find_space(settings: Settings) -> SearchSpace:
     if settings.scaling:
         return settings.scaling.space()
     if settings.networks:
-        return listed(settings.space, settings.networks, known_space(settings.space).num_classes)
+        classes = SPACES[settings.space].num_classes if settings.space in SPACES else 1000
+        return listed(settings.space, settings.networks, classes)
     return known_space(settings.space)
 
 

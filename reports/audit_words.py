@@ -68,7 +68,8 @@ def seeds_text(separation: Separation) -> str:
 
 def agreement_line(what: str, found: Agreement) -> str:
     """The proxy against ``what``."""
-    ceiling = "" if math.isnan(found.ceiling) else f", of {found.ceiling:.2f} that seed noise leaves"
+    known = math.isfinite(found.ceiling) and math.isfinite(found.tau.low)
+    ceiling = f", where seed noise leaves about {found.ceiling:.2f}" if known else ""
     regret = (
         ""
         if math.isnan(found.regret)
@@ -88,12 +89,13 @@ def verdict_line(proxy: Consistency, others: dict[str, Agreement]) -> str:
         others: what the proxy was compared with, by name.
     """
     tau = proxy.between_seeds
-    lowest = tau.value if math.isnan(tau.low) else tau.low
     if math.isnan(proxy.noise):
         itself = "how well this proxy repeats itself is unknown"
     elif math.isnan(tau.value):
         itself = "this proxy does not tell these networks apart"
-    elif lowest <= 0:
+    elif math.isnan(tau.low):
+        itself = f"{proxy.networks} networks are too few to tell how well this proxy repeats itself"
+    elif tau.low <= 0:
         itself = f"{proxy.networks} networks cannot tell this proxy's ranking from chance"
     elif tau.value >= WELL:
         itself = "this proxy repeats itself well"

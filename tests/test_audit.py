@@ -277,6 +277,7 @@ def test_repetitions_are_columns_whatever_failed_or_is_missing():
         (Tau(0.5, 0.2, 0.7), "repeats itself roughly"),
         (Tau(0.3, 0.1, 0.5), "mostly noise"),
         (Tau(0.9, -0.1, 1.0), "12 networks cannot tell this proxy's ranking from chance"),
+        (Tau(0.9, NAN, NAN), "12 networks are too few to tell how well this proxy repeats itself"),
         (Tau(NAN, NAN, NAN), "does not tell these networks apart"),
     ],
 )
