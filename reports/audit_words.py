@@ -116,5 +116,5 @@ def verdict_line(proxy: Consistency, others: dict[str, Agreement]) -> str:
         elif found.over_flops.high < 0:
             said.append(f"FLOPs say more about {name} than it does")
         else:
-            said.append(f"{found.networks} networks do not show that it says more about {name} than FLOPs do")
+            said.append(f"it is not shown to say more about {name} than FLOPs do")
     return f"Verdict: {itself}; {', and '.join(said)}."

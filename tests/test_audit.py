@@ -217,7 +217,7 @@ def test_a_proxy_that_ranks_by_flops_is_no_better_than_flops():
     _, table = journal(np.stack([flops, flops], axis=1) / 200, flops=flops)
     found = agree(table, np.random.default_rng(0).permutation(flops / 200), np.random.default_rng(0))
     assert found.over_flops == Tau(0, 0, 0)
-    assert "20 networks do not show that it says more about the truth than FLOPs do" in verdict_line(
+    assert "it is not shown to say more about the truth than FLOPs do" in verdict_line(
         audited(np.stack([flops, flops], axis=1) / 200), {"the truth": found}
     )
 
