@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.cli_audit import audit
 from nas.cli_plan import plan
 from nas.cli_report import report
 from nas.cli_scale import scale
@@ -151,6 +152,7 @@ def resume(
         screen.finished(launch.resume(run, screen, resources))
 
 
+app.command()(audit)
 app.command()(scale)
 app.command()(report)
 

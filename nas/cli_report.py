@@ -90,6 +90,8 @@ def report(
         )
         report_several(console, opened, ranking, as_json=as_json)
         return
+    if opened[0].config.get("audit"):
+        refuse({"--random": random, "--png": png, "--svg": svg}, "the run is an audit")
     if follow:
         from nas.follow import follow_run
 
@@ -109,6 +111,7 @@ def report_one(
     figures: dict[str, Path],
 ) -> None:
     """Prints one run and writes its files."""
+    from nas.audit import write_audit
     from nas.page import write_page
     from nas.screen_report import print_report
     from nas.summary import summary
@@ -116,6 +119,8 @@ def report_one(
     run = run.snapshot()
     facts = summary(run, random, ranking)
     run.write_pareto()
+    if "audit" in facts:
+        write_audit(run)
     write_page(run, random)
     if figures:
         from nas.figures import write_figures

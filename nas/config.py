@@ -91,6 +91,36 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """What ``nas audit`` was asked, besides the networks and the schedule that all of them are trained by.
+
+    Args:
+        seeds: trainings of each network.
+        long: the longer schedule; None for none.
+        reference: known accuracies of the networks, in their order; none or one each.
+        source: the file that they are from.
+
+    Raises:
+        ValueError: with the rule and the value, if a field is out of range.
+    """
+
+    seeds: int = 3
+    long: Recipe | None = None
+    reference: tuple[float, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, got {self.seeds}")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Audit:
+        """The inverse of ``dataclasses.asdict``."""
+        long = Recipe(**data["long"]) if data["long"] else None
+        return cls(**{**data, "long": long, "reference": tuple(data["reference"])})
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that decides how a search goes; the same settings, on one worker, give the same trials.
 
@@ -99,6 +129,8 @@ class Settings:
         scheduler: ``fifo`` trains every trial to its end, ``asha`` stops those that are behind.
         networks: architectures, as text, that are then the space, each tried in turn.
         scaling: of a scaling run; its candidates are then the space, likewise.
+        audit: of an audit, whose networks are ``networks``.
+        data_seed: draws the parts of the images; None takes ``seed``, which draws all else.
 
     Raises:
         ValueError: with the rule and the value, if a field is out of range.
@@ -119,6 +151,8 @@ class Settings:
     scheduler: str = "fifo"
     networks: tuple[str, ...] = ()
     scaling: Scaling | None = None
+    audit: Audit | None = None
+    data_seed: int | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("trials", 1), ("confirmations", 0), ("confirm_seeds", 1), ("seed", 0)):
@@ -146,7 +180,8 @@ class Settings:
         Raises:
             KeyError, TypeError, ValueError: if a field is missing, unknown or out of range.
         """
-        added = ("scheduler", "scaling", "confirm_seeds", "networks")  # fields that older runs lack
+        # fields that older runs lack
+        added = ("scheduler", "scaling", "confirm_seeds", "networks", "audit", "data_seed")
         data = {"recipe": data.get("proxy"), **data}  # its name in them
         values = {
             f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data or f.name not in added
@@ -157,6 +192,8 @@ class Settings:
         values["networks"] = tuple(values.get("networks", ()))
         if values.get("scaling"):
             values["scaling"] = Scaling.from_json(values["scaling"])
+        if values.get("audit"):
+            values["audit"] = Audit.from_json(values["audit"])
         return cls(**values)
 
 

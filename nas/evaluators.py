@@ -177,33 +177,35 @@ def _sizes(arch: ArchSpec) -> tuple[int, float, int]:
     return len(layers), sum(layer.channels for layer in layers) / len(layers), arch.resolution
 
 
-def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.float64]]:
-    """The distinct networks of a table and their (mean) accuracies in [0, 1].
+def read_table(
+    file: Path, space: SearchSpace, option: str = "--evaluator"
+) -> tuple[list[ArchSpec], NDArray[np.float64]]:
+    """The distinct networks of a table, the value of ``option``, and their (mean) accuracies in [0, 1].
 
     Raises:
         InputError: as ``Table``.
     """
-    frame = _read_frame(file, space)
+    frame = _read_frame(file, space, option)
     names = [decision.name for decision in space.decisions]
     if "arch" in frame:
-        archs = [_parse(text, file) for text in frame["arch"]]
+        archs = [_parse(text, file, option) for text in frame["arch"]]
     elif set(names) <= set(frame):
-        archs = [space.decode(actions) for actions in _actions(frame[names], space, file)]
+        archs = [space.decode(actions) for actions in _actions(frame[names], space, file, option)]
     else:
         missing = [name for name in names if name not in frame]
         raise InputError(
-            f"--evaluator FILE must have a column 'arch' or the decisions of {space.name!r};"
+            f"{option} FILE must have a column 'arch' or the decisions of {space.name!r};"
             f" {missing[:3]} are missing in {file}"
         )
     column = next((name for name in ACCURACY_COLUMNS if name in frame), None)
     if column is None:
-        raise InputError(f"--evaluator FILE must have one of the columns {ACCURACY_COLUMNS}: {file}")
+        raise InputError(f"{option} FILE must have one of the columns {ACCURACY_COLUMNS}: {file}")
     try:
         accuracies = frame[column].to_numpy(np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"--evaluator FILE must have numbers in {column!r} ({error}): {file}") from None
+        raise InputError(f"{option} FILE must have numbers in {column!r} ({error}): {file}") from None
     if not len(frame) or not np.isfinite(accuracies).all() or accuracies.min() < 0 or accuracies.max() > 100:
-        raise InputError(f"--evaluator FILE must have accuracies in [0, 1] or [0, 100] in {column!r}: {file}")
+        raise InputError(f"{option} FILE must have accuracies in [0, 1] or [0, 100] in {column!r}: {file}")
     if accuracies.max() > 1:
         accuracies = accuracies / 100
     measured: defaultdict[ArchSpec, list[float]] = defaultdict(list)
@@ -212,11 +214,11 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
     return list(measured), np.array([np.mean(values) for values in measured.values()])
 
 
-def _read_frame(file: Path, space: SearchSpace) -> pd.DataFrame:
+def _read_frame(file: Path, space: SearchSpace, option: str) -> pd.DataFrame:
     import pandas as pd
 
     if not file.is_file():
-        raise InputError(f"--evaluator FILE must exist, got {file}")
+        raise InputError(f"{option} FILE must exist, got {file}")
     suffixes = file.suffixes
     try:
         if ".parquet" in suffixes:
@@ -231,18 +233,18 @@ def _read_frame(file: Path, space: SearchSpace) -> pd.DataFrame:
     except (OSError, ValueError, pd.errors.ParserError, UnicodeDecodeError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"--evaluator FILE must be CSV, Parquet or NAS-Bench-Macro's JSON ({line}): {file}"
+            f"{option} FILE must be CSV, Parquet or NAS-Bench-Macro's JSON ({line}): {file}"
         ) from None
 
 
-def _parse(text: object, file: Path) -> ArchSpec:
+def _parse(text: object, file: Path, option: str) -> ArchSpec:
     try:
         return canonical(ArchSpec.parse(str(text)))
     except ValueError as error:
-        raise InputError(f"--evaluator FILE must have architectures in 'arch' ({error}): {file}") from None
+        raise InputError(f"{option} FILE must have architectures in 'arch' ({error}): {file}") from None
 
 
-def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path) -> NDArray[np.int64]:
+def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path, option: str) -> NDArray[np.int64]:
     """Choices `[N, D]` to indices `[N, D]`."""
     columns = []
     for decision in space.decisions:
@@ -250,7 +252,7 @@ def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path) -> NDArray[np.
         unknown = set(frame[decision.name]) - set(index)
         if unknown:
             raise InputError(
-                f"--evaluator FILE must have {decision.name} in {decision.choices}, "
+                f"{option} FILE must have {decision.name} in {decision.choices}, "
                 f"got {unknown.pop()!r}: {file}"
             )
         columns.append(frame[decision.name].map(index).to_numpy(np.int64))

@@ -14,6 +14,7 @@ from rich.text import Text
 import reports
 from nas.config import read_settings
 from nas.run import Run
+from nas.screen_audit import audit_parts
 from nas.screen_report import lines
 from nas.summary import summary
 
@@ -91,6 +92,8 @@ def screen(run: Run) -> Group:
     first = Text(sentence(state(run)))
     if run.networks().empty:
         return Group(first)
+    if run.config.get("audit"):
+        return Group(first, Text(""), *audit_parts(run))
     if run.config.get("scaling"):
         return Group(first, Text(""), reports.front_table(run.pareto(), run.best_trial()["trial"]))
     facts = summary(run)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import controllers
+from nas.audit import LONG, longer, write_audit
 from nas.config import Resources, Settings, read_config, read_settings, write_config
 from nas.errors import InputError, RunError, unknown
 from nas.evaluators import Predictor, Table, Training, pack_size
@@ -34,7 +35,7 @@ EvaluatorKind = Training | Table | Predictor
 
 
 def start(settings: Settings, directory: Path, screen: Screen) -> Run:
-    """A new search, or a scaling run, in a directory that does not exist yet.
+    """A new search, a scaling run or an audit, in a directory that does not exist yet.
 
     Raises:
         InputError: if something asked for cannot be had; then nothing has been made.
@@ -52,10 +53,17 @@ def start(settings: Settings, directory: Path, screen: Screen) -> Run:
             "num_classes": space.num_classes,
             "resolution": space.decode([0] * len(space.decisions)).resolution,
         }
-        write_config(directory, settings.to_json(), cost=price, input_sha256=fingerprint(evaluator))
+        facts = {"cost": price, "input_sha256": fingerprint(evaluator)}
+        if long := longer(settings):  # made first, so that it is there wherever this run has a run.db
+            make_directory(directory / LONG)
+            write_config(directory / LONG, long.to_json(), **facts)
+            with Journal(directory / LONG, create=True):
+                pass
+        write_config(directory, settings.to_json(), **facts)
         journal = stack.enter_context(Journal(directory, create=True))
         run(make_search(settings, space, journal, screen), placed, resources, screen, settings)
-    return finish(directory)
+    finished = finish(directory)
+    return resume(directory, screen) if long else finished
 
 
 def start_family(
@@ -92,12 +100,30 @@ def make_directory(directory: Path) -> None:
 
 
 def resume(directory: Path, screen: Screen, resources: Resources | None = None) -> Run:
-    """Goes on with an interrupted search, exactly as it would have gone.
+    """Goes on with an interrupted search, exactly as it would have gone; an audit, with its longer schedule.
 
     Raises:
         InputError: if there is no such run, it is finished, or another process is writing it.
         RunError: if the first trials all fail.
     """
+    settings = read_settings(directory)
+    went_on = go_on(directory, screen, resources)
+    if went_on:
+        finish(directory)
+    if longer(settings):
+        screen.notes = ["The longer schedule"]
+        went_on_long = go_on(directory / LONG, screen, resources)
+        if went_on_long:
+            finish(directory / LONG)
+            finish(directory)
+        went_on |= went_on_long
+    if not went_on:
+        raise InputError(f"RUN must be unfinished, and all {settings.trials} trials are: {directory}")
+    return Run(directory)
+
+
+def go_on(directory: Path, screen: Screen, resources: Resources | None) -> bool:
+    """Trains what is left of one run; False if nothing is. Errors as of ``resume``."""
     with ExitStack() as stack:
         settings = read_settings(directory)
         space = find_space(settings)
@@ -107,7 +133,7 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
             raise InputError(f"RUN has a run.db that cannot be resumed ({error}): {directory}") from error
         if search.done:
-            raise InputError(f"RUN must be unfinished, and all {settings.trials} trials are: {directory}")
+            return False
         if not search.replayed_exactly:
             screen.say(
                 "The controller's arithmetic differs here from where the run began: it goes on, not exactly."
@@ -120,7 +146,7 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
                 f"RUN began with other contents of {settings.data} or {settings.evaluator}: {directory}"
             )
         run(search, *place(evaluator, resources, stack), screen, settings)
-    return finish(directory)
+    return True
 
 
 def find_space(settings: Settings) -> SearchSpace:
@@ -128,8 +154,13 @@ def find_space(settings: Settings) -> SearchSpace:
     if settings.scaling:
         return settings.scaling.space()
     if settings.networks:
-        return listed(settings.space, settings.networks)
-    name = settings.space
+        classes = SPACES[settings.space].num_classes if settings.space in SPACES else 1000
+        return listed(settings.space, settings.networks, classes)
+    return known_space(settings.space)
+
+
+def known_space(name: str) -> SearchSpace:
+    """One of ``SPACES``; InputError if there is none of that name."""
     if name not in SPACES:
         raise InputError(f"--space: {unknown('space', name, SPACES)}")
     return SPACES[name]
@@ -208,7 +239,7 @@ def find_data(settings: Settings, space: SearchSpace, screen: Screen) -> Dataset
         return load_data(
             settings.data,
             size=pack_size(settings, space),
-            seed=settings.seed,
+            seed=settings.seed if settings.data_seed is None else settings.data_seed,
             cache=Cache(limit=settings.resources.cache_size),
             say=screen.say,
             progress=screen.packing,
@@ -285,7 +316,7 @@ def asha_epochs(settings: Settings) -> int | None:
 
 
 def finish(directory: Path) -> Run:
-    """Writes what is rebuilt from ``run.db``: ``best.json``, ``pareto.csv`` and the files of a family."""
+    """Writes what is rebuilt from ``run.db``: ``best.json``, ``pareto.csv``, a family or an audit."""
     run = Run(directory).snapshot()
     settings = read_settings(directory)
     best = run.best_trial()
@@ -306,6 +337,8 @@ def finish(directory: Path) -> Run:
         json.dumps(described, indent=2, default=lambda value: value.item()) + "\n"
     )
     run.write_pareto()
+    if settings.audit:
+        write_audit(run)
     write_page(run)
     return run
 

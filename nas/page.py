@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 import scaling_search
+from nas.audit import findings
+from nas.audit import verdict as verdict_of_audit
 from nas.config import read_settings
 from nas.errors import RunError
 from nas.families import family_frame, read_family
@@ -20,6 +22,7 @@ from nas.scaling import Scaling, compare
 from nas.screen_scaling import verdict
 from nas.summary import baseline
 from reports.page import Page, render
+from reports.page_audit import AuditRun
 from reports.page_scaling import ScalingRun
 from scaling_search import within
 from search_spaces import SPACES, cost
@@ -53,19 +56,24 @@ def collect(run: Run, random: Run | None = None) -> Page:
     noise = run.seed_noise()
     trials = run.trials()
     scaling = settings.scaling
+    config = run.config
+    if settings.audit:  # audit.csv has the networks, and what is known of them
+        config |= {"networks": len(settings.networks)}
+        config["audit"].pop("reference")
     return Page(
         name=run.directory.resolve().name,
         written=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
-        config=run.config,
+        config=config,
         trials=trials,
         networks=run.networks(),
         best=int(best["trial"]),
         epochs=run.epochs(),
         confirmations=run.confirmations(),
-        decisions=space.decisions if space else (),
-        noise=str(noise or ("" if scaling else UNMEASURED)),
-        random_best=None if scaling else _random_best(baseline(run, random)),
+        decisions=space.decisions if space and not settings.listed else (),
+        noise="" if settings.audit else str(noise or ("" if scaling else UNMEASURED)),
+        random_best=None if settings.listed else _random_best(baseline(run, random)),
         scaling=_scaling(run, trials, scaling) if scaling else None,
+        audit=_audit(run) if settings.audit else None,
     )
 
 
@@ -100,6 +108,11 @@ def _scaling(run: Run, trials: pd.DataFrame, scaling: Scaling) -> ScalingRun | N
         coefficients=coefficients,
         verdict=tuple(re.sub(r" \([*=]\)", "", line) for line in verdict(compared, scaling)),
     )
+
+
+def _audit(run: Run) -> AuditRun:
+    found = findings(run)
+    return AuditRun(found.table, tuple(verdict_of_audit(found)))
 
 
 def _grid(scaling: Scaling) -> pd.DataFrame:

@@ -37,6 +37,7 @@ class Screen:
         self.search: Search | None = None
         self.notes: list[str] = []  # to be said when trials begin
         self.told = 0
+        self.doing = "Starting"
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -49,7 +50,7 @@ class Screen:
             refresh_per_second=4,
             disable=quiet or not self.console.is_terminal,
         )
-        self._task = self._progress.add_task("Starting", total=None, state="")
+        self._task = self._progress.add_task(self.doing, total=None, state="")
 
     def __enter__(self) -> Screen:
         self._progress.start()
@@ -71,12 +72,15 @@ class Screen:
     def start(self, search: Search) -> None:
         """The search begins, or goes on with what it has."""
         self.search = search
+        self.best, self.front, self.told = None, [], 0
         for note in self.notes:
             self.say(note)
+        self.notes = []
         for row in search.rows.values():
             if row.status in ("done", "failed"):
                 self._count(row)
-        self._progress.reset(self._task, description="Searching", total=search.trials)
+        self.doing = "Training" if search.train_again else "Searching"
+        self._progress.reset(self._task, description=self.doing, total=search.trials)
         self._update()
 
     def on_finish(self, row: Row, outcome: Outcome) -> None:
@@ -119,5 +123,5 @@ class Screen:
         best = f"best reward {self.best.reward:.4f}, " if self.best else ""
         state = f"{best}front {len(self.front)}, {len(self.search.running)} running"
         confirming = any(trial.confirms for trial in self.search.running)
-        description = "Confirming the best" if confirming else "Searching"
+        description = "Confirming the best" if confirming else self.doing
         self._progress.update(self._task, description=description, completed=self.told, state=state)

@@ -14,14 +14,19 @@ from nas.summary import summary
 
 
 def print_report(console: Console, run: Run, facts: dict[str, Any] | None = None) -> None:
-    """The front and the summary of a search, or the choice and the family of a scaling run.
+    """The front and the summary of a search, or a scaling run's choice and family, or an audit's verdict.
 
     Args:
         facts: ``summary(run)``, if it is there already.
     """
     run = run.snapshot()
     facts = summary(run) if facts is None else facts
-    if "grid" in facts:
+    if "audit" in facts:
+        from nas.screen_audit import audit_parts
+
+        for part in audit_parts(run):
+            console.print(part, soft_wrap=isinstance(part, Text))
+    elif "grid" in facts:
         from nas.screen_scaling import print_scaling
 
         print_scaling(console, run)

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import reports
+from nas.audit import as_json, findings
 from nas.config import read_settings
 from nas.errors import InputError
 from nas.objective import Objective
@@ -34,7 +35,8 @@ class Ranking:
 
 
 def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None) -> dict[str, Any]:
-    """A run in numbers: how many trials, the best one, the front, the noise; the grid of a scaling run.
+    """A run in numbers: how many trials, the best one, the front, the noise; the grid of a scaling run,
+    the findings of an audit.
 
     Args:
         random: a random search to compare with, in place of the run's own first trials.
@@ -57,7 +59,9 @@ def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None)
         "seed_noise": dataclasses.asdict(noise) if noise else None,
         "speed": reports.speed(trials),
     }
-    if settings.scaling:
+    if settings.audit:
+        facts["audit"] = as_json(findings(run))
+    elif settings.scaling:
         compared = compare(trials, settings.scaling, settings.recipe)
         facts["grid"] = json.loads(compared.to_json(orient="records"))
     else:

@@ -1,6 +1,9 @@
 """DataFrames to decisions: Pareto fronts, noise, tables, figures. Imports neither torch nor ray."""
 
+from reports.audit import Agreement, Consistency, agree, by_network, errors_of, examine, seeds_of
+from reports.audit_words import agreement_line, consistency_lines, trainings_line, verdict_line
 from reports.baseline import best_so_far, expected_best, near_random
+from reports.kendall import row_means
 from reports.means import network_means, not_told_apart
 from reports.noise import SeedNoise, seed_noise
 from reports.pareto import hypervolume, pareto_front
@@ -14,6 +17,7 @@ from reports.scaling_tables import (
     sides_table,
 )
 from reports.tables import (
+    audit_table,
     comparison_table,
     count,
     front_table,
@@ -26,12 +30,21 @@ from reports.tables import (
 from reports.uncertainty import estimated_networks
 
 __all__ = [
+    "Agreement",
+    "Consistency",
     "SeedNoise",
+    "agree",
+    "agreement_line",
+    "audit_table",
     "best_so_far",
+    "by_network",
     "comparison_table",
     "connect",
+    "consistency_lines",
     "count",
+    "errors_of",
     "estimated_networks",
+    "examine",
     "expected_best",
     "family_stages_table",
     "family_table",
@@ -49,11 +62,15 @@ __all__ = [
     "read_confirmations",
     "read_epochs",
     "read_trials",
+    "row_means",
     "seed_noise",
+    "seeds_of",
     "shares_table",
     "sides_table",
     "sketch",
     "space_table",
     "speed",
     "stage_table",
+    "trainings_line",
+    "verdict_line",
 ]

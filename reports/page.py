@@ -12,6 +12,7 @@ import pandas as pd
 from reports.drawing import define
 from reports.marginals import marginals
 from reports.markup import Html, embedded_json, join, tag
+from reports.page_audit import AuditRun, audit_figures, audit_section
 from reports.page_controller import controller_section, entropy_figure
 from reports.page_figures import Figure, curves_figure, front_figure, progress_figure
 from reports.page_parts import plot, section
@@ -45,6 +46,7 @@ class Page:
         noise: how large seed noise is, in words; empty if there is nothing to say.
         random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
         scaling: of a scaling run.
+        audit: of an audit.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Page:
     noise: str = ""
     random_best: pd.DataFrame | None = None
     scaling: ScalingRun | None = None
+    audit: AuditRun | None = None
 
 
 def render(page: Page) -> str:
@@ -76,7 +79,13 @@ def render(page: Page) -> str:
     if page.scaling:
         figures |= scaling_figures(page.scaling)
         parts.append(scaling_sections(page.scaling))
-    parts += [pareto_section(points), _progress_section(dots), front_section(points)]
+    if page.audit:
+        figures |= audit_figures(page.audit)
+        parts.append(audit_section(page.audit))
+    parts.append(pareto_section(points))
+    if not page.audit:  # where networks are given, nothing makes progress
+        parts.append(_progress_section(dots))
+    parts.append(front_section(points))
     front = points.table.iloc[points.fronts["flops"]]
     if curves := curves_figure(page.epochs, front, page.best):
         figures["curves"] = curves[0]
@@ -116,10 +125,10 @@ def _document(page: Page, body: Html, data: Html) -> str:
     from plotly.offline import get_plotlyjs  # here, because only a page needs it
 
     config = page.config
-    keys = [*(("space", "controller") if page.scaling is None else ()), "evaluator"]
+    keys = [*(() if page.scaling else ("space",) if page.audit else ("space", "controller")), "evaluator"]
     keys += ["data"] * (config.get("evaluator") == "train")
     facts = " · ".join(f"{key} {config[key]}" for key in keys if config.get(key))
-    kind = "Compound scaling" if page.scaling else "Architecture search"
+    kind = "Compound scaling" if page.scaling else "Audit" if page.audit else "Architecture search"
     header = tag(
         "header", tag("p", kind, class_="kind"), tag("h1", page.name), tag("p", facts, class_="what"),
         tag("p", f"Written {page.written}", class_="hint"),

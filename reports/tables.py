@@ -11,6 +11,11 @@ from rich.table import Table
 from search_spaces import ArchSpec, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
+MOST_NETWORKS = 50
+"""Of an audit, on the screen; ``audit.csv`` has all."""
+MOST_SEEDS = 5
+"""Columns of single trainings."""
+
 
 def count(number: float) -> str:
     """``385814752`` as ``386M``, three digits."""
@@ -75,6 +80,25 @@ def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> Table:
             f"{row['reward']:.4f}",
             f"{row['old_reward']:.4f}",
             sketch(row["arch"]),
+        )
+    return table
+
+
+def audit_table(networks: pd.DataFrame) -> Table:
+    """The best ``MOST_NETWORKS`` of an audit, the best first; columns as of ``nas.audit.Findings``."""
+    seeds = [name for name in map(str, networks) if name.startswith("seed_")]
+    shown = {name: name.replace("_", " ") for name in seeds} if 1 < len(seeds) <= MOST_SEEDS else {}
+    shown |= {"long_accuracy": "longer", "reference": "reference"}
+    shown = {name: title for name, title in shown.items() if name in networks}
+    table = plain_table("network", "accuracy", *shown.values(), "FLOPs", "params", first="rank")
+    ordered = networks.sort_values(["rank", "network"])
+    for row in ordered.head(MOST_NETWORKS).to_dict("records"):
+        table.add_row(
+            "" if pd.isna(row["rank"]) else str(row["rank"]),
+            str(row["network"]),
+            "" if pd.isna(row["accuracy"]) else plus_minus(row["accuracy"], row["accuracy_error"]),
+            *("" if pd.isna(row[name]) else f"{row[name]:.4f}" for name in shown),
+            *("" if pd.isna(row[name]) else count(row[name]) for name in ("flops", "params")),
         )
     return table
 

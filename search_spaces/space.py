@@ -190,8 +190,9 @@ def _actions_for(slot: Slot, in_channels: int) -> tuple[list[int], dict[tuple[La
     return sorted({len(run) for run in found}, reverse=True), found
 
 
-def listed(name: str, archs: Sequence[str]) -> SearchSpace:
+def listed(name: str, archs: Sequence[str], num_classes: int = 1000) -> SearchSpace:
     """A space of one decision: which of ``archs``, architectures as text."""
+    decision = Decision("network", tuple(archs))
     return SearchSpace(
-        name, (Decision("network", tuple(archs)),), lambda chosen: ArchSpec.parse(str(chosen[0]))
+        name, (decision,), lambda chosen: ArchSpec.parse(str(chosen[0])), num_classes=num_classes
     )

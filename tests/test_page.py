@@ -338,3 +338,28 @@ def test_every_figure_is_one_that_plotly_knows(search):
     data = re.search(r'id="data">(.*?)</script>', render(page))[1]
     for figure in json.loads(data)["figures"].values():
         plotly.graph_objects.Figure(figure)  # which validates
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_an_audit_shows_its_verdict_and_what_it_is_from(view, nas, tmp_path, width, scheme):
+    options = [*few_images(tmp_path / "few.npz"), "--proxy", "batch_size=32", "--proxy", "width=0.1"]
+    options += ["--space", "nasbench-macro", "--reference", MACRO_TABLE, "--long", "epochs=3"]
+    arguments = ["audit", *options, "--networks", 4, "--seeds", 2, "--address", "inline", "--run", "r"]
+    assert nas(*arguments)[0] == 0
+    page = view("r", width, scheme)
+    look(page, tmp_path / f"audit-{width}-{scheme}.png")
+    table = pd.read_csv("r/audit.csv")
+    data = json.loads(page.text_content("#data"))["figures"]
+    pairs = {
+        "seeds": ("seed_1", "seed_2"),
+        "longer": ("accuracy", "long_accuracy"),
+        "reference": ("accuracy", "reference"),
+    }
+    for name, (x, y) in pairs.items():
+        points = data[f"audit-{name}"]["data"][0]
+        assert (points["x"], points["y"]) == (list(table[x]), list(table[y]))
+        plotly.graph_objects.Figure(data[f"audit-{name}"])
+    verdict = json.loads(Path("r/audit.json").read_text())["verdict"]
+    assert page.locator("#is-the-proxy-any-good li").all_inner_texts() == verdict
+    assert page.locator("#progress").count() == 0
+    assert "random search" not in page.inner_text("main")
