@@ -15,32 +15,35 @@ Step = Callable[[Tensor, Tensor], Tensor]
 
 
 class CapturedStep:
-    """``step``, captured at its first call for the shapes that it then has; replayed in one launch.
+    """A step, captured at the first call for the shapes that it then has; replayed in one launch.
 
     The steps that warm up leave no trace in weights, BN statistics, optimiser or random state.
 
     Args:
-        step: one update, from images and targets to the loss; without host synchronisation.
-        network, optimizer: what it changes.
+        network, optimizer: what the step changes.
 
     Source: PyTorch's notes on CUDA semantics, "Whole-network capture".
     """
 
-    def __init__(self, step: Step, network: nn.Module, optimizer: Optimizer) -> None:
-        self._step, self._network, self._optimizer = step, network, optimizer
+    def __init__(self, network: nn.Module, optimizer: Optimizer) -> None:
+        self._network, self._optimizer = network, optimizer
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
-        """The loss; its tensor is overwritten by the next call."""
+    def __call__(self, step: Step, images: Tensor, targets: Tensor) -> Tensor:
+        """The loss; its tensor is overwritten by the next call.
+
+        Args:
+            step: one update, from images and targets to the loss, without host synchronisation.
+        """
         if self._graph is None:
-            self._capture(images, targets)
+            self._capture(step, images, targets)
         assert self._graph is not None
         self._images.copy_(images)
         self._targets.copy_(targets)
         self._graph.replay()
         return self._loss
 
-    def _capture(self, images: Tensor, targets: Tensor) -> None:
+    def _capture(self, step: Step, images: Tensor, targets: Tensor) -> None:
         self._images, self._targets = images.clone(), targets.clone()
         random_state = torch.cuda.get_rng_state()
         saved = [(tensor, tensor.clone()) for tensor in self._tensors()]
@@ -48,7 +51,7 @@ class CapturedStep:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                self._step(self._images, self._targets)
+                step(self._images, self._targets)
         torch.cuda.current_stream().wait_stream(stream)
         before = {id(tensor) for tensor, _ in saved}
         with torch.no_grad():
@@ -61,7 +64,7 @@ class CapturedStep:
         self._optimizer.zero_grad(set_to_none=True)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._loss = self._step(self._images, self._targets)
+            self._loss = step(self._images, self._targets)
 
     def _tensors(self) -> list[Tensor]:
         """All that a step changes."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from nas import memory
 from nas.allocator import keep_memory
 from nas.augment import augment
-from nas.cuda_graph import CapturedStep, Step
+from nas.cuda_graph import CapturedStep
 from nas.data import Dataset
 from nas.images import Pixels, normaliser
 from nas.optimizers import WeightAverage, make_optimizer, set_rate
@@ -106,7 +106,7 @@ class Trainer:
         self.steps_per_epoch = count // self.batch_size  # what is left over waits for another epoch's order
         self.bfloat16 = uses_bfloat16(recipe.precision, device)
         cuda = torch.device(device).type == "cuda"
-        self._step: Step = CapturedStep(self._update, self.network, self.optimizer) if cuda else self._update
+        self.captured = CapturedStep(self.network, self.optimizer) if cuda else None
 
     @property
     def judged(self) -> nn.Module:
@@ -178,12 +178,12 @@ class Trainer:
             step = self.epoch * steps + i
             set_rate(self.optimizer, self.recipe.rate(step, self.recipe.epochs * steps))
             images, target = augment(images, labels, self.recipe, self.arch.resolution, self.data.num_classes)
-            loss = self._step(images, target)
+            loss = self.captured(self._step, images, target) if self.captured else self._step(images, target)
             if self.average:
                 self.average.update(self.network, step + 1)
             yield loss
 
-    def _update(self, images: Tensor, target: Tensor) -> Tensor:
+    def _step(self, images: Tensor, target: Tensor) -> Tensor:
         """One update on images `[B, C, H, W]`; the loss."""
         with self._autocast():
             logits = self.network(self.normalise(images))
