@@ -1,4 +1,4 @@
-"""Starts and resumes searches: everything is checked first, then the directory is made, then trials run."""
+"""Starts and resumes runs: everything is checked first, then the directory is made, then trials run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import controllers
+from nas import trained
 from nas.config import Resources, Settings, read_config, read_settings, write_config
 from nas.errors import InputError, RunError, unknown
 from nas.evaluators import Predictor, Table, Training
 from nas.executors import run_inline
 from nas.families import write_family
+from nas.full_training import FullTraining
 from nas.journal import Journal
 from nas.page import write_page
 from nas.run import Run
@@ -42,7 +44,7 @@ def start(settings: Settings, directory: Path, screen: Screen) -> Run:
     settings = resolve_controller(settings)
     refuse_existing(directory)
     check_gpus(settings.resources, trains=settings.evaluator == "train")
-    evaluator = make_evaluator(settings, space, screen)
+    evaluator = make_evaluator(settings, space, directory, screen)
     with ExitStack() as stack:
         placed, resources = place(evaluator, settings.resources, stack)
         make_directory(directory)
@@ -104,6 +106,8 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
             search = make_search(settings, space, journal, screen)
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
             raise InputError(f"RUN has a run.db that cannot be resumed ({error}): {directory}") from error
+        if search.done and not (directory / "best.json").exists():
+            return finish(directory)  # it ended while that was written
         if search.done:
             raise InputError(f"RUN must be unfinished, and all {settings.trials} trials are: {directory}")
         if not search.replayed_exactly:
@@ -112,7 +116,7 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
             )
         resources = resources or settings.resources
         check_gpus(resources, trains=settings.evaluator == "train")
-        evaluator = make_evaluator(settings, space, screen)
+        evaluator = make_evaluator(settings, space, directory, screen)
         if read_config(directory).get("input_sha256") != fingerprint(evaluator):
             raise InputError(
                 f"RUN began with other contents of {settings.data} or {settings.evaluator}: {directory}"
@@ -174,11 +178,14 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
         confirmations=settings.confirmations,
         confirm_seeds=settings.confirm_seeds,
         train_again=settings.listed,
+        on_epoch=screen.on_epoch,
         on_finish=screen.on_finish,
     )
 
 
-def make_evaluator(settings: Settings, space: SearchSpace, screen: Screen) -> EvaluatorKind:
+def make_evaluator(
+    settings: Settings, space: SearchSpace, directory: Path, screen: Screen
+) -> EvaluatorKind:
     """Where accuracies come from; InputError if its file or data cannot be used."""
     kind, _, file = settings.evaluator.partition(":")
     if kind == "table" and file:
@@ -196,10 +203,15 @@ def make_evaluator(settings: Settings, space: SearchSpace, screen: Screen) -> Ev
     from nas.data import load_data
 
     try:
-        reference = settings.scaling.arch.resolution if settings.scaling else None
-        return Training(load_data(settings.data, seed=settings.seed), settings.recipe, reference=reference)
+        data = load_data(settings.data, seed=settings.seed)
     except ValueError as error:
         raise InputError(f"--data: {error}") from None
+    if settings.trains_one:
+        return FullTraining(
+            data, settings.recipe, directory=directory, on_restore=screen.on_restore, on_step=screen.on_step
+        )
+    reference = settings.scaling.arch.resolution if settings.scaling else None
+    return Training(data, settings.recipe, reference=reference)
 
 
 def place(
@@ -213,6 +225,8 @@ def place(
     if isinstance(evaluator, Training):
         threads = max(1, int(resources.cpus_per_trial))
         evaluator = dataclasses.replace(evaluator, device=find_device(resources), threads=threads)
+    if isinstance(evaluator, FullTraining):
+        evaluator = dataclasses.replace(evaluator, workers=resources.workers or 1)
     return evaluator, resources
 
 
@@ -247,7 +261,7 @@ def run(
 ) -> None:
     """Runs the search to its end."""
     screen.start(search)
-    if resources.address == "inline":
+    if resources.address == "inline" or settings.trains_one:
         run_inline(search, evaluator)
     else:
         from nas.ray_tune import run_ray
@@ -267,6 +281,7 @@ def finish(directory: Path) -> Run:
     run = Run(directory).snapshot()
     settings = read_settings(directory)
     best = run.best_trial()
+    more: dict[str, Any] = trained.finish(run) if settings.trains_one else {}
     if settings.scaling:
         compared = compare(run.trials(), settings.scaling, settings.recipe)
         compared.to_csv(directory / "grid.csv", index=False)
@@ -279,11 +294,12 @@ def finish(directory: Path) -> Run:
     known = [key for key in ("accuracy_error", "p_best", "p_front") if "measured" in best and key in best]
     described: dict[str, Any] = {key: best[key] for key in (*keys, *known)}
     described["resolution"] = ArchSpec.parse(best["arch"]).resolution
-    described["space"] = settings.space
+    described |= {"space": settings.space, **more}
     (directory / "best.json").write_text(
         json.dumps(described, indent=2, default=lambda value: value.item()) + "\n"
     )
-    run.write_pareto()
+    if not settings.trains_one:
+        run.write_pareto()
     write_page(run)
     return run
 

@@ -9,7 +9,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,7 @@ class Trainer:
         network: being trained.
         average: of its weights, or None; ``judged`` is what is evaluated.
         epoch: finished ones.
+        on_step: called after every step.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Trainer:
         self.whole_curve = whole_curve
         self.epoch = 0
         self.seconds = 0.0
+        self.on_step: Callable[[], None] | None = None
         count = max(2, round(recipe.fraction * len(data.train.labels)))  # BN needs two images
         cropped = recipe.crop == "random_resized"
         self.train_images = Pixels(data.train, device, None if cropped else arch.resolution, count)
@@ -144,7 +146,9 @@ class Trainer:
         """Goes back to where ``state_dict`` was called, with equal arguments otherwise."""
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # Its own groups stay: their options are the device's, and rates are set at every step.
+        own = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({**own, "state": state["optimizer"]["state"]})
         if self.average:
             self.average.network.load_state_dict(state["average"])
 
@@ -161,6 +165,8 @@ class Trainer:
                 loss_sum += self._step(order[i * self.batch_size : (i + 1) * self.batch_size])
                 if self.average:
                     self.average.update(self.network, step + 1)
+                if self.on_step:
+                    self.on_step()
         return loss_sum.item() / steps
 
     def _step(self, index: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from reports.scaling_tables import (
 from reports.tables import (
     comparison_table,
     count,
+    epochs_table,
     front_table,
     percent,
     ranking_table,
@@ -31,6 +32,7 @@ __all__ = [
     "comparison_table",
     "connect",
     "count",
+    "epochs_table",
     "estimated_networks",
     "expected_best",
     "family_stages_table",
