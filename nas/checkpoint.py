@@ -79,7 +79,7 @@ def read_checkpoint(directory: Path) -> Checkpoint | None:
     try:
         with path.open("rb") as file:
             return load(file)
-    except Exception as error:  # noqa: BLE001 - torch raises whatever the damage leads it to
+    except Exception as error:
         raise damaged(directory, error) from error
 
 

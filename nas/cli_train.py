@@ -32,9 +32,7 @@ DEVICES = ("auto", "cpu", "cuda")
 def train(
     arch: Annotated[
         str,
-        typer.Argument(
-            metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text."
-        ),
+        typer.Argument(metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text."),
     ],
     data: Annotated[
         str, typer.Option(help="Images: digits, or npz:FILE with train_x and train_y.")
@@ -57,9 +55,7 @@ def train(
     run: Annotated[
         Path | None, typer.Option(show_default="runs/TIME-train", help="The run's directory; must not exist.")
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")
-    ] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto",
     threads: Annotated[
         int | None, typer.Option(show_default="all cores, shared", help="CPU threads of a process.")
     ] = None,

@@ -29,8 +29,8 @@ from ray.util.queue import Queue
 from torch import Tensor
 
 from nas.checkpoint import Checkpoint, load, save
+from nas.errors import NasError, RunError
 from nas.full_training import checkpoints
-from nas.errors import InputError, RunError
 from nas.images import Pixels
 from nas.training import Trainer
 from nas.trial import Trial
@@ -78,7 +78,9 @@ class SharedTrainer(Trainer):
         return super().evaluate(pixels, count) if self.rank == 0 else (0.0, 0.0)
 
 
-def shared_checkpoints(training: FullTraining, trial: Trial, start: Checkpoint | None) -> Iterator[Checkpoint]:
+def shared_checkpoints(
+    training: FullTraining, trial: Trial, start: Checkpoint | None
+) -> Iterator[Checkpoint]:
     """As ``nas.full_training.checkpoints``, of ``training.workers`` processes on the cluster that is open.
 
     Raises:
@@ -135,7 +137,15 @@ def _work(config: dict[str, Any]) -> None:
 
 
 def _failure(error: Exception, training: FullTraining) -> Exception:
-    """What the first process that failed raised; a process that is lost is no fault of the network."""
-    raised = list(getattr(error, "worker_failures", {}).values())
-    print(type(error), raised, [vars(r) for r in raised])
-    return error
+    """What a process raised, if the network or the checkpoint is to blame; else the run can go on later."""
+    raised = [
+        getattr(one, "_base_exc", one) for one in getattr(error, "worker_failures", {}).values()
+    ]  # as Ray Train wraps them
+    for cause in raised:
+        if isinstance(cause, ArithmeticError | NasError):
+            return cause
+    reason = " ".join(f"{type(cause).__name__}: {cause}" for cause in raised or [error])
+    return RunError(
+        f"a process of the training was lost ({' '.join(reason.split())[:200]}); go on with: "
+        f"nas resume {training.directory}"
+    )

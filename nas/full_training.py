@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.checkpoint import Checkpoint, damaged, read_checkpoint, write_checkpoint
+from nas.errors import InputError
 from nas.evaluators import Training
 from nas.trial import Epoch, Trial
 from nas.weights import write_weights
@@ -34,6 +35,13 @@ class FullTraining(Training):
     on_restore: Callable[[int], None] | None = None
     on_step: Callable[[float], None] | None = None
 
+    def __post_init__(self) -> None:
+        batch = min(self.recipe.batch_size, len(self.data.train.labels))
+        if batch < 2 * self.workers:
+            raise InputError(
+                f"--data-parallel must leave every process 2 images of a batch of {batch}, got {self.workers}"
+            )
+
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
         """The epochs of the checkpoint, and then one at a time.
 
@@ -41,11 +49,12 @@ class FullTraining(Training):
             InputError: if the checkpoint is damaged.
             RunError: if a file cannot be written.
         """
-        now = read_checkpoint(self.directory)
-        if now and self.on_restore:
-            self.on_restore(len(now.curve))
-        yield from now.curve if now else ()
-        for now in self._checkpoints(trial, now):
+        now = start = read_checkpoint(self.directory)
+        if start:
+            if self.on_restore:
+                self.on_restore(len(start.curve))
+            yield from start.curve
+        for now in self._checkpoints(trial, start):
             write_checkpoint(self.directory, now)
             yield now.curve[-1]
         assert now is not None
@@ -65,7 +74,9 @@ class FullTraining(Training):
         torch.set_num_threads(self.threads)
         trainer = Trainer(trial.arch, self.data, self.recipe, trial.seed, self.device, whole_curve=True)
         if self.on_step:
-            trainer.on_step = _counter(self.on_step, len(start.curve) if start else 0, trainer.steps_per_epoch)
+            trainer.on_step = _counter(
+                self.on_step, len(start.curve) if start else 0, trainer.steps_per_epoch
+            )
         return checkpoints(trainer, start, self.directory)
 
     def _header(self, trial: Trial, end: Checkpoint) -> dict[str, str]:

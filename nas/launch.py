@@ -109,7 +109,8 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
         if search.done and not (directory / "best.json").exists():
             return finish(directory)  # it ended while that was written
         if search.done:
-            raise InputError(f"RUN must be unfinished, and all {settings.trials} trials are: {directory}")
+            over = "its training is" if settings.trains_one else f"all {settings.trials} trials are"
+            raise InputError(f"RUN must be unfinished, and {over}: {directory}")
         if not search.replayed_exactly:
             screen.say(
                 "The controller's arithmetic differs here from where the run began: it goes on, not exactly."
@@ -183,9 +184,7 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
     )
 
 
-def make_evaluator(
-    settings: Settings, space: SearchSpace, directory: Path, screen: Screen
-) -> EvaluatorKind:
+def make_evaluator(settings: Settings, space: SearchSpace, directory: Path, screen: Screen) -> EvaluatorKind:
     """Where accuracies come from; InputError if its file or data cannot be used."""
     kind, _, file = settings.evaluator.partition(":")
     if kind == "table" and file:

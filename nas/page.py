@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 import scaling_search
+from nas import trained
 from nas.config import read_settings
 from nas.errors import RunError
 from nas.families import family_frame, read_family
@@ -21,6 +22,7 @@ from nas.screen_scaling import verdict
 from nas.summary import baseline
 from reports.page import Page, render
 from reports.page_scaling import ScalingRun
+from reports.page_training import TrainingRun
 from scaling_search import within
 from search_spaces import SPACES, cost
 
@@ -49,6 +51,7 @@ def collect(run: Run, random: Run | None = None) -> Page:
     run = run.snapshot()
     best = run.best_trial()
     settings = read_settings(run.directory)
+    training = _training(run) if settings.trains_one else None
     space = SPACES.get(settings.space)
     noise = run.seed_noise()
     trials = run.trials()
@@ -64,9 +67,15 @@ def collect(run: Run, random: Run | None = None) -> Page:
         confirmations=run.confirmations(),
         decisions=space.decisions if space else (),
         noise=str(noise or ("" if scaling else UNMEASURED)),
-        random_best=None if scaling else _random_best(baseline(run, random)),
+        random_best=None if scaling or training else _random_best(baseline(run, random)),
         scaling=_scaling(run, trials, scaling) if scaling else None,
+        training=training,
     )
+
+
+def _training(run: Run) -> TrainingRun:
+    facts = trained.summary(run)
+    return TrainingRun(facts, run.epochs(), facts["test_accuracy"])
 
 
 def _random_best(facts: Mapping[str, Any]) -> pd.DataFrame | None:

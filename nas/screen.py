@@ -21,7 +21,7 @@ from nas.journal import Row
 from nas.run import Run
 from nas.screen_report import print_report
 from nas.search import Search
-from nas.trial import Epoch, Outcome, Trial
+from nas.trial import Epoch, Outcome
 
 PLAIN_LINES = 200
 """A search prints about so many lines where there is no terminal, however many its trials."""
@@ -98,7 +98,7 @@ class Screen:
     def on_step(self, epochs: float) -> None:
         """A training has done so many epochs; a search shows trials."""
 
-    def on_epoch(self, trial: Trial, epoch: Epoch) -> None:
+    def on_epoch(self, epoch: Epoch) -> None:
         """A trial has finished an epoch, likewise."""
 
     def finished(self, run: Run) -> None:

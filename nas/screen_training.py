@@ -10,7 +10,7 @@ from nas.run import Run
 from nas.screen import PLAIN_LINES, Screen
 from nas.search import Search
 from nas.trained import print_summary, summary
-from nas.trial import Epoch, Outcome, Trial
+from nas.trial import Epoch, Outcome
 from reports.page_parts import duration
 
 UPDATE_SECONDS = 0.25
@@ -29,6 +29,7 @@ class TrainingScreen(Screen):
         self.updated = 0.0
 
     def start(self, search: Search) -> None:
+        self.search = search
         for note in self.notes:
             self.say(note)
         self._progress.update(self._task, description="Training", total=self.epochs, completed=0)
@@ -44,7 +45,7 @@ class TrainingScreen(Screen):
             self.updated = now
             self._progress.update(self._task, completed=epochs)
 
-    def on_epoch(self, trial: Trial, epoch: Epoch) -> None:
+    def on_epoch(self, epoch: Epoch) -> None:
         self.seconds.append(epoch.seconds)
         if epoch.epoch <= self.restored:
             return

@@ -58,7 +58,7 @@ class Search:
         confirmations: int = 0,
         confirm_seeds: int = 1,
         train_again: bool = False,
-        on_epoch: Callable[[Trial, Epoch], None] | None = None,
+        on_epoch: Callable[[Epoch], None] | None = None,
         on_finish: Callable[[Row, Outcome], None] | None = None,
     ) -> None:
         self.space = space
@@ -106,7 +106,7 @@ class Search:
         if not trial.confirms:
             self.journal.epoch(trial.trial, epoch)
         if self.on_epoch:
-            self.on_epoch(trial, epoch)
+            self.on_epoch(epoch)
 
     def finish(self, trial: Trial, outcome: Outcome) -> None:
         """A running trial has ended."""

@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 import reports
 from nas import weights
 from nas.config import read_settings
+from nas.errors import InputError
 from nas.run import Run
 from reports.page_parts import duration
 from search_spaces import ArchSpec
@@ -45,10 +47,16 @@ def summary(run: Run) -> dict[str, Any]:
     Returns:
         ``accuracy`` is on the validation part; ``test_accuracy`` None before the end, and if the data has
         no test part. FLOPs and parameters are with 3 channels and 1000 classes, as everywhere.
+
+    Raises:
+        InputError: if there is no trial yet, or the weights are missing or damaged.
     """
     run = run.snapshot()
     settings = read_settings(run.directory)
-    (trial,) = run.trials().to_dict("records")
+    trials = run.trials().to_dict("records")
+    if not trials:
+        raise InputError(f"RUN must have begun its training, and it has not: {run.directory}")
+    trial = trials[0]
     curve = run.epochs().drop(columns="trial")
     done = trial["status"] == "done"
     header = weights.read_header(run.directory) if done else {}
@@ -72,11 +80,15 @@ def summary(run: Run) -> dict[str, Any]:
 
 def print_summary(console: Console, facts: dict[str, Any]) -> None:
     """The last epochs, the accuracies, and where the weights are."""
-    if facts["curve"]:
-        console.print(reports.epochs_table(facts["curve"][-SHOWN:]))
-        console.print()
+    console.print(curve_table(facts))
+    console.print()
     for line in lines(facts):
         console.print(Text(line), soft_wrap=True)
+
+
+def curve_table(facts: dict[str, Any]) -> Table:
+    """The last epochs of a ``summary``."""
+    return reports.epochs_table(facts["curve"][-SHOWN:])
 
 
 def lines(facts: dict[str, Any]) -> list[str]:

@@ -7,7 +7,6 @@ validation part; ``test_accuracy``, null if the data has no test part; ``epochs`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
