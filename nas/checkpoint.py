@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -64,7 +64,9 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     Raises:
         RunError: if it cannot be written, as on a full disk.
     """
-    replace(directory / NAME, lambda file: save(checkpoint, file))
+    content = io.BytesIO()  # torch does not say why a file cannot be written
+    save(checkpoint, content)
+    replace(directory / NAME, content.getbuffer())
 
 
 def read_checkpoint(directory: Path) -> Checkpoint | None:
@@ -93,7 +95,7 @@ def damaged(directory: Path, error: Exception) -> InputError:
     )
 
 
-def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+def replace(path: Path, content: bytes | memoryview) -> None:
     """Writes a file, whole or not at all, even if the power fails.
 
     Raises:
@@ -102,7 +104,7 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
         with unfinished.open("wb") as file:
-            write(file)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
@@ -111,10 +113,10 @@ def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             os.fsync(directory)  # or the new name may be lost
         finally:
             os.close(directory)
-    except (OSError, RuntimeError) as error:  # torch turns the first into the second
-        unfinished.unlink(missing_ok=True)
-        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())[:80]
+    except OSError as error:
         raise RunError(
-            f"{path.name} could not be written ({reason}); with room for it, go on with: "
+            f"{path.name} could not be written ({error.strerror}); with room for it, go on with: "
             f"nas resume {path.parent}"
         ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -159,6 +159,11 @@ def find_resources(device: str, threads: int | None, processes: int, address: st
             )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     each = threads or max(1, cores // processes)
+    if processes * each > cores and processes > 1 and address == "local":
+        raise InputError(
+            f"--data-parallel must be at most {max(1, cores // each)}, for {cores} cores at {each} each, "
+            f"got {processes}"
+        )
     if processes == 1:
         return Resources("inline", None, each, gpus)
     return checked(lambda: Resources(address, processes, each, gpus))

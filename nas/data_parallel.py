@@ -52,9 +52,10 @@ class SharedTrainer(Trainer):
 
     def _train_epoch(self) -> float:
         self._reseed = True
-        loss = torch.tensor(super()._train_epoch(), device=self.device)
+        loss = torch.tensor(super()._train_epoch(), dtype=torch.float64, device=self.device)
         dist.all_reduce(loss)
-        return float(loss.item())
+        mean: float = loss.item()
+        return mean
 
     def _step(self, index: Tensor) -> Tensor:
         if self._reseed:  # the order of the images is drawn, alike in all processes

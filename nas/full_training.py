@@ -36,7 +36,8 @@ class FullTraining(Training):
     on_step: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
-        batch = min(self.recipe.batch_size, len(self.data.train.labels))
+        images = round(self.recipe.fraction * len(self.data.train.labels))
+        batch = max(2, min(self.recipe.batch_size, images))
         if batch < 2 * self.workers:
             raise InputError(
                 f"--data-parallel must leave every process 2 images of a batch of {batch}, got {self.workers}"

@@ -29,7 +29,7 @@ def write_weights(directory: Path, tensors: Mapping[str, Tensor], header: Mappin
     from safetensors.torch import save
 
     content = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, dict(header))
-    replace(directory / NAME, lambda file: file.write(content))
+    replace(directory / NAME, content)
 
 
 def read_header(directory: Path) -> dict[str, str]:
