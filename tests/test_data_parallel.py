@@ -20,6 +20,7 @@ from nas.errors import InputError
 from nas.full_training import FullTraining
 from nas.training import Trainer
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")  # Ray Data's own
 SMALL = "res8-silu-stem8-conv_r1_k3_s1_c8-mb3_r2_k3_s2_c16_se0.25-head64"
 TWO = ["--data-parallel", 2, "--threads", 1]
 
@@ -46,9 +47,11 @@ def test_one_process_that_shares_with_nobody_trains_as_any_other(alone, optimize
 def test_two_processes_train_one_network_and_resume_exactly(nas, data, tmp_path):  # noqa: F811
     training = ["train", SMALL, "--data", data, *QUICK, *TWO, "--epochs", 8]
     code, out, err = nas(*training, "--run", "through")
-    assert (code, err) == (0, "")
+    assert err == ""
+    assert code == 0
     assert out.count("\nepoch ") == 9  # eight, and the head of the table
-    assert open_run("through").trials()["accuracy"].item() > 0.5
+    losses = open_run("through").epochs()["train_loss"]
+    assert losses.iloc[-1] < losses.iloc[0] - 0.2
     process = start(tmp_path, *training, "--run", "killed")
     while process.poll() is None and epochs_of(tmp_path / "killed") < 2:
         time.sleep(0.01)
