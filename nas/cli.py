@@ -14,6 +14,7 @@ from nas.cli_audit import audit
 from nas.cli_plan import plan
 from nas.cli_report import report
 from nas.cli_scale import scale
+from nas.cli_train import train
 from nas.errors import InputError, NasError
 from nas.options import (
     AddressOption,
@@ -131,12 +132,13 @@ def resume(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Finish an interrupted search, exactly as it would have gone."""
+    """Finish an interrupted search or training, exactly as it would have gone."""
     import dataclasses
 
     from nas import launch
     from nas.config import read_settings
     from nas.screen import Screen
+    from nas.screen_training import TrainingScreen
 
     given: dict[str, Any] = {
         "workers": workers,
@@ -146,13 +148,15 @@ def resume(
         "cache_size": None if cache_size is None else parse_bytes(cache_size),
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    before = read_settings(run).resources
-    resources = checked(lambda: dataclasses.replace(before, **changes))
-    with Screen(quiet=quiet) as screen, interruptible(run, screen.say):
+    before = read_settings(run)
+    resources = checked(lambda: dataclasses.replace(before.resources, **changes))
+    kind = TrainingScreen(before.recipe.epochs, quiet=quiet) if before.trains_one else Screen(quiet=quiet)
+    with kind as screen, interruptible(run, screen.say):
         screen.finished(launch.resume(run, screen, resources))
 
 
 app.command()(audit)
+app.command()(train)
 app.command()(scale)
 app.command()(report)
 

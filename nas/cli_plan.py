@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -101,7 +102,7 @@ def plan(
             launch.refuse_existing(run)
         trains = settings.evaluator == "train"
         launch.check_gpus(settings.resources, trains=trains)
-        task = launch.make_evaluator(settings, found, screen)
+        task = launch.make_evaluator(settings, found, Path(), screen)
         if not isinstance(task, Training):
             screen.say(f"Nothing is trained with --evaluator {evaluator}: {settings.trials} look-ups.")
             if as_json:

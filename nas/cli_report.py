@@ -62,6 +62,7 @@ def report(
     """
     from rich.console import Console
 
+    from nas.config import read_settings
     from nas.run import open_run
 
     console = Console(highlight=False)
@@ -80,6 +81,14 @@ def report(
         report_family(console, runs[0], as_json=as_json, figures=figures)
         return
     opened = [open_run(run) for run in runs]
+    if len(runs) == 1 and read_settings(runs[0]).trains_one:
+        refuse(
+            {"--random": random, "--png": png, "--svg": svg, "--target-flops": target_flops}
+            | {"--exponent": exponent, "--reward": reward},
+            "one network was trained",
+        )
+        report_training(console, opened[0], follow=follow, as_json=as_json)
+        return
     asked = {"target_flops": target_flops, "exponent": exponent, "reward": reward, "cost": cost}
     ranking = find_ranking(opened[0], asked)
     if len(runs) > 1:
@@ -130,6 +139,25 @@ def report_one(
         typer.echo(json.dumps(facts, indent=2))
     else:
         print_report(console, run, facts)
+
+
+def report_training(console: Console, run: Run, *, follow: bool, as_json: bool) -> None:
+    """Prints one training, and writes its files if it is over."""
+    from nas import trained
+    from nas.page import write_page
+
+    if follow:
+        from nas.follow import follow_run
+
+        follow_run(console, run, as_json=as_json)
+    facts = trained.summary(run)
+    trained.write_curve(run)
+    if facts["status"] == "done":
+        write_page(run)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        trained.print_summary(console, facts)
 
 
 def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *, as_json: bool) -> None:

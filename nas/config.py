@@ -21,6 +21,8 @@ from nas.scaling import Scaling
 
 ADDRESSES = ("local", "auto", "inline")
 SCHEDULERS = ("fifo", "asha")
+TRAIN = "train"
+"""The ``space`` of a run of ``nas train``."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Resources:
     Args:
         address: ``local`` starts Ray on this machine, ``auto`` joins the running cluster, ``inline``
             trains in this process.
-        workers: trials at a time; None takes as many as fit.
+        workers: trials at a time, of ``nas train`` the processes that share its one training; None takes as
+            many as fit.
         cpus_per_trial: a trial's torch threads are its whole CPUs, at least one.
         gpus_per_trial: fractions share a GPU; None takes a whole one each where there are any.
         cache_size: of all packed images on a machine, in bytes.
@@ -163,6 +166,11 @@ class Settings:
             raise ValueError(f"scheduler must be one of {SCHEDULERS}, got {self.scheduler!r}")
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs --address local or auto, got inline")
+
+    @property
+    def trains_one(self) -> bool:
+        """Whether one network is trained, and its weights are kept: ``nas train``."""
+        return self.space == TRAIN and self.listed
 
     @property
     def listed(self) -> bool:

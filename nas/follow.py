@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 import reports
+from nas import trained
 from nas.config import read_settings
 from nas.run import Run
 from nas.screen_audit import audit_parts
@@ -63,6 +64,9 @@ def changes(run: Run, pause: float) -> Any:
 def state(run: Run) -> dict[str, Any]:
     """Where the search stands."""
     settings = read_settings(run.directory)
+    if settings.trains_one:
+        facts = trained.summary(run)
+        return {**facts, "over": facts["status"] in ("done", "failed")}
     trials, again = run.trials(), run.confirmations()
     status = {name: int(number) for name, number in trials["status"].value_counts().items()}
     done = trials[trials["status"] == "done"]
@@ -81,6 +85,8 @@ def state(run: Run) -> dict[str, Any]:
 
 def sentence(facts: dict[str, Any]) -> str:
     """A ``state`` in words."""
+    if "of_epochs" in facts:
+        return trained.lines(facts)[1]
     counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items()) or "none yet"
     best = "" if facts["best_reward"] is None else f"; best reward {facts['best_reward']:.4f}"
     again = f"; {facts['confirmations']} confirmations" if facts["confirmations"] else ""
@@ -90,6 +96,8 @@ def sentence(facts: dict[str, Any]) -> str:
 def screen(run: Run) -> Group:
     """The front so far, below the line of where the search stands."""
     first = Text(sentence(state(run)))
+    if read_settings(run.directory).trains_one:
+        return Group(first, Text(""), trained.curve_table(trained.summary(run)))
     if run.networks().empty:
         return Group(first)
     if run.config.get("audit"):

@@ -6,7 +6,7 @@ Shapes: N images, B of a batch, C channels, H = W pixels.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -120,13 +120,24 @@ def resize(images: Tensor, resolution: int) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def normaliser(images: Tensor) -> Callable[[Tensor], Tensor]:
+class Normaliser:
+    """0 to 255 to floats, channel by channel: (x - mean) / deviation.
+
+    Args:
+        mean, deviation: `[C]`.
+    """
+
+    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
+        self.mean, self.deviation = mean, deviation
+        self._scale, self._shift = (1 / deviation)[:, None, None], (-mean / deviation)[:, None, None]
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """`[B, C, H, W]` -> float `[B, C, H, W]`, channels last."""
+        normalised = torch.addcmul(self._shift, batch.float(), self._scale)
+        return normalised.contiguous(memory_format=torch.channels_last)
+
+
+def normaliser(images: Tensor) -> Normaliser:
     """0 to 255 to floats such that each channel of ``images`` has mean 0 and deviation 1."""
     sample = images.float()
-    mean, deviation = sample.mean((0, 2, 3)), sample.std((0, 2, 3)).clamp_min(1)  # [C]
-    scale, shift = (1 / deviation)[:, None, None], (-mean / deviation)[:, None, None]
-
-    def normalise(batch: Tensor) -> Tensor:
-        return torch.addcmul(shift, batch.float(), scale).contiguous(memory_format=torch.channels_last)
-
-    return normalise
+    return Normaliser(sample.mean((0, 2, 3)), sample.std((0, 2, 3)).clamp_min(1))

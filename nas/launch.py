@@ -1,4 +1,4 @@
-"""Starts and resumes searches: everything is checked first, then the directory is made, then trials run."""
+"""Starts and resumes runs: everything is checked first, then the directory is made, then trials run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import controllers
+from nas import trained
 from nas.audit import LONG, longer, write_audit
 from nas.config import Resources, Settings, read_config, read_settings, write_config
 from nas.errors import InputError, RunError, unknown
 from nas.evaluators import Predictor, Table, Training, pack_size
 from nas.executors import run_inline
 from nas.families import write_family
+from nas.full_training import FullTraining
 from nas.journal import Journal
 from nas.page import write_page
 from nas.plan import memory_warning
@@ -45,7 +47,7 @@ def start(settings: Settings, directory: Path, screen: Screen) -> Run:
     settings = resolve_controller(settings)
     refuse_existing(directory)
     check_gpus(settings.resources, trains=settings.evaluator == "train")
-    evaluator = make_evaluator(settings, space, screen)
+    evaluator = make_evaluator(settings, space, directory, screen)
     with ExitStack() as stack:
         placed, resources = place(evaluator, settings.resources, stack)
         make_directory(directory)
@@ -118,7 +120,8 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
             finish(directory)
         went_on |= went_on_long
     if not went_on:
-        raise InputError(f"RUN must be unfinished, and all {settings.trials} trials are: {directory}")
+        over = "its training is" if settings.trains_one else f"all {settings.trials} trials are"
+        raise InputError(f"RUN must be unfinished, and {over}: {directory}")
     return Run(directory)
 
 
@@ -133,14 +136,14 @@ def go_on(directory: Path, screen: Screen, resources: Resources | None) -> bool:
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
             raise InputError(f"RUN has a run.db that cannot be resumed ({error}): {directory}") from error
         if search.done:
-            return False
+            return not (directory / "best.json").exists()  # perhaps it ended while that was written
         if not search.replayed_exactly:
             screen.say(
                 "The controller's arithmetic differs here from where the run began: it goes on, not exactly."
             )
         resources = resources or settings.resources
         check_gpus(resources, trains=settings.evaluator == "train")
-        evaluator = make_evaluator(settings, space, screen)
+        evaluator = make_evaluator(settings, space, directory, screen)
         if read_config(directory).get("input_sha256") != fingerprint(evaluator):
             raise InputError(
                 f"RUN began with other contents of {settings.data} or {settings.evaluator}: {directory}"
@@ -207,11 +210,12 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
         confirmations=settings.confirmations,
         confirm_seeds=settings.confirm_seeds,
         train_again=settings.listed,
+        on_epoch=screen.on_epoch,
         on_finish=screen.on_finish,
     )
 
 
-def make_evaluator(settings: Settings, space: SearchSpace, screen: Screen) -> EvaluatorKind:
+def make_evaluator(settings: Settings, space: SearchSpace, directory: Path, screen: Screen) -> EvaluatorKind:
     """Where accuracies come from; InputError if its file or data cannot be used."""
     kind, _, file = settings.evaluator.partition(":")
     if kind == "table" and file:
@@ -226,8 +230,13 @@ def make_evaluator(settings: Settings, space: SearchSpace, screen: Screen) -> Ev
         raise InputError(
             f"--evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}"
         )
+    data = find_data(settings, space, screen)
+    if settings.trains_one:
+        return FullTraining(
+            data, settings.recipe, directory=directory, on_restore=screen.on_restore, on_step=screen.on_step
+        )
     reference = settings.scaling.arch.resolution if settings.scaling else None
-    return Training(find_data(settings, space, screen), settings.recipe, reference=reference)
+    return Training(data, settings.recipe, reference=reference)
 
 
 def find_data(settings: Settings, space: SearchSpace, screen: Screen) -> Dataset:
@@ -256,7 +265,11 @@ def place(
         from nas.ray_tune import cluster
 
         resources = stack.enter_context(cluster(resources))
-    return placed(evaluator, resources) if isinstance(evaluator, Training) else evaluator, resources
+    if isinstance(evaluator, Training):
+        evaluator = placed(evaluator, resources)
+    if isinstance(evaluator, FullTraining):
+        evaluator = dataclasses.replace(evaluator, workers=resources.workers or 1)
+    return evaluator, resources
 
 
 def placed(task: Training, resources: Resources) -> Training:
@@ -300,7 +313,7 @@ def run(
         warning = memory_warning(search.space, evaluator, resources, settings.seed)
         if warning:
             screen.say(warning)
-    if resources.address == "inline":
+    if resources.address == "inline" or settings.trains_one:
         run_inline(search, evaluator)
     else:
         from nas.ray_tune import run_ray
@@ -320,6 +333,7 @@ def finish(directory: Path) -> Run:
     run = Run(directory).snapshot()
     settings = read_settings(directory)
     best = run.best_trial()
+    more: dict[str, Any] = trained.finish(run) if settings.trains_one else {}
     if settings.scaling:
         compared = compare(run.trials(), settings.scaling, settings.recipe)
         compared.to_csv(directory / "grid.csv", index=False)
@@ -332,11 +346,12 @@ def finish(directory: Path) -> Run:
     known = [key for key in ("accuracy_error", "p_best", "p_front") if "measured" in best and key in best]
     described: dict[str, Any] = {key: best[key] for key in (*keys, *known)}
     described["resolution"] = ArchSpec.parse(best["arch"]).resolution
-    described["space"] = settings.space
+    described |= {"space": settings.space, **more}
     (directory / "best.json").write_text(
         json.dumps(described, indent=2, default=lambda value: value.item()) + "\n"
     )
-    run.write_pareto()
+    if not settings.trains_one:
+        run.write_pareto()
     if settings.audit:
         write_audit(run)
     write_page(run)

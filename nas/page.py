@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 import scaling_search
+from nas import trained
 from nas.audit import findings
 from nas.audit import verdict as verdict_of_audit
 from nas.config import read_settings
@@ -24,6 +25,7 @@ from nas.summary import baseline
 from reports.page import Page, render
 from reports.page_audit import AuditRun
 from reports.page_scaling import ScalingRun
+from reports.page_training import TrainingRun
 from scaling_search import within
 from search_spaces import SPACES, cost
 
@@ -52,6 +54,7 @@ def collect(run: Run, random: Run | None = None) -> Page:
     run = run.snapshot()
     best = run.best_trial()
     settings = read_settings(run.directory)
+    training = _training(run) if settings.trains_one else None
     space = SPACES.get(settings.space)
     noise = run.seed_noise()
     trials = run.trials()
@@ -74,7 +77,13 @@ def collect(run: Run, random: Run | None = None) -> Page:
         random_best=None if settings.listed else _random_best(baseline(run, random)),
         scaling=_scaling(run, trials, scaling) if scaling else None,
         audit=_audit(run) if settings.audit else None,
+        training=training,
     )
+
+
+def _training(run: Run) -> TrainingRun:
+    facts = trained.summary(run)
+    return TrainingRun(facts, run.epochs(), facts["test_accuracy"])
 
 
 def _random_best(facts: Mapping[str, Any]) -> pd.DataFrame | None:

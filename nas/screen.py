@@ -21,7 +21,7 @@ from nas.journal import Row
 from nas.run import Run
 from nas.screen_report import print_report
 from nas.search import Search
-from nas.trial import Outcome
+from nas.trial import Epoch, Outcome
 
 PLAIN_LINES = 200
 """A search prints about so many lines where there is no terminal, however many its trials."""
@@ -48,6 +48,7 @@ class Screen:
             TimeRemainingColumn(),
             console=self.console,
             refresh_per_second=4,
+            speed_estimate_period=600,
             disable=quiet or not self.console.is_terminal,
         )
         self._task = self._progress.add_task(self.doing, total=None, state="")
@@ -98,6 +99,15 @@ class Screen:
                 f"trial {row.trial}: accuracy {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
                 f"reward {row.reward:.4f}{' (best so far)' if record else ''}, {outcome.seconds:.1f} s{again}"
             )
+
+    def on_restore(self, epochs: int) -> None:
+        """A training goes on after ``epochs``."""
+
+    def on_step(self, epochs: float) -> None:
+        """A training has done so many epochs; a search shows trials."""
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """A trial has finished an epoch, likewise."""
 
     def finished(self, run: Run) -> None:
         """The front, the best network and how far to believe them."""

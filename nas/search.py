@@ -42,6 +42,7 @@ class Search:
         confirm_seeds: fresh seeds that each of them is trained on.
         train_again: whether a network that was proposed before is trained again, on the new trial's seed.
             Otherwise what was measured is told again, for no time spent.
+        on_epoch: told of every epoch of a trial, after the journal.
         on_finish: told of every finished trial, after journal and controller.
     """
 
@@ -57,6 +58,7 @@ class Search:
         confirmations: int = 0,
         confirm_seeds: int = 1,
         train_again: bool = False,
+        on_epoch: Callable[[Epoch], None] | None = None,
         on_finish: Callable[[Row, Outcome], None] | None = None,
     ) -> None:
         self.space = space
@@ -68,6 +70,7 @@ class Search:
         self.confirmations = confirmations
         self.confirm_seeds = confirm_seeds
         self.train_again = train_again
+        self.on_epoch = on_epoch
         self.on_finish = on_finish
         self.rows: dict[int, Row] = {}
         self.running: set[Trial] = set()
@@ -102,6 +105,8 @@ class Search:
         """A running trial has finished an epoch."""
         if not trial.confirms:
             self.journal.epoch(trial.trial, epoch)
+        if self.on_epoch:
+            self.on_epoch(epoch)
 
     def finish(self, trial: Trial, outcome: Outcome) -> None:
         """A running trial has ended."""
@@ -161,8 +166,9 @@ class Search:
         if self.on_finish:
             self.on_finish(row, outcome)
         self._failures += row.status == "failed"
-        if self._failures >= GIVE_UP_AFTER and not self._successes:
-            self.gave_up = f"the first {self._failures} trials all failed, the last one with {row.error}"
+        if self._failures >= min(GIVE_UP_AFTER, self.trials) and not self._successes:
+            which = f"the first {self._failures} trials all failed, the last one"
+            self.gave_up = f"{which if self.trials > 1 else 'the only trial failed'} with {row.error}"
             self._queue.clear()
 
     def _remember(self, row: Row) -> None:

@@ -9,7 +9,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,7 @@ class Trainer:
         network: being trained.
         average: of its weights, or None; ``judged`` is what is evaluated.
         epoch: finished ones.
+        on_step: called after every step.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Trainer:
         self.epoch = 0
         self.seconds = 0.0
         memory.reset_peak(device)
+        self.on_step: Callable[[], None] | None = None
         count = max(2, round(recipe.fraction * len(data.train.labels)))  # BN needs two images
         cropped = recipe.crop == "random_resized"
         self.train_images = Pixels(
@@ -159,7 +161,9 @@ class Trainer:
         """Goes back to where ``state_dict`` was called, with equal arguments otherwise."""
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # Its own groups stay: their options are the device's, and rates are set at every step.
+        own = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({**own, "state": state["optimizer"]["state"]})
         if self.average:
             self.average.network.load_state_dict(state["average"])
 
@@ -174,14 +178,20 @@ class Trainer:
         self.network.train()
         steps = self.steps_per_epoch
         order = torch.randperm(len(self.train_images))[: steps * self.batch_size]
-        for i, (images, labels) in enumerate(self.train_images.batches(order, self.batch_size)):
+        for i, (images, labels) in enumerate(self._batches(order)):
             step = self.epoch * steps + i
             set_rate(self.optimizer, self.recipe.rate(step, self.recipe.epochs * steps))
             images, target = augment(images, labels, self.recipe, self.arch.resolution, self.data.num_classes)
             loss = self.captured(self._step, images, target) if self.captured else self._step(images, target)
             if self.average:
                 self.average.update(self.network, step + 1)
+            if self.on_step:
+                self.on_step()
             yield loss
+
+    def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels in the order `[M]`, batch by batch."""
+        return self.train_images.batches(order, self.batch_size)
 
     def _step(self, images: Tensor, target: Tensor) -> Tensor:
         """One update on images `[B, C, H, W]`; the loss."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from nas.errors import NasError
 from search_spaces import ArchSpec
 
 
@@ -62,7 +63,11 @@ Evaluator = Callable[[Trial], Iterator[Epoch]]
 
 
 def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | Outcome]:
-    """The epochs of ``trial`` and then, always, its ``Outcome``: an exception is an outcome too."""
+    """The epochs of ``trial`` and then its ``Outcome``: an exception is an outcome too.
+
+    Raises:
+        NasError: if the evaluator does; then it is not the network that failed, and the trial is not over.
+    """
     started = time.perf_counter()
     epochs, accuracy, error = 0, None, None
     rates: list[float] = []
@@ -75,6 +80,8 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
             yield epoch
         if accuracy is None or not math.isfinite(accuracy):
             error = f"the evaluator gave no accuracy but {accuracy}"
+    except NasError:
+        raise
     except Exception as failure:  # noqa: BLE001 - whatever a training raises belongs to its row
         error = f"{type(failure).__name__}: {failure}"
     rate = statistics.harmonic_mean(rates) if rates else None  # epochs have equally many images

@@ -9,7 +9,7 @@
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
     showSendToCloud: false, plotlyServerURL: "" }; // plotly 7 would offer to share the chart on its server
   let cost = "flops";
-  let row = points.best;
+  let row = points?.best; // a single training has no points
 
   // A figure's colours are names of CSS variables.
   function themed(value) {
@@ -98,11 +98,13 @@
   const front = plots.find((plot) => plot.dataset.figure === "front");
   const pinAndDraw = (index) => { pin(index); draw(front); };
 
-  pin(row);
+  if (front) pin(row);
   Promise.all(plots.map(draw)).then(() => {
-    front.on("plotly_hover", showHover);
-    front.on("plotly_unhover", () => { hover.hidden = true; });
-    front.on("plotly_click", (event) => { hover.hidden = true; pinAndDraw(event.points[0].customdata); });
+    if (front) {
+      front.on("plotly_hover", showHover);
+      front.on("plotly_unhover", () => { hover.hidden = true; });
+      front.on("plotly_click", (event) => { hover.hidden = true; pinAndDraw(event.points[0].customdata); });
+    }
     document.body.dataset.drawn = "yes";
   });
   document.addEventListener("click", ({ target }) => {

@@ -25,6 +25,7 @@ from reports.page_sections import (
     summary,
     time_section,
 )
+from reports.page_training import TrainingRun, training_figures, training_sections
 from reports.points import COSTS, choose_points, points_json
 from search_spaces import Decision
 
@@ -47,6 +48,7 @@ class Page:
         random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
         scaling: of a scaling run.
         audit: of an audit.
+        training: of a run that trained one network.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Page:
     random_best: pd.DataFrame | None = None
     scaling: ScalingRun | None = None
     audit: AuditRun | None = None
+    training: TrainingRun | None = None
 
 
 def render(page: Page) -> str:
@@ -70,6 +73,8 @@ def render(page: Page) -> str:
     Text of the run is escaped; with very many trials, points that could not be told apart are left out,
     and the page says how many.
     """
+    if page.training:
+        return _render_training(page, page.training)
     points = choose_points(page.networks, page.best)
     table, blocks = points_json(points)
     progress, dots = progress_figure(page.trials, page.random_best)
@@ -103,6 +108,18 @@ def render(page: Page) -> str:
     return _document(page, join(*parts), embedded_json(data))
 
 
+def _render_training(page: Page, training: TrainingRun) -> str:
+    """The same of one training: nothing is compared, so there are no points to pin."""
+    parts = [
+        training_sections(training),
+        time_section(page.trials, page.confirmations, page.config),
+        configuration_section(page.config),
+    ]
+    figures = training_figures(training)
+    data = embedded_json({"figures": figures, "points": None, "heights": []})
+    return _document(page, join(*parts), data)
+
+
 def _progress_section(dots: int) -> Html:
     left = f"{dots:,} dots are left out, evenly." if dots else ""
     return section(
@@ -125,10 +142,12 @@ def _document(page: Page, body: Html, data: Html) -> str:
     from plotly.offline import get_plotlyjs  # here, because only a page needs it
 
     config = page.config
-    keys = [*(() if page.scaling else ("space",) if page.audit else ("space", "controller")), "evaluator"]
-    keys += ["data"] * (config.get("evaluator") == "train")
+    searched = not (page.scaling or page.audit or page.training)
+    keys = ["space"] * (page.audit is not None or searched) + ["controller"] * searched
+    keys += ["evaluator"] * (page.training is None) + ["data"] * (config.get("evaluator") == "train")
     facts = " · ".join(f"{key} {config[key]}" for key in keys if config.get(key))
-    kind = "Compound scaling" if page.scaling else "Audit" if page.audit else "Architecture search"
+    kinds = {"Compound scaling": page.scaling, "Audit": page.audit, "Training": page.training}
+    kind = next((name for name, part in kinds.items() if part), "Architecture search")
     header = tag(
         "header", tag("p", kind, class_="kind"), tag("h1", page.name), tag("p", facts, class_="what"),
         tag("p", f"Written {page.written}", class_="hint"),

@@ -163,7 +163,7 @@ def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapp
     if not pd.isna(last):
         wall = (last - first).total_seconds()
         pairs += [("last result", f"{last:%Y-%m-%d %H:%M:%S} UTC"), ("from first to last", duration(wall))]
-        if wall > 0:
+        if wall > 0 and len(trials) > 1:
             pairs.append(
                 ("finished per hour", f"{3600 * trials['finished'].notna().sum() / wall:,.0f} trials")
             )
@@ -172,10 +172,12 @@ def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapp
         again = duration(float(confirmations["seconds"].sum()))
         pairs.append(("in second trainings", f"{again}, {len(confirmations)} of them"))
     cpus = resources.get("cpus_per_trial")
+    if config.get("space") == "train":  # its workers share the one training
+        cpus = (cpus or 0) * (resources.get("workers") or 1)
     hours = float(trials["seconds"].sum() + confirmations["seconds"].sum()) / 3600 * float(cpus or 0)
     if hours >= 0.005:
         pairs.append(("CPU core hours", f"{hours:,.2f}"))
-    if len(seconds):
+    if len(seconds) and len(trials) > 1:
         pairs.append(("a trial, median", duration(float(seconds.median()))))
     measured = speed(trials) or {}
     if rate := measured.get("images_per_second"):

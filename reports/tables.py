@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -58,6 +58,20 @@ def front_table(front: pd.DataFrame, best: int | None = None) -> Table:
             f"{row['reward']:.4f}",
             *(percent(row[name]) for name in chances),
             sketch(row["arch"]),
+        )
+    return table
+
+
+def epochs_table(curve: Iterable[Mapping[str, Any]]) -> Table:
+    """A learning curve, one row per epoch."""
+    losses = ("train_loss", "valid_loss")
+    table = plain_table("training loss", "validation loss", "validation accuracy", "seconds", first="epoch")
+    for row in curve:
+        table.add_row(
+            str(row["epoch"]),
+            *(f"{row[name]:.4f}" for name in losses),
+            f"{row['accuracy']:.4f}",
+            f"{row['seconds']:.1f}",
         )
     return table
 
