@@ -59,7 +59,7 @@ def audit(
 
     Example: nas audit --networks 24 --seeds 3 --long epochs=16
     """
-    from nas import launch
+    from nas import launch, prepare
     from nas.audit import draw_known, draw_networks
     from nas.config import Audit, Resources, Settings
     from nas.errors import InputError
@@ -68,7 +68,7 @@ def audit(
 
     if sample_seed < 0:
         raise InputError(f"--sample-seed must be at least 0, got {sample_seed}")
-    found = launch.known_space(space)
+    found = prepare.known_space(space)
     fields, longer = pairs("--proxy", proxy), pairs("--long", long)
     short = find_recipe(recipe, fields, "--proxy")
     asked = checked(

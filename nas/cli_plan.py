@@ -68,7 +68,7 @@ def plan(
 
     Example: nas plan --space mnas --trials 200
     """
-    from nas import launch
+    from nas import launch, prepare
     from nas.evaluators import Training
     from nas.plan import make_plan
     from nas.screen import Screen
@@ -96,20 +96,20 @@ def plan(
         cache_size=cache_size,
     )
     with Screen(quiet=as_json) as screen:
-        found = launch.find_space(settings)
-        settings = launch.resolve_controller(settings)
+        found = prepare.find_space(settings)
+        settings = prepare.resolve_controller(settings)
         if run is not None:
             launch.refuse_existing(run)
         trains = settings.evaluator == "train"
-        launch.check_gpus(settings.resources, trains=trains)
-        task = launch.make_evaluator(settings, found, Path(), screen)
+        prepare.check_gpus(settings.resources, trains=trains)
+        task = prepare.make_evaluator(settings, found, Path(), screen)
         if not isinstance(task, Training):
             screen.say(f"Nothing is trained with --evaluator {evaluator}: {settings.trials} look-ups.")
             if as_json:
                 typer.echo(json.dumps({"trials": settings.trials, "trained": 0}, indent=2))
             return
         resources = find_resources(settings.resources)
-        task = launch.placed(task, resources)
+        task = prepare.placed(task, resources)
         made = make_plan(settings, resources, task, found)
         if as_json:
             typer.echo(json.dumps(plan_json(made), indent=2))
