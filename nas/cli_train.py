@@ -12,6 +12,8 @@ import typer
 
 from nas.errors import InputError
 from nas.options import (
+    CacheOption,
+    DataOption,
     QuietOption,
     absolute,
     checked,
@@ -20,6 +22,7 @@ from nas.options import (
     find_recipe,
     interruptible,
     pairs,
+    parse_bytes,
 )
 
 if TYPE_CHECKING:
@@ -34,9 +37,7 @@ def train(
         str,
         typer.Argument(metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text."),
     ],
-    data: Annotated[
-        str, typer.Option(help="Images: digits, or npz:FILE with train_x and train_y.")
-    ] = "digits",
+    data: DataOption = "digits",
     recipe: Annotated[
         str, typer.Option(help="How it is trained: efficientnet (350 epochs) or proxy (short).")
     ] = "efficientnet",
@@ -66,13 +67,14 @@ def train(
     address: Annotated[
         str, typer.Option(help="Of those: local, or auto for the running Ray cluster.")
     ] = "local",
+    cache_size: CacheOption = "50G",
     quiet: QuietOption = False,
 ) -> None:
     """Train one network to the end, and keep its weights.
 
     A checkpoint after every epoch lets nas resume go on exactly where the training was interrupted.
 
-    Example: nas train efficientnet-b0 --data npz:images.npz
+    Example: nas train efficientnet-b0 --data folder:photos
     """
     from nas import launch
     from nas.config import TRAIN, Settings
@@ -95,7 +97,9 @@ def train(
             objective=Objective(price.flops),  # so that the reward is the accuracy
             recipe=dataclasses.replace(chosen, resolution=0, width=1.0, divisor=8),  # the network has them
             seed=seed,
-            resources=find_resources(device, threads, data_parallel, address),
+            resources=dataclasses.replace(
+                find_resources(device, threads, data_parallel, address), cache_size=parse_bytes(cache_size)
+            ),
             networks=(str(network),),
         )
     )
