@@ -18,8 +18,8 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from multiprocessing.pool import Pool
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +160,13 @@ def _wait_for(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def measured(processes: int, function: Any, *arguments: Any) -> float:
+def measured(processes: int, function: Callable[..., float], *arguments: Any) -> float:
     """The sum of what ``function`` gives in so many fresh processes at a time."""
-    pool: Pool
-    with mp.get_context("spawn").Pool(processes) as pool:
-        return float(sum(pool.starmap(function, [arguments] * processes, chunksize=1)))
+    # Not multiprocessing's pool: its processes may not have the loader's workers.
+    with ProcessPoolExecutor(processes, mp.get_context("spawn")) as pool:
+        return sum(
+            future.result() for future in [pool.submit(function, *arguments) for _ in range(processes)]
+        )
 
 
 def compare(device: str, seconds: float, rounds: int) -> bool:
