@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -51,6 +52,10 @@ def load(file: IO[bytes]) -> Checkpoint:
     """The inverse of ``save``, on the CPU; what it raises of a damaged file can be anything."""
     import torch
 
+    with zipfile.ZipFile(file) as archive:
+        if damaged_part := archive.testzip():  # torch writes checksums, and does not read them
+            raise ValueError(f"{damaged_part} has another checksum")
+    file.seek(0)
     fields = torch.load(file, map_location="cpu", weights_only=True)
     checkpoint = Checkpoint(**{**fields, "curve": tuple(Epoch(*epoch) for epoch in fields["curve"])})
     if not len(checkpoint.curve) == checkpoint.state["epoch"] > 0:

@@ -78,8 +78,30 @@ class SharedTrainer(Trainer):
             gradient.copy_(part.view_as(gradient))
 
     def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
-        """In the first process; the others need no result, and wait for it at their next step."""
-        return super().evaluate(pixels, count) if self.rank == 0 else (0.0, 0.0)
+        """As ``Trainer.evaluate``, every process on its share, with the first one's BN statistics."""
+        assert count is None, "every epoch is evaluated whole"
+        for buffer in self.judged.buffers():
+            dist.broadcast(buffer, 0)
+        if len(pixels) < self.workers:
+            return super().evaluate(pixels, count)
+        share: Any = _Share(pixels, self.rank, self.workers)
+        loss, accuracy = super().evaluate(share, count)
+        images = len(share.labels)
+        sums = torch.tensor([loss * images, accuracy * images], dtype=torch.float64, device=self.device)
+        dist.all_reduce(sums)
+        return sums[0].item() / len(pixels), round(sums[1].item()) / len(pixels)
+
+
+class _Share:
+    """Every N-th image of a ``Pixels``, as far as an evaluation asks for them."""
+
+    def __init__(self, pixels: Pixels, rank: int, workers: int) -> None:
+        self.pixels = pixels
+        self.index = torch.arange(rank, len(pixels), workers, device=pixels.device)
+        self.labels = pixels.labels[self.index]
+
+    def range(self, start: int, stop: int) -> Tensor:
+        return self.pixels.batch(self.index[start:stop])
 
 
 def shared_checkpoints(
