@@ -85,7 +85,7 @@ class SharedTrainer(Trainer):
         if len(pixels) < self.workers:
             return super().evaluate(pixels, count)
         share: Any = _Share(pixels, self.rank, self.workers)
-        loss, accuracy = super().evaluate(share, count)
+        loss, accuracy = super().evaluate(share)
         images = len(share.labels)
         sums = torch.tensor([loss * images, accuracy * images], dtype=torch.float64, device=self.device)
         dist.all_reduce(sums)
@@ -93,15 +93,15 @@ class SharedTrainer(Trainer):
 
 
 class _Share:
-    """Every N-th image of a ``Pixels``, as far as an evaluation asks for them."""
+    """The images of a ``Pixels`` that one of several processes evaluates, as far as ``evaluate`` asks."""
 
     def __init__(self, pixels: Pixels, rank: int, workers: int) -> None:
         self.pixels = pixels
-        self.index = torch.arange(rank, len(pixels), workers, device=pixels.device)
-        self.labels = pixels.labels[self.index]
+        self.start, stop = (len(pixels) * i // workers for i in (rank, rank + 1))
+        self.labels = pixels.labels[self.start : stop]
 
     def range(self, start: int, stop: int) -> Tensor:
-        return self.pixels.batch(self.index[start:stop])
+        return self.pixels.range(self.start + start, self.start + stop)
 
 
 def shared_checkpoints(

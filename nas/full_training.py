@@ -85,6 +85,7 @@ class FullTraining(Training):
             "arch": str(trial.arch),
             "classes": json.dumps(self.data.classes),
             "in_channels": str(self.data.train.images.shape[3]),
+            "view": "centre" if self.recipe.crop == "random_resized" else "whole",
             "mean": json.dumps(end.mean),
             "deviation": json.dumps(end.deviation),
             "accuracy": json.dumps(end.curve[-1].accuracy),
@@ -117,8 +118,7 @@ def checkpoints(trainer: Trainer, start: Checkpoint | None, directory: Path) -> 
     for epoch in trainer.epochs():
         curve = (*curve, epoch)
         if test and epoch.epoch == trainer.recipe.epochs:
-            view = "centre" if trainer.recipe.crop == "random_resized" else "whole"
-            pixels = Pixels(test, trainer.device, trainer.arch.resolution, view=view)
+            pixels = Pixels(test, trainer.device, trainer.arch.resolution, view=trainer.valid_images.view)
             _, test_accuracy = trainer.evaluate(pixels)
         yield Checkpoint(curve, trainer.state_dict(), mean, deviation, test_accuracy)
 

@@ -1,8 +1,9 @@
 """``weights.safetensors``: a trained network's tensors, and in their header all that using them takes.
 
-Every value of the header is text, JSON but for ``arch`` and ``data``: ``classes``, their names by label;
-``in_channels``; ``mean`` and ``deviation`` of each channel of images in 0 to 255; ``accuracy`` on the
-validation part; ``test_accuracy``, null if the data has no test part; ``epochs``.
+Every value of the header is text, JSON but for ``arch``, ``data`` and ``view``: ``classes``, their names by
+label; ``in_channels``; ``view``, how ``nas.images.fit`` makes images as large as the network has use for;
+``mean`` and ``deviation`` of each channel of images in 0 to 255; ``accuracy`` on the validation part;
+``test_accuracy``, null if the data has no test part; ``epochs``.
 """
 
 from __future__ import annotations

@@ -363,6 +363,8 @@ def test_an_audit_shows_its_verdict_and_what_it_is_from(view, nas, tmp_path, wid
     assert page.locator("#is-the-proxy-any-good li").all_inner_texts() == verdict
     assert page.locator("#progress").count() == 0
     assert "random search" not in page.inner_text("main")
+
+
 def test_the_page_of_a_training_draws_its_curves_and_compares_nothing(nas, view, tmp_path):
     data = few_images(tmp_path / "few.npz")[:2]
     arch = "res8-silu-stem8-conv_r1_k3_s1_c8-head32"

@@ -19,6 +19,7 @@ from sklearn.datasets import load_digits
 from nas import open_run
 from nas.cli_train import find_training
 from nas.data import load_data
+from nas.images import fit
 from nas.weights import read_header
 from search_spaces import ArchSpec
 from search_spaces.network import build_network
@@ -69,7 +70,14 @@ def test_a_training_is_a_run_with_one_trial_and_its_weights(trained, tmp_path):
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])
-def test_the_weights_give_the_reported_accuracy_in_plain_torch(trained, part, data):
+@pytest.mark.parametrize("size", [8, 40])  # of larger ones, the centre is looked at
+def test_the_weights_give_the_reported_accuracy_in_plain_torch(nas, data, tmp_path, part, size):
+    with np.load(tmp_path / "digits.npz") as file:
+        arrays = {name: file[name] for name in file}
+    for name in ("train_x", "test_x"):
+        arrays[name] = arrays[name].repeat(size // 8, 1).repeat(size // 8, 2)
+    np.savez(tmp_path / "digits.npz", **arrays)
+    assert nas("train", TINY, "--data", data, *QUICK, "--epochs", 2, "--run", "r", "-q")[0] == 0
     header = read_header(open_run("r").directory)
     network = build_network(
         ArchSpec.parse(header["arch"]), len(json.loads(header["classes"])), int(header["in_channels"])
@@ -77,9 +85,10 @@ def test_the_weights_give_the_reported_accuracy_in_plain_torch(trained, part, da
     network.load_state_dict(load_file("r/weights.safetensors"))
     images, labels = getattr(load_data(data), part)
     mean, deviation = (torch.tensor(json.loads(header[name])) for name in ("mean", "deviation"))
-    x = ((torch.tensor(images) - mean) / deviation).permute(0, 3, 1, 2)
+    x = fit(torch.tensor(images[:]).permute(0, 3, 1, 2), 8, header["view"])
     with torch.no_grad():
-        right = network.eval()(x).argmax(1) == torch.tensor(labels)
+        logits = network.eval()((x - mean[:, None, None]) / deviation[:, None, None])
+    right = logits.argmax(1) == torch.tensor(labels)
     reported = json.loads(header["accuracy" if part == "valid" else "test_accuracy"])
     assert right.double().mean().item() == pytest.approx(reported, abs=1.01 / len(labels))
 
