@@ -303,7 +303,9 @@ def test_a_leftover_of_other_images_is_removed_too(load, folder, many, tmp_path)
 
 def test_ctrl_c_while_packing_leaves_nothing(many, tmp_path):
     (tmp_path / "load.py").write_text(
-        LOAD.replace("say=print", "progress=lambda done, total: print(done, flush=True)")
+        # A process that was started in the background may ignore Ctrl-C, and so would its children.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        + LOAD.replace("say=print", "progress=lambda done, total: print(done, flush=True)")
     )
     process = python(tmp_path / "load.py", f"folder:{many}", tmp_path / "cache", start_new_session=True)
     process.stdout.readline()

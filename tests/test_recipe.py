@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import quick
-from test_training import TINY, dataset
+from test_training import TINY, dataset, untimed
 
 from nas.recipe import EFFICIENTNET, PUBLISHED_EPOCHS, Recipe
 from nas.training import Trainer
@@ -122,10 +122,6 @@ def test_an_augmented_training_learns():
     )
     epochs = list(Trainer(recipe.shrink(TINY), dataset(), recipe, 0).epochs())
     assert epochs[1].train_loss < epochs[0].train_loss
-    assert epochs == [
-        epoch._replace(seconds=own.seconds)
-        for epoch, own in zip(
-            Trainer(recipe.shrink(TINY), dataset(), recipe, 0).epochs(), epochs, strict=True
-        )
-    ]
+    again = Trainer(recipe.shrink(TINY), dataset(), recipe, 0).epochs()
+    assert [untimed(epoch) for epoch in again] == [untimed(epoch) for epoch in epochs]
     assert math.isfinite(epochs[-1].valid_loss)
