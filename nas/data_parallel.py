@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import nas.ray_tune  # noqa: F401 - sets what Ray reads when it is imported
 
 # isort: split
-import numpy as np
 import ray
 import ray.train
 import torch
@@ -32,7 +31,7 @@ from nas.checkpoint import Checkpoint, load, save
 from nas.errors import NasError, RunError
 from nas.full_training import checkpoints
 from nas.images import Pixels
-from nas.training import Trainer
+from nas.training import Trainer, mixed_seed
 from nas.trial import Trial
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ class SharedTrainer(Trainer):
 
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Every N-th image of each batch; the order itself is drawn alike in all processes."""
-        words = np.random.SeedSequence([self.seed, self.epoch, self.rank]).generate_state(1, np.uint64)
-        torch.manual_seed(int(words[0] >> 1))
+        torch.manual_seed(mixed_seed(self.seed, self.epoch, self.rank))
         own = order.view(-1, self.batch_size)[:, self.rank :: self.workers]  # [batches, B of this process]
         self.share = own.shape[1] / self.batch_size
         return self.train_images.batches(own.flatten(), own.shape[1])

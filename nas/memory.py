@@ -85,7 +85,7 @@ def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
     Args:
         arch: the network as it is trained: what ``Recipe.shrink`` gives.
     """
-    from nas.images import CHUNK
+    from nas.images import CHUNK, RESIDENT_ON_CPU
     from nas.training import EVAL_BATCH, NORMALISED_BY
 
     channels = data.train.images.shape[3]
@@ -94,7 +94,7 @@ def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
     train, valid = recipe.fraction * len(data.train.labels), len(data.valid.labels)
     number = 2 if recipe.precision == "bfloat16" else 4  # bytes of an activation
     images = data.train.images.nbytes + data.valid.images.nbytes
-    images += sum(min(int(count) * pixels, 2**31) for count in (train, valid))
+    images += sum(min(int(count) * pixels, RESIDENT_ON_CPU) for count in (train, valid))
     loading = 4 * pixels * max(CHUNK, 1.3 * min(train, NORMALISED_BY))
     weights = 4 * (WEIGHT_COPIES + bool(recipe.ema)) * price.params
     training = number * ACTIVATION_COPIES * min(recipe.batch_size, train) * price.activations

@@ -242,8 +242,13 @@ def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
     """torch's default generators, seeded for one epoch; behind it they are as they were."""
     devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1))
+        torch.manual_seed(mixed_seed(seed, epoch))
         yield
+
+
+def mixed_seed(*numbers: int) -> int:
+    """A seed for torch that follows from all ``numbers``."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _network(arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str) -> Network:
