@@ -77,9 +77,9 @@ class Recipe:
     resolution: int = 32
     width: float = 0.25
     divisor: int = 8
-    epochs: int = 4
+    epochs: int = 6
     fraction: float = 1.0
-    batch_size: int = 128
+    batch_size: int = 64
     optimizer: str = "adamw"
     learning_rate: float = 0.01
     learning_rate_batch: int = 0
