@@ -16,6 +16,7 @@ from controllers.evolution import RegularizedEvolution
 from controllers.grid_search import GridSearch
 from controllers.random_search import RandomSearch
 from controllers.settings import (
+    DynaSettings,
     EvolutionSettings,
     RandomSettings,
     RNNSettings,
@@ -47,6 +48,12 @@ def _rnn(problem: Problem, settings: RNNSettings, seed: int) -> Controller:
     return RNNController(problem.space, settings, seed)
 
 
+def _dyna(problem: Problem, settings: DynaSettings, seed: int) -> Controller:
+    from controllers.dyna import DynaController  # likewise
+
+    return DynaController(problem.space, settings, seed, problem.objective, problem.price)
+
+
 def _random(problem: Problem, _: RandomSettings, seed: int) -> Controller:
     return RandomSearch(problem.space, seed)
 
@@ -59,6 +66,7 @@ CONTROLLERS = {
     "rnn": Kind(RNNSettings, _rnn),
     "random": Kind(RandomSettings, _random),
     "evolution": Kind(EvolutionSettings, _evolution),
+    "dyna": Kind(DynaSettings, _dyna),
 }
 
 
@@ -96,6 +104,7 @@ def make(
 __all__ = [
     "CONTROLLERS",
     "Controller",
+    "DynaSettings",
     "EvolutionSettings",
     "GridSearch",
     "Kind",

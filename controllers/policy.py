@@ -87,6 +87,23 @@ class Policy(nn.Module):
             first += count
         return tuple(actions), log_prob
 
+    @torch.inference_mode()
+    def sample_batch(self, count: int, rng: np.random.Generator) -> Tensor:
+        """``count`` draws at once, `[B, D]`."""
+        weights = self.lstm.all_weights[0]
+        hidden = cell = torch.zeros(count, self.lstm.hidden_size)
+        uniforms = torch.from_numpy(rng.random((len(self.choices), count)))  # [D, B]
+        token = torch.zeros(count, dtype=torch.long)
+        actions = []
+        for d, number in enumerate(self.choices):
+            hidden, cell = torch.lstm_cell(self.tokens[token], (hidden, cell), *weights)
+            logits = torch.addmm(self.head_bias[d], hidden, self.head_weight[d].T)[:, :number]
+            sums = logits.double().softmax(dim=1).cumsum(dim=1)[:, :-1]  # [B, C - 1]
+            action = (sums <= uniforms[d, :, None]).sum(dim=1)  # [B]
+            actions.append(action)
+            token = action + self.first_token[d]
+        return torch.stack(actions, dim=1)
+
 
 def draw(logits: Sequence[float], uniform: float) -> tuple[int, float]:
     """The choice whose stretch of the softmax's cumulative sum holds ``uniform``, and its log-probability."""

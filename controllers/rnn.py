@@ -7,11 +7,10 @@ Williams 1992 (REINFORCE).
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from torch import Tensor
 from controllers.controller import check_identity, checked_reward, identity
 from controllers.policy import Policy
 from controllers.settings import RNNSettings
+from controllers.tensors import load_optimizer, load_weights, one_thread, optimizer_state, weights_state
 from search_spaces import Actions, SearchSpace
 
 
@@ -114,11 +114,10 @@ class RNNController:
             self._optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
-        moments = self._optimizer.state_dict()["state"]
         return {
             **self._identity(),
-            "weights": {name: _array(weight) for name, weight in self._policy.state_dict().items()},
-            "optimizer": {i: {k: _array(v) for k, v in moment.items()} for i, moment in moments.items()},
+            "weights": weights_state(self._policy),
+            "optimizer": optimizer_state(self._optimizer),
             "baseline": self._baseline,
             "pending": [(actions, list(waiting)) for actions, waiting in self._pending.items()],
             "batch": [tuple(result) for result in self._batch],
@@ -127,10 +126,8 @@ class RNNController:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         check_identity(self._identity(), state)
-        self._policy.load_state_dict({k: torch.tensor(v) for k, v in state["weights"].items()})
-        moments = {i: {k: torch.tensor(v) for k, v in m.items()} for i, m in state["optimizer"].items()}
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        load_weights(self._policy, state["weights"])
+        load_optimizer(self._optimizer, state["optimizer"])
         self._baseline = state["baseline"]
         self._pending = {tuple(actions): deque(waiting) for actions, waiting in state["pending"]}
         self._batch = [Result(tuple(actions), *rest) for actions, *rest in state["batch"]]
@@ -156,18 +153,3 @@ def clipped_surrogate(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor,
 def moving_average(average: float | None, value: float, decay: float) -> float:
     """``decay * average + (1 - decay) * value``; the first value is its own average."""
     return value if average is None else decay * average + (1 - decay) * value
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums in one order, so that results do not depend on the threads that the process has."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    return tensor.detach().numpy().copy()

@@ -97,6 +97,41 @@ class RNNSettings:
         _require(0 <= self.baseline_decay < 1, "baseline_decay", "in [0, 1)", self.baseline_decay)
 
 
+@dataclass(frozen=True)
+class DynaSettings:
+    """Of the controller that learns from a model of accuracy; measured in ``benchmarks/search_quality.py``.
+
+    Args:
+        initial: trials, pending ones counted, before the model is asked.
+        rounds: of rollouts before each ask; 0 leaves all to the neighbours of the best.
+        rollouts: networks that the policy samples in a round.
+        epochs: PPO's steps on each round.
+        queue: networks in the priority queue.
+        starts: networks of the queue, and as many of those told, that hill climbing starts from.
+        hidden_units: of the policy's LSTM and of its embedding.
+        learning_rate: Adam's.
+
+    Raises:
+        ValueError: with the rule and the value, if a setting is out of range.
+    """
+
+    initial: int = 7
+    rounds: int = 1
+    rollouts: int = 64
+    epochs: int = 2
+    queue: int = 50
+    starts: int = 5
+    hidden_units: int = 100
+    learning_rate: float = 0.003
+
+    def __post_init__(self) -> None:
+        for name in ("initial", "rollouts", "epochs", "queue", "starts", "hidden_units"):
+            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _require(self.rounds >= 0, "rounds", "at least 0", self.rounds)
+        rule = "positive and finite"
+        _require(0 < self.learning_rate < math.inf, "learning_rate", rule, self.learning_rate)
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
     """The error for a ``name`` that is not ``known``, with the nearest that is."""
     known = list(known)

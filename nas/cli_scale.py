@@ -19,6 +19,7 @@ from nas.options import (
     GpusOption,
     JsonOption,
     QuietOption,
+    SchedulerOption,
     WorkersOption,
     absolute,
     checked,
@@ -76,9 +77,7 @@ def scale(
         int | None,
         typer.Option(show_default="2, or 1 with a table or predictor", help="Trainings of each network."),
     ] = None,
-    scheduler: Annotated[
-        str, typer.Option(help="fifo trains all to the end; asha stops those that are behind.")
-    ] = "fifo",
+    scheduler: SchedulerOption = "fifo",
     rounding: Annotated[str, typer.Option(help="Of layers: ceil as published, or round.")] = "ceil",
     multiple: Annotated[int, typer.Option(help="Resolutions are multiples of it, in pixels.")] = 8,
     phis: Annotated[

@@ -4,6 +4,7 @@
     epochs         learning curves
     events         asks and tells, in the order in which the controller saw them
     confirmations  trainings of the best networks on fresh seeds, to choose among them
+    controller     its state after one of the events, so that not all of them need be replayed
 
 One event is one transaction, committed before the controller or the screen hears of it, so a
 killed search has lost at most what was being trained.
@@ -15,14 +16,15 @@ import contextlib
 import datetime
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import filelock
 
 import reports
+from nas import snapshot
 from nas.errors import InputError
 from nas.trial import Epoch, Outcome
 from reports.runs import ADDED_COLUMNS, APPLICATION_ID, SCHEMA_VERSION
@@ -45,6 +47,7 @@ CREATE TABLE confirmations (
     worker TEXT, error TEXT, finished TEXT, images_per_second REAL, peak_memory INTEGER,
     PRIMARY KEY (trial, seed)
 ) WITHOUT ROWID;
+CREATE TABLE controller (event INTEGER PRIMARY KEY, state TEXT NOT NULL);
 """
 
 
@@ -154,6 +157,9 @@ class Journal:
         with self._transaction() as db:
             if db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
                 return
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS controller (event INTEGER PRIMARY KEY, state TEXT NOT NULL)"
+            )
             for table, columns in ADDED_COLUMNS.items():
                 there = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
                 for column, kind in columns.items():
@@ -195,8 +201,8 @@ class Journal:
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (trial, *epoch))
 
-    def tell(self, row: Row, outcome: Outcome) -> None:
-        """The trial has become ``row``, ``done`` or ``failed``."""
+    def tell(self, row: Row, outcome: Outcome, told: float | None) -> None:
+        """The trial has become ``row``, ``done`` or ``failed``, and the controller will be ``told``."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE trials SET status = ?, accuracy = ?, reward = ?, epochs = ?, seconds = ?, worker = ?,"
@@ -206,9 +212,7 @@ class Journal:
                     *(row.error, now(), outcome.images_per_second, outcome.peak_memory, row.trial),
                 ),
             )
-            db.execute(
-                "INSERT INTO events (kind, trial, reward) VALUES ('tell', ?, ?)", (row.trial, row.reward)
-            )
+            db.execute("INSERT INTO events (kind, trial, reward) VALUES ('tell', ?, ?)", (row.trial, told))
 
     def confirm(self, trial: int, seed: int, outcome: Outcome) -> None:
         """The network of ``trial`` was trained once more, on ``seed``."""
@@ -232,6 +236,25 @@ class Journal:
             Event(*row)
             for row in self._connection.execute("SELECT kind, trial, reward FROM events ORDER BY event")
         ]
+
+    def save_controller(self, state: Mapping[str, Any]) -> None:
+        """The controller's state after the last event, in place of any older one."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM controller")
+            db.execute(
+                "INSERT INTO controller SELECT coalesce(max(event), 0), ? FROM events",
+                (snapshot.write(state),),
+            )
+
+    def saved_controller(self) -> tuple[int, Any]:
+        """How many events the saved state knows, and the state; 0 and None if there is none."""
+        saved = self._connection.execute("SELECT event, state FROM controller").fetchone()
+        if saved is None:
+            return 0, None
+        (known,) = self._connection.execute(
+            "SELECT count(*) FROM events WHERE event <= ?", (saved[0],)
+        ).fetchone()
+        return known, snapshot.read(saved[1])
 
     def curves(self) -> dict[int, list[tuple[int, float]]]:
         """Epochs and accuracies of every trial that was trained and told, in order."""

@@ -169,14 +169,9 @@ def run(
     else:
         from nas.ray_tune import run_ray
 
-        run_ray(search, evaluator, resources, asha_epochs(settings))
+        run_ray(search, evaluator, resources)
     if search.gave_up is not None:
         raise RunError(search.gave_up)
-
-
-def asha_epochs(settings: Settings) -> int | None:
-    """The epochs of a trial that ASHA may stop before; None if it may not."""
-    return settings.recipe.epochs if settings.scheduler == "asha" and settings.evaluator == "train" else None
 
 
 def finish(directory: Path) -> Run:

@@ -58,13 +58,19 @@ RewardOption = Annotated[
         help="soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|."
     ),
 ]
-ControllerOption = Annotated[str, typer.Option(help="Who proposes: rnn (PPO), random or evolution.")]
+ControllerOption = Annotated[
+    str,
+    typer.Option(help="Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random."),
+]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the controller, e.g. update_every=10."),
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the controller, e.g. initial=20."),
 ]
 EvaluatorOption = Annotated[
     str, typer.Option(help="Accuracies: train, table:FILE (look up) or predictor:FILE (fit a regression).")
+]
+SchedulerOption = Annotated[
+    str, typer.Option(help="fifo trains all to the end; asha stops those that are behind.")
 ]
 RecipeOption = Annotated[
     str, typer.Option(help="How each network is trained: proxy (short) or efficientnet (to the end).")
@@ -108,6 +114,7 @@ def search_settings(
     evaluator: str,
     recipe: str,
     proxy: list[str] | None,
+    scheduler: str,
     confirm: int,
     confirm_seeds: int,
     seed: int,
@@ -137,6 +144,7 @@ def search_settings(
             objective=Objective(parse_count(target_flops), exponent, reward),
             recipe=find_recipe(recipe, pairs("--proxy", proxy), "--proxy"),
             seed=seed,
+            scheduler=scheduler,
             confirmations=confirm if trains or confirm < 0 else 0,
             confirm_seeds=confirm_seeds,
             controller_settings=pairs("--set", controller_settings),

@@ -81,10 +81,16 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
         seed=settings.seed,
         confirmations=settings.confirmations,
         confirm_seeds=settings.confirm_seeds,
+        epochs=asha_epochs(settings),
         train_again=settings.listed,
         on_epoch=screen.on_epoch,
         on_finish=screen.on_finish,
     )
+
+
+def asha_epochs(settings: Settings) -> int | None:
+    """The epochs of a trial that ASHA may stop before; None if it may not."""
+    return settings.recipe.epochs if settings.scheduler == "asha" and settings.evaluator == "train" else None
 
 
 def make_evaluator(settings: Settings, space: SearchSpace, directory: Path, screen: Screen) -> EvaluatorKind:

@@ -54,12 +54,13 @@ class _NetworkTrial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         worker = f"{socket.gethostname()}:{new_config['slot']}"
         self.steps = steps(self.evaluator, new_config["trial"], worker)
+        self.confirms = new_config["trial"].confirms
         return True
 
     def step(self) -> dict[str, Any]:
         step = next(self.steps)
         result: dict[str, Any] = {"step": step, "done": isinstance(step, Outcome), "accuracy": step.accuracy}
-        if isinstance(step, Epoch):
+        if isinstance(step, Epoch) and not self.confirms:
             result["epoch"] = step.epoch  # ASHA passes over results that have none
         return result
 
@@ -177,19 +178,13 @@ def cluster(resources: Resources) -> Iterator[Resources]:
         ray.shutdown()
 
 
-def run_ray(
-    search: Search, evaluator: Evaluator, resources: Resources, asha_epochs: int | None = None
-) -> None:
-    """Runs the search's trials on the cluster that ``cluster`` has opened.
-
-    Args:
-        asha_epochs: of a full training, if ASHA may stop trials before; None trains all to the end.
-    """
+def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
+    """Runs the trials on the cluster that ``cluster`` has opened; under ASHA if ``search.epochs`` says so."""
     trainable = tune.with_parameters(_NetworkTrial, evaluator=evaluator)
     assert resources.workers is not None
     scheduler = _KeepReason()  # type: ignore[no-untyped-call]
-    if asha_epochs is not None:
-        scheduler = asha(asha_epochs, search.journal.curves())
+    if search.epochs is not None:
+        scheduler = asha(search.epochs, search.journal.curves())
     with tempfile.TemporaryDirectory(prefix="nas-tune-") as directory:
         tune.Tuner(
             tune.with_resources(

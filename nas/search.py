@@ -4,11 +4,13 @@
 
 ``Search`` is the loop's state; an executor decides where and when trials run. Each step is
 journalled before the screen learns of it, and a controller is a pure function of its seed and
-the order of asks and tells, so replaying the journal's events restores it.
+the order of asks and tells, so replaying the journal's events restores it; a slow one is saved now and
+then, and only what came later is replayed.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 
@@ -16,6 +18,7 @@ import numpy as np
 
 from controllers import Controller
 from nas.journal import Journal, Row
+from nas.learning_curves import final_accuracy
 from nas.objective import Objective
 from nas.trial import Epoch, Outcome, Trial
 from search_spaces import ArchSpec, SearchSpace, cost
@@ -32,6 +35,10 @@ def trial_seed(seed: int, trial: int, confirmation: int = 0) -> int:
     return int(np.random.SeedSequence([seed, trial, confirmation]).generate_state(1)[0])
 
 
+SAVE_EVERY = 5.0
+"""Seconds that a controller may have spent since it was saved: the most that a resumed search repeats."""
+
+
 class Search:
     """A search in progress, new or resumed from its journal.
 
@@ -40,6 +47,8 @@ class Search:
         seed: of the run; each training derives its own from it.
         confirmations: networks, those with the highest rewards, to train again when all trials are finished.
         confirm_seeds: fresh seeds that each of them is trained on.
+        epochs: of a full training, if a scheduler may stop trials before; the controller is then told where
+            their curves point to.
         train_again: whether a network that was proposed before is trained again, on the new trial's seed.
             Otherwise what was measured is told again, for no time spent.
         on_epoch: told of every epoch of a trial, after the journal.
@@ -57,6 +66,7 @@ class Search:
         seed: int,
         confirmations: int = 0,
         confirm_seeds: int = 1,
+        epochs: int | None = None,
         train_again: bool = False,
         on_epoch: Callable[[Epoch], None] | None = None,
         on_finish: Callable[[Row, Outcome], None] | None = None,
@@ -69,6 +79,7 @@ class Search:
         self.seed = seed
         self.confirmations = confirmations
         self.confirm_seeds = confirm_seeds
+        self.epochs = epochs
         self.train_again = train_again
         self.on_epoch = on_epoch
         self.on_finish = on_finish
@@ -76,9 +87,11 @@ class Search:
         self.running: set[Trial] = set()
         self.gave_up: str | None = None
         self.replayed_exactly = True
+        self._thinking = 0.0  # seconds of the controller since it was saved
         self._failures = 0  # of this process; a resumed search has new hope
         self._successes = 0
         self._queue: deque[Trial] = deque()  # to start before anything new is proposed
+        self._told: dict[int, float | None] = {}  # trial -> the reward that the controller was told
         self._trainer: dict[str, int] = {}  # arch -> the trial that trains it or has trained it
         self._waiting: defaultdict[int, list[int]] = defaultdict(list)  # trainer -> its twins
         self._restore()
@@ -122,7 +135,9 @@ class Search:
     def _propose(self) -> Trial | None:
         """Asks until the controller names a network that is new to the run."""
         while self._left and sum(map(len, self._waiting.values())) < MOST_WAITING:
+            started = time.perf_counter()
             actions = self.controller.ask()
+            self._thinking += time.perf_counter() - started
             arch = self.space.decode(actions)
             number, text = len(self.rows), str(arch)
             twin = None if self.train_again else self._trainer.get(text)
@@ -131,6 +146,9 @@ class Search:
             seed = trial_seed(self.seed, number)
             row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin)
             self.journal.ask(row, price)
+            if self._thinking > SAVE_EVERY:
+                self.journal.save_controller(self.controller.state_dict())
+                self._thinking = 0.0
             self.rows[number] = row
             if twin is None:
                 self._trainer[text] = number
@@ -160,9 +178,15 @@ class Search:
         else:
             reward = self.objective(outcome.accuracy, row.flops)
             row = row._replace(status="done", accuracy=outcome.accuracy, reward=reward)
-        self.journal.tell(row, outcome)
+        told = row.reward if row.repeat_of is None else self._told[row.repeat_of]
+        if self.epochs and 0 < outcome.epochs < self.epochs and outcome.accuracy is not None:
+            curves = self.journal.curves().values()
+            final = final_accuracy(outcome.epochs, outcome.accuracy, curves, self.epochs)
+            told = self.objective(final, row.flops)
+        self.journal.tell(row, outcome, told)
         self._remember(row)
-        self.controller.tell(row.actions, row.reward)
+        self._told[number] = told
+        self.controller.tell(row.actions, told)
         if self.on_finish:
             self.on_finish(row, outcome)
         self._failures += row.status == "failed"
@@ -198,15 +222,21 @@ class Search:
     def _restore(self) -> None:
         """Replays the journal into the controller and queues what was being trained."""
         journalled = {row.trial: row for row in self.journal.rows()}
-        for event in self.journal.events():
+        known, state = self.journal.saved_controller()
+        if known:
+            self.controller.load_state_dict(state)
+        for number, event in enumerate(self.journal.events()):
             row = journalled[event.trial]
             if event.kind == "ask":
-                self.replayed_exactly &= self.controller.ask() == row.actions
+                if number >= known:
+                    self.replayed_exactly &= self.controller.ask() == row.actions
                 self.rows[row.trial] = row._replace(status="running", accuracy=None, reward=None, error=None)
                 self._trainer.setdefault(row.arch, row.trial)
             else:
                 self._remember(row)
-                self.controller.tell(row.actions, event.reward)
+                self._told[row.trial] = event.reward
+                if number >= known:
+                    self.controller.tell(row.actions, event.reward)
         for row in list(self.rows.values()):
             if row.status == "running" and row.repeat_of is not None:
                 self._follow(row)

@@ -60,9 +60,11 @@ def expected_best(rewards: ArrayLike, n: int | Sequence[int]) -> NDArray[np.floa
 def near_random(controller: str, settings: Mapping[str, Any]) -> float:
     """How many of its first trials a controller proposes before it has learned anything.
 
-    ``random`` never learns: all of them. The RNN's policy is uniform until its first update,
-    ``update_every``; evolution fills its ``population`` at random. For any other it is ``FIRST``.
+    ``random`` never learns: all of them. ``dyna`` asks its model after ``initial`` trials, ``rnn`` is uniform
+    until its first update, ``update_every``; evolution fills its ``population`` at random. For any other it
+    is ``FIRST``.
     """
     if controller == "random":
         return math.inf
-    return float(settings.get("update_every") or settings.get("population") or FIRST)
+    known = (settings.get(name) for name in ("initial", "update_every", "population"))
+    return float(next(filter(None, known), FIRST))

@@ -12,7 +12,7 @@ from typing import Protocol
 import pandas as pd
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite's field for telling whose file this is
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _MEASURED = {"images_per_second": "REAL", "peak_memory": "INTEGER"}
 ADDED_COLUMNS = {"trials": _MEASURED, "epochs": _MEASURED, "confirmations": _MEASURED}
 """That schema 1 lacks, by table, with their types; they are the tables' last ones."""

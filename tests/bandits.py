@@ -18,6 +18,7 @@ BANDIT = bandit(4, 2, 1, 3)
 CONTRACT_SPACES = {"bandit": BANDIT, "nasbench-macro": SPACES["nasbench-macro"], "mnas": SPACES["mnas"]}
 # Updates come early, so that short runs reach everything.
 EARLY = {
+    "dyna": {"initial": 4, "rollouts": 8, "queue": 8, "hidden_units": 8},
     "rnn": {"update_every": 4, "epochs": 2},
     "random": {},
     "evolution": {"population": 5, "sample": 2},

@@ -53,5 +53,6 @@ def test_best_so_far_never_falls_and_passes_over_failures():
 def test_a_controller_is_near_random_before_its_first_update():
     assert near_random("random", {}) == math.inf
     assert near_random("rnn", {"update_every": 10}) == 10
+    assert near_random("dyna", {"initial": 7, "rounds": 1}) == 7
     assert near_random("evolution", {"population": 50, "sample": 5}) == 50
     assert near_random("another", {}) == 20

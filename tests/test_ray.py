@@ -92,9 +92,10 @@ def test_asha_stops_the_worse_half_and_the_best_is_found_all_the_same(tmp_path, 
     full, asha = (tmp_path / name for name in ("full", "asha"))
     for directory, epochs in ((full, None), (asha, 4)):
         directory.mkdir()
-        journal, search = new_search(directory, create=True, trials=30, controller="random", space="mnas")
+        options = {"controller": "random", "space": "mnas", "epochs": epochs, "confirmations": 2}
+        journal, search = new_search(directory, create=True, trials=30, **options)
         with journal:
-            run_ray(search, Curves(), Resources(workers=1, gpus_per_trial=0.0), epochs)
+            run_ray(search, Curves(), Resources(workers=1, gpus_per_trial=0.0))
         assert search.done
     trials, everything = open_run(asha).trials(), open_run(full).trials()
     assert list(trials["arch"]) == list(everything["arch"])
@@ -107,6 +108,7 @@ def test_asha_stops_the_worse_half_and_the_best_is_found_all_the_same(tmp_path, 
     last = curves.groupby("trial")["accuracy"].last()
     assert list(last) == list(trials["accuracy"])
     assert trials["worker"].str.contains(":0").all()
+    assert set(open_run(asha).confirmations()["epochs"]) == {4}  # these are all trained to the end
     # who was stopped was behind half of those before, and does not count as the best
     stopped = trials[trials["epochs"] == 1].index[0]
     firsts = curves[curves["epoch"] == 1]["accuracy"].to_numpy()
@@ -119,18 +121,16 @@ def test_asha_goes_on_with_what_it_knew(tmp_path, ray):
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
     one = Resources(workers=1, gpus_per_trial=0.0)
-    journal, search = new_search(
-        tmp_path / "whole", create=True, trials=24, controller="random", space="mnas"
-    )
+    options = {"controller": "random", "space": "mnas", "epochs": 4}
+    journal, search = new_search(tmp_path / "whole", create=True, trials=24, **options)
     with journal:
-        run_ray(search, Curves(), one, 4)
-    options = {"controller": "random", "space": "mnas"}
+        run_ray(search, Curves(), one)
     journal, search = new_search(tmp_path / "broken", create=True, trials=10, **options)
     with journal:
-        run_ray(search, Curves(), one, 4)
+        run_ray(search, Curves(), one)
     journal, search = new_search(tmp_path / "broken", create=False, trials=24, **options)
     with journal:
-        run_ray(search, Curves(), one, 4)
+        run_ray(search, Curves(), one)
     compare(tmp_path / "whole", tmp_path / "broken")
 
 

@@ -3,9 +3,10 @@ from typing import ClassVar
 
 import pandas as pd
 import pytest
-from fakes import Fake, fake_accuracy, new_search
+from fakes import Fake, compare, fake_accuracy, new_search
 
 from controllers import CONTROLLERS, GridSearch, make
+from controllers.dyna import DynaController
 from nas import InputError, Objective, open_run
 from nas.executors import run_inline
 from nas.journal import Journal
@@ -79,6 +80,44 @@ def test_a_killed_search_resumes_to_the_same_table(tmp_path, controller, die_at)
         expected, got = (getattr(open_run(directory), table)() for directory in (whole, broken))
         times = [column for column in TIMES if column in expected]
         pd.testing.assert_frame_equal(expected.drop(columns=times), got.drop(columns=times))
+
+
+@pytest.mark.parametrize("die_at", [7, 23])
+def test_a_saved_controller_is_not_replayed_and_goes_on_the_same(tmp_path, monkeypatch, die_at):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    run_to_end(whole, create=True, controller="dyna")
+    monkeypatch.setattr("nas.search.SAVE_EVERY", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run_to_end(broken, Fake(die_at=die_at), create=True, controller="dyna")
+    asks, told = [], []
+    ask, tell = DynaController.ask, DynaController.tell
+    monkeypatch.setattr(DynaController, "ask", lambda self: asks.append(ask(self)) or asks[-1])
+    monkeypatch.setattr(DynaController, "tell", lambda self, *a: told.append(a) or tell(self, *a))
+    run_to_end(broken, create=False, controller="dyna")
+    compare(whole, broken)
+    assert len(asks) == 29 - die_at  # none of those before
+    assert len(told) == 30 - die_at
+
+
+def test_a_stopped_trial_is_told_as_what_its_curve_points_to(tmp_path):
+    class Rising(Fake):
+        """Accuracy falls behind by 0.1 at every epoch that is missing; every third trial is stopped."""
+
+        def __call__(self, trial):
+            for epoch in range(1, 3 if trial.trial % 3 == 2 else 5):
+                yield Epoch(epoch, 1.0, None, fake_accuracy(trial) / 2 + 0.1 * epoch, 0.0)
+
+    journal, search = new_search(tmp_path, create=True, trials=9, controller="random", epochs=4)
+    with journal:
+        run_inline(search, Rising())
+        told = [event.reward for event in journal.events() if event.kind == "tell"]
+    trials = open_run(tmp_path).trials()
+    for trial in trials.itertuples():
+        final = trial.accuracy + (0.2 if trial.epochs == 2 else 0)
+        assert told[trial.trial] == pytest.approx(Objective(55e6)(final, trial.flops)), trial.trial
+    assert (trials["epochs"] == 2).sum() == 3
 
 
 def test_a_search_killed_between_proposal_and_training_trains_that_proposal(tmp_path):

@@ -1,0 +1,349 @@
+"""How many trials a controller needs on real accuracies, against everything else one could use.
+
+    python benchmarks/search_quality.py [--seeds 20] [--trials 500] [--problems ...] [--controllers ...]
+
+accel         ImageNet accuracies of MnasNet's family: boosted trees fitted on all of Accel-NASBench, with the
+              reward ACC x (FLOPs / 400M)^-0.07
+accel-noise   the same; what the controller sees has a seed's noise of 0.26 % top-1, what is judged has not
+macro         NAS-Bench-Macro, CIFAR-10: the controller sees one of three seeds, the mean is judged
+macro-reward  the same, with the reward ACC x (FLOPs / 55.4M)^-0.07
+
+Writes results.csv (a row per run), table.txt and figure.svg in ``--out``. Runs that stand in results.csv are
+not repeated, so it can be stopped and started again. Opponents are Optuna's samplers and this project's own
+random search, regularised evolution and PPO; settings stand behind a name: evolution:population=50,sample=25.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # a process per core instead
+
+import argparse
+import functools
+import json
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import xgboost
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.stats import kendalltau
+from sklearn.model_selection import KFold, cross_val_predict
+
+import controllers
+from nas.evaluators import Table, read_table
+from nas.objective import Objective
+from search_spaces import PRESETS, SPACES, Actions, Cost, SearchSpace, cost
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+ACCEL = DATA / "accel_nasbench" / "accel_nasbench.csv.gz"
+MACRO = DATA / "nas_bench_macro" / "nas-bench-macro_cifar10.json"
+TREES = {
+    "n_estimators": 3000,
+    "max_depth": 3,
+    "learning_rate": 0.05,
+    "subsample": 0.8,
+    "colsample_bytree": 0.5,
+    "random_state": 0,
+    "n_jobs": 1,
+}
+SEED_NOISE = 0.0026
+MARKS = (20, 50, 100, 200, 300, 400, 500)
+CURVE = (*range(10, 100, 5), *range(100, 501, 20))
+OPTUNA: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
+    "optuna-tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
+    "optuna-gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
+    "optuna-nsga2": lambda seed: optuna.samplers.NSGAIISampler(population_size=20, seed=seed),
+}
+DEFAULT = ("dyna", "random", "evolution", "evolution:population=50,sample=25", "rnn", *OPTUNA)
+PROBLEMS = ("accel", "accel-noise", "macro", "macro-reward")
+MOST = {"macro": 200, "macro-reward": 200}
+"""Trials of a problem; behind these everyone has found the best."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched, what of it a controller sees, and by what it is judged.
+
+    Attributes:
+        see: actions, rng -> an accuracy with a seed's noise.
+        judge: actions -> the true accuracy.
+        objective: (accuracy, flops) -> reward.
+        reference: the reward of EfficientNet-B0 or of the best network, see ``best``.
+        best: whether ``reference`` is the optimum.
+    """
+
+    space: SearchSpace
+    see: Callable[[Actions, np.random.Generator], float]
+    judge: Callable[[Actions], float]
+    objective: Callable[[float, float], float]
+    reference: float
+    best: bool
+
+    def price(self, actions: Actions) -> Cost:
+        """The exact cost of a network."""
+        return cost(self.space.decode(actions), self.space.num_classes)
+
+    def reward(self, actions: Actions) -> float:
+        """By which a network is judged."""
+        return self.objective(self.judge(actions), self.price(actions).flops)
+
+
+@functools.cache
+def find_problem(name: str, oracle: str) -> Problem:
+    """One of ``PROBLEMS``; ``oracle`` is the file of the fitted trees."""
+    return accel(oracle, SEED_NOISE * (name == "accel-noise")) if "accel" in name else macro("reward" in name)
+
+
+def accel(oracle: str, noise: float) -> Problem:
+    """Accel-NASBench's networks with the accuracy that the trees predict."""
+    space, objective = SPACES["accel-nasbench"], Objective(400e6)
+    trees = xgboost.Booster(model_file=oracle)
+    trees.set_param({"nthread": 1})
+
+    @functools.lru_cache(maxsize=100_000)
+    def judge(actions: Actions) -> float:
+        return float(trees.inplace_predict(values(space, np.array([actions])))[0])
+
+    def see(actions: Actions, rng: np.random.Generator) -> float:
+        return judge(actions) + noise * float(rng.standard_normal())
+
+    b0 = PRESETS["efficientnet-b0"]
+    reference = objective(judge(space.encode(b0)), cost(b0).flops)
+    return Problem(space, see, judge, objective, reference, best=False)
+
+
+def macro(trade: bool) -> Problem:
+    """NAS-Bench-Macro's table, for accuracy alone or for the reward."""
+    space, known = SPACES["nasbench-macro"], json.loads(MACRO.read_text())
+    accuracies = Table(MACRO, space).accuracies  # identities make equal networks of different codes
+    objective = Objective(55.4e6, None if trade else 0.0)
+
+    def see(actions: Actions, rng: np.random.Generator) -> float:
+        return float(known["".join(map(str, actions))]["test_acc"][rng.integers(3)]) / 100
+
+    def judge(actions: Actions) -> float:
+        return accuracies[space.decode(actions)]
+
+    rewards = [objective(value, cost(arch, space.num_classes).flops) for arch, value in accuracies.items()]
+    return Problem(space, see, judge, objective, max(rewards), best=True)
+
+
+def values(space: SearchSpace, actions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The chosen values `[N, D]`, all of them numbers."""
+    columns = [np.array(d.choices, float)[actions[:, i]] for i, d in enumerate(space.decisions)]
+    return np.stack(columns, axis=1)
+
+
+def fit_oracle(file: Path) -> None:
+    """Writes the trees to ``file`` and says how good they are."""
+    space = SPACES["accel-nasbench"]
+    archs, accuracies = read_table(ACCEL, space)
+    features = values(space, np.array([space.encode(arch) for arch in archs]))
+    trees = xgboost.XGBRegressor(**TREES)
+    folds = KFold(5, shuffle=True, random_state=0)
+    predicted = cross_val_predict(trees, features, accuracies, cv=folds)
+    r2 = 1 - np.mean((predicted - accuracies) ** 2) / accuracies.var()
+    tau = kendalltau(predicted, accuracies).statistic
+    trees.fit(features, accuracies).save_model(file)
+    print(f"accel: {len(archs)} networks, 5 folds: R2 {r2:.3f}, Kendall tau {tau:.3f}", flush=True)
+
+
+class Optuna:
+    """A sampler of Optuna behind ask and tell; it sees the decisions as categories, and the reward."""
+
+    def __init__(self, sampler: optuna.samplers.BaseSampler, space: SearchSpace) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.study = optuna.create_study(direction="maximize", sampler=sampler)
+        self.space = space
+        self.categories = {
+            d.name: optuna.distributions.CategoricalDistribution(d.choices) for d in space.decisions
+        }
+        self.trial: optuna.Trial
+
+    def ask(self) -> Actions:
+        """The next actions."""
+        self.trial = self.study.ask(self.categories)
+        return tuple(d.choices.index(self.trial.params[d.name]) for d in self.space.decisions)
+
+    def tell(self, _: Actions, reward: float) -> None:
+        """The reward of the last ones."""
+        self.study.tell(self.trial, reward)
+
+
+def make(name: str, problem: Problem, seed: int) -> Any:
+    """The controller ``name``."""
+    if name in OPTUNA:
+        return Optuna(OPTUNA[name](seed), problem.space)
+    name, _, pairs = name.partition(":")
+    settings = dict(pair.split("=") for pair in pairs.split(",")) if pairs else {}
+    return controllers.make(
+        name,
+        problem.space,
+        seed=seed,
+        objective=problem.objective,
+        price=problem.price,
+        settings=settings,
+    )
+
+
+def run(problem_name: str, name: str, seed: int, trials: int, oracle: str) -> dict[str, Any]:
+    """One search as a row of results.csv; a network asked again shows the same accuracy again."""
+    problem = find_problem(problem_name, oracle)
+    controller, rng = make(name, problem, seed), np.random.default_rng([seed, 1])
+    seen: dict[Actions, float] = {}
+    rewards, seconds = np.empty(trials), np.empty(trials)
+    for trial in range(trials):
+        started = time.process_time()
+        actions = controller.ask()
+        seconds[trial] = time.process_time() - started
+        if actions not in seen:
+            accuracy = problem.see(actions, rng)
+            seen[actions] = problem.objective(accuracy, problem.price(actions).flops)
+        rewards[trial] = problem.reward(actions)
+        started = time.process_time()
+        controller.tell(actions, seen[actions])
+        seconds[trial] += time.process_time() - started
+    best = np.maximum.accumulate(rewards)
+    beaten = np.flatnonzero(rewards >= problem.reference - 1e-12 * problem.best)
+    return {
+        "problem": problem_name,
+        "controller": name,
+        "seed": seed,
+        "trials": trials,
+        "reference": problem.reference,
+        "reached_after": int(beaten[0]) + 1 if len(beaten) else None,
+        "distinct": len(seen),
+        "seconds_per_trial": seconds.mean(),
+        **{str(mark): best[mark - 1] for mark in CURVE if mark <= trials},
+    }
+
+
+def quantiles(frame: pd.DataFrame, problem: str, mark: int) -> pd.DataFrame:
+    """Quartiles of best-so-far at ``mark``, or of the regret in 1/10,000 where the optimum is known."""
+    rows = frame[frame["problem"] == problem]
+    best = rows[str(mark)]
+    if problem in MOST:
+        best = 1e4 * (rows["reference"] - best)
+    return best.groupby(rows["controller"], sort=False).quantile([0.25, 0.5, 0.75]).unstack()
+
+
+def table(frame: pd.DataFrame) -> str:
+    """For every problem, medians and quartiles at the marks, and trials until the reference is reached."""
+    lines = []
+    for problem in dict.fromkeys(frame["problem"]):
+        rows = frame[frame["problem"] == problem]
+        marks = [mark for mark in MARKS if str(mark) in rows and rows[str(mark)].notna().any()]
+        exact = problem in MOST
+        what = "regret in 1/10,000 of reward" if exact else "best reward so far"
+        goal = (
+            "the optimum is found"
+            if exact
+            else f"EfficientNet-B0's {rows['reference'].iloc[0]:.4f} is beaten"
+        )
+        seeds = rows.groupby("controller")["seed"].nunique()
+        lines += ["", f"{problem}: {what}, median (quartiles); last: trials until {goal}, seconds a trial"]
+        lines += [f"{'':38}" + "".join(f"{mark:>24}" for mark in marks)]
+        for name in dict.fromkeys(rows["controller"]):
+            cells = []
+            for mark in marks:
+                low, middle, high = quantiles(rows, problem, mark).loc[name]
+                form = "{:.1f} ({:.1f}-{:.1f})" if exact else "{:.4f} ({:.4f}-{:.4f})"
+                cells.append("" if np.isnan(middle) else form.format(middle, low, high))
+            own = rows[rows["controller"] == name]
+            reached = own["reached_after"].fillna(np.inf).median()
+            after = f"{reached:.0f}" if np.isfinite(reached) else f"over {own['trials'].max()}"
+            lines.append(
+                f"{name:34} {seeds[name]:>3}"
+                + "".join(f"{cell:>24}" for cell in cells)
+                + f"{after:>10}{own['seconds_per_trial'].mean():>8.3f}"
+            )
+    return "\n".join(lines[1:]) + "\n"
+
+
+def figure(frame: pd.DataFrame) -> Figure:
+    """Medians with quartile bands, a panel per problem."""
+    problems = list(dict.fromkeys(frame["problem"]))
+    drawn = Figure(figsize=(11, 4.2 * ((len(problems) + 1) // 2)), layout="constrained")
+    for number, problem in enumerate(problems, 1):
+        axes = drawn.add_subplot((len(problems) + 1) // 2, 2, number)
+        marks = [mark for mark in CURVE if f"{mark}" in frame and mark <= MOST.get(problem, mark)]
+        curves = {mark: quantiles(frame, problem, mark) for mark in marks}
+        for row, name in enumerate(dict.fromkeys(frame.loc[frame["problem"] == problem, "controller"])):
+            low, middle, high = (np.array([curves[m].loc[name, q] for m in marks]) for q in (0.25, 0.5, 0.75))
+            axes.plot(marks, middle, color=f"C{row}", label=name, linewidth=2.5 if name == "dyna" else 1.2)
+            axes.fill_between(marks, low, high, color=f"C{row}", alpha=0.12, linewidth=0)
+        if problem in MOST:
+            axes.set(ylabel="regret (1/10,000)", ylim=(0, 60))
+        else:
+            reference = frame.loc[frame["problem"] == problem, "reference"].iloc[0]
+            axes.axhline(reference, color="gray", linestyle=":", linewidth=1)
+            axes.text(marks[-1], reference, "EfficientNet-B0 ", ha="right", va="bottom", color="gray")
+            axes.set(ylabel="best reward so far")
+        axes.set(title=problem, xlabel="trials")
+        axes.grid(alpha=0.3)
+        if number == 1:
+            axes.legend(fontsize=8)
+    return drawn
+
+
+def main() -> None:
+    """Runs what is missing, then prints the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=PROBLEMS)
+    parser.add_argument("--controllers", nargs="+", default=DEFAULT)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--out", type=Path, default=Path("runs/search_quality"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    results = options.out / "results.csv"
+    rows = pd.read_csv(results).to_dict("records") if results.exists() else []
+    done = {(row["problem"], row["controller"], row["seed"], row["trials"]) for row in rows}
+    wanted = [
+        (problem, name, seed, min(options.trials, MOST.get(problem, options.trials)))
+        for seed in range(options.seeds)
+        for problem in options.problems
+        for name in options.controllers
+    ]
+    missing = [key for key in wanted if key not in done]
+    with tempfile.TemporaryDirectory() as folder:
+        oracle = str(Path(folder, "oracle.json"))
+        if any("accel" in problem for problem, *_ in missing):
+            fit_oracle(Path(oracle))
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(options.workers, mp_context=spawn) as pool:
+            for number, future in enumerate(
+                as_completed([pool.submit(run, *key, oracle) for key in missing]), 1
+            ):
+                rows.append(future.result())
+                partial = results.with_suffix(".partial")
+                pd.DataFrame(rows).to_csv(partial, index=False, float_format="%.6g")
+                partial.replace(results)
+                print(f"\r{number} of {len(missing)} runs", end="", flush=True)
+    order = {key: place for place, key in enumerate((p, c) for p in PROBLEMS for c in options.controllers)}
+    frame = pd.DataFrame(rows)
+    frame = frame[[key in order for key in zip(frame["problem"], frame["controller"], strict=True)]]
+    places = [order[key] for key in zip(frame["problem"], frame["controller"], strict=True)]
+    frame = frame.assign(place=places).sort_values(["place", "seed"])
+    text = table(frame)
+    (options.out / "table.txt").write_text(text)
+    figure(frame).savefig(options.out / "figure.svg")
+    print(f"\n{text}\n{options.out}: results.csv, table.txt, figure.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Networks as numbers that a model of accuracy can learn from: their decisions and their exact costs.
+
+N: networks, D: decisions, F: features, G: groups of features, one per decision and one per cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controllers.controller import Price
+from search_spaces import SearchSpace
+from search_spaces.cost_table import CostTable
+
+Matrix = NDArray[np.float64]
+Networks = NDArray[np.int64]
+"""Actions of several networks, `[N, D]`."""
+SAMPLES = 512
+"""Random networks whose costs give the features their scale."""
+
+
+class Features:
+    """Actions `[N, D]` to features `[N, F]`.
+
+    A decision of C choices becomes the C corners of a regular simplex around zero: the product of a choice
+    with itself is C - 1, with every other -1, so no choice comes first and random networks have mean zero.
+    FLOPs and parameters enter as logarithms, of zero mean and unit variance over random networks.
+
+    Attributes:
+        groups: the group of every feature, `[F]`.
+
+    Args:
+        space: whose decisions are encoded.
+        price: actions -> their cost; None leaves the costs out.
+    """
+
+    def __init__(self, space: SearchSpace, price: Price | None) -> None:
+        self.choices = np.array([len(decision.choices) for decision in space.decisions])
+        self._corners = [_simplex(count) for count in self.choices.tolist()]
+        self._costs = None if price is None else _cost_function(space, price, self.choices)
+        groups = np.repeat(np.arange(len(self.choices)), self.choices)
+        if self._costs is not None:
+            logs = np.log(self._costs(random_networks(self.choices, SAMPLES)))
+            self._mean, self._scale = logs.mean(axis=0), np.maximum(logs.std(axis=0), 1e-6)
+            groups = np.concatenate([groups, len(self.choices) + np.arange(2)])
+        self.groups = groups
+
+    def __call__(self, actions: Networks) -> Matrix:
+        columns = [corners[actions[:, d]] for d, corners in enumerate(self._corners)]
+        if self._costs is not None:
+            columns.append((np.log(self._costs(actions)) - self._mean) / self._scale)
+        features: Matrix = np.concatenate(columns, axis=1)
+        return features
+
+    def flops(self, actions: Networks) -> Matrix:
+        """Multiply-adds `[N]`; ones if there are no prices."""
+        return np.ones(len(actions)) if self._costs is None else self._costs(actions)[:, 0]
+
+
+def _simplex(count: int) -> Matrix:
+    """The corners `[C, C]` of a regular simplex around zero; of one choice it is zero."""
+    return np.asarray(np.sqrt(count) * (np.eye(count) - 1 / count))
+
+
+def random_networks(choices: NDArray[np.int64], count: int) -> Networks:
+    """Always the same ``count`` networks, `[N, D]`, of decisions with these many choices."""
+    return np.random.default_rng(0).integers(choices, size=(count, len(choices)))
+
+
+def _cost_function(
+    space: SearchSpace, price: Price, choices: NDArray[np.int64]
+) -> Callable[[NDArray[np.int64]], Matrix]:
+    """FLOPs and parameters `[N, 2]`, at least 1 each, of actions `[N, D]`.
+
+    A ``CostTable`` is some thousand times faster than a price. It is taken where both agree, but for a
+    constant (the classifier of another number of classes), on 32 random networks.
+    """
+    memory: dict[bytes, tuple[int, int]] = {}
+
+    def asked(actions: Networks) -> Matrix:
+        costs = np.empty((len(actions), 2))
+        for row, taken in enumerate(actions):
+            key = taken.tobytes()
+            if key not in memory:
+                if len(memory) > 100_000:
+                    memory.clear()
+                memory[key] = tuple(price(tuple(taken.tolist()))[:2])  # type: ignore[assignment]
+            costs[row] = memory[key]
+        return np.maximum(costs, 1.0)
+
+    if not space.slots:
+        return asked
+    table = CostTable(space)
+    some = random_networks(choices, 32)
+    offsets = asked(some) - table(some)[:, :2]
+    if np.ptp(offsets, axis=0).any():
+        return asked
+    return lambda actions: np.maximum(table(actions)[:, :2] + offsets[0], 1.0)

@@ -1,0 +1,147 @@
+"""What the trials so far say about the reward of any network, and where the next one gains most.
+
+N: networks, D: decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import log_ndtr, ndtr
+
+from controllers.controller import Objective, Price
+from controllers.features import Features, Matrix, Networks, random_networks
+from controllers.gaussian_process import GaussianProcess, spread
+from search_spaces import Actions, SearchSpace
+
+Score = Callable[[Networks], Matrix]
+"""Networks `[N, D]` -> what it promises to try each, `[N]`."""
+
+REMEMBERED = 1000
+"""Trials that the model is conditioned on; beyond, the best half and an even sample of the others."""
+FAILED = 200
+"""Likewise of failed trials: the latest."""
+FAR = 10.0
+"""So many deviations below the median, by its absolute deviation, an accuracy counts as this far: a
+network that did not train says that it is bad, and not how bad."""
+
+
+class Surrogate:
+    """A Gaussian process of accuracy; of the reward itself where the objective or the costs are not known.
+
+    Args:
+        space: whose networks are modelled.
+        objective: (accuracy, flops) -> reward. Used if it is a straight, rising line in accuracy.
+        price: actions -> their exact cost.
+    """
+
+    def __init__(self, space: SearchSpace, objective: Objective | None, price: Price | None) -> None:
+        self._features = Features(space, price)
+        self._objective = objective if price else None
+        if not self._straight(self._features.flops(random_networks(self._features.choices, 16))):
+            self._objective = None
+        self._accuracy = GaussianProcess(self._features.groups)
+        self._success = GaussianProcess(self._features.groups)
+
+    def _straight(self, flops: Matrix) -> bool:
+        if self._objective is None:
+            return True
+        try:
+            intercept, slope = self._line(flops)
+            middle = np.array([self._objective(0.5, f) for f in flops.tolist()])
+        except (ValueError, ArithmeticError):
+            return False
+        return bool((slope > 0).all() and np.allclose(middle, intercept + slope / 2, rtol=1e-9, atol=0))
+
+    def _line(self, flops: Matrix) -> tuple[Matrix, Matrix]:
+        """Reward = intercept + slope * accuracy, both `[N]`, of networks with these FLOPs."""
+        if self._objective is None:
+            return np.zeros(len(flops)), np.ones(len(flops))
+        at_0 = np.array([self._objective(0.0, f) for f in flops.tolist()])
+        at_1 = np.array([self._objective(1.0, f) for f in flops.tolist()])
+        return at_0, at_1 - at_0
+
+    def improvement(
+        self, told: Sequence[tuple[Actions, float]], pending: Sequence[Actions], failed: Sequence[Actions]
+    ) -> Score:
+        """log EI: of the expected gain of each network over the best of those told, as the model sees them.
+
+        Pending trials are believed to end as predicted, and the gain is weighed by the chance that a trial
+        does not fail: where trials fail again and again (for memory, say) little is expected.
+
+        Source: Jones et al. 1998; Ament et al. 2023, arXiv:2310.20708, sec. 4.1 (the logarithm);
+        Ginsbourger et al. 2010 (beliefs); Gelbart et al. 2014, arXiv:1403.5607 (failures).
+        """
+        networks = np.array([actions for actions, _ in told], np.int64)
+        rewards = np.array([reward for _, reward in told])
+        kept = spread(rewards, REMEMBERED)
+        networks, rewards = networks[kept], rewards[kept]
+        features, (intercept, slope) = self._features(networks), self._line(self._features.flops(networks))
+        accuracies = without_outliers((rewards - intercept) / slope)
+        self._accuracy.learn(features, accuracies)
+        predict = self._accuracy.condition(features, accuracies)
+        best = float((intercept + slope * predict(features)[0]).max())
+        if pending:
+            ahead = self._features(np.array(pending, np.int64))
+            believed = np.concatenate([accuracies, predict(ahead)[0]])
+            predict = self._accuracy.condition(np.concatenate([features, ahead]), believed)
+        succeeds = self._succeeds(features, failed)
+
+        def score(candidates: Networks) -> Matrix:
+            encoded = self._features(candidates)
+            mean, deviation = predict(encoded)
+            intercept, slope = self._line(self._features.flops(candidates))
+            gain = log_expected_improvement(intercept + slope * mean - best, slope * deviation)
+            return gain + np.log(succeeds(encoded))
+
+        return score
+
+    def _succeeds(self, done: Matrix, failed: Sequence[Actions]) -> Callable[[Matrix], Matrix]:
+        """Features -> the chance that a trial does not fail, at least 1 in 100: a regression on 1 and 0."""
+        if not failed:
+            return lambda encoded: np.ones(len(encoded))
+        lost = self._features(np.array(failed[-FAILED:], np.int64))
+        labels = np.concatenate([np.ones(len(done)), np.zeros(len(lost))])
+        both = np.concatenate([done, lost])
+        self._success.learn(both, labels)
+        predict = self._success.condition(both, labels)
+        return lambda encoded: np.clip(predict(encoded)[0], 0.01, 1.0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was learned: plain values and arrays."""
+        return {"accuracy": self._accuracy.state_dict(), "success": self._success.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a ``state_dict``."""
+        self._accuracy.load_state_dict(state["accuracy"])
+        self._success.load_state_dict(state["success"])
+
+
+def log_expected_improvement(gain: Matrix, deviation: Matrix) -> Matrix:
+    """log E[max(g, 0)] of normal g with mean ``gain``, also where that expectation underflows.
+
+    It is log(deviation) + log h(z) with h(z) = phi(z) + z Phi(z) and z = gain / deviation; where the two
+    terms of h cancel, phi(z) (1 + z Phi(z) / phi(z)), and far out, where that cancels too, phi(z) / z^2.
+    """
+    z = gain / deviation
+    near, middle, far = np.maximum(z, -1.0), np.clip(z, -30.0, -1.0), np.minimum(z, -30.0)
+    ratio = np.exp(log_ndtr(middle) - _log_density(middle))
+    log_h = np.where(
+        z > -1,
+        np.log(np.exp(_log_density(near)) + near * ndtr(near)),
+        _log_density(z) + np.where(z > -30, np.log1p(middle * ratio), -2 * np.log(-far)),
+    )
+    return np.asarray(np.log(deviation) + log_h)
+
+
+def _log_density(z: Matrix) -> Matrix:
+    return np.asarray(-(z**2) / 2 - np.log(2 * np.pi) / 2)
+
+
+def without_outliers(values: Matrix) -> Matrix:
+    """``values`` with those far below the median, see ``FAR``, brought nearer."""
+    median = np.median(values)
+    deviation = 1.4826 * np.median(np.abs(values - median))
+    return np.maximum(values, median - FAR * deviation) if deviation else values
