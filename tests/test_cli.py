@@ -160,6 +160,13 @@ def test_spaces_lists_every_space(nas):
         (["--space", "mnas", "--set", "clip"], "--set must read NAME=VALUE, got 'clip'"),
         (["--space", "mnas", "--proxy", "epochs=0"], "--proxy: epochs must be"),
         (["--space", "mnas", "--proxy", "epoch=1"], "did you mean 'epochs'?"),
+        (["--space", "mnas", "--set", "initial=0"], "--set: initial must be at least 1, got 0"),
+        (
+            ["--space", "mnas", "--set", "update_every=3"],
+            "--set: unknown setting 'update_every'. Known: initial",
+        ),
+        (["--space", "mnas", "--scheduler", "ash"], "--scheduler must be one of ('fifo', 'asha'), got 'ash'"),
+        (["--space", "mnas", "--scheduler", "asha", "--address", "inline"], "--scheduler asha is Ray Tune's"),
         (["--space", "mnas", "--data", "digit"], "unknown data 'digit'"),
         (["--space", "mnas", "--data", "npz:none.npz"], "--data: "),
         (["--space", "mnas", "--target-flops", "0"], "--target-flops must be positive and finite, got 0.0"),

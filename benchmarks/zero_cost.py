@@ -1,0 +1,168 @@
+"""Do zero-cost proxies know something of accuracy that costs do not, and does it help the model?
+
+    python benchmarks/zero_cost.py [--networks 200] [--side 64] [--splits 20]
+
+On networks with known accuracies (Accel-NASBench: ImageNet; NAS-Bench-Macro: CIFAR-10), all untrained:
+Kendall's tau of each proxy, and of its residual (what is left of it after a regression on log costs) with
+accuracy's residual; the seconds that a proxy takes; and tau of the controller's Gaussian process, told 20,
+50 or 100 networks, on the others, with and without the proxies as features.
+
+synflow  sum of |weight x gradient| of the network made linear (Tanaka et al. 2020, arXiv:2006.05467)
+naswot   log-determinant of the kernel of activation patterns (Mellor et al. 2021, arXiv:2006.04647)
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import kendalltau
+from torch import Tensor, nn
+
+from controllers.features import Features
+from controllers.gaussian_process import GaussianProcess
+from nas.evaluators import read_table
+from search_spaces import SPACES, ArchSpec, cost
+from search_spaces.network import Network, build_network
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+TABLES = {
+    "accel-nasbench": DATA / "accel_nasbench" / "accel_nasbench.csv.gz",
+    "nasbench-macro": DATA / "nas_bench_macro" / "nas-bench-macro_cifar10.json",
+}
+TOLD = (20, 50, 100)
+
+
+def synflow(network: Network, side: int) -> float:
+    """Logarithm of the sum over weights of |w dR/dw|, R the output for ones with every weight positive."""
+    network.eval()  # BN of a new network is then the identity
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.abs_()
+    network.double()(torch.ones(1, 3, side, side, dtype=torch.float64)).sum().backward()
+    flows = [
+        (weight.detach() * weight.grad).abs().sum()
+        for weight in network.parameters()
+        if weight.grad is not None
+    ]
+    return float(torch.stack(flows).sum().log())
+
+
+def naswot(network: Network, side: int, images: int = 32) -> float:
+    """log det of how many activations are on or off alike in each pair of images, of noise."""
+    kernel = torch.zeros(images, images, dtype=torch.float64)
+
+    def count(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
+        on = (inputs[0].flatten(1) > 0).double()
+        kernel.add_(on @ on.T + (1 - on) @ (1 - on).T)
+
+    for module in network.modules():
+        if isinstance(module, nn.SiLU | nn.ReLU):
+            module.inplace = False
+            module.register_forward_hook(count)
+    network.train()  # BN centres what the signs are taken of
+    with torch.no_grad():
+        network(torch.randn(images, 3, side, side, generator=torch.Generator().manual_seed(0)))
+    return float(torch.linalg.slogdet(kernel)[1])
+
+
+PROXIES = {"synflow": synflow, "naswot": naswot}
+
+
+def measure(archs: list[ArchSpec], side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The proxies `[N, P]`, and seconds for each `[P]`."""
+    values, seconds = np.empty((len(archs), len(PROXIES))), np.zeros(len(PROXIES))
+    for row, arch in enumerate(archs):
+        for column, proxy in enumerate(PROXIES.values()):
+            torch.manual_seed(row)
+            started = time.perf_counter()
+            values[row, column] = proxy(build_network(arch, 10), side)
+            seconds[column] += time.perf_counter() - started
+    return values, seconds / len(archs)
+
+
+def residual(values: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What linear regression on ``known`` `[N, K]` leaves of ``values`` `[N]`."""
+    design = np.column_stack([np.ones(len(known)), known])
+    return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+
+
+def tau(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Kendall's."""
+    return float(kendalltau(a, b).statistic)
+
+
+def model_tau(
+    features: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    accuracies: NDArray[np.float64],
+    told: int,
+    splits: int,
+) -> float:
+    """Mean tau of the process, told some of the networks, on the others."""
+    found = []
+    for split in range(splits):
+        order = np.random.default_rng(split).permutation(len(accuracies))
+        known, new = order[:told], order[told:]
+        process = GaussianProcess(groups)
+        process.learn(features[known], accuracies[known])
+        predict = process.condition(features[known], accuracies[known])
+        found.append(tau(predict(features[new])[0], accuracies[new]))
+    return float(np.mean(found))
+
+
+def main() -> None:
+    """Prints a table for each space."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", type=int, default=200)
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--splits", type=int, default=20)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for name, file in TABLES.items():
+        space = SPACES[name]
+        every, known = read_table(file, space)
+        drawn = np.random.default_rng(0).permutation(len(every))[: options.networks]
+        archs, accuracies = [every[row] for row in drawn], known[drawn]
+        costs = np.log([cost(arch, space.num_classes)[:3] for arch in archs])
+        proxies, seconds = measure(archs, options.side)
+        columns = {"FLOPs": costs[:, 0], "params": costs[:, 1], "activations": costs[:, 2]}
+        columns |= dict(zip(PROXIES, proxies.T, strict=True))
+        print(f"{name}: {len(archs)} networks; tau with accuracy, tau of residuals on log costs, seconds")
+        for column, values in columns.items():
+            line = f"  {column:12} {tau(values, accuracies):6.3f}"
+            if column in PROXIES:
+                rest = tau(residual(values, costs), residual(accuracies, costs))
+                line += f" {rest:6.3f} {seconds[list(PROXIES).index(column)]:6.2f}"
+            print(line, flush=True)
+        features = Features(
+            space, lambda actions, space=space: cost(space.decode(actions), space.num_classes)
+        )
+        encoded = features(np.array([space.encode(arch) for arch in archs]))
+        standard = (proxies - proxies.mean(axis=0)) / proxies.std(axis=0)
+        last = features.groups.max()
+        variants = {
+            "decisions": (
+                encoded[:, features.groups < last - 1],
+                features.groups[features.groups < last - 1],
+            ),
+            "and costs": (encoded, features.groups),
+            "and proxies": (
+                np.column_stack([encoded, standard]),
+                np.append(features.groups, last + 1 + np.arange(len(PROXIES))),
+            ),
+        }
+        print(f"  tau of the model, told {TOLD} networks, on the others ({options.splits} splits)")
+        for variant, (matrix, groups) in variants.items():
+            found = [model_tau(matrix, groups, accuracies, told, options.splits) for told in TOLD]
+            print(f"  {variant:12}" + "".join(f" {value:6.3f}" for value in found), flush=True)
+
+
+if __name__ == "__main__":
+    main()
