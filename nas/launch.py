@@ -159,7 +159,7 @@ def run(
     search: Search, evaluator: EvaluatorKind, resources: Resources, screen: Screen, settings: Settings
 ) -> None:
     """Runs the search to its end."""
-    screen.start(search)
+    screen.start(search, audits=settings.audit is not None)
     if isinstance(evaluator, Training):
         warning = memory_warning(search.space, evaluator, resources, settings.seed)
         if warning:

@@ -28,7 +28,7 @@ class TrainingScreen(Screen):
         self.seconds = [0.0]  # since the training began, at its start and after each epoch
         self.updated = 0.0
 
-    def start(self, search: Search) -> None:
+    def start(self, search: Search, *, audits: bool = False) -> None:
         self.search = search
         for note in self.notes:
             self.say(note)

@@ -152,7 +152,7 @@ def test_the_workers_are_those_that_the_search_would_have():
 
 
 @pytest.mark.parametrize(
-    ("hours", "text"), [(0.001, "4 seconds"), (0.5, "30 minutes"), (7.1234, "7.12 hours")]
+    ("hours", "text"), [(0.001, "4 seconds"), (0.5, "30 minutes"), (7.1234, "7.1 hours"), (1.95, "120 minutes")]
 )
 def test_durations_are_told_in_their_unit(hours, text):
     assert duration(hours) == text
@@ -187,6 +187,14 @@ def test_plan_says_what_a_search_takes_and_writes_nothing(nas, tmp_path):
     assert "5 trials and 6 confirmations, 1 at a time: about " in out
     assert "all 200 sampled networks fit" in out
     assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]
+
+
+def test_plan_shows_what_it_does_meanwhile(nas, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    out = nas("plan", "--space", "nasbench-macro", *few_images(tmp_path / "few.npz"))[1]
+    assert "Timing networks" in out
+    assert "6/6" in out
 
 
 def test_where_nothing_is_trained_plan_says_so(nas):
