@@ -117,7 +117,7 @@ class Screen:
     def on_step(self, epochs: float) -> None:
         """A training has done so many epochs; a search shows trials."""
 
-    def on_epoch(self, epoch: Epoch) -> None:
+    def on_epoch(self, epoch: Epoch) -> None:  # noqa: ARG002  # a training shows it
         """A trial has finished an epoch; others may have begun since the last change."""
         self._update()
 

@@ -29,7 +29,7 @@ class TrainingScreen(Screen):
         self.updated = 0.0
 
     def start(self, search: Search, *, audits: bool = False) -> None:
-        self.search = search
+        self.search, self.audits = search, audits
         for note in self.notes:
             self.say(note)
         self._progress.update(self._task, description="Training", total=self.epochs, completed=0)
