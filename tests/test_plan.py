@@ -66,7 +66,7 @@ def test_a_trial_is_its_setup_its_steps_and_its_evaluations():
     assert trial_seconds(timing, task(epochs=3, batch_size=128)) == pytest.approx(expected)
     # half of 1000 images in 3 steps of 128; and a batch larger than all of them
     half = 0.5 + 3 * 128 / 100 + 7.0
-    assert trial_seconds(timing, task(epochs=1, fraction=0.5)) == pytest.approx(half)
+    assert trial_seconds(timing, task(epochs=1, fraction=0.5, batch_size=128)) == pytest.approx(half)
     assert trial_seconds(timing, task(epochs=1, batch_size=4096)) == pytest.approx(0.5 + 10 + 7)
 
 
