@@ -13,6 +13,7 @@ from rich.text import Text
 
 import reports
 from nas import trained
+from nas.audit import LONG, longer
 from nas.config import read_settings
 from nas.run import Run
 from nas.screen_audit import audit_parts
@@ -28,8 +29,8 @@ QUIET = 5
 def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: float = PAUSE) -> None:
     """Shows the run until its search is over: a screen that refreshes, or a line per change elsewhere.
 
-    The search is over when all trials and confirmations are there, or when no process writes the run any
-    more: it was interrupted, or gave up.
+    The search is over when all trials and confirmations are there, those of an audit's longer schedule too,
+    or when no process writes the run any more: it was interrupted, or gave up.
 
     Args:
         as_json: a line of JSON per change.
@@ -46,18 +47,20 @@ def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: floa
 
 def changes(run: Run, pause: float) -> Any:
     """Snapshots of the run, one for each change, until its search is over."""
-    before, looks = None, 0
+    before, looks, quiet = None, 0, 0  # quiet: of those, how often in a row nobody wrote
     while True:
         now = run.snapshot()
         facts = state(now)
         if facts != before:
-            before, looks = facts, 0
+            before, looks, quiet = facts, 0, 0
             yield now
         if facts["over"]:
             return
         looks += 1
-        if looks % QUIET == 0 and not is_written(run) and state(run.snapshot()) == before:
-            return
+        if looks % QUIET == 0:
+            quiet = 0 if is_written(run) else quiet + 1
+            if quiet > 1 and state(run.snapshot()) == before:
+                return
         time.sleep(pause)
 
 
@@ -73,13 +76,15 @@ def state(run: Run) -> dict[str, Any]:
     told = len(done) + status.get("failed", 0)
     networks = int(done["repeat_of"].isna().sum())
     confirm = min(settings.confirmations, networks) * settings.confirm_seeds
+    long = longer(settings) and state(Run(run.directory / LONG))
     return {
         "trials": settings.trials,
         "status": status,
         "best_reward": float(done["reward"].max()) if len(done) else None,
         "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
         "confirmations": len(again),
-        "over": told == settings.trials and len(again) >= confirm,
+        **({"long": long} if long else {}),
+        "over": told == settings.trials and len(again) >= confirm and (not long or long["over"]),
     }
 
 
@@ -90,7 +95,8 @@ def sentence(facts: dict[str, Any]) -> str:
     counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items()) or "none yet"
     best = "" if facts["best_reward"] is None else f"; best reward {facts['best_reward']:.4f}"
     again = f"; {facts['confirmations']} confirmations" if facts["confirmations"] else ""
-    return f"{facts['trials']} trials: {counts}{best}, front {facts['front']}{again}"
+    long = f"; the longer schedule: {sentence(facts['long'])}" if "long" in facts else ""
+    return f"{facts['trials']} trials: {counts}{best}, front {facts['front']}{again}{long}"
 
 
 def screen(run: Run) -> Group:
@@ -110,10 +116,13 @@ def screen(run: Run) -> Group:
 
 
 def is_written(run: Run) -> bool:
-    """Whether a process is writing the run."""
-    lock = filelock.FileLock(run.directory / "run.lock")
-    try:
-        with lock.acquire(timeout=0):
-            return False
-    except (filelock.Timeout, OSError):
-        return True
+    """Whether a process is writing the run, or the longer schedule of an audit."""
+    for directory in (run.directory, run.directory / LONG):
+        lock = filelock.FileLock(directory / "run.lock")
+        try:
+            if directory.is_dir():
+                lock.acquire(timeout=0)
+                lock.release()
+        except (filelock.Timeout, OSError):
+            return True
+    return False

@@ -25,7 +25,7 @@ import filelock
 
 import reports
 from nas import snapshot
-from nas.errors import InputError
+from nas.errors import InputError, RunError
 from nas.trial import Epoch, Outcome
 from reports.runs import ADDED_COLUMNS, APPLICATION_ID, SCHEMA_VERSION
 from search_spaces import Actions, Cost
@@ -103,15 +103,17 @@ class Journal:
     """
 
     def __init__(self, directory: Path, *, create: bool = False) -> None:
+        self._directory = directory
         self._lock = filelock.FileLock(directory / "run.lock")
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
             raise InputError(f"RUN is being written by another process: {directory}") from None
         path = directory / "run.db"
+        opened = None
         try:
             if create:
-                self._connection = sqlite3.connect(path, isolation_level=None)
+                opened = self._connection = sqlite3.connect(path, isolation_level=None)
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 with self._transaction():
                     for statement in _SCHEMA.split(";\n"):
@@ -119,11 +121,13 @@ class Journal:
                     self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             else:
-                self._connection = connect(path, write=True)
+                opened = self._connection = connect(path, write=True)
                 self._refuse_damage(path)
                 self._add_columns()
                 self._connection.execute("PRAGMA journal_mode = WAL")
         except BaseException:
+            if opened is not None:
+                opened.close()
             self._lock.release()
             raise
         # A crash of the process loses nothing; one of the machine at most the last events, never the file.
@@ -169,13 +173,24 @@ class Journal:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        """All of it is written, or none.
+
+        Raises:
+            RunError: if it cannot be written, as on a full disk.
+        """
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
+            raise RunError(
+                f"run.db could not be written ({error}); with room for it, go on with: "
+                f"nas resume {self._directory}"
+            ) from error
 
     def ask(self, row: Row, cost: Cost) -> None:
         """The controller proposed ``row.actions``, and the trial is ``running`` or ``waiting``."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import trained
 from nas.audit import LONG, longer, write_audit
+from nas.checkpoint import replace
 from nas.config import Resources, Settings, read_config, read_settings, write_config
 from nas.errors import InputError, RunError
 from nas.evaluators import Training
@@ -53,22 +55,38 @@ def start(settings: Settings, directory: Path, screen: Screen) -> Run:
     evaluator = make_evaluator(settings, space, directory, screen)
     with ExitStack() as stack:
         placed, resources = place(evaluator, settings.resources, stack)
-        make_directory(directory)
         price = {
             "num_classes": space.num_classes,
             "resolution": space.decode([0] * len(space.decisions)).resolution,
         }
         facts = {"cost": price, "input_sha256": fingerprint(evaluator)}
+        journal = stack.enter_context(begin(directory, settings, facts))
+        run(make_search(settings, space, journal, screen), placed, resources, screen, settings)
+    finished = finish(directory)
+    return resume(directory, screen) if longer(settings) else finished
+
+
+def begin(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> Journal:
+    """The directory of a new run and its journal.
+
+    Raises:
+        InputError: if they cannot be made, as on a full disk; then nothing is left of them.
+    """
+    make_directory(directory)
+    try:
         if long := longer(settings):  # made first, so that it is there wherever this run has a run.db
             make_directory(directory / LONG)
             write_config(directory / LONG, long.to_json(), **facts)
             with Journal(directory / LONG, create=True):
                 pass
         write_config(directory, settings.to_json(), **facts)
-        journal = stack.enter_context(Journal(directory, create=True))
-        run(make_search(settings, space, journal, screen), placed, resources, screen, settings)
-    finished = finish(directory)
-    return resume(directory, screen) if long else finished
+        return Journal(directory, create=True)
+    except (OSError, sqlite3.OperationalError, RunError) as error:
+        shutil.rmtree(directory, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or error.__cause__ or error
+        raise InputError(
+            f"--run must be a directory with room for a run ({reason}), got {directory}"
+        ) from None
 
 
 def start_family(
@@ -159,7 +177,7 @@ def run(
     search: Search, evaluator: EvaluatorKind, resources: Resources, screen: Screen, settings: Settings
 ) -> None:
     """Runs the search to its end."""
-    screen.start(search)
+    screen.start(search, audits=settings.audit is not None)
     if isinstance(evaluator, Training):
         warning = memory_warning(search.space, evaluator, resources, settings.seed)
         if warning:
@@ -174,8 +192,30 @@ def run(
         raise RunError(search.gave_up)
 
 
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """RunError if a file of the run cannot be written, as on a full disk; ``nas resume`` then tries again."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"the run's files could not be written ({error.strerror}); with room for them, go on with: "
+            f"nas resume {directory}"
+        ) from error
+
+
 def finish(directory: Path) -> Run:
-    """Writes what is rebuilt from ``run.db``: ``best.json``, ``pareto.csv``, a family or an audit."""
+    """Writes what is rebuilt from ``run.db``: ``pareto.csv``, a family or an audit, and last ``best.json``.
+
+    Raises:
+        RunError: if one of them cannot be written.
+    """
+    with writing(directory):
+        return write_results(directory)
+
+
+def write_results(directory: Path) -> Run:
+    """As of ``finish``."""
     run = Run(directory).snapshot()
     settings = read_settings(directory)
     best = run.best_trial()
@@ -193,12 +233,13 @@ def finish(directory: Path) -> Run:
     described: dict[str, Any] = {key: best[key] for key in (*keys, *known)}
     described["resolution"] = ArchSpec.parse(best["arch"]).resolution
     described |= {"space": settings.space, **more}
-    (directory / "best.json").write_text(
-        json.dumps(described, indent=2, default=lambda value: value.item()) + "\n"
-    )
     if not settings.trains_one:
         run.write_pareto()
     if settings.audit:
         write_audit(run)
     write_page(run)
+    text = json.dumps(described, indent=2, default=lambda value: value.item()) + "\n"
+    replace(
+        directory / "best.json", text.encode()
+    )  # the last, whole or not at all: a run that has it is over
     return run

@@ -85,6 +85,7 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
         train_again=settings.listed,
         on_epoch=screen.on_epoch,
         on_finish=screen.on_finish,
+        on_confirm=screen.on_confirm,
     )
 
 

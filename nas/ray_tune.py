@@ -20,7 +20,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from nas.config import Resources, fit
-from nas.errors import InputError
+from nas.errors import InputError, RunError
 from nas.search import Search
 from nas.trial import Epoch, Evaluator, Outcome, Trial, steps
 
@@ -107,33 +107,51 @@ class _SearchSearcher(Searcher):
         self.scheduler = scheduler
         self.trials: dict[str, tuple[Trial, int]] = {}
         self.free = list(range(workers))
+        self.broken: RunError | None = None  # of the journal; nothing is started or told any more
+
+    @contextlib.contextmanager
+    def _journalling(self) -> Iterator[None]:
+        """Keeps an error for when Tune has ended: it would take it for the trial's."""
+        try:
+            yield
+        except RunError as error:
+            self.broken = error
 
     def suggest(self, trial_id: str) -> Any:
-        trial = self.search.next()
+        trial = None
+        if not self.broken:
+            with self._journalling():
+                trial = self.search.next()
         if trial is None:
-            return Searcher.FINISHED if self.search.done else None
+            return Searcher.FINISHED if self.broken or self.search.done else None
         slot = self.free.pop()
         self.trials[trial_id] = trial, slot
         return {"trial": trial, "slot": slot}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        if isinstance(result["step"], Epoch):
-            self.search.epoch(self.trials[trial_id][0], result["step"])
+        if isinstance(result["step"], Epoch) and not self.broken:
+            with self._journalling():
+                self.search.epoch(self.trials[trial_id][0], result["step"])
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         step = result["step"] if result and not error else None
         trial, slot = self.trials.pop(trial_id)
+        self.free.append(slot)
+        if self.broken:
+            return
         if result and isinstance(step, Epoch):  # the scheduler has stopped it
-            self.search.epoch(trial, step)
+            with self._journalling():
+                self.search.epoch(trial, step)
             worker = f"{result['hostname']}:{slot}"
             measured = None, step.images_per_second, step.peak_memory
             step = Outcome(step.accuracy, step.epoch, step.seconds, worker, *measured)
         elif step is None:
             step = Outcome(None, 0, 0.0, "", self.scheduler.reason)
-        self.free.append(slot)
-        self.search.finish(trial, step)
+        with self._journalling():
+            if not self.broken:
+                self.search.finish(trial, step)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing goes into Tune's snapshots: the journal has it all."""
@@ -179,19 +197,24 @@ def cluster(resources: Resources) -> Iterator[Resources]:
 
 
 def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
-    """Runs the trials on the cluster that ``cluster`` has opened; under ASHA if ``search.epochs`` says so."""
+    """Runs the trials on the cluster that ``cluster`` has opened; under ASHA if ``search.epochs`` says so.
+
+    Raises:
+        RunError: if the journal cannot be written; then trials that run are trained to their end first.
+    """
     trainable = tune.with_parameters(_NetworkTrial, evaluator=evaluator)
     assert resources.workers is not None
     scheduler = _KeepReason()  # type: ignore[no-untyped-call]
     if search.epochs is not None:
         scheduler = asha(search.epochs, search.journal.curves())
+    searcher = _SearchSearcher(search, scheduler, resources.workers)
     with tempfile.TemporaryDirectory(prefix="nas-tune-") as directory:
         tune.Tuner(
             tune.with_resources(
                 trainable, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial or 0}
             ),
             tune_config=tune.TuneConfig(
-                search_alg=_SearchSearcher(search, scheduler, resources.workers),
+                search_alg=searcher,
                 scheduler=scheduler,
                 num_samples=-1,
                 max_concurrent_trials=resources.workers,
@@ -206,3 +229,5 @@ def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()
+    if searcher.broken:
+        raise searcher.broken

@@ -35,6 +35,7 @@ class Screen:
         self.best: Row | None = None
         self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
         self.search: Search | None = None
+        self.audits = False  # an audit ranks nothing by reward, and looks for no best
         self.notes: list[str] = []  # to be said when trials begin
         self.told = 0
         self.doing = "Starting"
@@ -70,9 +71,14 @@ class Screen:
         """So many images are decoded."""
         self._progress.update(self._task, description="Packing images", completed=done, total=total)
 
-    def start(self, search: Search) -> None:
-        """The search begins, or goes on with what it has."""
+    def timing(self, done: int, total: int) -> None:
+        """So many networks are timed, for a plan."""
+        self._progress.update(self._task, description="Timing networks", completed=done, total=total)
+
+    def start(self, search: Search, *, audits: bool = False) -> None:
+        """The search, or an audit, begins or goes on with what it has."""
         self.search = search
+        self.audits = audits
         self.best, self.front, self.told = None, [], 0
         for note in self.notes:
             self.say(note)
@@ -86,7 +92,7 @@ class Screen:
 
     def on_finish(self, row: Row, outcome: Outcome) -> None:
         """A trial has finished."""
-        record = self._count(row)
+        record = self._count(row) and not self.audits
         self._update()
         if self.search is None or self.console.is_terminal or self.console.quiet:
             return
@@ -95,10 +101,15 @@ class Screen:
             self.say(f"trial {row.trial}: failed: {row.error}")
         elif record or row.trial % every == 0:
             again = f", as trial {row.repeat_of}" if row.repeat_of is not None else ""
+            reward = "" if self.audits else f"reward {row.reward:.4f}{' (best so far)' if record else ''}, "
             self.say(
                 f"trial {row.trial}: accuracy {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
-                f"reward {row.reward:.4f}{' (best so far)' if record else ''}, {outcome.seconds:.1f} s{again}"
+                f"{reward}{outcome.seconds:.1f} s{again}"
             )
+
+    def on_confirm(self) -> None:
+        """One of the best networks has been trained again."""
+        self._update()
 
     def on_restore(self, epochs: int) -> None:
         """A training goes on after ``epochs``."""
@@ -106,8 +117,9 @@ class Screen:
     def on_step(self, epochs: float) -> None:
         """A training has done so many epochs; a search shows trials."""
 
-    def on_epoch(self, epoch: Epoch) -> None:
-        """A trial has finished an epoch, likewise."""
+    def on_epoch(self, epoch: Epoch) -> None:  # noqa: ARG002  # a training shows it
+        """A trial has finished an epoch; others may have begun since the last change."""
+        self._update()
 
     def finished(self, run: Run) -> None:
         """The front, the best network and how far to believe them."""
@@ -130,8 +142,14 @@ class Screen:
     def _update(self) -> None:
         if self.search is None or self._progress.disable:
             return
-        best = f"best reward {self.best.reward:.4f}, " if self.best else ""
-        state = f"{best}front {len(self.front)}, {len(self.search.running)} running"
-        confirming = any(trial.confirms for trial in self.search.running)
-        description = "Confirming the best" if confirming else self.doing
-        self._progress.update(self._task, description=description, completed=self.told, state=state)
+        best = f"best reward {self.best.reward:.4f}, front {len(self.front)}, " if self.best else ""
+        state = f"{'' if self.audits else best}{len(self.search.running)} running"
+        confirmed, confirmations = self.search.confirmed
+        confirming = confirmations > 0 and self.told == self.search.trials
+        self._progress.update(
+            self._task,
+            description="Confirming the best" if confirming else self.doing,
+            total=self.search.trials + confirmations,
+            completed=self.told + confirmed,
+            state=state,
+        )

@@ -70,10 +70,10 @@ def lines(plan: Plan) -> list[str]:
 
 
 def duration(hours: float) -> str:
-    """``1.5 hours``, ``12 minutes`` or ``40 seconds``."""
+    """``1.5 hours``, ``12 minutes`` or ``40 seconds``: timings are no more exact than two digits."""
     for unit, size in (("hours", 1.0), ("minutes", 60.0)):
         if hours * size >= 2:
-            return f"{hours * size:.3g} {unit}"
+            return f"{float(f'{hours * size:.2g}'):g} {unit}"
     return f"{hours * 3600:.0f} seconds"
 
 

@@ -28,8 +28,8 @@ class TrainingScreen(Screen):
         self.seconds = [0.0]  # since the training began, at its start and after each epoch
         self.updated = 0.0
 
-    def start(self, search: Search) -> None:
-        self.search = search
+    def start(self, search: Search, *, audits: bool = False) -> None:
+        self.search, self.audits = search, audits
         for note in self.notes:
             self.say(note)
         self._progress.update(self._task, description="Training", total=self.epochs, completed=0)

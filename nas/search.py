@@ -53,6 +53,7 @@ class Search:
             Otherwise what was measured is told again, for no time spent.
         on_epoch: told of every epoch of a trial, after the journal.
         on_finish: told of every finished trial, after journal and controller.
+        on_confirm: told that a confirmation has finished, after the journal.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Search:
         train_again: bool = False,
         on_epoch: Callable[[Epoch], None] | None = None,
         on_finish: Callable[[Row, Outcome], None] | None = None,
+        on_confirm: Callable[[], None] | None = None,
     ) -> None:
         self.space = space
         self.controller = controller
@@ -83,6 +85,9 @@ class Search:
         self.train_again = train_again
         self.on_epoch = on_epoch
         self.on_finish = on_finish
+        self.on_confirm = on_confirm
+        self.confirmed = 0, min(confirmations, trials) * confirm_seeds
+        """Confirmations that have finished, of how many; of at most so many until all trials have."""
         self.rows: dict[int, Row] = {}
         self.running: set[Trial] = set()
         self.gave_up: str | None = None
@@ -126,6 +131,9 @@ class Search:
         self.running.remove(trial)
         if trial.confirms:
             self.journal.confirm(trial.trial, trial.seed, outcome)
+            self.confirmed = self.confirmed[0] + 1, self.confirmed[1]
+            if self.on_confirm:
+                self.on_confirm()
             return
         self._tell(trial.trial, outcome)
         for twin in self._waiting.pop(trial.trial, []):
@@ -218,6 +226,7 @@ class Search:
                 seed = trial_seed(self.seed, row.trial, number)
                 if (row.trial, seed) not in confirmed and len(self._queue) < missing:
                     self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), seed, confirms=True))
+        self.confirmed = len(confirmed), len(confirmed) + len(self._queue)
 
     def _restore(self) -> None:
         """Replays the journal into the controller and queues what was being trained."""

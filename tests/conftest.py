@@ -1,3 +1,7 @@
+import contextlib
+import os
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -17,3 +21,28 @@ def nas(monkeypatch, capsys, tmp_path):
         return (end.value.code or 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of one megabyte."""
+    with mounted(tmp_path / "disk", "1m") as disk:
+        yield disk
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of eight megabytes, which a small run and its report fit in."""
+    with mounted(tmp_path / "disk", "8m") as disk:
+        yield disk
+
+
+@contextlib.contextmanager
+def mounted(directory, size):
+    """A file system of its own; the test is skipped where none can be mounted."""
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)]
+    if os.geteuid() or shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fakes import compare, few_images, start, wait_for_trials
+from rich.console import Console
 from strategies import MACRO_TABLE
 
 import nas.training as nas_training
@@ -16,6 +18,7 @@ from nas import open_run
 from nas.audit import draw_known, draw_networks, longer
 from nas.config import read_settings
 from nas.evaluators import read_table
+from nas.follow import follow_run, sentence, state
 from search_spaces import SPACES, ArchSpec, canonical, cost
 
 MACRO = SPACES["nasbench-macro"]
@@ -94,6 +97,20 @@ def test_a_longer_schedule_is_a_run_of_its_own_on_other_seeds_and_the_same_image
     assert facts["cost_ratio"] == pytest.approx(others["seconds"].mean() / trials["seconds"].mean())
     assert "The longer schedule (epochs=3, " in out
     assert nas("resume", "r")[::2] == (2, "nas: RUN must be unfinished, and all 6 trials are: r\n")
+
+
+def test_following_an_audit_goes_on_to_its_longer_schedule(nas, tiny):
+    code, _, err = nas(*tiny, "--networks", 2, "--seeds", 2, "--long", "epochs=3", "--run", "r")
+    assert (code, err) == (0, "")
+    assert state(open_run("r"))["over"]
+    with sqlite3.connect("r/long/run.db") as db:
+        db.execute("UPDATE trials SET status = 'running' WHERE trial = 3")
+    db.close()
+    now = state(open_run("r"))
+    assert not now["over"]
+    assert sentence(now).startswith("4 trials: 4 done; ")
+    assert "; the longer schedule: 4 trials: 3 done, 1 running; " in sentence(now)
+    follow_run(Console(quiet=True), open_run("r"), pause=0.001)  # nobody writes it, so it ends
 
 
 def test_a_reference_gives_the_networks_and_what_is_true_of_them(nas, tiny):

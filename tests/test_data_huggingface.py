@@ -168,7 +168,7 @@ def one_class(datasets, names):
     [
         (out_of_range, "must have labels in [0, 1], got -1 to 1 in train"),
         (numbers_with_gaps, "must have labels in [0, 19], got 0 to 1000 in train"),
-        (a_missing_number, "at least 5 train images of each class, to hold some out, got 0 of '1'"),
+        (a_missing_number, "at least 5 training images of each class, to hold some out, got 0 of '1'"),
         (a_missing_label, "must have a label for every image, got none for some of train"),
         (no_images, "must have one column of images, got 0 in ['kind']"),
         (no_labels, "must have one column of labels, or one called label, got 0 in ['picture']"),

@@ -365,18 +365,6 @@ def test_a_cache_that_cannot_be_written_is_wrong_input(load, folder):
         load(folder, cache=folder / "cat" / "0.png")
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of one megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if os.geteuid() or shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
 def test_a_disk_without_room_is_wrong_input(load, folder, small_disk):
     with pytest.raises(InputError, match=r"room for 1\.50M bytes of images \(1\.05M is free\), got .*/disk"):
         load(folder, size=158, cache=small_disk)

@@ -63,10 +63,10 @@ def test_a_trial_is_its_setup_its_steps_and_its_evaluations():
     timing = Timing(images_per_second=100.0, evaluation=0.01, setup=0.5, peak_memory=None)
     # 3 epochs of 7 steps of 128 images; 512 of 700 images are evaluated twice, all once
     expected = 0.5 + 3 * 7 * 128 / 100 + (2 * 512 + 700) * 0.01
-    assert trial_seconds(timing, task(epochs=3)) == pytest.approx(expected)
+    assert trial_seconds(timing, task(epochs=3, batch_size=128)) == pytest.approx(expected)
     # half of 1000 images in 3 steps of 128; and a batch larger than all of them
     half = 0.5 + 3 * 128 / 100 + 7.0
-    assert trial_seconds(timing, task(epochs=1, fraction=0.5)) == pytest.approx(half)
+    assert trial_seconds(timing, task(epochs=1, fraction=0.5, batch_size=128)) == pytest.approx(half)
     assert trial_seconds(timing, task(epochs=1, batch_size=4096)) == pytest.approx(0.5 + 10 + 7)
 
 
@@ -152,7 +152,8 @@ def test_the_workers_are_those_that_the_search_would_have():
 
 
 @pytest.mark.parametrize(
-    ("hours", "text"), [(0.001, "4 seconds"), (0.5, "30 minutes"), (7.1234, "7.12 hours")]
+    ("hours", "text"),
+    [(0.001, "4 seconds"), (0.5, "30 minutes"), (7.1234, "7.1 hours"), (1.95, "120 minutes")],
 )
 def test_durations_are_told_in_their_unit(hours, text):
     assert duration(hours) == text
@@ -187,6 +188,14 @@ def test_plan_says_what_a_search_takes_and_writes_nothing(nas, tmp_path):
     assert "5 trials and 6 confirmations, 1 at a time: about " in out
     assert "all 200 sampled networks fit" in out
     assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]
+
+
+def test_plan_shows_what_it_does_meanwhile(nas, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    out = nas("plan", "--space", "nasbench-macro", *few_images(tmp_path / "few.npz"))[1]
+    assert "Timing networks" in out
+    assert "6/6" in out
 
 
 def test_where_nothing_is_trained_plan_says_so(nas):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nas.data.dataset import Labels
 
 PARTS = ("train", "valid", "test")
+IN_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 VALID_SHARE, TEST_SHARE = 0.2, 0.1
 MIN_PER_CLASS = 5  # the fewest that give every part an image, and most of them to training
 ORDER_SEED = 0  # of parts that are given: every seed then shares one pack
@@ -77,7 +78,8 @@ class Listing:
             if counts.min() < least:
                 why = ", to hold some out" if least > 1 else ""
                 raise ValueError(
-                    f"{self.source} must hold at least {least} {name} image{'s' * (least > 1)} of each class"
+                    f"{self.source} must hold at least {least} {IN_WORDS[name]} "
+                    f"image{'s' * (least > 1)} of each class"
                     f"{why}, got {counts.min()} of {self.classes[counts.argmin()]!r}"
                 )
 

@@ -24,7 +24,7 @@ import numpy as np
 from nas.data.cache import HEADER, Cache, mapped
 from nas.data.dataset import Dataset, Part
 from nas.data.decode import Task, decode_all
-from nas.data.listing import Listing, Take
+from nas.data.listing import IN_WORDS, Listing, Take
 from nas.errors import RunError
 from reports import count
 
@@ -238,7 +238,7 @@ def _finish(directory: Path, name: str, listing: Listing, take: Take, broken: li
     lost = set(labels) - set(labels[kept])
     if lost:
         raise ValueError(
-            f"{listing.source} must hold {name} images of every class that can be decoded, "
+            f"{listing.source} must hold {IN_WORDS[name]} images of every class that can be decoded, "
             f"got none of {listing.classes[min(lost)]!r}"
         )
     file = directory / f"{name}.images"
