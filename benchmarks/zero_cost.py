@@ -1,6 +1,6 @@
 """Do zero-cost proxies know something of accuracy that costs do not, and does it help the model?
 
-    python benchmarks/zero_cost.py [--networks 200] [--side 64] [--splits 20]
+    python benchmarks/zero_cost.py [--networks 200] [--side 32] [--splits 20]
 
 On networks with known accuracies (Accel-NASBench: ImageNet; NAS-Bench-Macro: CIFAR-10), all untrained:
 Kendall's tau of each proxy, and of its residual (what is left of it after a regression on log costs) with
@@ -121,7 +121,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", type=int, default=200)
-    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--splits", type=int, default=20)
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -10,6 +10,7 @@ import pytest
 from fakes import compare, few_images, start, wait_for_trials
 from strategies import ACCEL_TABLE, MACRO_TABLE
 
+from controllers import DynaSettings
 from nas import open_run
 from search_spaces import PRESETS, ArchSpec
 
@@ -30,7 +31,7 @@ def test_a_search_leaves_everything_in_its_directory(nas, tmp_path):
     assert "Pareto front" in out
     assert str(run.best()) in out
     config = json.loads((tmp_path / "first" / "config.json").read_text())
-    assert config["controller_settings"]["learning_rate"] == 3.5e-4
+    assert config["controller_settings"]["initial"] == DynaSettings().initial
     assert set(config["recipe"]) >= {"resolution", "width", "epochs", "fraction"}
     assert config["environment"]["versions"]["torch"]
 
@@ -155,8 +156,8 @@ def test_spaces_lists_every_space(nas):
         ([], "Missing option '--space'"),
         (["--space", "mans"], "unknown space 'mans'; did you mean 'mnas'? Known: mnas, "),
         (["--space", "mnas", "--controller", "rn"], "unknown controller 'rn'; did you mean 'rnn'?"),
-        (["--space", "mnas", "--set", "clip=-1"], "--set: clip must be"),
-        (["--space", "mnas", "--set", "clop=1"], "did you mean 'clip'?"),
+        (["--space", "mnas", "--set", "queue=0"], "--set: queue must be"),
+        (["--space", "mnas", "--set", "que=1"], "did you mean 'queue'?"),
         (["--space", "mnas", "--set", "clip"], "--set must read NAME=VALUE, got 'clip'"),
         (["--space", "mnas", "--proxy", "epochs=0"], "--proxy: epochs must be"),
         (["--space", "mnas", "--proxy", "epoch=1"], "did you mean 'epochs'?"),
