@@ -126,9 +126,16 @@ class GaussianProcess:
         return theta[self._count : -1].exp()
 
     def _factor(self, scaled: Tensor, theta: Tensor) -> Tensor:
-        noise = (theta[-1].exp() + JITTER) * torch.eye(len(scaled), dtype=scaled.dtype)
-        factor: Tensor = torch.linalg.cholesky(kernel(scaled, scaled, self._weights(theta)) + noise)
-        return factor
+        """Cholesky's, of the covariance with its noise; more of it where rounding makes that indefinite."""
+        covariance = kernel(scaled, scaled, self._weights(theta))
+        noise, most = theta[-1].exp() + JITTER, covariance.diagonal().max().detach()
+        for more in (0.0, 1e-12, 1e-10, 1e-8, 1e-6):
+            diagonal = (noise + more * most) * torch.eye(len(scaled), dtype=scaled.dtype)
+            factor, failed = torch.linalg.cholesky_ex(covariance + diagonal)
+            if not failed:
+                break
+        result: Tensor = factor
+        return result
 
     def state_dict(self) -> dict[str, Any]:
         """What was learned: plain values and arrays."""

@@ -127,6 +127,19 @@ def test_equal_targets_are_predicted_everywhere():
     np.testing.assert_allclose(process.condition(some, np.full(10, 0.7))(some)[0], 0.7)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_any_hyperparameters_in_their_bounds_give_numbers(data):
+    features = Features(MACRO, price)
+    process, some = GaussianProcess(features.groups), features(networks(MACRO, 30))
+    bounds = zip(process._mean - 5 * process._deviation, process._mean + 5 * process._deviation, strict=True)
+    process.theta = np.array([data.draw(st.floats(low.item(), high.item())) for low, high in bounds])
+    twice = np.concatenate([some, some])  # the same networks, with other results
+    mean, deviation = process.condition(twice, np.arange(60.0))(features(networks(MACRO, 20, seed=1)))
+    assert np.isfinite(mean).all()
+    assert np.isfinite(deviation).all()
+
+
 # Expected improvement
 
 
@@ -243,11 +256,11 @@ def test_a_space_that_is_used_up_is_asked_again():
 
 def test_choices_that_always_fail_are_avoided():
     table, controller, failures = macro_rewards(), make("dyna", MACRO, price=price), []
-    for _ in range(38):  # later there is nothing better left elsewhere
+    for _ in range(27):  # later there is nothing better left elsewhere
         actions = controller.ask()
         failures.append(actions[0] == 2)  # the best network's choice, too
         controller.tell(actions, None if failures[-1] else table[actions])
-    assert np.mean(failures[18:]) < 0.2  # 0.8 where failures are only forgotten
+    assert np.mean(failures[12:]) < 0.2  # 0.6 where failures are only forgotten
 
 
 def test_the_policy_learns_what_the_model_expects():
