@@ -69,6 +69,8 @@ DEFAULT = ("dyna", "random", "evolution", "evolution:population=50,sample=25", "
 PROBLEMS = ("accel", "accel-noise", "macro", "macro-reward")
 MOST = {"macro": 200, "macro-reward": 200}
 """Trials of a problem; behind these everyone has found the best."""
+SLOW = "optuna-gp"
+"""Its proposals take longer and longer, so it has ``--slow-trials``."""
 
 
 @dataclass(frozen=True)
@@ -245,29 +247,36 @@ def table(frame: pd.DataFrame) -> str:
         rows = frame[frame["problem"] == problem]
         marks = [mark for mark in MARKS if str(mark) in rows and rows[str(mark)].notna().any()]
         exact = problem in MOST
-        what = "regret in 1/10,000 of reward" if exact else "best reward so far"
-        goal = (
-            "the optimum is found"
-            if exact
-            else f"EfficientNet-B0's {rows['reference'].iloc[0]:.4f} is beaten"
-        )
-        seeds = rows.groupby("controller")["seed"].nunique()
-        lines += ["", f"{problem}: {what}, median (quartiles); last: trials until {goal}, seconds a trial"]
-        lines += [f"{'':38}" + "".join(f"{mark:>24}" for mark in marks)]
+        what = "regret in 1/10,000" if exact else "best reward so far"
+        goal = "the optimum" if exact else f"EfficientNet-B0's {rows['reference'].iloc[0]:.4f}"
+        lines += [
+            "",
+            f"{problem}: median {what} after so many trials; trials to {goal}; seconds a trial; seeds",
+        ]
+        lines += [
+            f"{'':34}" + "".join(f"{mark:>8}" for mark in marks) + f"{'to it':>10}{'seconds':>9}{'seeds':>7}"
+        ]
+        spreads = [f"quartiles{'' if exact else ' in 1/10,000'}"]
         for name in dict.fromkeys(rows["controller"]):
-            cells = []
-            for mark in marks:
-                low, middle, high = quantiles(rows, problem, mark).loc[name]
-                form = "{:.1f} ({:.1f}-{:.1f})" if exact else "{:.4f} ({:.4f}-{:.4f})"
-                cells.append("" if np.isnan(middle) else form.format(middle, low, high))
             own = rows[rows["controller"] == name]
+            low, middle, high = (
+                [quantiles(rows, problem, mark).loc[name, q] for mark in marks] for q in (0.25, 0.5, 0.75)
+            )
             reached = own["reached_after"].fillna(np.inf).median()
             after = f"{reached:.0f}" if np.isfinite(reached) else f"over {own['trials'].max()}"
+            cells = ["" if np.isnan(m) else f"{m:.1f}" if exact else f"{m:.4f}" for m in middle]
             lines.append(
-                f"{name:34} {seeds[name]:>3}"
-                + "".join(f"{cell:>24}" for cell in cells)
-                + f"{after:>10}{own['seconds_per_trial'].mean():>8.3f}"
+                f"{name:34}"
+                + "".join(f"{cell:>8}" for cell in cells)
+                + f"{after:>10}{own['seconds_per_trial'].mean():>9.3f}{own['seed'].nunique():>7}"
             )
+            scale = 1 if exact else 1e4
+            ends = [
+                "" if np.isnan(a) else f"{scale * a:.0f}-{scale * b:.0f}"
+                for a, b in zip(low, high, strict=True)
+            ]
+            spreads.append(f"{name:34}" + "".join(f"{end:>11}" for end in ends))
+        lines += spreads
     return "\n".join(lines[1:]) + "\n"
 
 
@@ -304,6 +313,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--slow-trials", type=int, default=200, help=f"as many of {SLOW}")
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=PROBLEMS)
     parser.add_argument("--controllers", nargs="+", default=DEFAULT)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -313,8 +323,9 @@ def main() -> None:
     results = options.out / "results.csv"
     rows = pd.read_csv(results).to_dict("records") if results.exists() else []
     done = {(row["problem"], row["controller"], row["seed"], row["trials"]) for row in rows}
+    trials = {name: options.slow_trials if name == SLOW else options.trials for name in options.controllers}
     wanted = [
-        (problem, name, seed, min(options.trials, MOST.get(problem, options.trials)))
+        (problem, name, seed, min(trials[name], MOST.get(problem, trials[name])))
         for seed in range(options.seeds)
         for problem in options.problems
         for name in options.controllers
