@@ -146,16 +146,13 @@ def main() -> None:
         )
         encoded = features(np.array([space.encode(arch) for arch in archs]))
         standard = (proxies - proxies.mean(axis=0)) / proxies.std(axis=0)
-        last = features.groups.max()
+        decisions = features.groups < len(space.decisions)
         variants = {
-            "decisions": (
-                encoded[:, features.groups < last - 1],
-                features.groups[features.groups < last - 1],
-            ),
+            "decisions": (encoded[:, decisions], features.groups[decisions]),
             "and costs": (encoded, features.groups),
             "and proxies": (
                 np.column_stack([encoded, standard]),
-                np.append(features.groups, last + 1 + np.arange(len(PROXIES))),
+                np.append(features.groups, features.groups.max() + np.arange(1, 1 + len(PROXIES))),
             ),
         }
         print(f"  tau of the model, told {TOLD} networks, on the others ({options.splits} splits)")

@@ -26,7 +26,7 @@ class Features:
 
     A decision of C choices becomes the C corners of a regular simplex around zero: the product of a choice
     with itself is C - 1, with every other -1, so no choice comes first and random networks have mean zero.
-    FLOPs and parameters enter as logarithms, of zero mean and unit variance over random networks.
+    FLOPs, parameters and activations enter as logarithms, of zero mean and unit variance over random ones.
 
     Attributes:
         groups: the group of every feature, `[F]`.
@@ -44,7 +44,7 @@ class Features:
         if self._costs is not None:
             logs = np.log(self._costs(random_networks(self.choices, SAMPLES)))
             self._mean, self._scale = logs.mean(axis=0), np.maximum(logs.std(axis=0), 1e-6)
-            groups = np.concatenate([groups, len(self.choices) + np.arange(2)])
+            groups = np.concatenate([groups, len(self.choices) + np.arange(3)])
         self.groups = groups
 
     def __call__(self, actions: Networks) -> Matrix:
@@ -72,21 +72,21 @@ def random_networks(choices: NDArray[np.int64], count: int) -> Networks:
 def _cost_function(
     space: SearchSpace, price: Price, choices: NDArray[np.int64]
 ) -> Callable[[NDArray[np.int64]], Matrix]:
-    """FLOPs and parameters `[N, 2]`, at least 1 each, of actions `[N, D]`.
+    """FLOPs, parameters and activations `[N, 3]`, at least 1 each, of actions `[N, D]`.
 
     A ``CostTable`` is some thousand times faster than a price. It is taken where both agree, but for a
     constant (the classifier of another number of classes), on 32 random networks.
     """
-    memory: dict[bytes, tuple[int, int]] = {}
+    memory: dict[bytes, tuple[int, int, int]] = {}
 
     def asked(actions: Networks) -> Matrix:
-        costs = np.empty((len(actions), 2))
+        costs = np.empty((len(actions), 3))
         for row, taken in enumerate(actions):
             key = taken.tobytes()
             if key not in memory:
                 if len(memory) > 100_000:
                     memory.clear()
-                memory[key] = tuple(price(tuple(taken.tolist()))[:2])  # type: ignore[assignment]
+                memory[key] = tuple(price(tuple(taken.tolist()))[:3])  # type: ignore[assignment]
             costs[row] = memory[key]
         return np.maximum(costs, 1.0)
 
@@ -94,7 +94,7 @@ def _cost_function(
         return asked
     table = CostTable(space)
     some = random_networks(choices, 32)
-    offsets = asked(some) - table(some)[:, :2]
+    offsets = asked(some) - table(some)
     if np.ptp(offsets, axis=0).any():
         return asked
-    return lambda actions: np.maximum(table(actions)[:, :2] + offsets[0], 1.0)
+    return lambda actions: np.maximum(table(actions) + offsets[0], 1.0)

@@ -19,9 +19,9 @@ from search_spaces import Actions, SearchSpace
 Score = Callable[[Networks], Matrix]
 """Networks `[N, D]` -> what it promises to try each, `[N]`."""
 
-REMEMBERED = 1000
+REMEMBERED = 400
 """Trials that the model is conditioned on; beyond, the best half and an even sample of the others."""
-FAILED = 200
+FAILED = 100
 """Likewise of failed trials: the latest."""
 FAR = 10.0
 """So many deviations below the median, by its absolute deviation, an accuracy counts as this far: a
