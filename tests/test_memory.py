@@ -86,6 +86,7 @@ def as_schema_1(run):
         for table, columns in ADDED_COLUMNS.items():
             for column in columns:
                 db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        db.execute("DROP TABLE controller")
         db.execute("PRAGMA user_version = 1")
 
 
@@ -124,7 +125,7 @@ def test_a_run_of_schema_1_goes_on(tmp_path):
     with Journal(old) as journal:
         journal.epoch(8, Epoch(3, 1.0, 1.0, 0.5, 1.0, 123.0, 456))
         outcome = Outcome(0.5, 3, 1.0, "test", images_per_second=124.0, peak_memory=457)
-        journal.tell(journal.rows()[8], outcome)
+        journal.tell(journal.rows()[8], outcome, 0.5)
         journal.confirm(8, trial_seed(0, 8, 1), outcome)
     run = open_run(old)
     assert list(run.epochs().iloc[-1][["images_per_second", "peak_memory"]]) == [123.0, 456]

@@ -97,7 +97,7 @@ def test_an_option_left_out_is_the_runs_own(nas, tmp_path):
 
 
 def test_a_run_is_compared_with_its_own_first_trials_or_with_a_random_run(nas, tmp_path):
-    nas("search", *TABLE, "--trials", 60, "--run", "rnn", "-q")
+    nas("search", *TABLE, "--trials", 60, "--controller", "rnn", "--run", "rnn", "-q")
     nas("search", *TABLE, "--trials", 80, "--controller", "random", "--run", "random", "-q")
     own = json.loads(nas("report", "rnn", "--json")[1])["baseline"]
     assert (own["rests_on"], own["trials"]) == (20, 60)
