@@ -167,6 +167,14 @@ def test_of_equal_accuracies_the_cheaper_network_promises_more():
     assert np.diff(score(np.array([large, small])))[0] > 0
 
 
+def test_a_pending_network_promises_less_than_before():
+    told = [(tuple(a), 0.5 + 0.01 * sum(a)) for a in networks(MACRO, 20).tolist()]
+    new = networks(MACRO, 1, seed=7)
+    free = Surrogate(MACRO, None, price).improvement(told, [], [])(new)
+    pending = Surrogate(MACRO, None, price).improvement(told, [tuple(new[0].tolist())], [])(new)
+    assert pending[0] < free[0] - 0.1
+
+
 @pytest.mark.parametrize("kind", ["soft", "hard", "abs"])
 def test_known_costs_are_taken_off_before_accuracy_is_learned(kind):
     objective, accuracy = Objective(55e6, kind=kind), 0.8
