@@ -246,6 +246,7 @@ def table(frame: pd.DataFrame) -> str:
     for problem in dict.fromkeys(frame["problem"]):
         rows = frame[frame["problem"] == problem]
         marks = [mark for mark in MARKS if str(mark) in rows and rows[str(mark)].notna().any()]
+        quartiles = {mark: quantiles(rows, problem, mark) for mark in marks}
         exact = problem in MOST
         what = "regret in 1/10,000" if exact else "best reward so far"
         goal = "the optimum" if exact else f"EfficientNet-B0's {rows['reference'].iloc[0]:.4f}"
@@ -259,9 +260,7 @@ def table(frame: pd.DataFrame) -> str:
         spreads = [f"quartiles{'' if exact else ' in 1/10,000'}"]
         for name in dict.fromkeys(rows["controller"]):
             own = rows[rows["controller"] == name]
-            low, middle, high = (
-                [quantiles(rows, problem, mark).loc[name, q] for mark in marks] for q in (0.25, 0.5, 0.75)
-            )
+            low, middle, high = ([quartiles[mark].loc[name, q] for mark in marks] for q in (0.25, 0.5, 0.75))
             reached = own["reached_after"].fillna(np.inf).median()
             after = f"{reached:.0f}" if np.isfinite(reached) else f"over {own['trials'].max()}"
             cells = ["" if np.isnan(m) else f"{m:.1f}" if exact else f"{m:.4f}" for m in middle]

@@ -144,7 +144,7 @@ def main() -> None:
         features = Features(
             space, lambda actions, space=space: cost(space.decode(actions), space.num_classes)
         )
-        encoded = features(np.array([space.encode(arch) for arch in archs]))
+        encoded, _ = features(np.array([space.encode(arch) for arch in archs]))
         standard = (proxies - proxies.mean(axis=0)) / proxies.std(axis=0)
         decisions = features.groups < len(space.decisions)
         variants = {

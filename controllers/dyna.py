@@ -163,14 +163,13 @@ class DynaController:
         for _ in range(STEPS):
             around = self._neighbours(networks)  # [S, M, D]
             flat = around.reshape(-1, around.shape[2])
-            found = Scored(flat, score(flat))
-            queue = self._best(queue, found)
-            best = found.scores.reshape(len(networks), -1).argmax(axis=1)  # [S]
-            better = found.scores.reshape(len(networks), -1).max(axis=1) > scores
+            found = score(flat).reshape(around.shape[:2])  # [S, M]
+            queue = self._best(queue, Scored(flat, found.ravel()))
+            best, better = found.argmax(axis=1), found.max(axis=1) > scores  # [S]
             if not better.any():
                 break
             networks, first = np.unique(around[better, best[better]], axis=0, return_index=True)
-            scores = found.scores.reshape(len(better), -1)[better, best[better]][first]
+            scores = found[better, best[better]][first]
         return queue
 
     def _neighbours(self, networks: Networks) -> Networks:

@@ -22,7 +22,7 @@ SAMPLES = 512
 
 
 class Features:
-    """Actions `[N, D]` to features `[N, F]`.
+    """Actions `[N, D]` to features `[N, F]` and FLOPs `[N]`; without prices, FLOPs are 1.
 
     A decision of C choices becomes the C corners of a regular simplex around zero: the product of a choice
     with itself is C - 1, with every other -1, so no choice comes first and random networks have mean zero.
@@ -47,16 +47,13 @@ class Features:
             groups = np.concatenate([groups, len(self.choices) + np.arange(3)])
         self.groups = groups
 
-    def __call__(self, actions: Networks) -> Matrix:
+    def __call__(self, actions: Networks) -> tuple[Matrix, Matrix]:
         columns = [corners[actions[:, d]] for d, corners in enumerate(self._corners)]
-        if self._costs is not None:
-            columns.append((np.log(self._costs(actions)) - self._mean) / self._scale)
-        features: Matrix = np.concatenate(columns, axis=1)
-        return features
-
-    def flops(self, actions: Networks) -> Matrix:
-        """Multiply-adds `[N]`; ones if there are no prices."""
-        return np.ones(len(actions)) if self._costs is None else self._costs(actions)[:, 0]
+        if self._costs is None:
+            return np.concatenate(columns, axis=1), np.ones(len(actions))
+        costs = self._costs(actions)
+        columns.append((np.log(costs) - self._mean) / self._scale)
+        return np.concatenate(columns, axis=1), costs[:, 0]
 
 
 def _simplex(count: int) -> Matrix:

@@ -40,7 +40,7 @@ class Surrogate:
     def __init__(self, space: SearchSpace, objective: Objective | None, price: Price | None) -> None:
         self._features = Features(space, price)
         self._objective = objective if price else None
-        if not self._straight(self._features.flops(random_networks(self._features.choices, 16))):
+        if not self._straight(self._features(random_networks(self._features.choices, 16))[1]):
             self._objective = None
         self._accuracy = GaussianProcess(self._features.groups)
         self._success = GaussianProcess(self._features.groups)
@@ -78,21 +78,22 @@ class Surrogate:
         rewards = np.array([reward for _, reward in told])
         kept = spread(rewards, REMEMBERED)
         networks, rewards = networks[kept], rewards[kept]
-        features, (intercept, slope) = self._features(networks), self._line(self._features.flops(networks))
+        features, flops = self._features(networks)
+        intercept, slope = self._line(flops)
         accuracies = without_outliers((rewards - intercept) / slope)
         self._accuracy.learn(features, accuracies)
         predict = self._accuracy.condition(features, accuracies)
         best = float((intercept + slope * predict(features)[0]).max())
         if pending:
-            ahead = self._features(np.array(pending, np.int64))
+            ahead, _ = self._features(np.array(pending, np.int64))
             believed = np.concatenate([accuracies, predict(ahead)[0]])
             predict = self._accuracy.condition(np.concatenate([features, ahead]), believed)
         succeeds = self._succeeds(features, failed)
 
         def score(candidates: Networks) -> Matrix:
-            encoded = self._features(candidates)
+            encoded, flops = self._features(candidates)
             mean, deviation = predict(encoded)
-            intercept, slope = self._line(self._features.flops(candidates))
+            intercept, slope = self._line(flops)
             gain = log_expected_improvement(intercept + slope * mean - best, slope * deviation)
             return gain + np.log(succeeds(encoded))
 
@@ -102,7 +103,7 @@ class Surrogate:
         """Features -> the chance that a trial does not fail, at least 1 in 100: a regression on 1 and 0."""
         if not failed:
             return lambda encoded: np.ones(len(encoded))
-        lost = self._features(np.array(failed[-FAILED:], np.int64))
+        lost, _ = self._features(np.array(failed[-FAILED:], np.int64))
         labels = np.concatenate([np.ones(len(done)), np.zeros(len(lost))])
         both = np.concatenate([done, lost])
         self._success.learn(both, labels)

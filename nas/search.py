@@ -29,14 +29,13 @@ GIVE_UP_AFTER = 5
 MOST_WAITING = 8
 """Proposals of networks that are being trained just now; behind these, proposing pauses."""
 
+SAVE_EVERY = 5.0
+"""Seconds that a controller may have spent since it was saved: the most that a resumed search repeats."""
+
 
 def trial_seed(seed: int, trial: int, confirmation: int = 0) -> int:
     """The seed of one training, the same whenever and wherever it runs."""
     return int(np.random.SeedSequence([seed, trial, confirmation]).generate_state(1)[0])
-
-
-SAVE_EVERY = 5.0
-"""Seconds that a controller may have spent since it was saved: the most that a resumed search repeats."""
 
 
 class Search:

@@ -43,14 +43,14 @@ def networks(space, count, seed=0):
 
 
 def test_a_choice_is_as_far_from_every_other_and_random_networks_have_mean_zero():
-    features = Features(bandit(4), None)(np.arange(4)[:, None])
+    features = Features(bandit(4), None)(np.arange(4)[:, None])[0]
     np.testing.assert_allclose(features @ features.T, 4 * np.eye(4) - 1, atol=1e-12)
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-12)
 
 
 def test_costs_are_features_of_zero_mean_and_unit_variance():
     features = Features(MACRO, price)
-    costs = features(random_networks(features.choices, 512))[:, features.groups >= 8]
+    costs = features(random_networks(features.choices, 512))[0][:, features.groups >= 8]
     np.testing.assert_allclose(costs.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(costs.std(axis=0), 1)
 
@@ -60,14 +60,14 @@ def test_costs_of_many_networks_are_those_of_the_price(classes):
     asked = []
     features = Features(MACRO, lambda actions: asked.append(actions) or price(actions, classes=classes))
     before, some = len(asked), networks(MACRO, 50)
-    assert features.flops(some).tolist() == [price(tuple(a), classes=classes).flops for a in some.tolist()]
+    assert features(some)[1].tolist() == [price(tuple(a), classes=classes).flops for a in some.tolist()]
     assert len(asked) == before  # a table answers, not the price
 
 
 def test_a_price_of_something_else_is_believed():
     features = Features(MACRO, lambda actions: price(actions)._replace(flops=1 + sum(actions) ** 2))
     some = networks(MACRO, 50)
-    assert features.flops(some).tolist() == [1 + sum(a) ** 2 for a in some.tolist()]
+    assert features(some)[1].tolist() == [1 + sum(a) ** 2 for a in some.tolist()]
 
 
 # The Gaussian process
@@ -92,9 +92,9 @@ def test_a_sum_over_decisions_is_learned_from_a_few_of_many_networks():
     worth = np.random.default_rng(1).standard_normal(len(features.groups))
     known, new = networks(space, 60), networks(space, 200, seed=1)
     process = GaussianProcess(features.groups)
-    process.learn(features(known), features(known) @ worth)
-    mean, deviation = process.condition(features(known), features(known) @ worth)(features(new))
-    truth = features(new) @ worth
+    process.learn(features(known)[0], features(known)[0] @ worth)
+    mean, deviation = process.condition(features(known)[0], features(known)[0] @ worth)(features(new)[0])
+    truth = features(new)[0] @ worth
     assert np.corrcoef(mean, truth)[0, 1] > 0.99
     assert np.mean(np.abs(mean - truth) < 3 * deviation + 0.02 * truth.std()) > 0.9
 
@@ -102,13 +102,13 @@ def test_a_sum_over_decisions_is_learned_from_a_few_of_many_networks():
 def test_what_was_told_is_known_better_than_the_rest():
     features = Features(MACRO, None)
     known, new = networks(MACRO, 20), networks(MACRO, 20, seed=1)
-    predict = GaussianProcess(features.groups).condition(features(known), np.arange(20.0))
-    assert predict(features(known))[1].max() < predict(features(new))[1].min()
+    predict = GaussianProcess(features.groups).condition(features(known)[0], np.arange(20.0))
+    assert predict(features(known)[0])[1].max() < predict(features(new)[0])[1].min()
 
 
 def test_learning_lowers_the_loss_and_is_deterministic():
     features = Features(MACRO, None)
-    some, rng = features(networks(MACRO, 40)), np.random.default_rng(0)
+    some, rng = features(networks(MACRO, 40))[0], np.random.default_rng(0)
     targets = some[:, 0] * some[:, 4] + 0.1 * rng.standard_normal(40)
     first, second = GaussianProcess(features.groups), GaussianProcess(features.groups)
     x, y = torch.tensor(some), torch.tensor((targets - targets.mean()) / targets.std())
@@ -121,7 +121,7 @@ def test_learning_lowers_the_loss_and_is_deterministic():
 
 def test_equal_targets_are_predicted_everywhere():
     features = Features(MACRO, None)
-    some = features(networks(MACRO, 10))
+    some = features(networks(MACRO, 10))[0]
     process = GaussianProcess(features.groups)
     process.learn(some, np.full(10, 0.7))
     np.testing.assert_allclose(process.condition(some, np.full(10, 0.7))(some)[0], 0.7)
@@ -131,11 +131,11 @@ def test_equal_targets_are_predicted_everywhere():
 @given(st.data())
 def test_any_hyperparameters_in_their_bounds_give_numbers(data):
     features = Features(MACRO, price)
-    process, some = GaussianProcess(features.groups), features(networks(MACRO, 30))
+    process, some = GaussianProcess(features.groups), features(networks(MACRO, 30))[0]
     bounds = zip(process._mean - 5 * process._deviation, process._mean + 5 * process._deviation, strict=True)
     process.theta = np.array([data.draw(st.floats(low.item(), high.item())) for low, high in bounds])
     twice = np.concatenate([some, some])  # the same networks, with other results
-    mean, deviation = process.condition(twice, np.arange(60.0))(features(networks(MACRO, 20, seed=1)))
+    mean, deviation = process.condition(twice, np.arange(60.0))(features(networks(MACRO, 20, seed=1))[0])
     assert np.isfinite(mean).all()
     assert np.isfinite(deviation).all()
 
