@@ -9,8 +9,10 @@ macro         NAS-Bench-Macro, CIFAR-10: the controller sees one of three seeds,
 macro-reward  the same, with the reward ACC x (FLOPs / 55.4M)^-0.07
 
 Writes results.csv (a row per run), table.txt and figure.svg in ``--out``. Runs that stand in results.csv are
-not repeated, so it can be stopped and started again. Opponents are Optuna's samplers and this project's own
-random search, regularised evolution and PPO; settings stand behind a name: evolution:population=50,sample=25.
+not repeated, so it can be stopped and started again. With ``--workers`` so many trials run at a time, and a
+controller asks for the next one before it was told of the others. Opponents are Optuna's samplers and this
+project's own random search, regularised evolution and PPO; settings stand behind a name:
+evolution:population=50,sample=25.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ import json
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +64,7 @@ SEED_NOISE = 0.0026
 MARKS = (20, 50, 100, 200, 300, 400, 500)
 CURVE = (*range(10, 100, 5), *range(100, 501, 20))
 OPTUNA: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
-    "optuna-tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
+    "optuna-tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, constant_liar=True),
     "optuna-gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
     "optuna-nsga2": lambda seed: optuna.samplers.NSGAIISampler(population_size=20, seed=seed),
 }
@@ -162,7 +165,10 @@ def fit_oracle(file: Path) -> None:
 
 
 class Optuna:
-    """A sampler of Optuna behind ask and tell; it sees the decisions as categories, and the reward."""
+    """A sampler of Optuna behind ask and tell; it sees the decisions as categories, and the reward.
+
+    Trials that were asked and not yet told are known to it, as running ones.
+    """
 
     def __init__(self, sampler: optuna.samplers.BaseSampler, space: SearchSpace) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -171,16 +177,19 @@ class Optuna:
         self.categories = {
             d.name: optuna.distributions.CategoricalDistribution(d.choices) for d in space.decisions
         }
-        self.trial: optuna.Trial
+        self.running: list[tuple[Actions, optuna.Trial]] = []
 
     def ask(self) -> Actions:
         """The next actions."""
-        self.trial = self.study.ask(self.categories)
-        return tuple(d.choices.index(self.trial.params[d.name]) for d in self.space.decisions)
+        trial = self.study.ask(self.categories)
+        actions = tuple(d.choices.index(trial.params[d.name]) for d in self.space.decisions)
+        self.running.append((actions, trial))
+        return actions
 
-    def tell(self, _: Actions, reward: float) -> None:
-        """The reward of the last ones."""
-        self.study.tell(self.trial, reward)
+    def tell(self, actions: Actions, reward: float) -> None:
+        """The reward of the first that runs of ``actions``."""
+        place = next(i for i, (asked, _) in enumerate(self.running) if asked == actions)
+        self.study.tell(self.running.pop(place)[1], reward)
 
 
 def make(name: str, problem: Problem, seed: int) -> Any:
@@ -199,11 +208,15 @@ def make(name: str, problem: Problem, seed: int) -> Any:
     )
 
 
-def run(problem_name: str, name: str, seed: int, trials: int, oracle: str) -> dict[str, Any]:
-    """One search as a row of results.csv; a network asked again shows the same accuracy again."""
+def run(problem_name: str, name: str, seed: int, trials: int, workers: int, oracle: str) -> dict[str, Any]:
+    """One search as a row of results.csv; a network asked again shows the same accuracy again.
+
+    All ``workers`` take equally long: the first result is told when each of them has a trial.
+    """
     problem = find_problem(problem_name, oracle)
     controller, rng = make(name, problem, seed), np.random.default_rng([seed, 1])
     seen: dict[Actions, float] = {}
+    running: deque[Actions] = deque()
     rewards, seconds = np.empty(trials), np.empty(trials)
     for trial in range(trials):
         started = time.process_time()
@@ -213,9 +226,12 @@ def run(problem_name: str, name: str, seed: int, trials: int, oracle: str) -> di
             accuracy = problem.see(actions, rng)
             seen[actions] = problem.objective(accuracy, problem.price(actions).flops)
         rewards[trial] = problem.reward(actions)
-        started = time.process_time()
-        controller.tell(actions, seen[actions])
-        seconds[trial] += time.process_time() - started
+        running.append(actions)
+        if len(running) == workers:
+            finished = running.popleft()
+            started = time.process_time()
+            controller.tell(finished, seen[finished])
+            seconds[trial] += time.process_time() - started
     best = np.maximum.accumulate(rewards)
     beaten = np.flatnonzero(rewards >= problem.reference - 1e-12 * problem.best)
     return {
@@ -223,6 +239,7 @@ def run(problem_name: str, name: str, seed: int, trials: int, oracle: str) -> di
         "controller": name,
         "seed": seed,
         "trials": trials,
+        "workers": workers,
         "reference": problem.reference,
         "reached_after": int(beaten[0]) + 1 if len(beaten) else None,
         "distinct": len(seen),
@@ -305,6 +322,16 @@ def figure(frame: pd.DataFrame) -> Figure:
     return drawn
 
 
+def arranged(frame: pd.DataFrame, workers: int, names: Sequence[str]) -> pd.DataFrame:
+    """The runs of ``names`` with so many workers, by problem and name; the longest of each seed."""
+    frame = frame[(frame["workers"] == workers) & frame["controller"].isin(names)]
+    frame = frame.sort_values("trials").drop_duplicates(["problem", "controller", "seed"], keep="last")
+    places = [
+        PROBLEMS.index(p) * len(names) + names.index(c) for p, c in frame[["problem", "controller"]].values
+    ]
+    return frame.assign(place=places).sort_values(["place", "seed"])
+
+
 def main() -> None:
     """Runs what is missing, then prints the table."""
     parser = argparse.ArgumentParser(
@@ -315,16 +342,19 @@ def main() -> None:
     parser.add_argument("--slow-trials", type=int, default=200, help=f"as many of {SLOW}")
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=PROBLEMS)
     parser.add_argument("--controllers", nargs="+", default=DEFAULT)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=1, help="trials at a time")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="searches at a time")
     parser.add_argument("--out", type=Path, default=Path("runs/search_quality"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     results = options.out / "results.csv"
     rows = pd.read_csv(results).to_dict("records") if results.exists() else []
-    done = {(row["problem"], row["controller"], row["seed"], row["trials"]) for row in rows}
+    done = {
+        tuple(row[name] for name in ("problem", "controller", "seed", "trials", "workers")) for row in rows
+    }
     trials = {name: options.slow_trials if name == SLOW else options.trials for name in options.controllers}
     wanted = [
-        (problem, name, seed, min(trials[name], MOST.get(problem, trials[name])))
+        (problem, name, seed, min(trials[name], MOST.get(problem, trials[name])), options.workers)
         for seed in range(options.seeds)
         for problem in options.problems
         for name in options.controllers
@@ -335,7 +365,7 @@ def main() -> None:
         if any("accel" in problem for problem, *_ in missing):
             fit_oracle(Path(oracle))
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(options.workers, mp_context=spawn) as pool:
+        with ProcessPoolExecutor(options.processes, mp_context=spawn) as pool:
             for number, future in enumerate(
                 as_completed([pool.submit(run, *key, oracle) for key in missing]), 1
             ):
@@ -344,11 +374,7 @@ def main() -> None:
                 pd.DataFrame(rows).to_csv(partial, index=False, float_format="%.6g")
                 partial.replace(results)
                 print(f"\r{number} of {len(missing)} runs", end="", flush=True)
-    order = {key: place for place, key in enumerate((p, c) for p in PROBLEMS for c in options.controllers)}
-    frame = pd.DataFrame(rows)
-    frame = frame[[key in order for key in zip(frame["problem"], frame["controller"], strict=True)]]
-    places = [order[key] for key in zip(frame["problem"], frame["controller"], strict=True)]
-    frame = frame.assign(place=places).sort_values(["place", "seed"])
+    frame = arranged(pd.DataFrame(rows), options.workers, options.controllers)
     text = table(frame)
     (options.out / "table.txt").write_text(text)
     figure(frame).savefig(options.out / "figure.svg")
