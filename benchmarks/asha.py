@@ -1,11 +1,17 @@
-"""What would ASHA have saved on a finished run, and would the choice be the same? Replays its curves.
+"""What does ASHA save, and is the choice as good? What searches have spent and found, and curves replayed.
 
-    python benchmarks/asha.py RUN [RUN ...]
+    for seed in 0 1 2; do
+      nas search --space mnas --seed $seed --run runs/whole-$seed
+      nas search --space mnas --seed $seed --run runs/asha-$seed --scheduler asha
+    done
+    python benchmarks/asha.py runs/whole-* runs/asha-*
 
-Feeds the learning curves of RUN, trial by trial, to Ray Tune's scheduler with the settings of
-``--scheduler asha``; prints the share of epochs that are left. Of a scaling run: the network chosen with and
-without. Of a search or an audit: the rank of the best trial that is left, and how well what a controller is
-told, and what was measured until then, agree with the accuracy after the whole training.
+Of each search: the epochs and seconds that its trials were trained, and the reward of its choice by the fresh
+trainings at the end. Of a run without a scheduler, what ASHA would have done to it: the learning curves go,
+trial by trial, to Ray Tune's scheduler with the settings of ``--scheduler asha``, and the share of epochs
+that are left is printed. Of a scaling run, also the network chosen with and without; of a search or an audit,
+the rank of the best trial that is left, and how well what a controller is told, and what was measured until
+then, agree with the accuracy after the whole training.
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from nas import open_run
-from nas.config import read_settings
+from nas.config import Settings, read_settings
 from nas.learning_curves import final_accuracy
 from nas.ray_tune import asha
 from nas.run import Run
@@ -55,7 +61,19 @@ def told(run: Run, left: pd.DataFrame, epochs: int) -> list[float]:
     ]
 
 
-def search_line(run: Run, left: pd.DataFrame, epochs: int) -> str:
+def spent_line(run: Run, settings: Settings) -> str:
+    """What the trials of a search were trained, and the choice in fresh trainings."""
+    trials, again, best = run.trials(), run.confirmations(), run.best_trial()
+    fresh = again.loc[again["trial"] == best["trial"], "accuracy"].mean()
+    reward = f"{settings.objective(fresh, best['flops']):.4f}" if fresh >= 0 else "none"
+    share = trials["epochs"].sum() / (settings.recipe.epochs * trials["repeat_of"].isna().sum())
+    return (
+        f"trained {trials['epochs'].sum()} epochs, {share:.0%} of all, in {trials['seconds'].sum():.0f} s; "
+        f"reward of the choice {best['reward']:.4f}, in its fresh trainings {reward}"
+    )
+
+
+def replay_line(run: Run, left: pd.DataFrame, epochs: int) -> str:
     """What ASHA does to a search or an audit."""
     full = run.trials().set_index("trial")["accuracy"]
     best = left[left["epochs"] == epochs]["accuracy"].idxmax()
@@ -74,10 +92,15 @@ def main() -> None:
     for name in parser.parse_args().runs:
         run = open_run(name)
         settings = read_settings(run.directory)
-        left = stopped(run, settings.recipe.epochs)
+        epochs = settings.recipe.epochs
+        if not settings.listed:
+            print(f"{name}: {spent_line(run, settings)}")
+        if settings.scheduler == "asha":
+            continue
+        left = stopped(run, epochs)
         share = left["epochs"].sum() / run.trials()["epochs"].sum()
         if settings.scaling is None:
-            print(f"{name}: {share:.0%} of the epochs; {search_line(run, left, settings.recipe.epochs)}")
+            print(f"{name}, replayed: {share:.0%} of the epochs; {replay_line(run, left, epochs)}")
             continue
         full, fewer = (compare(trials, settings.scaling, settings.recipe) for trials in (run.trials(), left))
         chosen, other = (frame[frame["chosen"]].iloc[0] for frame in (full, fewer))

@@ -59,12 +59,8 @@ class Run:
         ``p_best`` and ``p_front`` are the chances to be the best and on the front. The same every time.
         """
         objective = self._objective()
-        return reports.estimated_networks(
-            self.trials(),
-            self.confirmations(),
-            np.random.default_rng(0),
-            objective.rewards if objective else None,
-        )
+        rewards = objective.rewards if objective else None
+        return reports.estimated_networks(*self._completed(), np.random.default_rng(0), rewards)
 
     def pareto(
         self, maximize: Sequence[str] = ("accuracy",), minimize: Sequence[str] = ("flops",)
@@ -128,11 +124,20 @@ class Run:
 
     def seed_noise(self) -> reports.SeedNoise | None:
         """The noise of a seed against the spread of the networks; None if it was not measured."""
-        return reports.seed_noise(self.trials(), self.confirmations())
+        return reports.seed_noise(*self._completed())
 
     def snapshot(self) -> Snapshot:
         """The run as it is now: read once, and the same however often it is asked."""
         return Snapshot(self.directory)
+
+    def _completed(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Trials and confirmations, see ``reports.completed``."""
+        objective, trials, confirmations = self._objective(), self.trials(), self.confirmations()
+        return (
+            reports.completed(trials, confirmations, objective.rewards)
+            if objective
+            else (trials, confirmations)
+        )
 
     def _objective(self) -> Objective | None:
         """Of the search; None where there is no ``config.json``."""

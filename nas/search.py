@@ -44,7 +44,8 @@ class Search:
     Args:
         trials: proposals to make in all, those already in the journal included.
         seed: of the run; each training derives its own from it.
-        confirmations: networks, those with the highest rewards, to train again when all trials are finished.
+        confirmations: networks, those with the highest rewards, to train again when all trials are finished;
+            of trials that a scheduler stopped, the reward that their curve points to.
         confirm_seeds: fresh seeds that each of them is trained on.
         epochs: of a full training, if a scheduler may stop trials before; the controller is then told where
             their curves point to.
@@ -217,7 +218,7 @@ class Search:
         if self._left or self.running or self._waiting or self._queue or not self.confirmations:
             return
         trained = [row for row in self.rows.values() if row.status == "done" and row.repeat_of is None]
-        trained.sort(key=lambda row: (-(row.reward or 0.0), row.trial))
+        trained.sort(key=lambda row: (-(self._told[row.trial] or 0.0), row.trial))
         confirmed = self.journal.confirmed()
         missing = self.confirmations * self.confirm_seeds - len(confirmed)
         for number in range(1, self.confirm_seeds + 1):

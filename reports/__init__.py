@@ -4,7 +4,7 @@ from reports.audit import Agreement, Consistency, agree, by_network, errors_of, 
 from reports.audit_words import agreement_line, consistency_lines, trainings_line, verdict_line
 from reports.baseline import best_so_far, expected_best, near_random
 from reports.kendall import row_means
-from reports.means import network_means, not_told_apart
+from reports.means import completed, network_means, not_told_apart
 from reports.noise import SeedNoise, seed_noise
 from reports.pareto import hypervolume, pareto_front
 from reports.runs import connect, load, read_confirmations, read_epochs, read_trials, speed
@@ -40,6 +40,7 @@ __all__ = [
     "best_so_far",
     "by_network",
     "comparison_table",
+    "completed",
     "connect",
     "consistency_lines",
     "count",

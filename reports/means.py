@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Rewards = Callable[[Array, Array], Array]
+"""Rewards from accuracies and FLOPs, linear in accuracy."""
 
 
 def network_means(trials: pd.DataFrame) -> pd.DataFrame:
@@ -33,6 +39,30 @@ def trained(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials that were trained to the end, without repeats."""
     done = trials[(trials["status"] == "done") & trials["repeat_of"].isna()]
     return pd.DataFrame(done[done["epochs"] == done["epochs"].max()])
+
+
+def completed(
+    trials: pd.DataFrame, confirmations: pd.DataFrame, rewards: Rewards
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Trials that a scheduler stopped, and that were then confirmed, as if they had been trained to the end.
+
+    The first of the fresh trainings, which are never stopped, takes the place of the one that was, and no
+    longer counts among the confirmations.
+    """
+    fresh = confirmations.dropna(subset=["accuracy"]).drop_duplicates("trial")
+    stopped = (trials["status"] == "done") & trials["repeat_of"].isna()
+    stopped &= trials["epochs"] < fresh["epochs"].max()
+    fresh = fresh[fresh["trial"].isin(trials.loc[stopped, "trial"])]
+    if fresh.empty:
+        return trials, confirmations
+    trials = trials.set_index("trial", drop=False)
+    accuracy = fresh["accuracy"].to_numpy(float)
+    trials.loc[fresh["trial"], "reward"] = rewards(
+        accuracy, trials.loc[fresh["trial"], "flops"].to_numpy(float)
+    )
+    trials.loc[fresh["trial"], "accuracy"] = accuracy
+    trials.loc[fresh["trial"], "epochs"] = fresh["epochs"].to_numpy()
+    return trials.reset_index(drop=True), confirmations.drop(fresh.index)
 
 
 def pooled_deviation(trainings: pd.DataFrame, column: str) -> float:

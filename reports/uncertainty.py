@@ -11,18 +11,13 @@ further correction: all trainings are in the posterior, those that made them be 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.means import network_means, pooled_deviation, trained
-
-Array = NDArray[np.float64]
-Rewards = Callable[[Array, Array], Array]
-"""Rewards from accuracies and FLOPs, linear in accuracy."""
+from reports.means import Array, Rewards, network_means, pooled_deviation, trained
 
 DRAWS = 2000
 """Draws from the posterior; a probability is good to 0.011 or better."""

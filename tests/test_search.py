@@ -8,6 +8,7 @@ from fakes import Fake, compare, fake_accuracy, new_search
 from controllers import CONTROLLERS, GridSearch, make
 from controllers.dyna import DynaController
 from nas import InputError, Objective, open_run
+from nas.config import write_config
 from nas.executors import run_inline
 from nas.journal import Journal
 from nas.search import GIVE_UP_AFTER, MOST_WAITING, Search
@@ -118,6 +119,39 @@ def test_a_stopped_trial_is_told_as_what_its_curve_points_to(tmp_path):
         final = trial.accuracy + (0.2 if trial.epochs == 2 else 0)
         assert told[trial.trial] == pytest.approx(Objective(55e6)(final, trial.flops)), trial.trial
     assert (trials["epochs"] == 2).sum() == 3
+
+
+class Stopped(Fake):
+    """Every third trial is stopped behind its second epoch of four, and would have been the best."""
+
+    def __call__(self, trial):
+        late = trial.trial % 3 == 2
+        for epoch in range(1, 3 if late and not trial.confirms else 5):
+            accuracy = 0.2 + fake_accuracy(trial) / 10 + (0.3 if late else 0.2) * epoch / 2
+            yield Epoch(epoch, 1.0, None, accuracy, 0.0)
+
+
+def test_who_was_stopped_is_confirmed_if_the_curve_promises_most_and_may_then_be_chosen(tmp_path):
+    options = {"epochs": 4, "confirmations": 2, "confirm_seeds": 2}
+    journal, search = new_search(tmp_path, create=True, trials=12, controller="random", **options)
+    with journal:
+        run_inline(search, Stopped())
+        told = {event.trial: event.reward for event in journal.events() if event.kind == "tell"}
+    run = open_run(tmp_path)
+    assert set(run.confirmations()["trial"]) == set(sorted(told, key=told.get)[-2:])
+    write_config(tmp_path, {"objective": {"target_flops": 55e6}})
+    best, trials = run.best_trial(), run.trials().set_index("trial")
+    assert trials["epochs"][best["trial"]] == 2
+    assert best["epochs"] == 4
+    assert best["trainings"] == 2
+    fresh = run.confirmations().set_index("trial")["accuracy"][best["trial"]]
+    assert best["measured"] == pytest.approx(fresh.mean())
+    networks = run.networks()
+    assert set(networks["epochs"]) == {4}
+    assert len(networks) == (trials["epochs"] == 4).sum() + sum(
+        trials["epochs"][t] == 2 for t in set(run.confirmations()["trial"])
+    )
+    assert run.seed_noise().networks == len(networks)
 
 
 def test_a_search_killed_between_proposal_and_training_trains_that_proposal(tmp_path):
