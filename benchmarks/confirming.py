@@ -87,8 +87,7 @@ def search(
         assert found is not None
         deviation = found.deviation
         estimate, _ = posterior(mean, counts, first, usual(first, np.ones(networks)), deviation)
-    of_k = np.full(networks, -np.inf)
-    of_k[top if k else slice(None)] = estimate[top if k else slice(None)]
+    of_k = np.where(np.isin(np.arange(networks), top) | (k == 0), estimate, -np.inf)
     ways = (first, mean, estimate, of_k)
     picks = [int(np.argmax(values)) for values in ways]
     shown = [float(values[pick]) for values, pick in zip(ways, picks, strict=True)]

@@ -60,7 +60,7 @@ class Run:
         """
         objective = self._objective()
         rewards = objective.rewards if objective else None
-        return reports.estimated_networks(*self._completed(), np.random.default_rng(0), rewards)
+        return reports.estimated_networks(*self._completed(objective), np.random.default_rng(0), rewards)
 
     def pareto(
         self, maximize: Sequence[str] = ("accuracy",), minimize: Sequence[str] = ("flops",)
@@ -124,15 +124,15 @@ class Run:
 
     def seed_noise(self) -> reports.SeedNoise | None:
         """The noise of a seed against the spread of the networks; None if it was not measured."""
-        return reports.seed_noise(*self._completed())
+        return reports.seed_noise(*self._completed(self._objective()))
 
     def snapshot(self) -> Snapshot:
         """The run as it is now: read once, and the same however often it is asked."""
         return Snapshot(self.directory)
 
-    def _completed(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _completed(self, objective: Objective | None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Trials and confirmations, see ``reports.completed``."""
-        objective, trials, confirmations = self._objective(), self.trials(), self.confirmations()
+        trials, confirmations = self.trials(), self.confirmations()
         return (
             reports.completed(trials, confirmations, objective.rewards)
             if objective
