@@ -66,8 +66,9 @@ class Surrogate:
     def improvement(
         self, told: Sequence[tuple[Actions, float]], pending: Sequence[Actions], failed: Sequence[Actions]
     ) -> Score:
-        """log EI: of the expected gain of each network over the best of those told, as the model sees them.
+        """log EI: of the expected gain of each network over the highest reward told.
 
+        With noise that is higher than the model believes of any, which keeps the search from settling early.
         Pending trials are believed to end as predicted, and the gain is weighed by the chance that a trial
         does not fail: where trials fail again and again (for memory, say) little is expected.
 
@@ -83,7 +84,7 @@ class Surrogate:
         accuracies = without_outliers((rewards - intercept) / slope)
         self._accuracy.learn(features, accuracies)
         predict = self._accuracy.condition(features, accuracies)
-        best = float((intercept + slope * predict(features)[0]).max())
+        best = float(rewards.max())
         if pending:
             ahead, _ = self._features(np.array(pending, np.int64))
             believed = np.concatenate([accuracies, predict(ahead)[0]])
@@ -95,20 +96,25 @@ class Surrogate:
             mean, deviation = predict(encoded)
             intercept, slope = self._line(flops)
             gain = log_expected_improvement(intercept + slope * mean - best, slope * deviation)
-            return gain + np.log(succeeds(encoded))
+            return gain + succeeds(encoded)
 
         return score
 
     def _succeeds(self, done: Matrix, failed: Sequence[Actions]) -> Callable[[Matrix], Matrix]:
-        """Features -> the chance that a trial does not fail, at least 1 in 100: a regression on 1 and 0."""
+        """Features -> log chance that a trial does not fail: that a regression on 1 and 0 is above 1/2."""
         if not failed:
-            return lambda encoded: np.ones(len(encoded))
+            return lambda encoded: np.zeros(len(encoded))
         lost, _ = self._features(np.array(failed[-FAILED:], np.int64))
         labels = np.concatenate([np.ones(len(done)), np.zeros(len(lost))])
         both = np.concatenate([done, lost])
         self._success.learn(both, labels)
         predict = self._success.condition(both, labels)
-        return lambda encoded: np.clip(predict(encoded)[0], 0.01, 1.0)
+
+        def log_chance(encoded: Matrix) -> Matrix:
+            mean, deviation = predict(encoded)
+            return np.asarray(log_ndtr((mean - 0.5) / deviation))
+
+        return log_chance
 
     def state_dict(self) -> dict[str, Any]:
         """What was learned: plain values and arrays."""

@@ -264,11 +264,11 @@ def test_a_space_that_is_used_up_is_asked_again():
 
 def test_choices_that_always_fail_are_avoided():
     table, controller, failures = macro_rewards(), make("dyna", MACRO, price=price), []
-    for _ in range(27):  # later there is nothing better left elsewhere
+    for _ in range(27):
         actions = controller.ask()
         failures.append(actions[0] == 2)  # the best network's choice, too
         controller.tell(actions, None if failures[-1] else table[actions])
-    assert np.mean(failures[12:]) < 0.2  # 0.6 where failures are only forgotten
+    assert np.mean(failures[12:]) < 0.1  # 0.6 where failures are only forgotten
 
 
 def test_the_policy_learns_what_the_model_expects():
