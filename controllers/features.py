@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controllers.controller import Price
-from search_spaces import SearchSpace
+from search_spaces import Decision, SearchSpace
 from search_spaces.cost_table import CostTable
 
 Matrix = NDArray[np.float64]
@@ -19,6 +19,8 @@ Networks = NDArray[np.int64]
 """Actions of several networks, `[N, D]`."""
 SAMPLES = 512
 """Random networks whose costs give the features their scale."""
+ORDER = 0.75
+"""Share that the order of numbers has in what is known of a choice."""
 
 
 class Features:
@@ -26,6 +28,7 @@ class Features:
 
     A decision of C choices becomes the C corners of a regular simplex around zero: the product of a choice
     with itself is C - 1, with every other -1, so no choice comes first and random networks have mean zero.
+    Where the choices are numbers, three or more, most of that product is their ranks': neighbours are alike.
     FLOPs, parameters and activations enter as logarithms, of zero mean and unit variance over random ones.
 
     Attributes:
@@ -38,9 +41,9 @@ class Features:
 
     def __init__(self, space: SearchSpace, price: Price | None) -> None:
         self.choices = np.array([len(decision.choices) for decision in space.decisions])
-        self._corners = [_simplex(count) for count in self.choices.tolist()]
+        self._codes = [_code(decision) for decision in space.decisions]
         self._costs = None if price is None else _cost_function(space, price, self.choices)
-        groups = np.repeat(np.arange(len(self.choices)), self.choices)
+        groups = np.repeat(np.arange(len(self.choices)), [code.shape[1] for code in self._codes])
         if self._costs is not None:
             logs = np.log(self._costs(random_networks(self.choices, SAMPLES)))
             self._mean, self._scale = logs.mean(axis=0), np.maximum(logs.std(axis=0), 1e-6)
@@ -48,7 +51,7 @@ class Features:
         self.groups = groups
 
     def __call__(self, actions: Networks) -> tuple[Matrix, Matrix]:
-        columns = [corners[actions[:, d]] for d, corners in enumerate(self._corners)]
+        columns = [code[actions[:, d]] for d, code in enumerate(self._codes)]
         if self._costs is None:
             return np.concatenate(columns, axis=1), np.ones(len(actions))
         costs = self._costs(actions)
@@ -56,9 +59,15 @@ class Features:
         return np.concatenate(columns, axis=1), costs[:, 0]
 
 
-def _simplex(count: int) -> Matrix:
-    """The corners `[C, C]` of a regular simplex around zero; of one choice it is zero."""
-    return np.asarray(np.sqrt(count) * (np.eye(count) - 1 / count))
+def _code(decision: Decision) -> Matrix:
+    """A row per choice, `[C, C]`, or `[C, C + 1]` where they have an order; zero if there is only one."""
+    count = len(decision.choices)
+    corners = np.sqrt(count) * (np.eye(count) - 1 / count)
+    if count < 3 or not all(isinstance(choice, int | float) for choice in decision.choices):
+        return np.asarray(corners)
+    ranks = np.argsort(np.argsort(decision.choices)) - (count - 1) / 2
+    order = np.sqrt(count - 1) * ranks / ranks.std()
+    return np.column_stack([np.sqrt(1 - ORDER) * corners, np.sqrt(ORDER) * order])
 
 
 def random_networks(choices: NDArray[np.int64], count: int) -> Networks:

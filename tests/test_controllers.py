@@ -100,15 +100,15 @@ def test_a_space_of_one_network_can_be_searched(name):
 
 @every_controller
 @given(before=moves(20), after=moves(0))
-# Shrinking forty moves takes minutes and tells nothing.
+# Shrinking so many moves takes minutes and tells nothing.
 @settings(max_examples=15, deadline=None, phases=[Phase.reuse, Phase.generate])
 def test_a_restored_controller_continues_identically(name, before, after):
     original, pending = early(name, BANDIT, 1), []
     play(original, before, pending)
     restored = early(name, BANDIT, 2)
     restored.load_state_dict(pickle.loads(pickle.dumps(original.state_dict())))
-    # Forty asks more, so that something is compared even if hypothesis chose no moves.
-    after = [*after, *[("ask", 0), ("tell", 0)] * 40]
+    # Twenty asks more, so that something is compared even if hypothesis chose no moves.
+    after = [*after, *[("ask", 0), ("tell", 0)] * 20]
     assert play(original, after, pending.copy()) == play(restored, after, pending.copy())
     assert same(original.state_dict(), restored.state_dict())
 

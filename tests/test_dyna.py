@@ -23,7 +23,7 @@ from controllers.surrogate import (
     without_outliers,
 )
 from nas.objective import Objective
-from search_spaces import SPACES, cost
+from search_spaces import PRESETS, SPACES, Decision, SearchSpace, cost
 
 MACRO = SPACES["nasbench-macro"]
 MACRO_TABLE = Path(__file__).parents[2] / "shared/data/nas_bench_macro/nas-bench-macro_cifar10.json"
@@ -42,10 +42,28 @@ def networks(space, count, seed=0):
 # Features
 
 
-def test_a_choice_is_as_far_from_every_other_and_random_networks_have_mean_zero():
-    features = Features(bandit(4), None)(np.arange(4)[:, None])[0]
-    np.testing.assert_allclose(features @ features.T, 4 * np.eye(4) - 1, atol=1e-12)
+def choices(*values):
+    """The features of each of these choices of one decision."""
+    space = SearchSpace("one", (Decision("only", values),), lambda _: PRESETS["efficientnet-b0"])
+    return Features(space, None)(np.arange(len(values))[:, None])[0]
+
+
+@pytest.mark.parametrize("values", [("conv", "mbconv3", "mbconv6", "none"), ("conv", 3, 5), (3, 5)])
+def test_a_choice_is_as_far_from_every_other_and_random_networks_have_mean_zero(values):
+    features, count = choices(*values), len(values)
+    np.testing.assert_allclose(features @ features.T, count * np.eye(count) - 1, atol=1e-12)
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-12)
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=3, max_size=7, unique=True))
+def test_numbers_are_the_more_alike_the_nearer_they_are_in_order(values):
+    features, count = choices(*values), len(values)
+    ranks = np.array([sorted(values).index(value) for value in values])
+    for one, rank in zip(features, ranks, strict=True):
+        distances = ((features - one) ** 2).sum(axis=1)
+        assert (np.diff(distances[np.argsort(abs(ranks - rank), kind="stable")]) > -1e-9).all()
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-12)
+    assert (features**2).sum() == pytest.approx(count * (count - 1))  # as much is known of it as of names
 
 
 def test_costs_are_features_of_zero_mean_and_unit_variance():

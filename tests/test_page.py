@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects
 import pytest
-from fakes import few_images
+from fakes import few_images, start
 from playwright.sync_api import sync_playwright
 from strategies import MACRO_TABLE
 from test_scale_command import candidates, table
@@ -75,10 +76,20 @@ def view(browser, tmp_path):
     assert said == []
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A finished search of 150 trials."""
+    directory = tmp_path_factory.mktemp("searched")
+    process = start(directory, "search", *TABLE, "--trials", 150, "--run", "r", "--quiet")
+    assert process.communicate() == ("", "")
+    return directory / "r"
+
+
 @pytest.fixture
-def search(nas):
-    """The name of a finished search of 150 trials."""
-    assert nas("search", *TABLE, "--trials", 150, "--run", "r", "--quiet")[0] == 0
+def search(searched, tmp_path, monkeypatch):
+    """The name of a copy of it."""
+    shutil.copytree(searched, tmp_path / "r")
+    monkeypatch.chdir(tmp_path)
     return "r"
 
 
