@@ -24,7 +24,7 @@ Actions = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Decision:
-    """One named choice.
+    """One named choice. Numbers have an order, which controllers may use; what has none is named by strings.
 
     Raises:
         ValueError: if there is nothing to choose from, or a choice stands there twice.
