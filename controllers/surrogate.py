@@ -89,18 +89,18 @@ class Surrogate:
             ahead, _ = self._features(np.array(pending, np.int64))
             believed = np.concatenate([accuracies, predict(ahead)[0]])
             predict = self._accuracy.condition(np.concatenate([features, ahead]), believed)
-        succeeds = self._succeeds(features, failed)
+        log_success = self._log_success(features, failed)
 
         def score(candidates: Networks) -> Matrix:
             encoded, flops = self._features(candidates)
             mean, deviation = predict(encoded)
             intercept, slope = self._line(flops)
             gain = log_expected_improvement(intercept + slope * mean - best, slope * deviation)
-            return gain + succeeds(encoded)
+            return gain + log_success(encoded)
 
         return score
 
-    def _succeeds(self, done: Matrix, failed: Sequence[Actions]) -> Callable[[Matrix], Matrix]:
+    def _log_success(self, done: Matrix, failed: Sequence[Actions]) -> Callable[[Matrix], Matrix]:
         """Features -> log chance that a trial does not fail: that a regression on 1 and 0 is above 1/2."""
         if not failed:
             return lambda encoded: np.zeros(len(encoded))
@@ -110,11 +110,11 @@ class Surrogate:
         self._success.learn(both, labels)
         predict = self._success.condition(both, labels)
 
-        def log_chance(encoded: Matrix) -> Matrix:
+        def predicted(encoded: Matrix) -> Matrix:
             mean, deviation = predict(encoded)
             return np.asarray(log_ndtr((mean - 0.5) / deviation))
 
-        return log_chance
+        return predicted
 
     def state_dict(self) -> dict[str, Any]:
         """What was learned: plain values and arrays."""
