@@ -21,9 +21,8 @@ from reports.means import Array, Rewards, network_means, pooled_deviation, train
 
 DRAWS = 2000
 """Draws from the posterior; a probability is good to 0.011 or better."""
-PILOTS = 32
 REACH = 4.0
-"""Networks that lie further below all of some first draws, in standard errors, are not drawn again."""
+"""Standard errors that a network may be off: one that is beaten even then is not drawn."""
 LEAST_SHARE = 0.1
 """Of the spread between networks, so much is taken to be real, however large the noise."""
 MISFIT = 0.5
@@ -243,24 +242,23 @@ def chances(
 ) -> tuple[Array, Array]:
     """The chance of each network to have the highest reward, and to be on the front.
 
-    Only networks within reach of the best or of the front of the worst of ``PILOTS`` draws are drawn on.
+    Only networks within ``REACH`` of the best or of the front are drawn.
 
     Args:
         networks: ``accuracy``, ``accuracy_error``, ``flops``.
         offset, slope: `[N]`, reward = offset + slope * accuracy.
     """
-    order = np.argsort(networks["flops"].to_numpy(float), kind="stable")
-    flops = networks["flops"].to_numpy(float)[order]
+    flops = networks["flops"].to_numpy(float)
+    order = np.argsort(flops, kind="stable")
     mean, error = (networks[name].to_numpy(float) for name in ("accuracy", "accuracy_error"))
-    starts = np.flatnonzero(np.diff(flops, prepend=-np.inf))  # where FLOPs grow
-    pilot = rng.standard_normal((PILOTS, len(mean))) * error + mean
-    tops = np.maximum.accumulate(np.maximum.reduceat(pilot[:, order], starts, axis=1), axis=1)
-    lowest = tops.min(axis=0)[_groups(starts, len(order))]  # to be beaten at these FLOPs, in the worst draw
-    most = mean + REACH * error
-    rewards = offset + slope * mean + REACH * np.abs(slope) * error
-    leading = np.flatnonzero(rewards >= (offset + slope * pilot).max(axis=1).min())
-    near = order[most[order] >= lowest]  # by FLOPs; the others never dominate one of these
-    starts = np.flatnonzero(np.diff(networks["flops"].to_numpy(float)[near], prepend=-np.inf))
+    reward, reach = offset + slope * mean, REACH * np.abs(slope) * error
+    leading = np.flatnonzero(reward + reach >= (reward - reach).max())
+    starts = np.flatnonzero(np.diff(flops[order], prepend=-np.inf))  # where FLOPs grow
+    low, high = ((mean + side * REACH * error)[order] for side in (-1, 1))
+    beaten = np.maximum.accumulate(np.maximum.reduceat(low, starts))  # [group of equal FLOPs]
+    # By FLOPs; the others never dominate one of these.
+    near = order[high >= beaten[_groups(starts, len(order))]]
+    starts = np.flatnonzero(np.diff(flops[near], prepend=-np.inf))
     groups = _groups(starts, len(near))
     best, on_front = np.zeros(len(mean)), np.zeros(len(mean))
     count = min(draws, max(FEWEST, MOST // len(leading)))

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("nas", "reports", "scaling_search", "controllers", "search_spaces")
 INSTALL = "python3 -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt"
 SEARCH = f"{INSTALL} . && nas search --space mnas"
-TEST = f"{INSTALL} -e '.[dev]' && pytest"
+TEST = f"{INSTALL} -e '.[dev]' && pytest -n 2 --dist loadfile"
 
 
 def help_of(*command):
