@@ -60,8 +60,8 @@ def test_numbers_are_the_more_alike_the_nearer_they_are_in_order(values):
     features, count = choices(*values), len(values)
     ranks = np.array([sorted(values).index(value) for value in values])
     for one, rank in zip(features, ranks, strict=True):
-        distances = ((features - one) ** 2).sum(axis=1)
-        assert (np.diff(distances[np.argsort(abs(ranks - rank), kind="stable")]) > -1e-9).all()
+        apart, distances = abs(ranks - rank), ((features - one) ** 2).sum(axis=1)
+        assert (distances[:, None] < distances)[apart[:, None] < apart].all()
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-12)
     assert (features**2).sum() == pytest.approx(count * (count - 1))  # as much is known of it as of names
 
@@ -241,6 +241,17 @@ def test_a_long_history_is_thinned_to_its_limit_and_keeps_the_best(rewards, limi
 def macro_rewards():
     known = json.loads(MACRO_TABLE.read_text())
     return {tuple(map(int, code)): trained["mean_acc"] / 100 for code, trained in known.items()}
+
+
+def test_the_improvement_counts_from_the_highest_reward_told_noise_and_all():
+    known, new, features = networks(MACRO, 30), networks(MACRO, 50, seed=1), Features(MACRO, None)
+    rewards = np.random.default_rng(2).normal(0.5, 0.01, 30)  # nothing but noise
+    surrogate = Surrogate(MACRO, None, None)
+    told = [(tuple(actions), reward) for actions, reward in zip(known.tolist(), rewards, strict=True)]
+    score = surrogate.improvement(told, [], [])
+    mean, deviation = surrogate._accuracy.condition(features(known)[0], rewards)(features(new)[0])
+    expected = log_expected_improvement(mean - rewards.max(), deviation)
+    np.testing.assert_allclose(score(new), expected)
 
 
 def test_it_finds_nearly_the_best_of_6561_real_networks_in_60_trials():
