@@ -81,7 +81,7 @@ def searched(tmp_path_factory):
     """A finished search of 150 trials."""
     directory = tmp_path_factory.mktemp("searched")
     process = start(directory, "search", *TABLE, "--trials", 150, "--run", "r", "--quiet")
-    assert process.communicate() == ("", "")
+    assert (*process.communicate(), process.returncode) == ("", "", 0)
     return directory / "r"
 
 
