@@ -58,8 +58,8 @@ def test_an_estimate_is_right_on_average_although_the_networks_were_chosen():
 
 
 def test_the_posterior_finds_a_better_network_than_the_highest_reward():
-    # Chances draw from a generator of their own: how many draws they take changes no search. The ratio is
-    # 0.74 over 4,800 searches and varies by 0.07 from 300 to 300: this seed is one of those where it is below.
+    # Chances draw from a generator of their own: how many they draw changes no search. The ratio is
+    # 0.74 over 4,800 searches and varies by 0.07 from 300 to 300; with this seed it is below the bound.
     rng, drawing = np.random.default_rng(1), np.random.default_rng(99)
     regrets = []
     for _ in range(300):
