@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 Value = str | int | float
 ALGORITHMS = ("ppo", "reinforce")
+WIDEST = 4096
+"""Units of an LSTM or an embedding, at most: beyond, memory runs out long before trials do."""
 T = TypeVar("T")
 
 
@@ -87,10 +89,10 @@ class RNNSettings:
 
     def __post_init__(self) -> None:
         _require(self.algorithm in ALGORITHMS, "algorithm", f"one of {ALGORITHMS}", self.algorithm)
-        for name in ("hidden_units", "embedding_units", "update_every", "epochs"):
+        for name in ("update_every", "epochs"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("init_range", "learning_rate"):
-            _require(0 < getattr(self, name) < math.inf, name, "positive and finite", getattr(self, name))
+        _require_policy(self, "hidden_units", "embedding_units")
+        _require(0 < self.init_range < math.inf, "init_range", "positive and finite", self.init_range)
         _require(0 < self.clip < 1, "clip", "between 0 and 1", self.clip)
         rule = "finite and not negative"
         _require(0 <= self.entropy_weight < math.inf, "entropy_weight", rule, self.entropy_weight)
@@ -125,11 +127,19 @@ class DynaSettings:
     learning_rate: float = 0.003
 
     def __post_init__(self) -> None:
-        for name in ("initial", "rollouts", "epochs", "queue", "starts", "hidden_units"):
+        for name in ("initial", "rollouts", "epochs", "queue", "starts"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _require(self.rounds >= 0, "rounds", "at least 0", self.rounds)
-        rule = "positive and finite"
-        _require(0 < self.learning_rate < math.inf, "learning_rate", rule, self.learning_rate)
+        _require_policy(self, "hidden_units")
+
+
+def _require_policy(settings: RNNSettings | DynaSettings, *widths: str) -> None:
+    """What holds for an LSTM that Adam trains."""
+    for name in widths:
+        width = getattr(settings, name)
+        _require(1 <= width <= WIDEST, name, f"at least 1 and at most {WIDEST}", width)
+    rule = "positive and at most 1"
+    _require(0 < settings.learning_rate <= 1, "learning_rate", rule, settings.learning_rate)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
