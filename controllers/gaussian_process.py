@@ -24,6 +24,9 @@ STUDIED = 300
 """Networks, at most, that the hyperparameters are learned from."""
 REVISED = 1.1
 """Growth of the networks told after which they are learned again."""
+FIRST = 100
+"""Networks, at most, that they are learned from at first, and then twice as many each time: of hundreds
+told at once, no proposal has to learn all from nothing."""
 STEPS = 20
 """Of L-BFGS, each time that the hyperparameters are learned."""
 
@@ -95,8 +98,8 @@ class GaussianProcess:
         """Improves the hyperparameters, if enough was told since the last time, from where they are."""
         if len(features) < REVISED * self.learned_from:
             return
-        self.learned_from = len(features)
-        kept = spread(targets, STUDIED)
+        self.learned_from = min(len(features), max(FIRST, 2 * self.learned_from))
+        kept = spread(targets, min(STUDIED, self.learned_from))
         x, y = torch.tensor(features[kept]), torch.tensor(standardised(targets[kept])[0])
 
         def value(theta: Matrix) -> tuple[float, Matrix]:

@@ -137,6 +137,27 @@ def test_learning_lowers_the_loss_and_is_deterministic():
     assert first.theta.tolist() == second.theta.tolist()
 
 
+def test_hundreds_told_at_once_are_learned_from_in_steps_and_then_no_more():
+    features = Features(MACRO, None)
+    some = features(networks(MACRO, 350))[0]
+    process, seen = GaussianProcess(features.groups), []
+    for _ in range(5):
+        process.learn(some, some[:, 0] * some[:, 4])
+        seen.append((process.learned_from, process.theta.tolist()))
+    assert [count for count, _ in seen] == [100, 200, 350, 350, 350]
+    assert seen[0][1] != seen[1][1] != seen[2][1] == seen[3][1] == seen[4][1]
+
+
+def test_networks_told_one_by_one_are_all_learned_from_whenever_they_are_a_tenth_more():
+    features = Features(MACRO, None)
+    some = features(networks(MACRO, 60))[0]
+    process, seen = GaussianProcess(features.groups), []
+    for count in range(30, 61):
+        process.learn(some[:count], some[:count, 0])
+        seen.append(process.learned_from)
+    assert sorted(set(seen)) == [30, 33, 37, 41, 46, 51, 57]
+
+
 def test_equal_targets_are_predicted_everywhere():
     features = Features(MACRO, None)
     some = features(networks(MACRO, 10))[0]
