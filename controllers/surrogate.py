@@ -101,18 +101,21 @@ class Surrogate:
         return score
 
     def _log_success(self, done: Matrix, failed: Sequence[Actions]) -> Callable[[Matrix], Matrix]:
-        """Features -> log chance that a trial does not fail: that a regression on 1 and 0 is above 1/2."""
+        """Features -> log chance that a trial does not fail: that a regression is below 1/2.
+
+        Failures are its 1 and the others its 0, so that ``spread`` keeps the few that failed among hundreds.
+        """
         if not failed:
             return lambda encoded: np.zeros(len(encoded))
         lost, _ = self._features(np.array(failed[-FAILED:], np.int64))
-        labels = np.concatenate([np.ones(len(done)), np.zeros(len(lost))])
+        labels = np.concatenate([np.zeros(len(done)), np.ones(len(lost))])
         both = np.concatenate([done, lost])
         self._success.learn(both, labels)
         predict = self._success.condition(both, labels)
 
         def predicted(encoded: Matrix) -> Matrix:
             mean, deviation = predict(encoded)
-            return np.asarray(log_ndtr((mean - 0.5) / deviation))
+            return np.asarray(log_ndtr((0.5 - mean) / deviation))
 
         return predicted
 

@@ -312,6 +312,19 @@ def test_a_space_that_is_used_up_is_asked_again():
     assert all(BANDIT.check(controller.ask()) for _ in range(5))
 
 
+@pytest.mark.parametrize(("done", "lost"), [(250, 1), (250, 3), (350, 1)])
+def test_one_failure_among_hundreds_of_trials_is_seen_at_once(done, lost):
+    drawn = networks(MACRO, 2000)
+    fails = (drawn[:, 0] == 2) & (drawn[:, 3] == 1)
+    told = [(tuple(actions), 0.9 + 0.001 * sum(actions)) for actions in drawn[~fails][:done].tolist()]
+    failed = [tuple(actions) for actions in drawn[fails].tolist()]
+    with_it = Surrogate(MACRO, None, None).improvement(told, [], failed[:lost])
+    without = Surrogate(MACRO, None, None).improvement(told, [], [])
+    less = without(drawn[1000:]) - with_it(drawn[1000:])
+    assert np.median(less[fails[1000:]]) > 10
+    assert np.median(less[~fails[1000:]]) < 1e-6
+
+
 def test_choices_that_always_fail_are_avoided():
     table, controller, failures = macro_rewards(), make("dyna", MACRO, price=price), []
     for _ in range(27):
