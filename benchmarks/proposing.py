@@ -1,0 +1,75 @@
+"""Seconds and memory of a proposal of ``dyna`` for ``mnas``, one core, behind hundreds of trials.
+
+    python benchmarks/proposing.py [--trials 300 2000]
+
+A new controller is told so many random networks at once, which is the worst: it learns everything from
+nothing. Then it proposes, and is told, twenty more. Exit code 1 if a proposal takes longer than the
+marks: 0.5 s behind 300 trials, 2 s behind 2,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+
+import numpy as np
+
+import controllers
+from nas import Objective
+from search_spaces import SPACES, Actions, Cost, cost
+
+SPACE = SPACES["mnas"]
+PROPOSALS = 20
+
+
+def price(actions: Actions) -> Cost:
+    """The exact cost for ten classes."""
+    return cost(SPACE.decode(actions), 10)
+
+
+def measure(trials: int) -> list[float]:
+    """Seconds of each proposal."""
+    rng, objective = np.random.default_rng(0), Objective(400e6)
+    worth = [rng.normal(0, 0.01, len(decision.choices)) for decision in SPACE.decisions]
+
+    def reward(actions: Actions) -> float:
+        gained = sum(of_choice[action] for of_choice, action in zip(worth, actions, strict=True))
+        return objective(0.6 + gained + rng.normal(0, 0.003), price(actions).flops)
+
+    controller = controllers.make("dyna", SPACE, objective=objective, price=price)
+    for _ in range(trials):
+        actions = SPACE.sample(rng)
+        controller.tell(actions, reward(actions))
+    seconds = []
+    for _ in range(PROPOSALS):
+        started = time.perf_counter()
+        actions = controller.ask()
+        seconds.append(time.perf_counter() - started)
+        controller.tell(actions, reward(actions))
+    return seconds
+
+
+def main() -> int:
+    """Prints a line for each number of trials."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--trials", type=int, nargs="+", default=[300, 2000])
+    late = False
+    for trials in parser.parse_args().trials:
+        seconds = measure(trials)
+        mark = 0.5 if trials <= 300 else 2.0
+        late = late or max(seconds) > mark
+        first = " ".join(f"{each:.2f}" for each in seconds[:3])
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{trials:6,} trials: first {first} s, mean of {PROPOSALS} {np.mean(seconds):.2f} s, most "
+            f"{max(seconds):.2f} s (mark {mark}); peak memory so far {peak:.0f} MB"
+        )
+    return 1 if late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
