@@ -25,11 +25,12 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from nas import open_run
-from nas.config import Settings, read_settings
-from nas.learning_curves import final_accuracy
-from nas.ray_tune import asha
-from nas.run import Run
-from nas.scaling import compare
+from nas.launch.ray_tune import asha
+from nas.runs.config import read_settings
+from nas.runs.run import Run
+from nas.runs.scaling_results import compare
+from nas.search.learning_curves import final_accuracy
+from nas.spec.settings import Settings
 
 
 def stopped(run: Run, epochs: int) -> pd.DataFrame:

@@ -23,11 +23,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from nas.augment import augment
 from nas.data import Dataset, Part
-from nas.policies import POLICIES, SIGNED, Policy
-from nas.recipe import EFFICIENTNET, Recipe, enlarged
-from nas.training import Trainer
+from nas.spec.recipe import EFFICIENTNET, Recipe, enlarged
+from nas.training.augment import augment
+from nas.training.policies import POLICIES, SIGNED, Policy
+from nas.training.trainer import Trainer
 from search_spaces import SPACES
 
 BATCH = 128

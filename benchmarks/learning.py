@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import controllers
-from nas.evaluators import Table
+from nas.search.tables import Table
 from search_spaces import SPACES
 
 FILE = Path(__file__).parents[2] / "shared" / "data" / "nas_bench_macro" / "nas-bench-macro_cifar10.json"

@@ -1,6 +1,6 @@
 """Expected memory of a training against its measured peak on a CPU: random networks, several recipes.
 
-python benchmarks/memory.py
+python benchmarks/peak_memory.py
 """
 
 import argparse
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from nas import memory
 from nas.data import load_data
-from nas.recipe import Recipe
-from nas.training import Trainer
+from nas.spec.recipe import Recipe
+from nas.training import expected_memory
+from nas.training.trainer import Trainer
 from search_spaces import PRESETS, SPACES, ArchSpec
 
 RECIPES = {
@@ -51,7 +51,7 @@ def main() -> None:
         trainer.steps_per_epoch = 2
         peak = trainer.next_epoch().peak_memory
         assert peak
-        expected = memory.expected_peak(trained, data, recipe)
+        expected = expected_memory.expected_peak(trained, data, recipe)
         errors.setdefault(name, []).append(expected / peak - 1)
         del trainer
     errors["all"] = [error for found in errors.values() for error in found]

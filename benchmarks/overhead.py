@@ -27,11 +27,12 @@ from ray.tune.search import Searcher
 
 import controllers
 from nas import Objective
-from nas.config import Resources
-from nas.journal import Journal
-from nas.ray_tune import cluster, run_ray
-from nas.search import Search
-from nas.trial import Epoch, Trial
+from nas.launch.cluster import cluster
+from nas.launch.ray_tune import run_ray
+from nas.search.journal import Journal
+from nas.search.loop import Search
+from nas.spec.resources import Resources
+from nas.spec.trial import Epoch, Trial
 from search_spaces import SPACES
 
 MARK = 30

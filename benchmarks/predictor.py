@@ -19,8 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from nas.evaluators import Predictor, read_table
-from nas.trial import Trial
+from nas.search.predictor import Predictor
+from nas.search.tables import read_table
+from nas.spec.trial import Trial
 from search_spaces import SPACES
 
 FILE = Path(__file__).parents[2] / "shared" / "data" / "accel_nasbench" / "accel_nasbench.csv.gz"

@@ -22,10 +22,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nas.config import Settings, write_config
-from nas.journal import Journal
-from nas.objective import Objective
-from nas.recipe import Recipe
+from nas.runs.config import write_config
+from nas.search.journal import Journal
+from nas.spec.objective import Objective
+from nas.spec.recipe import Recipe
+from nas.spec.settings import Settings
 from reports import hypervolume, pareto_front
 from search_spaces import SPACES, cost
 

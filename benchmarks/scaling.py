@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from nas.options import find_arch
-from nas.recipe import Recipe
-from nas.scaling import Scaling, unevenness
+from nas.commands.options import find_arch
+from nas.spec.recipe import Recipe
+from nas.spec.scaling import Scaling, unevenness
 
 
 def main() -> None:

@@ -44,8 +44,8 @@ from scipy.stats import kendalltau
 from sklearn.model_selection import KFold, cross_val_predict
 
 import controllers
-from nas.evaluators import Table, read_table
-from nas.objective import Objective
+from nas.search.tables import Table, read_table
+from nas.spec.objective import Objective
 from search_spaces import PRESETS, SPACES, Actions, Cost, SearchSpace, cost
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -4,10 +4,11 @@
 
 The same network, batch size and JPEG files. Plain: torch's modules in the default memory format, a
 DataLoader whose workers decode, AdamW, ``loss.item()`` at each step; on CUDA with bfloat16 autocast and
-channels_last already on. Ours: ``nas.training.Trainer`` on a packed folder. On a CPU, ours is measured in
-one process with all cores, as the plain loop has them, and as a search has them: one trial a core, each
-with one thread. Each measurement has a process of its own; plain and ours take turns, and ratios are of
-medians. Utilisation: 3 x 2 FLOPs (forward, and backward twice) over the rate of a large matrix product.
+channels_last already on. Ours: ``nas.training.trainer.Trainer`` on a packed folder. On a CPU, ours is
+measured in one process with all cores, as the plain loop has them, and as a search has them: one trial a
+core, each with one thread. Each measurement has a process of its own; plain and ours take turns, and ratios
+are of medians. Utilisation: 3 x 2 FLOPs (forward, and backward twice) over the rate of a large matrix
+product.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from nas.data import load_data
-from nas.recipe import Recipe
-from nas.training import Trainer
+from nas.spec.recipe import Recipe
+from nas.training.trainer import Trainer
 from search_spaces import PRESETS, ArchSpec, cost, resize
 from search_spaces.depthwise import DepthwiseConv2d
 from search_spaces.network import build_network

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from controllers.features import Features
 from controllers.gaussian_process import GaussianProcess
-from nas.evaluators import read_table
+from nas.search.tables import read_table
 from search_spaces import SPACES, ArchSpec, cost
 from search_spaces.network import Network, build_network
 

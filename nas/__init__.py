@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import InputError, NasError, RunError
 
 if TYPE_CHECKING:
-    from nas.objective import Objective
-    from nas.run import Run, open_run
+    from nas.runs.run import Run, open_run
+    from nas.spec.objective import Objective
 
 __all__ = ["InputError", "NasError", "Objective", "Run", "RunError", "open_run"]
 
@@ -23,11 +23,11 @@ __all__ = ["InputError", "NasError", "Objective", "Run", "RunError", "open_run"]
 def __getattr__(name: str) -> Any:
     """Imports pandas only for those who read runs: ``nas --help`` does not."""
     if name in ("Run", "open_run"):
-        import nas.run
+        import nas.runs.run
 
-        return getattr(nas.run, name)
+        return getattr(nas.runs.run, name)
     if name == "Objective":
-        from nas.objective import Objective
+        from nas.spec.objective import Objective
 
         return Objective
     raise AttributeError(f"module 'nas' has no attribute {name!r}")

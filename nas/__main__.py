@@ -1,6 +1,6 @@
 """``python -m nas``."""
 
-from nas.cli import main
+from nas.commands.main import main
 
 if __name__ == "__main__":
     main()

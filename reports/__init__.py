@@ -6,8 +6,9 @@ from reports.baseline import best_so_far, expected_best, near_random
 from reports.kendall import row_means
 from reports.means import completed, network_means, not_told_apart
 from reports.noise import SeedNoise, seed_noise
+from reports.numbers import count, percent
 from reports.pareto import hypervolume, pareto_front
-from reports.runs import connect, load, read_confirmations, read_epochs, read_trials, speed
+from reports.run_db import connect, load, read_confirmations, read_epochs, read_trials, speed
 from reports.scaling_tables import (
     family_stages_table,
     family_table,
@@ -19,10 +20,8 @@ from reports.scaling_tables import (
 from reports.tables import (
     audit_table,
     comparison_table,
-    count,
     epochs_table,
     front_table,
-    percent,
     ranking_table,
     sketch,
     space_table,

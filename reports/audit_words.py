@@ -6,7 +6,7 @@ import math
 
 from reports.audit import Agreement, Consistency, Separation
 from reports.kendall import Tau
-from reports.page_parts import duration
+from reports.numbers import duration
 
 WELL, ROUGHLY = 0.7, 0.4
 """From these taus between seeds on, a proxy is said to repeat itself well, and roughly."""

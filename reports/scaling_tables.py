@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from reports.tables import count, plain_table
+from reports.numbers import count
+from reports.tables import plain_table
 
 WIDE = 0.05
 """An interval of alpha that is wider than the grid's usual step is shown behind it."""
@@ -18,9 +19,9 @@ def grid_table(compared: pd.DataFrame) -> Table:
     """The networks that were compared: ``*`` is chosen, ``=`` cannot be told apart from it.
 
     Args:
-        compared: columns as of ``nas.scaling.compare``; behind alpha stands how far it can move and
-            still give this network, ``growth`` is that of FLOPs over the base, and ``trained`` the same of
-            what the proxy trains.
+        compared: columns as of ``nas.runs.scaling_results.compare``; behind alpha stands how far it can
+            move and still give this network, ``growth`` is that of FLOPs over the base, and
+            ``trained`` the same of what the proxy trains.
     """
     several = compared["strategy"].nunique() > 1
     numbers = ["beta", "gamma", "px", "growth", "trained", "accuracy", "reward"]

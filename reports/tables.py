@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
+from reports.numbers import count, percent, plus_minus
 from search_spaces import ArchSpec, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
@@ -15,15 +16,6 @@ MOST_NETWORKS = 50
 """Of an audit, on the screen; ``audit.csv`` has all."""
 MOST_SEEDS = 5
 """Columns of single trainings."""
-
-
-def count(number: float) -> str:
-    """``385814752`` as ``386M``, three digits."""
-    for unit, scale in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= 0.9995 * scale:
-            value = number / scale
-            return f"{value:.{max(0, 3 - len(str(int(value + 0.0005))))}f}{unit}"
-    return f"{number:.0f}"
 
 
 def sketch(arch: str) -> str:
@@ -99,7 +91,11 @@ def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> Table:
 
 
 def audit_table(networks: pd.DataFrame) -> Table:
-    """The best ``MOST_NETWORKS`` of an audit, the best first; columns as of ``nas.audit.Findings``."""
+    """The best ``MOST_NETWORKS`` of an audit, the best first.
+
+    Args:
+        networks: the columns of ``nas.runs.audit_results.Findings.table``.
+    """
     seeds = [name for name in map(str, networks) if name.startswith("seed_")]
     shown = {name: name.replace("_", " ") for name in seeds} if 1 < len(seeds) <= MOST_SEEDS else {}
     shown |= {"long_accuracy": "longer", "reference": "reference"}
@@ -118,7 +114,11 @@ def audit_table(networks: pd.DataFrame) -> Table:
 
 
 def comparison_table(compared: pd.DataFrame, cost: str = "flops") -> Table:
-    """Runs side by side, one column each; rows of ``compared`` as of ``nas.summary.comparison``."""
+    """Runs side by side, one column each.
+
+    Args:
+        compared: the rows of ``nas.runs.search_results.comparison``.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
     for name in compared["run"]:
@@ -136,16 +136,6 @@ def comparison_table(compared: pd.DataFrame, cost: str = "flops") -> Table:
         title = names.get(name, name.replace("after_", "reward after "))
         table.add_row(title, *("" if pd.isna(value) else show(value) for value in compared[name]))
     return table
-
-
-def plus_minus(value: float, error: float | None) -> str:
-    """``0.9459 ±0.0121``, without the error if it is not known."""
-    return f"{value:.4f}" + ("" if error is None or pd.isna(error) else f" ±{error:.4f}")
-
-
-def percent(chance: float) -> str:
-    """A probability in whole percent."""
-    return "<1%" if 0 < chance < 0.005 else f"{chance:.0%}"
 
 
 def stage_table(arch: ArchSpec, num_classes: int = 1000) -> Table:

@@ -1,9 +1,6 @@
 """Compound scaling: from one network to a family. Imports no torch."""
 
-from scaling_search.explain import implied_phis, rounding_shares, side_by_side, why
-from scaling_search.families import PHIS, Model, dropout, family, from_json, models, published, to_json
-from scaling_search.grid import Grid, distinct, one_network, within
-from scaling_search.scaling import (
+from scaling_search.compound import (
     PUBLISHED_COEFFICIENTS,
     ROUNDINGS,
     STRATEGIES,
@@ -12,6 +9,9 @@ from scaling_search.scaling import (
     scale_to,
     stochastic_depth,
 )
+from scaling_search.explain import implied_phis, rounding_shares, side_by_side, why
+from scaling_search.families import PHIS, Model, dropout, family, from_json, models, published, to_json
+from scaling_search.grid import Grid, distinct, one_network, within
 
 __all__ = [
     "PHIS",

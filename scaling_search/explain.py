@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from scaling_search.compound import PUBLISHED_COEFFICIENTS
 from scaling_search.families import PHIS, Model, models, published
-from scaling_search.scaling import PUBLISHED_COEFFICIENTS
 from search_spaces import PRESETS, ArchSpec, cost
 
 B0 = PRESETS["efficientnet-b0"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scaling_search.scaling import Coefficients, scale
+from scaling_search.compound import Coefficients, scale
 from search_spaces import PRESETS, ArchSpec, cost
 from search_spaces.presets import EFFICIENTNET_COEFFICIENTS
 

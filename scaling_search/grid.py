@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scaling_search.scaling import MOST, Coefficients, scale
+from scaling_search.compound import MOST, Coefficients, scale
 from search_spaces import ArchSpec, cost
 
 

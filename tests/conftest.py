@@ -4,9 +4,11 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
-from nas.cli import main
+from nas.commands.main import main
 
 
 @pytest.fixture
@@ -21,6 +23,18 @@ def nas(monkeypatch, capsys, tmp_path):
         return (end.value.code or 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def data(tmp_path):
+    """400 real scans of digits, 80 of them for the test."""
+    images, labels = load_digits(return_X_y=True)
+    images = images[:400].reshape(-1, 8, 8).astype("uint8")
+    parts = {
+        "train_x": images[:320], "train_y": labels[:320], "test_x": images[320:], "test_y": labels[320:400],
+    }  # fmt: skip
+    np.savez(tmp_path / "digits.npz", **parts)
+    return "npz:digits.npz"
 
 
 @pytest.fixture

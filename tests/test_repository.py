@@ -3,11 +3,10 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("nas", "reports", "scaling_search", "controllers", "search_spaces")
 INSTALL = "python3 -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt"
 SEARCH = f"{INSTALL} . && nas search --space mnas"

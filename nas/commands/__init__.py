@@ -1,0 +1,1 @@
+"""The command line: typer lives here; one file per command."""

@@ -1,0 +1,56 @@
+"""The command ``nas``. Exit codes: 0 done, 1 the run failed, 2 wrong input, 130 interrupted."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+
+from nas.commands.audit import audit
+from nas.commands.plan import plan
+from nas.commands.report import report
+from nas.commands.resume import resume
+from nas.commands.scale import scale
+from nas.commands.search import search
+from nas.commands.show import show, spaces
+from nas.commands.train import train
+from nas.errors import InputError, NasError
+
+app = typer.Typer(
+    help="Neural architecture search and compound scaling: find your B0, then scale it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+for command in (search, plan, resume, audit, train, scale, report, show, spaces):
+    app.command()(command)
+
+
+def main() -> None:
+    """Runs the command; a user's mistake is one line on stderr and exit code 2."""
+    usage_error: Any = typer.BadParameter.__bases__[0]  # of whichever click typer brings along
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(prog_name="nas", standalone_mode=False)
+    except NasError as error:
+        typer.echo(f"nas: {error}", err=True)
+        code = 2 if isinstance(error, InputError) else 1
+    except usage_error as error:
+        typer.echo(f"nas: {error.format_message()}{_value(error)}", err=True)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _value(error: Any) -> str:
+    """What the user gave for the option that a usage error is about, which the error itself leaves out."""
+    names = getattr(getattr(error, "param", None), "opts", [])
+    for argument, following in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
+        name, equals, value = argument.partition("=")
+        if name in names:
+            return f", got {value if equals else following!r}"
+    return ""

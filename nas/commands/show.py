@@ -1,0 +1,60 @@
+"""``nas show`` and ``nas spaces``: networks and spaces, on the terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from nas.commands.options import (
+    JsonOption,
+    find_arch,
+    find_family,
+)
+
+
+def show(
+    arch: Annotated[
+        str, typer.Argument(metavar="ARCH", help="A preset, a run, a JSON file, or an architecture's text.")
+    ],
+    classes: Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a network: its stages, FLOPs, parameters, activations."""
+    from rich.console import Console
+
+    import reports
+    from search_spaces import cost
+
+    spec = find_arch(arch)
+    price = cost(spec, classes)
+    if as_json:
+        typer.echo(
+            json.dumps({"arch": str(spec), **price._asdict(), "resolution": spec.resolution}, indent=2)
+        )
+    else:
+        console = Console(highlight=False)
+        console.print(reports.stage_table(spec, classes))
+        console.print(
+            f"\n{price.flops:,} FLOPs (multiply-adds), {price.params:,} params, {price.activations:,} "
+            f"activations at {spec.resolution} px with {classes} classes, {spec.activation}\n\n{spec}",
+            soft_wrap=True,
+        )
+        if found := find_family(arch):
+            family, name = found
+            console.print(
+                f"\n{name} of the family {', '.join(family)}: choose with RUN:MODEL", soft_wrap=True
+            )
+
+
+def spaces() -> None:
+    """List the search spaces, their sizes, and the networks that have names."""
+    from rich.console import Console
+
+    import reports
+    from search_spaces import PRESETS, SPACES
+
+    console = Console(highlight=False)
+    console.print(reports.space_table(SPACES.values()))
+    console.print(f"Presets: {', '.join(PRESETS)}", soft_wrap=True)

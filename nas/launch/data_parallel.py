@@ -1,0 +1,183 @@
+"""One training on several GPUs, machines or cores: Ray Train runs the processes, which share every batch.
+
+Each process takes every N-th image of a batch, and their gradients are averaged before each step, so that
+all have the same weights. What differs from one process: BN has the statistics of a process's own images,
+the running ones of the first are kept, and each process draws its own augmentation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import logging
+import queue
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import nas.launch.ray_tune  # noqa: F401 - sets what Ray reads when it is imported
+
+# isort: split
+import ray
+import ray.train
+import torch
+import torch.distributed as dist
+from ray.train.torch import TorchTrainer, get_device
+from ray.util.queue import Queue
+from torch import Tensor
+
+from nas.errors import NasError, RunError
+from nas.spec.trial import Trial
+from nas.training.checkpoint import Checkpoint, load, save
+from nas.training.full import checkpoints, checkpoints_alone
+from nas.training.pixels import Pixels
+from nas.training.trainer import Trainer, mixed_seed
+
+if TYPE_CHECKING:
+    from nas.training.full import FullTraining
+
+POLL_SECONDS = 1.0
+
+
+class SharedTrainer(Trainer):
+    """A ``Trainer`` in one of several processes, which all call the same methods in the same order."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.rank, self.workers = dist.get_rank(), dist.get_world_size()
+        self.weights = [weight for weight in self.network.parameters() if weight.requires_grad]
+        self.share = 1.0  # of a batch
+        self.captured = None
+        self.optimizer.register_step_pre_hook(lambda *_: self._average_gradients())
+
+    def _train_epoch(self) -> float:
+        loss = torch.tensor(super()._train_epoch(), dtype=torch.float64, device=self.device)
+        dist.all_reduce(loss)
+        mean: float = loss.item()
+        return mean
+
+    def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every N-th image of each batch; the order itself is drawn alike in all processes."""
+        torch.manual_seed(mixed_seed(self.seed, self.epoch, self.rank))
+        own = order.view(-1, self.batch_size)[:, self.rank :: self.workers]  # [batches, B of this process]
+        self.share = own.shape[1] / self.batch_size
+        return self.train_images.batches(own.flatten(), own.shape[1])
+
+    def _step(self, images: Tensor, target: Tensor) -> Tensor:
+        return super()._step(images, target) * self.share
+
+    def _average_gradients(self) -> None:
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients]) * self.share
+        dist.all_reduce(flat)
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
+        """As ``Trainer.evaluate``, every process on its share, with the first one's BN statistics."""
+        assert count is None, "every epoch is evaluated whole"
+        for buffer in self.judged.buffers():
+            dist.broadcast(buffer, 0)
+        if len(pixels) < self.workers:
+            return super().evaluate(pixels, count)
+        share: Any = _Share(pixels, self.rank, self.workers)
+        loss, accuracy = super().evaluate(share)
+        images = len(share.labels)
+        sums = torch.tensor([loss * images, accuracy * images], dtype=torch.float64, device=self.device)
+        dist.all_reduce(sums)
+        return sums[0].item() / len(pixels), round(sums[1].item()) / len(pixels)
+
+
+class _Share:
+    """The images of a ``Pixels`` that one of several processes evaluates, as far as ``evaluate`` asks."""
+
+    def __init__(self, pixels: Pixels, rank: int, workers: int) -> None:
+        self.pixels = pixels
+        self.start, stop = (len(pixels) * i // workers for i in (rank, rank + 1))
+        self.labels = pixels.labels[self.start : stop]
+
+    def range(self, start: int, stop: int) -> Tensor:
+        return self.pixels.range(self.start + start, self.start + stop)
+
+
+def shared_checkpoints(
+    training: FullTraining, trial: Trial, start: Checkpoint | None
+) -> Iterator[Checkpoint]:
+    """As ``nas.training.full.checkpoints_alone``, by ``training.workers`` processes on the open cluster.
+
+    Raises:
+        ArithmeticError: if the loss is no longer finite.
+        RunError: if a process is lost.
+    """
+    if start and len(start.curve) == training.recipe.epochs:
+        return
+    results = Queue(1, {"num_cpus": 0})
+    given = ray.put(
+        (
+            dataclasses.replace(training, checkpoints=checkpoints_alone, on_restore=None, on_step=None),
+            trial,
+            start,
+        )
+    )
+    gpu = training.device != "cpu"
+    failures: list[Exception] = []
+
+    def fit(storage: str) -> None:
+        try:
+            TorchTrainer(
+                _work,
+                train_loop_config={"given": [given], "results": results},
+                scaling_config=ray.train.ScalingConfig(
+                    num_workers=training.workers,
+                    use_gpu=gpu,
+                    resources_per_worker={"CPU": training.threads, **({"GPU": 1} if gpu else {})},
+                ),
+                run_config=ray.train.RunConfig(storage_path=storage, name="nas"),
+            ).fit()
+        except Exception as error:  # noqa: BLE001 - raised below, where it is waited for
+            failures.append(error)
+
+    logging.getLogger("ray.train").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix="nas-train-", ignore_cleanup_errors=True) as storage:
+        # Ctrl-C is ours: in the main thread Ray Train would take it.
+        thread = threading.Thread(target=fit, args=(storage,), daemon=True)
+        thread.start()
+        while True:
+            running = thread.is_alive()
+            try:
+                yield load(io.BytesIO(results.get(timeout=POLL_SECONDS)))
+            except queue.Empty:
+                if not running:
+                    break
+    for error in failures:
+        raise _failure(error, training) from error
+
+
+def _work(config: dict[str, Any]) -> None:
+    """What each process does; the first one reports."""
+    training, trial, start = ray.get(config["given"])[0]
+    torch.set_num_threads(training.threads)
+    device = str(get_device())
+    trainer = SharedTrainer(trial.arch, training.data, training.recipe, trial.seed, device, whole_curve=True)
+    for checkpoint in checkpoints(trainer, start, training.directory):
+        if trainer.rank == 0:
+            file = io.BytesIO()
+            save(checkpoint, file)
+            config["results"].put(file.getvalue())
+
+
+def _failure(error: Exception, training: FullTraining) -> Exception:
+    """What a process raised, if the network or the checkpoint is to blame; else the run can go on later."""
+    raised = [
+        getattr(one, "_base_exc", one) for one in getattr(error, "worker_failures", {}).values()
+    ]  # as Ray Train wraps them
+    for cause in raised:
+        if isinstance(cause, ArithmeticError | NasError):
+            return cause
+    reason = " ".join(f"{type(cause).__name__}: {cause}" for cause in raised or [error])
+    return RunError(
+        f"a process of the training was lost ({' '.join(reason.split())[:200]}); go on with: "
+        f"nas resume {training.directory}"
+    )

@@ -1,0 +1,60 @@
+"""Which networks an audit trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nas.errors import InputError
+from nas.search.tables import read_table
+from search_spaces import SearchSpace
+
+MISSES = 500
+"""So many draws in a row that were there before, and a space is taken to have no more."""
+
+
+def draw_networks(space: SearchSpace, networks: int, seed: int) -> tuple[str, ...]:
+    """``networks`` distinct ones of ``space``, drawn uniformly over its actions.
+
+    Raises:
+        InputError: if there are fewer than two, or not so many.
+    """
+    refuse_few(networks)
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, None] = {}
+    misses = 0
+    while len(drawn) < networks and misses < MISSES:
+        arch = str(space.decode(space.sample(rng)))
+        misses = misses + 1 if arch in drawn else 0
+        drawn[arch] = None
+    if len(drawn) == networks:
+        return tuple(drawn)
+    raise InputError(
+        f"--networks must be at most those of --space {space.name}, of which {len(drawn)} were found, "
+        f"got {networks}"
+    )
+
+
+def draw_known(
+    space: SearchSpace, file: Path, networks: int, seed: int
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """``networks`` distinct ones of a table, and their accuracies there.
+
+    Raises:
+        InputError: if there are fewer than two, or the table cannot be read, or has not so many.
+    """
+    refuse_few(networks)
+    archs, accuracies = read_table(file, space, "--reference")
+    if len(archs) < networks:
+        raise InputError(
+            f"--networks must be at most the {len(archs)} networks of --reference, got {networks}: {file}"
+        )
+    rows = np.random.default_rng(seed).choice(len(archs), networks, replace=False)
+    return tuple(str(archs[row]) for row in rows), tuple(float(accuracies[row]) for row in rows)
+
+
+def refuse_few(networks: int) -> None:
+    """InputError if there would be nothing to rank."""
+    if networks < 2:
+        raise InputError(f"--networks must be at least 2, got {networks}")

@@ -1,0 +1,216 @@
+"""From settings to what runs: the space, the controller, the images, the evaluator and its device."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import controllers
+from nas.errors import InputError, unknown
+from nas.search.journal import Journal
+from nas.search.loop import Search
+from nas.search.predictor import Predictor
+from nas.search.tables import Table
+from nas.spec.recipe import enlarged
+from nas.spec.resources import Resources
+from nas.spec.settings import Settings
+from nas.training.full import FullTraining
+from nas.training.proxy import Training
+from search_spaces import SPACES, SearchSpace, cost, listed
+
+if TYPE_CHECKING:
+    from nas.data import Dataset
+    from nas.screens.progress import Screen
+
+EvaluatorKind = Training | Table | Predictor
+
+
+def find_space(settings: Settings) -> SearchSpace:
+    """The space to search: a known one, or a list of networks; InputError if there is none."""
+    if settings.scaling:
+        return settings.scaling.space()
+    if settings.networks:
+        classes = SPACES[settings.space].num_classes if settings.space in SPACES else 1000
+        return listed(settings.space, settings.networks, classes)
+    return known_space(settings.space)
+
+
+def known_space(name: str) -> SearchSpace:
+    """One of ``SPACES``; InputError if there is none of that name."""
+    if name not in SPACES:
+        raise InputError(f"--space: {unknown('space', name, SPACES)}")
+    return SPACES[name]
+
+
+def resolve_controller(settings: Settings) -> Settings:
+    """``settings`` with every setting of the controller; InputError if one, or the controller, is unknown."""
+    if settings.listed:
+        return settings
+    name = settings.controller
+    if name not in controllers.CONTROLLERS:
+        raise InputError(f"--controller: {unknown('controller', name, controllers.CONTROLLERS)}")
+    try:
+        kind = controllers.CONTROLLERS[name].settings
+        given: Any = controllers.parse_settings(kind, settings.controller_settings)
+    except ValueError as error:
+        raise InputError(f"--set: {error}") from None
+    return dataclasses.replace(settings, controller_settings=dataclasses.asdict(given))
+
+
+def make_controller(settings: Settings, space: SearchSpace) -> controllers.Controller:
+    """The controller of ``settings``, told what is known before any training: objective and prices."""
+    if settings.listed:
+        return controllers.GridSearch(space)
+    return controllers.make(
+        settings.controller,
+        space,
+        seed=settings.seed,
+        objective=settings.objective,
+        price=lambda actions: cost(space.decode(actions), space.num_classes),
+        settings=settings.controller_settings,
+    )
+
+
+def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen: Screen) -> Search:
+    """The search of ``settings``, with whatever its journal already has."""
+    return Search(
+        space,
+        make_controller(settings, space),
+        settings.objective,
+        journal,
+        trials=settings.trials,
+        seed=settings.seed,
+        confirmations=settings.confirmations,
+        confirm_seeds=settings.confirm_seeds,
+        epochs=asha_epochs(settings),
+        train_again=settings.listed,
+        on_epoch=screen.on_epoch,
+        on_finish=screen.on_finish,
+        on_confirm=screen.on_confirm,
+    )
+
+
+def asha_epochs(settings: Settings) -> int | None:
+    """The epochs of a trial that ASHA may stop before; None if it may not."""
+    return settings.recipe.epochs if settings.scheduler == "asha" and settings.evaluator == "train" else None
+
+
+def make_evaluator(settings: Settings, space: SearchSpace, directory: Path, screen: Screen) -> EvaluatorKind:
+    """Where accuracies come from; InputError if its file or data cannot be used."""
+    kind, _, file = settings.evaluator.partition(":")
+    if kind == "table" and file:
+        return Table(Path(file), space)
+    if kind == "predictor" and file:
+        predictor = Predictor(Path(file), space)
+        screen.say(
+            f"Predictor: Kendall tau {predictor.kendall_tau:.3f} on {predictor.rows} networks (5 folds)"
+        )
+        return predictor
+    if settings.evaluator != "train":
+        raise InputError(
+            f"--evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}"
+        )
+    data = find_data(settings, space, screen)
+    if settings.trains_one:
+        return FullTraining(
+            data, settings.recipe, directory=directory, on_restore=screen.on_restore, on_step=screen.on_step
+        )
+    reference = settings.scaling.arch.resolution if settings.scaling else None
+    return Training(data, settings.recipe, reference=reference)
+
+
+def find_data(settings: Settings, space: SearchSpace, screen: Screen) -> Dataset:
+    """The images to train on; InputError if they cannot be used."""
+    from nas.data import load_data
+    from nas.data.cache import Cache
+
+    try:
+        return load_data(
+            settings.data,
+            size=pack_size(settings, space),
+            seed=settings.seed if settings.data_seed is None else settings.data_seed,
+            cache=Cache(limit=settings.resources.cache_size),
+            say=screen.say,
+            progress=screen.packing,
+        )
+    except ValueError as error:
+        raise InputError(f"--data: {error}") from None
+
+
+def place(
+    evaluator: EvaluatorKind, resources: Resources, stack: ExitStack
+) -> tuple[EvaluatorKind, Resources]:
+    """The evaluator on its device, and the resources that are really there; starts or joins Ray."""
+    if resources.address != "inline":
+        from nas.launch.cluster import cluster
+
+        resources = stack.enter_context(cluster(resources))
+    if isinstance(evaluator, Training):
+        evaluator = placed(evaluator, resources)
+    if isinstance(evaluator, FullTraining):
+        evaluator = dataclasses.replace(evaluator, workers=resources.workers or 1)
+        if evaluator.workers > 1:
+            from nas.launch.data_parallel import shared_checkpoints
+
+            evaluator = dataclasses.replace(evaluator, checkpoints=shared_checkpoints)
+    return evaluator, resources
+
+
+def placed(task: Training, resources: Resources) -> Training:
+    """``task`` on the device, and with the threads, that ``resources`` give a trial."""
+    threads = max(1, int(resources.cpus_per_trial))
+    return dataclasses.replace(task, device=find_device(resources), threads=threads)
+
+
+def find_device(resources: Resources) -> str:
+    """Where a trial trains: on the GPU that it is given or, inline, on one that is there."""
+    if resources.address != "inline":
+        return "cuda" if resources.gpus_per_trial else "cpu"
+    import torch
+
+    return "cuda" if resources.gpus_per_trial != 0 and torch.cuda.is_available() else "cpu"
+
+
+def check_gpus(resources: Resources, *, trains: bool) -> None:
+    """InputError if this machine lacks the GPUs asked for; a cluster's are counted when it is joined."""
+    if not resources.gpus_per_trial or resources.address == "auto":
+        return
+    if not trains:
+        raise InputError(
+            f"--gpus-per-trial must be 0 where nothing is trained, got {resources.gpus_per_trial:g}"
+        )
+    import torch
+
+    if resources.gpus_per_trial > torch.cuda.device_count():
+        raise InputError(
+            f"--gpus-per-trial must be at most the {torch.cuda.device_count()} GPUs of this machine, "
+            f"got {resources.gpus_per_trial:g}"
+        )
+
+
+def fingerprint(evaluator: EvaluatorKind) -> str:
+    """SHA-256 of the images or the table behind an evaluator."""
+    digest = hashlib.sha256()
+    if isinstance(evaluator, Training):
+        for part in (evaluator.data.train, evaluator.data.valid):
+            part.hash_into(digest)
+    else:
+        digest.update(evaluator.file.read_bytes())
+    return digest.hexdigest()
+
+
+def pack_size(settings: Settings, space: SearchSpace) -> int:
+    """The side, in pixels, at which images must be kept for the trainings of a run.
+
+    The largest resolution of any network that is trained. Where training crops at random, a margin
+    around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
+    """
+    reference = settings.scaling.arch.resolution if settings.scaling else None
+    # Only a list's networks differ in resolution.
+    count = len(space.decisions[0].choices) if settings.listed else 1
+    archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
+    resolution = max(settings.recipe.shrink(arch, reference).resolution for arch in archs)
+    return enlarged(resolution) if settings.recipe.crop == "random_resized" else resolution

@@ -1,0 +1,1 @@
+"""A run directory: what it holds and what it says."""

@@ -1,0 +1,172 @@
+"""An audit: networks of a space, each trained on several seeds, and what that says about the proxy.
+
+    draw_networks --Settings.networks--> the one search loop --> run.db --findings--> audit.json, audit.csv
+
+The longer schedule is an audit of its own in ``RUN/long``, on the same networks and images and other seeds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import reports
+from nas.runs.config import read_settings
+from nas.runs.run import Run
+from nas.search.loop import trial_seed
+from nas.spec.settings import Settings
+
+LONG = "long"
+"""The directory of the longer schedule in that of the run."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an audit found so far.
+
+    Args:
+        table: a row per network: ``network``, ``arch``, ``flops``, ``params``; the accuracies ``seed_1``
+            and so on, their mean ``accuracy`` with ``accuracy_error``, ``trainings`` and ``rank``; where they
+            are known, ``long_1`` and so on, ``long_accuracy`` and ``reference``.
+        long, with_long: of the longer schedule, and the proxy against it; None as long as there is none.
+        with_reference: the proxy against known accuracies, likewise.
+    """
+
+    settings: Settings
+    table: pd.DataFrame
+    proxy: reports.Consistency
+    long: reports.Consistency | None = None
+    with_long: reports.Agreement | None = None
+    with_reference: reports.Agreement | None = None
+
+
+def longer(settings: Settings) -> Settings | None:
+    """The longer schedule's run; None if none was asked for."""
+    if settings.audit is None or settings.audit.long is None:
+        return None
+    return dataclasses.replace(
+        settings,
+        recipe=settings.audit.long,
+        audit=dataclasses.replace(settings.audit, long=None),
+        # Equal seeds would initialise a network alike, and the two schedules would share their luck.
+        seed=trial_seed(settings.seed, settings.trials),
+        data_seed=settings.seed if settings.data_seed is None else settings.data_seed,
+    )
+
+
+def findings(run: Run) -> Findings:
+    """What the audit in ``run`` says so far; the same every time.
+
+    Raises:
+        InputError: if a file is damaged.
+    """
+    settings = read_settings(run.directory)
+    assert settings.audit is not None
+    seeds = settings.audit.seeds
+    trials = run.trials()
+    table = reports.by_network(trials, settings.networks, seeds)
+    shown = _with_means(table)
+    found = Findings(settings, shown, reports.examine(table, trials, np.random.default_rng(0)))
+    if longer(settings) and (run.directory / LONG / "run.db").is_file():
+        others = Run(run.directory / LONG).trials()
+        if (others["status"] == "done").any():
+            other = reports.by_network(others, settings.networks, seeds)
+            renamed = {f"seed_{number}": f"long_{number}" for number in range(1, seeds + 1)}
+            columns = other.rename(columns=renamed)[[*renamed.values()]]
+            shown = shown.join(columns.assign(long_accuracy=columns.mean(axis=1)))
+            found = dataclasses.replace(
+                found,
+                table=shown,
+                long=reports.examine(other, others, np.random.default_rng(0)),
+                with_long=reports.agree(table, other, np.random.default_rng(0)),
+            )
+    if settings.audit.reference:
+        known = np.array(settings.audit.reference)
+        agreement = reports.agree(table, known, np.random.default_rng(0))
+        found = dataclasses.replace(found, table=shown.assign(reference=known), with_reference=agreement)
+    return found
+
+
+def _with_means(table: pd.DataFrame) -> pd.DataFrame:
+    """``by_network`` with the mean, its error and its rank."""
+    accuracies = reports.seeds_of(table)
+    means = pd.Series(reports.row_means(accuracies))
+    return table.assign(
+        network=np.arange(len(table)),
+        accuracy=means,
+        accuracy_error=reports.errors_of(accuracies),
+        trainings=np.isfinite(accuracies).sum(axis=1),
+        rank=means.rank(ascending=False, method="min").astype("Int64"),
+    )[["network", *table, "accuracy", "accuracy_error", "trainings", "rank"]]
+
+
+def write_audit(run: Run) -> None:
+    """Writes ``audit.csv`` and ``audit.json``."""
+    found = findings(run)
+    found.table.to_csv(run.directory / "audit.csv", index=False)
+    (run.directory / "audit.json").write_text(json.dumps(as_json(found), indent=2) + "\n")
+
+
+def as_json(found: Findings) -> dict[str, Any]:
+    """``audit.json``; what is not known is null."""
+    settings = found.settings
+    assert settings.audit is not None
+    facts = {
+        "space": settings.space,
+        "data": settings.data,
+        "networks": len(settings.networks),
+        "seeds": settings.audit.seeds,
+        "recipe": dataclasses.asdict(settings.recipe),
+        "long_recipe": dataclasses.asdict(settings.audit.long) if settings.audit.long else None,
+        "reference": settings.audit.source or None,
+        "proxy": dataclasses.asdict(found.proxy),
+        "long": dataclasses.asdict(found.long) if found.long else None,
+        "with_long": dataclasses.asdict(found.with_long) if found.with_long else None,
+        "with_reference": dataclasses.asdict(found.with_reference) if found.with_reference else None,
+        "cost_ratio": cost_ratio(found),
+        "verdict": verdict(found),
+    }
+    return {name: _known(value) for name, value in facts.items()}
+
+
+def _known(value: Any) -> Any:
+    """``value`` with None for what is not a number."""
+    if isinstance(value, dict):
+        return {name: _known(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def verdict(found: Findings) -> list[str]:
+    """In words, line by line; the last one says whether the proxy is any good."""
+    audit = found.settings.audit
+    assert audit is not None
+    lines = [
+        reports.trainings_line(found.proxy, len(found.settings.networks), audit.seeds),
+        *reports.consistency_lines(found.proxy),
+    ]
+    others = {}
+    if audit.long and found.with_long:
+        ours, theirs = dataclasses.asdict(found.settings.recipe), dataclasses.asdict(audit.long)
+        changed = ", ".join(f"{name}={value}" for name, value in theirs.items() if ours[name] != value)
+        times = f"{cost_ratio(found):.2g} times the time"
+        what = f"The longer schedule ({', '.join(filter(None, (changed, times)))})"
+        lines.append(reports.agreement_line(what, found.with_long))
+        others["the longer schedule"] = found.with_long
+    if found.with_reference:
+        lines.append(reports.agreement_line(f"{Path(audit.source).name}", found.with_reference))
+        others["the reference"] = found.with_reference
+    return [*lines, reports.verdict_line(found.proxy, others)]
+
+
+def cost_ratio(found: Findings) -> float:
+    """Seconds of a longer training over those of a short one."""
+    return found.long.seconds_mean / found.proxy.seconds_mean if found.long else math.nan

@@ -1,0 +1,93 @@
+"""What a run was asked to do: every argument resolved, as ``config.json`` keeps it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nas.errors import InputError
+from nas.spec.settings import Settings
+
+
+def write_config(directory: Path, settings: Mapping[str, Any], **facts: Any) -> None:
+    """Writes ``config.json``: the settings, ``facts`` about the run, and where it runs."""
+    config = {**settings, **facts, "command": sys.argv, "environment": environment()}
+    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """The ``config.json`` of a run.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
+    path = directory / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"RUN must have a readable config.json ({error}): {directory}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"RUN must have a JSON object in its config.json: {directory}")
+    return config
+
+
+def read_settings(directory: Path) -> Settings:
+    """The settings in ``config.json``.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
+    try:
+        return Settings.from_json(read_config(directory))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"RUN must have valid settings in its config.json ({error!r}): {directory}"
+        ) from None
+
+
+def environment() -> dict[str, Any]:
+    """Versions, source commit and hardware, for whoever wants to know why a number came out."""
+    names = ("nas-scaling", "torch", "ray", "numpy", "pandas", "scikit-learn")
+    versions = {"python": platform.python_version()}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "versions": versions,
+        "git_commit": _git_commit(),
+        "hardware": {
+            "machine": platform.machine(),
+            "processor": _processor(),
+            "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "system": platform.platform(),
+        },
+    }
+
+
+def _git_commit() -> str | None:
+    """Of the checkout that nas runs from; None if it was installed."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

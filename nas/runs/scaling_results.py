@@ -1,0 +1,139 @@
+"""What a scaling run found."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import reports
+from nas.errors import RunError
+from nas.spec.recipe import Recipe
+from nas.spec.scaling import Scaling
+from scaling_search import (
+    Coefficients,
+    one_network,
+    scale,
+    within,
+)
+from search_spaces import ArchSpec, canonical, cost
+
+
+def grid_frame(scaling: Scaling) -> pd.DataFrame:
+    """Every network of the grid by its first triple: the growth of its FLOPs, and whether it was compared."""
+    kept = within(scaling.classes, scaling.target_flops, scaling.grid.flops_tolerance)
+    rows = [
+        {
+            "alpha": triples[0].alpha,
+            "beta": triples[0].beta,
+            "gamma": triples[0].gamma,
+            "growth": cost(arch).flops / scaling.base_flops,
+            "compared": arch in kept,
+        }
+        for arch, triples in scaling.classes.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+ENDS = ("low", "high")
+MEASURED = (
+    "flops",
+    "params",
+    "activations",
+    "trainings",
+    "accuracy",
+    "accuracy_error",
+    "reward",
+    "reward_error",
+)
+
+
+def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFrame:
+    """The candidates that were trained, the best mean reward first.
+
+    Args:
+        trials: of the run.
+
+    Returns:
+        one row per network: ``arch``, ``strategy``, the triple ``alpha``, ``beta``, ``gamma`` and the
+        ``*_low``, ``*_high`` between which it gives this same network, ``growth`` of FLOPs over the base,
+        ``trained_growth`` under the proxy, costs, ``trainings``, mean ``accuracy`` and ``reward`` with
+        standard errors, ``chosen`` (the best of the first strategy), and ``tied``: not told apart from it.
+
+    Raises:
+        RunError: if no candidate of the first strategy was trained.
+    """
+    means = reports.network_means(trials).set_index("arch")
+    trained = scaling.trained_growth(proxy)
+    rows = []
+    for candidate in scaling.candidates:
+        text = str(candidate.arch)
+        if text not in means.index:
+            continue
+        measured = means.loc[text]
+        triple = candidate.triples[0]
+        rows.append(
+            {
+                "strategy": candidate.strategy,
+                **dataclasses.asdict(triple),
+                **_intervals(scaling, candidate.arch, triple),
+                "growth": measured["flops"] / scaling.base_flops,
+                "trained_growth": trained[text],
+                "resolution": candidate.arch.resolution,
+                **{name: measured[name] for name in MEASURED},
+                "arch": text,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    first = [scaling.strategies[0] in row["strategy"].split(", ") for row in rows]
+    if not any(first):
+        raise RunError(f"no network of the strategy {scaling.strategies[0]} could be trained")
+    chosen = int(np.argmax(np.where(first, frame["reward"], -np.inf)))
+    frame = frame.assign(chosen=frame.index == chosen, tied=reports.not_told_apart(frame, chosen))
+    return frame.sort_values("reward", ascending=False, ignore_index=True)
+
+
+def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[str, float]:
+    """``alpha_low`` to ``gamma_high``; nothing for a network that was matched to the target's FLOPs."""
+    options: Any = {"rounding": scaling.rounding, "multiple": scaling.multiple}
+    if canonical(scale(scaling.arch, triple, scaling.phi, **options)) != arch:
+        return {}
+    edges = one_network(scaling.arch, triple, scaling.phi, **options)
+    return {
+        f"{name}_{end}": value for name, both in edges.items() for end, value in zip(ENDS, both, strict=True)
+    }
+
+
+def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
+    """The choice in words: the triple, how far it can move, and who is as good."""
+    chosen = compared[compared["chosen"]].iloc[0]
+    triple = ", ".join(f"{name} {chosen[name]:.4g}" for name in ("alpha", "beta", "gamma"))
+    lines = [f"Chosen (*): {triple}; {chosen['growth']:.2f} times the base's FLOPs at phi {scaling.phi:g}"]
+    if "alpha_low" in chosen and chosen["alpha_high"] - chosen["alpha_low"] >= 0.01:
+        lines.append(
+            f"alpha from {chosen['alpha_low']:.2f} to {chosen['alpha_high']:.2f} is one network on this "
+            "base, which no training can tell apart. Of its triples in the grid, the one whose product is "
+            "nearest to 2 is taken."
+        )
+    others = int(compared["tied"].sum()) - 1
+    if pd.isna(chosen["reward_error"]):
+        lines.append("No network was trained twice, so nothing says how sure this choice is: see --seeds.")
+    elif others:
+        lines.append(
+            f"{others} other{'s' * (others > 1)} of {len(compared)} (=) cannot be told apart from it at "
+            f"{chosen['trainings']:.0f} trainings each (95 %); more --seeds would."
+        )
+    better = compared[(compared["reward"] > chosen["reward"]) & ~compared["tied"]]
+    if len(better):
+        lines.append(f"Better than it (95 %), by another strategy: {', '.join(better['strategy'])}.")
+    elif not others and not pd.isna(chosen["reward_error"]):
+        lines.append("It stands out from all others (95 %).")
+    if scaling.strategies[0] == "compound" and not scaling.coefficients and len(scaling.strategies) > 1:
+        lines.append(
+            "The grid's best was chosen by these very accuracies, which flatters it against the other "
+            "strategies: compare on fresh seeds with --coefficients "
+            f"{chosen['alpha']},{chosen['beta']},{chosen['gamma']} --seed 1."
+        )
+    return lines

@@ -1,0 +1,69 @@
+"""What a run of ``nas train`` says: its learning curve, accuracies and weights."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nas.errors import InputError
+from nas.runs.config import read_settings
+from nas.runs.run import Run
+from nas.training import weights
+from search_spaces import ArchSpec
+
+
+def finish(run: Run) -> dict[str, Any]:
+    """Writes ``curve.csv``; what ``best.json`` has besides.
+
+    Raises:
+        InputError: if the weights are missing or damaged.
+    """
+    header = weights.read_header(run.directory)
+    write_curve(run)
+    return {
+        "epochs": json.loads(header["epochs"]),
+        "test_accuracy": json.loads(header["test_accuracy"]),
+        "weights": weights.NAME,
+    }
+
+
+def write_curve(run: Run) -> None:
+    """Writes ``curve.csv``: a row per epoch."""
+    run.epochs().drop(columns="trial").to_csv(run.directory / "curve.csv", index=False)
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """A training in numbers, also while it goes on: accuracies are then those of the last epoch.
+
+    Returns:
+        ``accuracy`` is on the validation part; ``test_accuracy`` None before the end, and if the data has
+        no test part. FLOPs and parameters are with 3 channels and 1000 classes, as everywhere.
+
+    Raises:
+        InputError: if there is no trial yet, or the weights are missing or damaged.
+    """
+    run = run.snapshot()
+    settings = read_settings(run.directory)
+    trials = run.trials().to_dict("records")
+    if not trials:
+        raise InputError(f"RUN must have begun its training, and it has not: {run.directory}")
+    trial = trials[0]
+    curve = run.epochs().drop(columns="trial")
+    done = trial["status"] == "done"
+    header = weights.read_header(run.directory) if done else {}
+    arch = ArchSpec.parse(trial["arch"])
+    return {
+        "run": str(run.directory),
+        "status": trial["status"],
+        "error": trial["error"] or None,
+        "arch": trial["arch"],
+        **{name: int(trial[name]) for name in ("flops", "params", "activations")},
+        "resolution": arch.resolution,
+        "data": settings.data,
+        "epochs": len(curve),
+        "of_epochs": settings.recipe.epochs,
+        "accuracy": None if curve.empty else float(curve["accuracy"].iloc[-1]),
+        "test_accuracy": json.loads(header["test_accuracy"]) if done else None,
+        "seconds": None if curve.empty else float(curve["seconds"].iloc[-1]),
+        "curve": json.loads(curve.to_json(orient="records", double_precision=15)),
+    }

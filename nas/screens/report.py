@@ -1,0 +1,143 @@
+"""What a person sees of a run that is over, or in progress: the front, the choice, how far to believe it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+import reports
+from nas.runs.audit_results import findings, verdict
+from nas.runs.run import Run
+from nas.runs.search_results import summary
+from reports.tables import MOST_NETWORKS
+
+
+def print_report(console: Console, run: Run, facts: dict[str, Any] | None = None) -> None:
+    """The front and the summary of a search, or a scaling run's choice and family, or an audit's verdict.
+
+    Args:
+        facts: ``summary(run)``, if it is there already.
+    """
+    run = run.snapshot()
+    facts = summary(run) if facts is None else facts
+    if "audit" in facts:
+        for part in audit_parts(run):
+            console.print(part, soft_wrap=isinstance(part, Text))
+    elif "grid" in facts:
+        from nas.screens.scaling import print_scaling
+
+        print_scaling(console, run)
+    else:
+        console.print(reports.front_table(run.pareto(), facts["best"]["trial"]))
+        console.print()
+        for line in lines(facts):
+            console.print(Text(line), soft_wrap=True)
+    if "reranked" in facts:
+        print_ranking(console, facts["reranked"])
+
+
+def lines(facts: dict[str, Any]) -> list[str]:
+    """A ``summary`` in words."""
+    counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items())
+    again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
+    noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
+    return [
+        f"{facts['trials']} trials: {counts}{again}",
+        best_line(facts["best"]),
+        str(noise or "Seed noise was not measured: no network was trained on a second seed."),
+        *baseline_lines(facts["baseline"]),
+        *speed_lines(facts["speed"]),
+        f"Everything is in {facts['run']}; look at the best with: nas show {facts['run']}",
+    ]
+
+
+def best_line(best: dict[str, Any]) -> str:
+    """The choice, and how sure it is."""
+    if best.get("p_best") is None:
+        return f"Best (*, reward {best['reward']:.4f}): {best['arch']}"
+    trainings = f"{best['trainings']} training{'s' * (best['trainings'] > 1)}"
+    return (
+        f"Best (*, expected reward {best['reward']:.4f} ±{best['reward_error']:.4f} from {trainings}; the "
+        f"best of all with a probability of {reports.percent(best['p_best'])}): {best['arch']}"
+    )
+
+
+def baseline_lines(baseline: dict[str, Any]) -> list[str]:
+    """Better than random? With how many trials that rests on."""
+    if baseline["random"] is None:
+        return []
+    trials, rests_on = baseline["trials"], baseline["rests_on"]
+    line = (
+        f"After {trials} trials the best reward is {baseline['best']:.4f}; random search is expected to have "
+        f"{baseline['random']:.4f} by then, judging by {rests_on} random trials ({baseline['from']})."
+    )
+    if baseline["from"] != "all its trials" and trials > rests_on:
+        line += " So few show no more than their own best; --random RUN takes more."
+    return [line]
+
+
+def speed_lines(speed: dict[str, Any] | None) -> list[str]:
+    """How fast trainings ran, and how much memory they took."""
+    if speed is None:
+        return []
+    rate, peak = speed["images_per_second"], speed["peak_memory"]
+    said = [f"ran at {rate:,.0f} images/s (median)"] * (rate is not None)
+    said += [f"had {reports.count(peak)}B of memory at most"] * (peak is not None)
+    return [f"Trainings {' and '.join(said)}."]
+
+
+def print_ranking(console: Console, ranked: dict[str, Any]) -> None:
+    """The best networks under another objective, and the old choice."""
+    objective, before = ranked["objective"], ranked["before"]
+    rows = ranked["best"] + ([] if before in ranked["best"] else [before])
+    console.print(
+        Text(
+            f"\nBy another objective: {objective['kind']}, {reports.count(objective['target_flops'])} "
+            f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}; nothing is trained again\n"
+        ),
+        soft_wrap=True,
+    )
+    console.print(reports.ranking_table(pd.DataFrame(rows), objective["cost"], before["trial"]))
+    chosen = ranked["best"][0]
+    verdict = (
+        "The choice is the same (*)."
+        if chosen["trial"] == before["trial"]
+        else f"It would choose trial {chosen['trial']} with a reward of {chosen['reward']:.4f}; the choice "
+        f"of the search (*), trial {before['trial']}, has {before['reward']:.4f}, rank {before['rank']}."
+    )
+    for line in ("", verdict, chosen["arch"]):
+        console.print(Text(line), soft_wrap=True)
+
+
+def print_comparison(console: Console, compared: pd.DataFrame, common: dict[str, Any]) -> None:
+    """Runs side by side, as of ``comparison``."""
+    objective, reference = common["objective"], common["reference"]
+    console.print(reports.comparison_table(compared, objective["cost"]))
+    under = (
+        f"Rewards are {objective['kind']}, {reports.count(objective['target_flops'])} "
+        f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}"
+    )
+    if common["others_differ"]:
+        under += f", the objective of {compared['run'].iloc[0]}; the others searched under another one"
+    for line in (
+        "",
+        f"{under}. Reward after N: the highest of the first N trials.",
+        "Hypervolume: the best accuracy to be had, averaged over all budgets up to "
+        f"{reports.count(reference['flops'])} FLOPs.",
+    ):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _cost_name(cost: str) -> str:
+    return {"flops": "FLOPs"}.get(cost, cost)
+
+
+def audit_parts(run: Run) -> list[RenderableType]:
+    """A table, and lines."""
+    found = findings(run)
+    more = len(found.table) - MOST_NETWORKS
+    left = [f"{more} more are in {run.directory / 'audit.csv'}"] if more > 0 else []
+    return [reports.audit_table(found.table), *map(Text, [*left, "", *verdict(found)])]

@@ -1,0 +1,112 @@
+"""What a person sees of one training: its epochs while it goes on, its learning curve when it is over."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import reports
+from nas.runs.run import Run
+from nas.runs.training_results import summary
+from nas.screens.progress import PLAIN_LINES, Screen
+from nas.search.loop import Search
+from nas.spec.trial import Epoch, Outcome, Row
+from nas.training import weights
+from reports.numbers import duration
+
+UPDATE_SECONDS = 0.25
+SHOWN = 10
+"""Last epochs of the learning curve that are printed; ``curve.csv`` has all."""
+RECENT = 5
+"""Epochs that the time of the others is judged by."""
+
+
+class TrainingScreen(Screen):
+    """Of ``epochs``, where a ``Screen`` is of trials."""
+
+    def __init__(self, epochs: int, *, quiet: bool = False) -> None:
+        super().__init__(quiet=quiet)
+        self.epochs = epochs
+        self.restored = 0
+        self.seconds = [0.0]  # since the training began, at its start and after each epoch
+        self.updated = 0.0
+
+    def start(self, search: Search, *, audits: bool = False) -> None:
+        self.search, self.audits = search, audits
+        for note in self.notes:
+            self.say(note)
+        self._progress.update(self._task, description="Training", total=self.epochs, completed=0)
+
+    def on_restore(self, epochs: int) -> None:
+        self.restored = epochs
+        self.say(f"Goes on after epoch {epochs} of {self.epochs}")
+        self._progress.update(self._task, completed=epochs)
+
+    def on_step(self, epochs: float) -> None:
+        now = time.monotonic()
+        if now > self.updated + UPDATE_SECONDS:
+            self.updated = now
+            self._progress.update(self._task, completed=epochs)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        self.seconds.append(epoch.seconds)
+        if epoch.epoch <= self.restored:
+            return
+        state = f"validation accuracy {epoch.accuracy:.4f}"
+        self._progress.update(self._task, completed=epoch.epoch, state=state)
+        last = epoch.epoch == self.epochs
+        if self._progress.disable and (last or epoch.epoch % math.ceil(self.epochs / PLAIN_LINES) == 0):
+            recent = self.seconds[-RECENT - 1 :]
+            each = (recent[-1] - recent[0]) / (len(recent) - 1)
+            left = "" if last else f", {duration(each * (self.epochs - epoch.epoch))} left"
+            self.say(
+                f"epoch {epoch.epoch}/{self.epochs}: training loss {epoch.train_loss:.4f}, validation loss "
+                f"{epoch.valid_loss:.4f}, {state}, {self.seconds[-1] - self.seconds[-2]:.1f} s{left}"
+            )
+
+    def on_finish(self, row: Row, outcome: Outcome) -> None:
+        """What there is to say, ``finished`` says."""
+
+    def finished(self, run: Run) -> None:
+        print_summary(self.console, summary(run))
+
+
+def print_summary(console: Console, facts: dict[str, Any]) -> None:
+    """The last epochs, the accuracies, and where the weights are."""
+    console.print(curve_table(facts))
+    console.print()
+    for line in lines(facts):
+        console.print(Text(line), soft_wrap=True)
+
+
+def curve_table(facts: dict[str, Any]) -> Table:
+    """The last epochs of a ``summary``."""
+    return reports.epochs_table(facts["curve"][-SHOWN:])
+
+
+def lines(facts: dict[str, Any]) -> list[str]:
+    """A ``summary`` in words."""
+    run, of_epochs = facts["run"], facts["of_epochs"]
+    network = f"{facts['arch']}: {reports.count(facts['flops'])} FLOPs at {facts['resolution']} px"
+    if facts["status"] == "failed":
+        return [network, f"Failed after {facts['epochs']} of {of_epochs} epochs: {facts['error']}"]
+    if facts["status"] != "done":
+        return [
+            network,
+            f"{facts['epochs']} of {of_epochs} epochs are there; if it was interrupted: nas resume {run}",
+        ]
+    test = facts["test_accuracy"]
+    return [
+        network,
+        f"Validation accuracy {facts['accuracy']:.4f} after {of_epochs} epochs on {facts['data']}, "
+        f"{duration(facts['seconds'])}",
+        "Test accuracy: not measured, the data has no test part"
+        if test is None
+        else f"Test accuracy {test:.4f}",
+        f"Weights are in {run}/{weights.NAME}; look at the network with: nas show {run}",
+    ]

@@ -1,0 +1,1 @@
+"""The one loop, its journal, tables and predictors; knows neither torch nor Ray."""

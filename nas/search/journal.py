@@ -1,0 +1,271 @@
+"""``run.db``: everything a run has done, in SQLite. The only truth; all else is rebuilt from it.
+
+    trials         one row per proposal of the controller
+    epochs         learning curves
+    events         asks and tells, in the order in which the controller saw them
+    confirmations  trainings of the best networks on fresh seeds, to choose among them
+    controller     its state after one of the events, so that not all of them need be replayed
+
+One event is one transaction, committed before the controller or the screen hears of it, so a
+killed search has lost at most what was being trained.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import filelock
+
+import reports
+from nas.errors import InputError, RunError
+from nas.search import snapshot
+from nas.spec.trial import Epoch, Outcome, Row
+from reports.run_db import ADDED_COLUMNS, APPLICATION_ID, SCHEMA_VERSION
+from search_spaces import Cost
+
+_SCHEMA = """
+CREATE TABLE trials (
+    trial INTEGER PRIMARY KEY, status TEXT NOT NULL, arch TEXT NOT NULL, actions TEXT NOT NULL,
+    accuracy REAL, flops INTEGER, params INTEGER, activations INTEGER, reward REAL,
+    epochs INTEGER, seconds REAL, seed INTEGER, worker TEXT, error TEXT, started TEXT, finished TEXT,
+    repeat_of INTEGER, images_per_second REAL, peak_memory INTEGER
+);
+CREATE TABLE epochs (
+    trial INTEGER NOT NULL, epoch INTEGER NOT NULL, train_loss REAL, valid_loss REAL, accuracy REAL,
+    seconds REAL, images_per_second REAL, peak_memory INTEGER, PRIMARY KEY (trial, epoch)
+) WITHOUT ROWID;
+CREATE TABLE events (event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL);
+CREATE TABLE confirmations (
+    trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER, seconds REAL,
+    worker TEXT, error TEXT, finished TEXT, images_per_second REAL, peak_memory INTEGER,
+    PRIMARY KEY (trial, seed)
+) WITHOUT ROWID;
+CREATE TABLE controller (event INTEGER PRIMARY KEY, state TEXT NOT NULL);
+"""
+
+
+class Event(NamedTuple):
+    """``ask`` or ``tell`` of a trial; a failed trial is told with reward None."""
+
+    kind: str
+    trial: int
+    reward: float | None
+
+
+def now() -> str:
+    """The time in UTC, as ISO text with milliseconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
+    """Opens an existing ``run.db``.
+
+    Raises:
+        InputError: if there is none, it is damaged, or another program or a newer version wrote it.
+    """
+    try:
+        return reports.connect(path, write=write)
+    except ValueError as error:
+        raise InputError(str(error)) from error.__cause__
+
+
+class Journal:
+    """The writing end of a ``run.db``; one process at a time.
+
+    Args:
+        directory: the run's, which must exist.
+        create: make a new ``run.db``; otherwise it must be there.
+
+    Raises:
+        InputError: if another process is writing this run, or as ``connect``.
+    """
+
+    def __init__(self, directory: Path, *, create: bool = False) -> None:
+        self._directory = directory
+        self._lock = filelock.FileLock(directory / "run.lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise InputError(f"RUN is being written by another process: {directory}") from None
+        path = directory / "run.db"
+        opened = None
+        try:
+            if create:
+                opened = self._connection = sqlite3.connect(path, isolation_level=None)
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                with self._transaction():
+                    for statement in _SCHEMA.split(";\n"):
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            else:
+                opened = self._connection = connect(path, write=True)
+                self._refuse_damage(path)
+                self._add_columns()
+                self._connection.execute("PRAGMA journal_mode = WAL")
+        except BaseException:
+            if opened is not None:
+                opened.close()
+            self._lock.release()
+            raise
+        # A crash of the process loses nothing; one of the machine at most the last events, never the file.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Without readers this folds the log into run.db, a single file that can be copied.
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+        self._connection.close()
+        self._lock.release()
+
+    def _refuse_damage(self, path: Path) -> None:
+        """InputError if any page of ``run.db`` is damaged: nothing is written to what cannot be read."""
+        try:
+            (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            verdict = str(error)
+        if verdict != "ok":
+            self._connection.close()
+            line = " ".join(verdict.split())
+            raise InputError(f"RUN has a run.db that SQLite cannot read ({line}): {path}")
+
+    def _add_columns(self) -> None:
+        """Brings a ``run.db`` that an older nas wrote to the current schema."""
+        with self._transaction() as db:
+            if db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
+                return
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS controller (event INTEGER PRIMARY KEY, state TEXT NOT NULL)"
+            )
+            for table, columns in ADDED_COLUMNS.items():
+                there = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
+                for column, kind in columns.items():
+                    if column not in there:
+                        db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it is written, or none.
+
+        Raises:
+            RunError: if it cannot be written, as on a full disk.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
+            raise RunError(
+                f"run.db could not be written ({error}); with room for it, go on with: "
+                f"nas resume {self._directory}"
+            ) from error
+
+    def ask(self, row: Row, cost: Cost) -> None:
+        """The controller proposed ``row.actions``, and the trial is ``running`` or ``waiting``."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO trials (trial, status, arch, actions, flops, params, activations, seed, started,"
+                " repeat_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    row.trial,
+                    row.status,
+                    row.arch,
+                    json.dumps(row.actions),
+                    *cost,
+                    row.seed,
+                    now(),
+                    row.repeat_of,
+                ),
+            )
+            db.execute("INSERT INTO events (kind, trial) VALUES ('ask', ?)", (row.trial,))
+
+    def epoch(self, trial: int, epoch: Epoch) -> None:
+        """One more point of the learning curve; a trial that is trained again overwrites its old ones."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (trial, *epoch))
+
+    def tell(self, row: Row, outcome: Outcome, told: float | None) -> None:
+        """The trial has become ``row``, ``done`` or ``failed``, and the controller will be ``told``."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE trials SET status = ?, accuracy = ?, reward = ?, epochs = ?, seconds = ?, worker = ?,"
+                " error = ?, finished = ?, images_per_second = ?, peak_memory = ? WHERE trial = ?",
+                (
+                    *(row.status, row.accuracy, row.reward, outcome.epochs, outcome.seconds, outcome.worker),
+                    *(row.error, now(), outcome.images_per_second, outcome.peak_memory, row.trial),
+                ),
+            )
+            db.execute("INSERT INTO events (kind, trial, reward) VALUES ('tell', ?, ?)", (row.trial, told))
+
+    def confirm(self, trial: int, seed: int, outcome: Outcome) -> None:
+        """The network of ``trial`` was trained once more, on ``seed``."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(trial, seed, outcome.accuracy, outcome.epochs, outcome.seconds),
+                    *(outcome.worker, outcome.error, now(), outcome.images_per_second, outcome.peak_memory),
+                ),
+            )
+
+    def rows(self) -> list[Row]:
+        """Every trial so far, in order."""
+        rows = self._connection.execute(f"SELECT {', '.join(Row._fields)} FROM trials ORDER BY trial")  # noqa: S608
+        return [Row(*row)._replace(actions=tuple(json.loads(row[3]))) for row in rows]
+
+    def events(self) -> list[Event]:
+        """Every ask and tell so far, in order."""
+        return [
+            Event(*row)
+            for row in self._connection.execute("SELECT kind, trial, reward FROM events ORDER BY event")
+        ]
+
+    def save_controller(self, state: Mapping[str, Any]) -> None:
+        """The controller's state after the last event, in place of any older one."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM controller")
+            db.execute(
+                "INSERT INTO controller SELECT coalesce(max(event), 0), ? FROM events",
+                (snapshot.write(state),),
+            )
+
+    def saved_controller(self) -> tuple[int, Any]:
+        """How many events the saved state knows, and the state; 0 and None if there is none."""
+        saved = self._connection.execute("SELECT event, state FROM controller").fetchone()
+        if saved is None:
+            return 0, None
+        (known,) = self._connection.execute(
+            "SELECT count(*) FROM events WHERE event <= ?", (saved[0],)
+        ).fetchone()
+        return known, snapshot.read(saved[1])
+
+    def curves(self) -> dict[int, list[tuple[int, float]]]:
+        """Epochs and accuracies of every trial that was trained and told, in order."""
+        curves: dict[int, list[tuple[int, float]]] = {}
+        for trial, epoch, accuracy in self._connection.execute(
+            "SELECT trial, epoch, epochs.accuracy FROM epochs JOIN trials USING (trial)"
+            " WHERE status = 'done' AND epochs.accuracy IS NOT NULL ORDER BY trial, epoch"
+        ):
+            curves.setdefault(trial, []).append((epoch, accuracy))
+        return curves
+
+    def confirmed(self) -> set[tuple[int, int]]:
+        """The (trial, seed) pairs that were confirmed."""
+        return set(self._connection.execute("SELECT trial, seed FROM confirmations"))

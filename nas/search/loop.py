@@ -1,0 +1,254 @@
+"""The one search loop: ask, price, train, journal, tell.
+
+    next() -- Trial --> an executor -- epochs, Outcome --> finish()
+
+``Search`` is the loop's state; an executor decides where and when trials run. Each step is
+journalled before the screen learns of it, and a controller is a pure function of its seed and
+the order of asks and tells, so replaying the journal's events restores it; a slow one is saved now and
+then, and only what came later is replayed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+import numpy as np
+
+from controllers import Controller
+from nas.search.journal import Journal
+from nas.search.learning_curves import final_accuracy
+from nas.spec.objective import Objective
+from nas.spec.trial import Epoch, Outcome, Row, Trial
+from search_spaces import ArchSpec, SearchSpace, cost
+
+GIVE_UP_AFTER = 5
+"""So many failures without one success end a search: the fault is then not in the networks."""
+
+MOST_WAITING = 8
+"""Proposals of networks that are being trained just now; behind these, proposing pauses."""
+
+SAVE_EVERY = 5.0
+"""Seconds that a controller may have spent since it was saved: the most that a resumed search repeats."""
+
+
+def trial_seed(seed: int, trial: int, confirmation: int = 0) -> int:
+    """The seed of one training, the same whenever and wherever it runs."""
+    return int(np.random.SeedSequence([seed, trial, confirmation]).generate_state(1)[0])
+
+
+class Search:
+    """A search in progress, new or resumed from its journal.
+
+    Args:
+        trials: proposals to make in all, those already in the journal included.
+        seed: of the run; each training derives its own from it.
+        confirmations: networks, those with the highest rewards, to train again when all trials are finished;
+            of trials that a scheduler stopped, the reward that their curve points to.
+        confirm_seeds: fresh seeds that each of them is trained on.
+        epochs: of a full training, if a scheduler may stop trials before; the controller is then told where
+            their curves point to.
+        train_again: whether a network that was proposed before is trained again, on the new trial's seed.
+            Otherwise what was measured is told again, for no time spent.
+        on_epoch: told of every epoch of a trial, after the journal.
+        on_finish: told of every finished trial, after journal and controller.
+        on_confirm: told that a confirmation has finished, after the journal.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        controller: Controller,
+        objective: Objective,
+        journal: Journal,
+        *,
+        trials: int,
+        seed: int,
+        confirmations: int = 0,
+        confirm_seeds: int = 1,
+        epochs: int | None = None,
+        train_again: bool = False,
+        on_epoch: Callable[[Epoch], None] | None = None,
+        on_finish: Callable[[Row, Outcome], None] | None = None,
+        on_confirm: Callable[[], None] | None = None,
+    ) -> None:
+        self.space = space
+        self.controller = controller
+        self.objective = objective
+        self.journal = journal
+        self.trials = trials
+        self.seed = seed
+        self.confirmations = confirmations
+        self.confirm_seeds = confirm_seeds
+        self.epochs = epochs
+        self.train_again = train_again
+        self.on_epoch = on_epoch
+        self.on_finish = on_finish
+        self.on_confirm = on_confirm
+        self.confirmed = 0, min(confirmations, trials) * confirm_seeds
+        """Confirmations that have finished, of how many; of at most so many until all trials have."""
+        self.rows: dict[int, Row] = {}
+        self.running: set[Trial] = set()
+        self.gave_up: str | None = None
+        self.replayed_exactly = True
+        self._thinking = 0.0  # seconds of the controller since it was saved
+        self._failures = 0  # of this process; a resumed search has new hope
+        self._successes = 0
+        self._queue: deque[Trial] = deque()  # to start before anything new is proposed
+        self._told: dict[int, float | None] = {}  # trial -> the reward that the controller was told
+        self._trainer: dict[str, int] = {}  # arch -> the trial that trains it or has trained it
+        self._waiting: defaultdict[int, list[int]] = defaultdict(list)  # trainer -> its twins
+        self._restore()
+
+    @property
+    def done(self) -> bool:
+        """Nothing is running, and nothing will be started any more."""
+        return not (self.running or self._queue) and (self.gave_up is not None or self._left == 0)
+
+    @property
+    def _left(self) -> int:
+        return self.trials - len(self.rows)
+
+    def next(self) -> Trial | None:
+        """The next network to train; None if there is nothing to start now (or ever: ``done``)."""
+        if self.gave_up is not None:
+            return None
+        trial = self._queue.popleft() if self._queue else self._propose()
+        if trial is not None:
+            self.running.add(trial)
+        return trial
+
+    def epoch(self, trial: Trial, epoch: Epoch) -> None:
+        """A running trial has finished an epoch."""
+        if not trial.confirms:
+            self.journal.epoch(trial.trial, epoch)
+        if self.on_epoch:
+            self.on_epoch(epoch)
+
+    def finish(self, trial: Trial, outcome: Outcome) -> None:
+        """A running trial has ended."""
+        self.running.remove(trial)
+        if trial.confirms:
+            self.journal.confirm(trial.trial, trial.seed, outcome)
+            self.confirmed = self.confirmed[0] + 1, self.confirmed[1]
+            if self.on_confirm:
+                self.on_confirm()
+            return
+        self._tell(trial.trial, outcome)
+        for twin in self._waiting.pop(trial.trial, []):
+            self._repeat(twin, outcome)
+        self._confirm_when_all_are_told()
+
+    def _propose(self) -> Trial | None:
+        """Asks until the controller names a network that is new to the run."""
+        while self._left and sum(map(len, self._waiting.values())) < MOST_WAITING:
+            started = time.perf_counter()
+            actions = self.controller.ask()
+            self._thinking += time.perf_counter() - started
+            arch = self.space.decode(actions)
+            number, text = len(self.rows), str(arch)
+            twin = None if self.train_again else self._trainer.get(text)
+            status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
+            price = cost(arch, self.space.num_classes)
+            seed = trial_seed(self.seed, number)
+            row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin)
+            self.journal.ask(row, price)
+            if self._thinking > SAVE_EVERY:
+                self.journal.save_controller(self.controller.state_dict())
+                self._thinking = 0.0
+            self.rows[number] = row
+            if twin is None:
+                self._trainer[text] = number
+                return Trial(number, arch, seed)
+            self._follow(row)
+        self._confirm_when_all_are_told()
+        return self._queue.popleft() if self._queue else None
+
+    def _follow(self, row: Row) -> None:
+        """``row`` proposes a network that another trial has trained, or is training."""
+        assert row.repeat_of is not None
+        twin = self.rows[row.repeat_of]
+        if twin.status == "running":
+            self._waiting[twin.trial].append(row.trial)
+        else:
+            self._repeat(row.trial, Outcome(twin.accuracy, 0, 0.0, "", twin.error))
+
+    def _repeat(self, number: int, outcome: Outcome) -> None:
+        """What was measured of a trial's twin is told again, for no time spent."""
+        worker = f"trial {self.rows[number].repeat_of}"
+        self._tell(number, Outcome(outcome.accuracy, 0, 0.0, worker, outcome.error))
+
+    def _tell(self, number: int, outcome: Outcome) -> None:
+        row = self.rows[number]
+        if outcome.accuracy is None:
+            row = row._replace(status="failed", error=outcome.error)
+        else:
+            reward = self.objective(outcome.accuracy, row.flops)
+            row = row._replace(status="done", accuracy=outcome.accuracy, reward=reward)
+        told = row.reward if row.repeat_of is None else self._told[row.repeat_of]
+        if self.epochs and 0 < outcome.epochs < self.epochs and outcome.accuracy is not None:
+            curves = self.journal.curves().values()
+            final = final_accuracy(outcome.epochs, outcome.accuracy, curves, self.epochs)
+            told = self.objective(final, row.flops)
+        self.journal.tell(row, outcome, told)
+        self._remember(row)
+        self._told[number] = told
+        self.controller.tell(row.actions, told)
+        if self.on_finish:
+            self.on_finish(row, outcome)
+        self._failures += row.status == "failed"
+        if self._failures >= min(GIVE_UP_AFTER, self.trials) and not self._successes:
+            which = f"the first {self._failures} trials all failed, the last one"
+            self.gave_up = f"{which if self.trials > 1 else 'the only trial failed'} with {row.error}"
+            self._queue.clear()
+
+    def _remember(self, row: Row) -> None:
+        self.rows[row.trial] = row
+        self._successes += row.status == "done"
+        if row.status == "failed" and self._trainer.get(row.arch) == row.trial:
+            del self._trainer[row.arch]  # another seed may succeed
+
+    def _confirm_when_all_are_told(self) -> None:
+        """Queues further trainings of the networks with the highest rewards, on fresh seeds.
+
+        Those lead by luck too, so it is their fresh trainings, compared with one another, that show the
+        noise of a seed: ``reports.uncertainty``.
+        """
+        if self._left or self.running or self._waiting or self._queue or not self.confirmations:
+            return
+        trained = [row for row in self.rows.values() if row.status == "done" and row.repeat_of is None]
+        trained.sort(key=lambda row: (-(self._told[row.trial] or 0.0), row.trial))
+        confirmed = self.journal.confirmed()
+        missing = self.confirmations * self.confirm_seeds - len(confirmed)
+        for number in range(1, self.confirm_seeds + 1):
+            for row in trained[: self.confirmations]:
+                seed = trial_seed(self.seed, row.trial, number)
+                if (row.trial, seed) not in confirmed and len(self._queue) < missing:
+                    self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), seed, confirms=True))
+        self.confirmed = len(confirmed), len(confirmed) + len(self._queue)
+
+    def _restore(self) -> None:
+        """Replays the journal into the controller and queues what was being trained."""
+        journalled = {row.trial: row for row in self.journal.rows()}
+        known, state = self.journal.saved_controller()
+        if known:
+            self.controller.load_state_dict(state)
+        for number, event in enumerate(self.journal.events()):
+            row = journalled[event.trial]
+            if event.kind == "ask":
+                if number >= known:
+                    self.replayed_exactly &= self.controller.ask() == row.actions
+                self.rows[row.trial] = row._replace(status="running", accuracy=None, reward=None, error=None)
+                self._trainer.setdefault(row.arch, row.trial)
+            else:
+                self._remember(row)
+                self._told[row.trial] = event.reward
+                if number >= known:
+                    self.controller.tell(row.actions, event.reward)
+        for row in list(self.rows.values()):
+            if row.status == "running" and row.repeat_of is not None:
+                self._follow(row)
+            elif row.status == "running":
+                self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), row.seed))
+        self._confirm_when_all_are_told()

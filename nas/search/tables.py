@@ -1,0 +1,131 @@
+"""Where a trial's accuracy comes from: training, a table of known ones, or a predictor fitted on one.
+
+train            trains the network on the proxy task
+table:FILE       looks the network up
+predictor:FILE   a regression on the table, for every network of the space
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import InputError
+from nas.spec.trial import Epoch, Trial
+from search_spaces import ArchSpec, SearchSpace, canonical
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+ACCURACY_COLUMNS = ("accuracy", "mean_acc", "val_top1", "top1", "val_acc", "acc")
+
+
+class Table:
+    """Accuracies that somebody measured: NAS-Bench-Macro's JSON, or CSV or Parquet.
+
+    Args:
+        file: rows are networks, by a column ``arch`` or by one column per decision of the space, and
+            have an accuracy (``accuracy``, ``mean_acc``, ``val_top1``, ...) in [0, 1] or in percent.
+
+    Raises:
+        InputError: if the file is missing, damaged, or does not describe networks of the space.
+    """
+
+    def __init__(self, file: Path, space: SearchSpace) -> None:
+        archs, accuracies = read_table(file, space)
+        self.accuracies = dict(zip(archs, accuracies.tolist(), strict=True))
+        self.file = file
+
+    def __call__(self, trial: Trial) -> Iterator[Epoch]:
+        """One epoch, with the accuracy in the table."""
+        if trial.arch not in self.accuracies:
+            raise LookupError(f"{self.file.name} has no row for {trial.arch}")
+        yield Epoch(1, None, None, self.accuracies[trial.arch], 0.0)
+
+
+def read_table(
+    file: Path, space: SearchSpace, option: str = "--evaluator"
+) -> tuple[list[ArchSpec], NDArray[np.float64]]:
+    """The distinct networks of a table, the value of ``option``, and their (mean) accuracies in [0, 1].
+
+    Raises:
+        InputError: as ``Table``.
+    """
+    frame = _read_frame(file, space, option)
+    names = [decision.name for decision in space.decisions]
+    if "arch" in frame:
+        archs = [_parse(text, file, option) for text in frame["arch"]]
+    elif set(names) <= set(frame):
+        archs = [space.decode(actions) for actions in _actions(frame[names], space, file, option)]
+    else:
+        missing = [name for name in names if name not in frame]
+        raise InputError(
+            f"{option} FILE must have a column 'arch' or the decisions of {space.name!r};"
+            f" {missing[:3]} are missing in {file}"
+        )
+    column = next((name for name in ACCURACY_COLUMNS if name in frame), None)
+    if column is None:
+        raise InputError(f"{option} FILE must have one of the columns {ACCURACY_COLUMNS}: {file}")
+    try:
+        accuracies = frame[column].to_numpy(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{option} FILE must have numbers in {column!r} ({error}): {file}") from None
+    if not len(frame) or not np.isfinite(accuracies).all() or accuracies.min() < 0 or accuracies.max() > 100:
+        raise InputError(f"{option} FILE must have accuracies in [0, 1] or [0, 100] in {column!r}: {file}")
+    if accuracies.max() > 1:
+        accuracies = accuracies / 100
+    measured: defaultdict[ArchSpec, list[float]] = defaultdict(list)
+    for arch, accuracy in zip(archs, accuracies.tolist(), strict=True):
+        measured[arch].append(accuracy)
+    return list(measured), np.array([np.mean(values) for values in measured.values()])
+
+
+def _read_frame(file: Path, space: SearchSpace, option: str) -> pd.DataFrame:
+    import pandas as pd
+
+    if not file.is_file():
+        raise InputError(f"{option} FILE must exist, got {file}")
+    suffixes = file.suffixes
+    try:
+        if ".parquet" in suffixes:
+            return pd.read_parquet(file)
+        if ".json" in suffixes:
+            rows = pd.read_json(file, orient="index", dtype={}, convert_axes=False)
+            codes = [list(map(int, str(code))) for code in rows.index]
+            names = [decision.name for decision in space.decisions]
+            choices = [space.choices(code) for code in codes]
+            return pd.concat([pd.DataFrame(choices, rows.index, names), rows], axis=1)
+        return pd.read_csv(file)
+    except (OSError, ValueError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{option} FILE must be CSV, Parquet or NAS-Bench-Macro's JSON ({line}): {file}"
+        ) from None
+
+
+def _parse(text: object, file: Path, option: str) -> ArchSpec:
+    try:
+        return canonical(ArchSpec.parse(str(text)))
+    except ValueError as error:
+        raise InputError(f"{option} FILE must have architectures in 'arch' ({error}): {file}") from None
+
+
+def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path, option: str) -> NDArray[np.int64]:
+    """Choices `[N, D]` to indices `[N, D]`."""
+    columns = []
+    for decision in space.decisions:
+        index = {choice: number for number, choice in enumerate(decision.choices)}
+        unknown = set(frame[decision.name]) - set(index)
+        if unknown:
+            raise InputError(
+                f"{option} FILE must have {decision.name} in {decision.choices}, "
+                f"got {unknown.pop()!r}: {file}"
+            )
+        columns.append(frame[decision.name].map(index).to_numpy(np.int64))
+    return np.stack(columns, axis=1)

@@ -1,0 +1,213 @@
+"""A scaling run: which networks a search for (alpha, beta, gamma) compares, and what comes of it.
+
+    base --Grid, STRATEGIES--> candidates of equal FLOPs --Search--> means --choose--> family
+
+The candidates are a search space of one decision, so the one search loop trains them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from nas.errors import unknown
+from nas.spec.recipe import Recipe
+from scaling_search import (
+    PHIS,
+    ROUNDINGS,
+    STRATEGIES,
+    Coefficients,
+    Grid,
+    Model,
+    distinct,
+    models,
+    scale_to,
+    within,
+)
+from search_spaces import ArchSpec, SearchSpace, canonical, cost, listed
+
+PROXY = Recipe(resolution=40, divisor=2, epochs=3, fraction=0.4, batch_size=64)
+"""Where the base is no run: at 40 px, sizes round less unevenly than at 32 (LOG.md), and it is short."""
+UNFAIR = 1.5
+"""The ``unevenness`` at which the user is told."""
+
+
+class Candidate(NamedTuple):
+    """A network to compare: who proposes it, and the triples that give it, the chosen one first."""
+
+    arch: ArchSpec
+    strategy: str
+    triples: tuple[Coefficients, ...]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What ``nas scale`` was asked.
+
+    Args:
+        base: the network to scale, as text.
+        phi: at which candidates are compared.
+        strategies: ``compound`` and names of ``STRATEGIES``; the family is the first one's.
+        coefficients: of ``compound``, in place of the grid.
+        grid: the triples of ``compound``.
+        rounding: of repeats, see ``scale``.
+        multiple: of which resolutions are, in pixels.
+        phis: of the family, by model.
+        seeds: trainings of each candidate.
+
+    Raises:
+        ValueError: with the rule and the value, if a field is out of range.
+    """
+
+    base: str
+    phi: float = 1.0
+    strategies: tuple[str, ...] = ("compound",)
+    coefficients: Coefficients | None = None
+    grid: Grid = field(default_factory=Grid)
+    rounding: str = "ceil"
+    multiple: int = 8
+    phis: Mapping[str, float] = field(default_factory=lambda: dict(PHIS))
+    seeds: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.phi < math.inf:
+            raise ValueError(f"phi must be positive and finite, got {self.phi}")
+        for name in self.strategies:
+            if name not in ("compound", *STRATEGIES):
+                raise ValueError(f"strategy: {unknown('strategy', name, ['compound', *STRATEGIES])}")
+        if not self.strategies or len(set(self.strategies)) < len(self.strategies):
+            raise ValueError(f"strategy must name one or more, each once, got {list(self.strategies)}")
+        if self.rounding not in ROUNDINGS:
+            raise ValueError(f"rounding must be one of {tuple(ROUNDINGS)}, got {self.rounding!r}")
+        for name in ("multiple", "seeds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Scaling:
+        """The inverse of ``dataclasses.asdict``."""
+        values = dict(data)
+        values["strategies"] = tuple(values["strategies"])
+        values["grid"] = Grid(**values["grid"])
+        if values["coefficients"]:
+            values["coefficients"] = Coefficients(**values["coefficients"])
+        return cls(**values)
+
+    @property
+    def arch(self) -> ArchSpec:
+        """The base; unlike the candidates not necessarily canonical."""
+        return ArchSpec.parse(self.base)
+
+    @property
+    def base_flops(self) -> int:
+        """The base's FLOPs."""
+        return cost(self.arch).flops
+
+    @property
+    def target_flops(self) -> float:
+        """What every candidate should cost: 2^phi times the base."""
+        return self.base_flops * float(self.grid.product**self.phi)
+
+    @functools.cached_property
+    def classes(self) -> dict[ArchSpec, list[Coefficients]]:
+        """Every distinct network of the grid, of whatever FLOPs.
+
+        Raises:
+            ValueError: if the grid is empty.
+        """
+        return distinct(
+            self.arch, self.grid.triples(), self.phi, rounding=self.rounding, multiple=self.multiple
+        )
+
+    @functools.cached_property
+    def candidates(self) -> list[Candidate]:
+        """The networks to compare, all of about the target's FLOPs.
+
+        Of the triples that give one network, the one whose product is nearest to the grid's comes
+        first: only it will go on doubling.
+
+        Raises:
+            ValueError: if a strategy cannot come near the target on this base.
+        """
+        found: dict[ArchSpec, Candidate] = {}
+        for strategy in self.strategies:
+            fixed = self.coefficients if strategy == "compound" else STRATEGIES[strategy]
+            if fixed is None:
+                kept = within(self.classes, self.target_flops, self.grid.flops_tolerance)
+            else:
+                kept = {self._matched(strategy, fixed): [fixed]}
+            for arch, triples in kept.items():
+                key = canonical(arch)
+                triples = sorted(triples, key=lambda triple: abs(triple.product - self.grid.product))
+                if key in found:
+                    found[key] = found[key]._replace(strategy=f"{found[key].strategy}, {strategy}")
+                else:
+                    found[key] = Candidate(key, strategy, tuple(triples))
+        return list(found.values())
+
+    def _matched(self, strategy: str, coefficients: Coefficients) -> ArchSpec:
+        """The network of ``coefficients`` that has the target's FLOPs."""
+        target = self.target_flops
+        arch = scale_to(self.arch, coefficients, target, rounding=self.rounding, multiple=self.multiple)
+        ratio = cost(arch).flops / target
+        if abs(ratio - 1) > self.grid.flops_tolerance:
+            raise ValueError(
+                f"base is too coarse to scale by {strategy}: the nearest network has {ratio:.2f} times "
+                f"{target:,.0f} FLOPs, and {100 * self.grid.flops_tolerance:g} % is the tolerance"
+            )
+        return arch
+
+    @property
+    def settled(self) -> Coefficients | None:
+        """The first strategy's coefficients if there is nothing to compare, so nothing to train."""
+        if len(self.strategies) > 1:
+            return None
+        return STRATEGIES.get(self.strategies[0], self.coefficients)
+
+    def space(self) -> SearchSpace:
+        """One decision: which candidate."""
+        return listed("scaling", [str(candidate.arch) for candidate in self.candidates])
+
+    def family(self, coefficients: Coefficients) -> dict[str, Model]:
+        """The models by ``coefficients``."""
+        return models(self.arch, coefficients, self.phis, rounding=self.rounding, multiple=self.multiple)
+
+    def trained_growth(self, proxy: Recipe) -> dict[str, float]:
+        """FLOPs of what is trained in place of each candidate, over those of the base's own proxy.
+
+        The classifier is left out: a proxy's is small, and how many classes there are only the data knows.
+        """
+
+        def trained(arch: ArchSpec) -> int:
+            return cost(proxy.shrink(arch, self.arch.resolution), num_classes=1).flops
+
+        base = trained(self.arch)
+        return {str(candidate.arch): trained(candidate.arch) / base for candidate in self.candidates}
+
+
+def unevenness(scaling: Scaling, proxy: Recipe) -> float:
+    """How much more compute the proxy gives one candidate than another, over what they cost in full.
+
+    1 would be fair. Small networks round coarsely, and the last map of a small image is a pixel or four.
+    """
+    trained = scaling.trained_growth(proxy)
+    shares = [trained[str(candidate.arch)] / cost(candidate.arch).flops for candidate in scaling.candidates]
+    return max(shares) / min(shares)
+
+
+def fairness(scaling: Scaling, proxy: Recipe) -> str | None:
+    """A warning, and what would help, if ``unevenness`` is ``UNFAIR``; None if it is not."""
+    if unevenness(scaling, proxy) < UNFAIR:
+        return None
+    growth = scaling.trained_growth(proxy).values()
+    sizes = range(proxy.resolution, 2 * proxy.resolution + 1, 8)
+    better = min(sizes, key=lambda size: unevenness(scaling, dataclasses.replace(proxy, resolution=size)))
+    return (
+        f"These networks are of equal FLOPs, but the proxy trains them at {min(growth):.2f} to "
+        f"{max(growth):.2f} times its base: so small, sizes round coarsely. "
+        f"--proxy resolution={better} would be fairer."
+    )

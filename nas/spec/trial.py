@@ -1,0 +1,104 @@
+"""One trial: a network and a seed go in, a learning curve and an accuracy come out.
+
+An evaluator is a callable that turns a ``Trial`` into an iterator of epochs; the last epoch's
+accuracy is the trial's. Every executor drives it through ``steps``.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nas.errors import NasError
+from search_spaces import Actions, ArchSpec
+
+
+class Epoch(NamedTuple):
+    """One point of a learning curve; what was not measured is None.
+
+    epoch: number of passes over the training images so far.
+    accuracy: top-1 on the validation split, in [0, 1].
+    seconds: since the training began.
+    images_per_second: that this epoch trained on, its evaluation not counted.
+    peak_memory: bytes, the most since the training began; see ``nas.training.peak_memory.peak``.
+    """
+
+    epoch: int
+    train_loss: float | None
+    valid_loss: float | None
+    accuracy: float | None
+    seconds: float
+    images_per_second: float | None = None
+    peak_memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What an evaluator is given; ``confirms`` marks a second training of a finished trial."""
+
+    trial: int
+    arch: ArchSpec
+    seed: int
+    confirms: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended: with an accuracy, or with an error; the last two fields as of ``Epoch``."""
+
+    accuracy: float | None
+    epochs: int
+    seconds: float
+    worker: str
+    error: str | None = None
+    images_per_second: float | None = None
+    peak_memory: int | None = None
+
+
+Evaluator = Callable[[Trial], Iterator[Epoch]]
+
+
+def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | Outcome]:
+    """The epochs of ``trial`` and then its ``Outcome``: an exception is an outcome too.
+
+    Raises:
+        NasError: if the evaluator does; then it is not the network that failed, and the trial is not over.
+    """
+    started = time.perf_counter()
+    epochs, accuracy, error = 0, None, None
+    rates: list[float] = []
+    peak = None
+    try:
+        for epoch in evaluator(trial):
+            epochs, accuracy, peak = epoch.epoch, epoch.accuracy, epoch.peak_memory
+            if epoch.images_per_second:
+                rates.append(epoch.images_per_second)
+            yield epoch
+        if accuracy is None or not math.isfinite(accuracy):
+            error = f"the evaluator gave no accuracy but {accuracy}"
+    except NasError:
+        raise
+    except Exception as failure:  # noqa: BLE001 - whatever a training raises belongs to its row
+        error = f"{type(failure).__name__}: {failure}"
+    rate = statistics.harmonic_mean(rates) if rates else None  # epochs have equally many images
+    seconds = time.perf_counter() - started
+    yield Outcome(None if error else accuracy, epochs, seconds, worker, error, rate, peak)
+
+
+class Row(NamedTuple):
+    """What the search remembers of a trial; columns as in ``trials``."""
+
+    trial: int
+    status: str
+    arch: str
+    actions: Actions
+    flops: int
+    seed: int
+    repeat_of: int | None
+    accuracy: float | None = None
+    reward: float | None = None
+    error: str | None = None

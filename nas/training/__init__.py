@@ -1,0 +1,1 @@
+"""One network: training, checkpoints, weights, memory; torch lives here."""

@@ -1,0 +1,59 @@
+"""What a training is expected to need, in closed form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from search_spaces import ArchSpec, cost
+
+if TYPE_CHECKING:
+    from nas.data import Dataset
+    from nas.spec.recipe import Recipe
+
+PROCESS = 600_000_000
+"""Bytes of a process that has trained a network, without what depends on the network or the images."""
+ACTIVATION_COPIES = 4.5
+"""Of each activation while weights are trained: what convolution, BN and activation keep, and gradients."""
+WEIGHT_COPIES = 10
+"""Of each weight: gradient, two moments, and what the optimiser and the convolutions set aside for them."""
+EVALUATED_COPIES = 3.5
+"""Of the largest map while a network is evaluated.
+
+These four are fitted to measured peaks on a CPU: ``benchmarks/memory.py``, LOG.md.
+"""
+
+
+def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
+    """Bytes that a training is expected to have at its peak, in closed form.
+
+    Args:
+        arch: the network as it is trained: what ``Recipe.shrink`` gives.
+    """
+    from nas.training.pixels import CHUNK, RESIDENT_ON_CPU
+    from nas.training.trainer import EVAL_BATCH, NORMALISED_BY
+
+    channels = data.train.images.shape[3]
+    price = cost(arch, data.num_classes, channels)
+    pixels = arch.resolution**2 * channels
+    train, valid = recipe.fraction * len(data.train.labels), len(data.valid.labels)
+    number = 2 if recipe.precision == "bfloat16" else 4  # bytes of an activation
+    images = data.train.images.nbytes + data.valid.images.nbytes
+    images += sum(min(int(count) * pixels, RESIDENT_ON_CPU) for count in (train, valid))
+    loading = 4 * pixels * max(CHUNK, 1.3 * min(train, NORMALISED_BY))
+    weights = 4 * (WEIGHT_COPIES + bool(recipe.ema)) * price.params
+    training = number * ACTIVATION_COPIES * min(recipe.batch_size, train) * price.activations
+    evaluation = number * EVALUATED_COPIES * min(EVAL_BATCH, valid) * largest_map(arch)
+    return int(PROCESS + images + max(loading, weights + max(training, evaluation)))
+
+
+def largest_map(arch: ArchSpec) -> int:
+    """Elements of the largest output of a layer for one image."""
+    size = -(-arch.resolution // arch.stem_stride)
+    most = arch.stem_channels * size * size
+    for layer in arch.layers():
+        inside = layer.in_channels * layer.expand_ratio if layer.op == "mbconv" else layer.channels
+        if layer.op == "mbconv" and layer.expand_ratio != 1:
+            most = max(most, inside * size * size)
+        size = -(-size // layer.stride)
+        most = max(most, inside * size * size)
+    return max(most, arch.head_channels * size * size)

@@ -1,0 +1,139 @@
+"""A training to the end: a checkpoint after every epoch, the network's weights when it is over."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.errors import InputError
+from nas.spec.trial import Epoch, Trial
+from nas.training.checkpoint import Checkpoint, damaged, read_checkpoint, write_checkpoint
+from nas.training.proxy import Training
+from nas.training.weights import write_weights
+
+if TYPE_CHECKING:
+    from nas.training.trainer import Trainer
+
+
+def checkpoints_alone(training: FullTraining, trial: Trial, start: Checkpoint | None) -> Iterator[Checkpoint]:
+    """One after each epoch that is left after ``start``, trained in this process.
+
+    Raises:
+        ArithmeticError: if the loss is no longer finite.
+        InputError: if ``start`` is of another training.
+    """
+    if start and len(start.curve) == training.recipe.epochs:
+        return iter(())
+    import torch
+
+    from nas.training.trainer import Trainer
+
+    torch.set_num_threads(training.threads)
+    trainer = Trainer(
+        trial.arch, training.data, training.recipe, trial.seed, training.device, whole_curve=True
+    )
+    if training.on_step:
+        done = len(start.curve) if start else 0
+        trainer.on_step = _counter(training.on_step, done, trainer.steps_per_epoch)
+    return checkpoints(trainer, start, training.directory)
+
+
+Checkpoints = Callable[["FullTraining", Trial, Checkpoint | None], Iterator[Checkpoint]]
+
+
+@dataclass(frozen=True)
+class FullTraining(Training):
+    """Trains a network as it is, and goes on from ``checkpoint.pt`` where there is one.
+
+    Args:
+        directory: of the run.
+        workers: processes that share every batch.
+        checkpoints: trains on after a checkpoint, or from the start; ``nas.launch.data_parallel`` has the
+            one for several processes.
+        on_restore: told of the epochs that the checkpoint has.
+        on_step: told of the epochs that are done, with their fraction; nobody is, of several processes.
+    """
+
+    directory: Path = Path()
+    workers: int = 1
+    checkpoints: Checkpoints = checkpoints_alone
+    on_restore: Callable[[int], None] | None = None
+    on_step: Callable[[float], None] | None = None
+
+    def __post_init__(self) -> None:
+        images = round(self.recipe.fraction * len(self.data.train.labels))
+        batch = max(2, min(self.recipe.batch_size, images))
+        if batch < 2 * self.workers:
+            raise InputError(
+                f"--data-parallel must leave every process 2 images of a batch of {batch}, got {self.workers}"
+            )
+
+    def __call__(self, trial: Trial) -> Iterator[Epoch]:
+        """The epochs of the checkpoint, and then one at a time.
+
+        Raises:
+            InputError: if the checkpoint is damaged.
+            RunError: if a file cannot be written.
+        """
+        now = start = read_checkpoint(self.directory)
+        if start:
+            if self.on_restore:
+                self.on_restore(len(start.curve))
+            yield from start.curve
+        for now in self.checkpoints(self, trial, start):
+            write_checkpoint(self.directory, now)
+            yield now.curve[-1]
+        assert now is not None
+        write_weights(self.directory, now.weights, self._header(trial, now))
+
+    def _header(self, trial: Trial, end: Checkpoint) -> dict[str, str]:
+        return {
+            "arch": str(trial.arch),
+            "classes": json.dumps(self.data.classes),
+            "in_channels": str(self.data.train.images.shape[3]),
+            "view": "centre" if self.recipe.crop == "random_resized" else "whole",
+            "mean": json.dumps(end.mean),
+            "deviation": json.dumps(end.deviation),
+            "accuracy": json.dumps(end.curve[-1].accuracy),
+            "test_accuracy": json.dumps(end.test_accuracy),
+            "epochs": str(len(end.curve)),
+            "data": self.data.name,
+        }
+
+
+def checkpoints(trainer: Trainer, start: Checkpoint | None, directory: Path) -> Iterator[Checkpoint]:
+    """One after each epoch that is left after ``start``; the last one has the test accuracy.
+
+    Their tensors are those of ``trainer``, which go on changing.
+
+    Raises:
+        ArithmeticError: if the loss is no longer finite.
+        InputError: if ``start``, that of ``directory``, is of another training.
+    """
+    from nas.training.pixels import Pixels
+
+    curve: tuple[Epoch, ...] = ()
+    if start:
+        try:
+            trainer.load_state_dict(start.state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise damaged(directory, error) from error
+        curve = start.curve
+    mean, deviation = trainer.normalise.mean.tolist(), trainer.normalise.deviation.tolist()
+    test, test_accuracy = trainer.data.test, None
+    for epoch in trainer.epochs():
+        curve = (*curve, epoch)
+        if test and epoch.epoch == trainer.recipe.epochs:
+            pixels = Pixels(test, trainer.device, trainer.arch.resolution, view=trainer.valid_images.view)
+            _, test_accuracy = trainer.evaluate(pixels)
+        yield Checkpoint(curve, trainer.state_dict(), mean, deviation, test_accuracy)
+
+
+def _counter(on_step: Callable[[float], None], epochs: int, steps_per_epoch: int) -> Callable[[], None]:
+    """Counts steps, on from ``epochs``, for ``on_step``."""
+    steps = itertools.count(epochs * steps_per_epoch + 1)
+    return lambda: on_step(next(steps) / steps_per_epoch)

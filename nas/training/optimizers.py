@@ -1,0 +1,132 @@
+"""What moves the weights: TensorFlow's RMSProp, and the average of weights that is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from nas.spec.recipe import Recipe
+
+ADAM_BETAS = (0.9, 0.99)
+RMSPROP_EPSILON = 1e-3
+
+
+class TFRMSProp(Optimizer):
+    """RMSProp as TensorFlow has it, which EfficientNet's learning rates are meant for.
+
+        square = decay * square + (1 - decay) * gradient^2           begins at 1
+        step   = momentum * step + rate * gradient / sqrt(square + epsilon)
+        weight = weight - step
+
+    Unlike torch's: epsilon stands inside the root, ``square`` begins at 1 and not at 0, and the learning
+    rate goes into the momentum, so that a lower one does not slow what is under way.
+
+    Args:
+        lr: the learning rate, a number or a scalar tensor.
+        weight_decay: times the weight is added to its gradient.
+
+    Source: tensorflow, core/kernels/training_ops.cc, ``ApplyRMSProp``.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float | Tensor,
+        *,
+        decay: float = 0.9,
+        momentum: float = 0.9,
+        epsilon: float = RMSPROP_EPSILON,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "decay": decay,
+            "momentum": momentum,
+            "epsilon": epsilon,
+            "weight_decay": weight_decay,
+        }
+        super().__init__(params, defaults)
+        for group in self.param_groups:
+            for weight in group["params"]:
+                self.state[weight] = {"square": torch.ones_like(weight), "step": torch.zeros_like(weight)}
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update of every weight that has a gradient."""
+        assert closure is None
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if not weights:
+                continue
+            gradients = [weight.grad for weight in weights]
+            squares = [self.state[weight]["square"] for weight in weights]
+            steps = [self.state[weight]["step"] for weight in weights]
+            if group["weight_decay"]:
+                gradients = list(torch._foreach_add(gradients, weights, alpha=group["weight_decay"]))
+            torch._foreach_mul_(squares, group["decay"])
+            torch._foreach_addcmul_(squares, gradients, gradients, 1 - group["decay"])
+            roots = torch._foreach_add(squares, group["epsilon"])
+            torch._foreach_sqrt_(roots)
+            torch._foreach_mul_(steps, group["momentum"])
+            torch._foreach_addcdiv_(steps, torch._foreach_mul(gradients, group["lr"]), roots)
+            torch._foreach_sub_(weights, steps)
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe, device: str) -> Optimizer:
+    """The recipe's optimiser; on CUDA its learning rate is a tensor, which captured steps read."""
+    cuda = torch.device(device).type == "cuda"
+    rate = torch.tensor(recipe.rate(0, 1), device=device) if cuda else recipe.peak()
+    if recipe.optimizer == "rmsprop":
+        bn = {id(p) for m in network.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()}
+        decayed = [p for p in network.parameters() if id(p) not in bn]
+        rest = [p for p in network.parameters() if id(p) in bn]
+        groups = [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+        return TFRMSProp(groups, rate)
+    groups = [
+        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=rate, betas=ADAM_BETAS, capturable=cuda, fused=True)
+
+
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Every group's learning rate, in place where it is a tensor."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+class WeightAverage:
+    """An exponential moving average of a network's weights and BN statistics, in ``network``.
+
+    Args:
+        network: a copy of the one that is trained.
+        decay: of the average, once steps are many; see ``Recipe.ema``.
+
+    Source: tensorflow, ``tf.train.ExponentialMovingAverage`` with ``num_updates``.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.decay = decay
+        self.averages = _floats(network)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Draws the average towards ``network``; ``step`` counts from 1."""
+        share = 1 - min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.averages, _floats(network), share)
+
+
+def _floats(network: nn.Module) -> list[Tensor]:
+    tensors = [*network.parameters(), *network.buffers()]
+    return [tensor.detach() for tensor in tensors if tensor.is_floating_point()]

@@ -1,0 +1,50 @@
+"""The short training that ranks candidates."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nas.spec.trial import Epoch, Trial
+
+if TYPE_CHECKING:
+    from nas.data import Dataset
+    from nas.spec.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Training:
+    """Trains each network on the proxy task.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        threads: of torch, in the process that trains; sums depend on it, so it is part of the task.
+        reference: see ``Recipe.shrink``.
+    """
+
+    data: Dataset
+    recipe: Recipe
+    device: str = "cpu"
+    threads: int = 1
+    reference: int | None = None
+
+    def __call__(self, trial: Trial) -> Iterator[Epoch]:
+        """One epoch at a time."""
+        import torch
+
+        from nas.training.allocator import release_memory
+        from nas.training.trainer import train
+
+        torch.set_num_threads(self.threads)
+        try:
+            yield from train(trial.arch, self.data, self.recipe, trial.seed, self.device, self.reference)
+        except Exception as failure:
+            # Out of memory, perhaps: the frames of a traceback would keep the network until it is dropped.
+            traceback.clear_frames(failure.__traceback__)
+            raise
+        finally:
+            release_memory()
+            if self.device != "cpu":
+                torch.cuda.empty_cache()  # other trials may share this GPU

@@ -1,0 +1,276 @@
+"""One training of one network: deterministic, at the hardware's speed, and restorable at every epoch's end.
+
+Shapes: N images, B of a batch, C channels, H = W pixels, K classes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas.data import Dataset
+from nas.spec.recipe import Recipe
+from nas.spec.trial import Epoch
+from nas.training import peak_memory
+from nas.training.allocator import keep_memory
+from nas.training.augment import augment
+from nas.training.cuda_graph import CapturedStep
+from nas.training.optimizers import WeightAverage, make_optimizer, set_rate
+from nas.training.pixels import Pixels, normaliser
+from search_spaces import ArchSpec
+from search_spaces.network import Layer, Network, build_network
+
+EVAL_BATCH = 512
+CURVE_IMAGES = 512  # enough for a curve (standard error 0.02), and cheap
+NORMALISED_BY = 4096  # images
+
+
+def train(
+    arch: ArchSpec,
+    data: Dataset,
+    recipe: Recipe,
+    seed: int,
+    device: str = "cpu",
+    reference: int | None = None,
+) -> Iterator[Epoch]:
+    """Train ``arch`` from scratch by ``recipe``, yielding after each epoch.
+
+    The last epoch's accuracy, on the whole validation part, is the trial's; earlier ones draw the
+    learning curve, from the first ``CURVE_IMAGES`` validation images.
+
+    Args:
+        arch: the full network; ``recipe.shrink`` resizes it.
+        seed: of the initialisation and the batch order. Equal arguments give equal results on a CPU.
+        device: as torch names it.
+        reference: see ``Recipe.shrink``.
+
+    Raises:
+        ArithmeticError: if the loss is no longer finite.
+    """
+    yield from Trainer(recipe.shrink(arch, reference), data, recipe, seed, device).epochs()
+
+
+class Trainer:
+    """A training in progress.
+
+    All that is random in an epoch follows from ``seed`` and the epoch's number, so one that is restored
+    from ``state_dict`` goes on exactly.
+
+    Args:
+        arch: the network to train, as it is.
+        device: as torch names it.
+        whole_curve: evaluate on all validation images after each epoch.
+
+    Attributes:
+        network: being trained.
+        average: of its weights, or None; ``judged`` is what is evaluated.
+        epoch: finished ones.
+        on_step: called after every step.
+    """
+
+    def __init__(
+        self,
+        arch: ArchSpec,
+        data: Dataset,
+        recipe: Recipe,
+        seed: int,
+        device: str = "cpu",
+        *,
+        whole_curve: bool = False,
+    ) -> None:
+        keep_memory()
+        self.arch, self.data, self.recipe, self.seed, self.device = arch, data, recipe, seed, device
+        self.whole_curve = whole_curve
+        self.epoch = 0
+        self.seconds = 0.0
+        peak_memory.reset_peak(device)
+        self.on_step: Callable[[], None] | None = None
+        count = max(2, round(recipe.fraction * len(data.train.labels)))  # BN needs two images
+        cropped = recipe.crop == "random_resized"
+        self.train_images = Pixels(
+            data.train, device, arch.resolution, count, "margin" if cropped else "whole"
+        )
+        self.valid_images = Pixels(data.valid, device, arch.resolution, view="centre" if cropped else "whole")
+        self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
+        self.network = _network(arch, data, recipe, seed, device)
+        self.average = WeightAverage(copy.deepcopy(self.network), recipe.ema) if recipe.ema else None
+        self.optimizer = make_optimizer(self.network, recipe, device)
+        self.batch_size = min(recipe.batch_size, count)
+        self.steps_per_epoch = count // self.batch_size  # what is left over waits for another epoch's order
+        self.bfloat16 = uses_bfloat16(recipe.precision, device)
+        cuda = torch.device(device).type == "cuda"
+        self.captured = CapturedStep(self.network, self.optimizer) if cuda else None
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is evaluated and kept."""
+        return self.average.network if self.average else self.network
+
+    def epochs(self) -> Iterator[Epoch]:
+        """The epochs that are left.
+
+        Raises:
+            ArithmeticError: if the loss is no longer finite.
+        """
+        while self.epoch < self.recipe.epochs:
+            yield self.next_epoch()
+
+    def next_epoch(self) -> Epoch:
+        """Trains one more epoch, and evaluates.
+
+        Raises:
+            ArithmeticError: if the loss is no longer finite.
+        """
+        started = time.perf_counter()
+        train_loss = self._train_epoch()
+        images_per_second = self.steps_per_epoch * self.batch_size / (time.perf_counter() - started)
+        self.epoch += 1
+        if not math.isfinite(train_loss):
+            raise ArithmeticError(f"loss is {train_loss} in epoch {self.epoch}")
+        whole = self.whole_curve or self.epoch == self.recipe.epochs
+        valid_loss, accuracy = self.evaluate(self.valid_images, None if whole else CURVE_IMAGES)
+        if not math.isfinite(valid_loss):
+            raise ArithmeticError(f"validation loss is {valid_loss} in epoch {self.epoch}")
+        self.seconds += time.perf_counter() - started
+        return Epoch(
+            *(self.epoch, train_loss, valid_loss, accuracy, self.seconds),
+            images_per_second=images_per_second,
+            peak_memory=peak_memory.peak(self.device),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that ``load_state_dict`` needs to go on: tensors and numbers, by name."""
+        return {
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.network.state_dict() if self.average else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes back to where ``state_dict`` was called, with equal arguments otherwise."""
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.network.load_state_dict(state["network"])
+        # Its own groups stay: their options are the device's, and rates are set at every step.
+        own = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({**own, "state": state["optimizer"]["state"]})
+        if self.average:
+            self.average.network.load_state_dict(state["average"])
+
+    def _train_epoch(self) -> float:
+        """The mean loss."""
+        with _seeded(self.seed, self.epoch, self.device):
+            losses = sum(self.steps(), torch.zeros((), device=self.device))
+        return losses.item() / self.steps_per_epoch
+
+    def steps(self) -> Iterator[Tensor]:
+        """The updates of one epoch, one at a time, each with its loss; random as torch's generators are."""
+        self.network.train()
+        steps = self.steps_per_epoch
+        order = torch.randperm(len(self.train_images))[: steps * self.batch_size]
+        for i, (images, labels) in enumerate(self._batches(order)):
+            step = self.epoch * steps + i
+            set_rate(self.optimizer, self.recipe.rate(step, self.recipe.epochs * steps))
+            images, target = augment(images, labels, self.recipe, self.arch.resolution, self.data.num_classes)
+            loss = self.captured(self._step, images, target) if self.captured else self._step(images, target)
+            if self.average:
+                self.average.update(self.network, step + 1)
+            if self.on_step:
+                self.on_step()
+            yield loss
+
+    def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels in the order `[M]`, batch by batch."""
+        return self.train_images.batches(order, self.batch_size)
+
+    def _step(self, images: Tensor, target: Tensor) -> Tensor:
+        """One update on images `[B, C, H, W]`; the loss."""
+        with self._autocast():
+            logits = self.network(self.normalise(images))
+        loss = F.cross_entropy(logits.float(), target, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def _autocast(self) -> torch.autocast:
+        kind = torch.device(self.device).type
+        # Without its cache, which graphs cannot have; each weight is used once anyway.
+        return torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False)
+
+    @torch.no_grad()
+    def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
+        """Mean cross-entropy and top-1 accuracy of ``judged`` on the first ``count`` images, or on all."""
+        network = self.judged
+        network.eval()
+        labels = pixels.labels[:count]
+        loss = torch.zeros((), device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        for start in range(0, len(labels), EVAL_BATCH):
+            y = labels[start : start + EVAL_BATCH]
+            with self._autocast():
+                logits = network(self.normalise(pixels.range(start, start + len(y)))).float()
+            loss += F.cross_entropy(logits, y, reduction="sum")
+            correct += (logits.argmax(1) == y).sum()
+        return loss.item() / len(labels), correct.item() / len(labels)
+
+
+def uses_bfloat16(precision: str, device: str) -> bool:
+    """Whether ``Recipe.precision`` means bfloat16 on ``device``.
+
+    GPUs that have it gain by it. CPUs do with AMX; with AVX-512 alone it is slower than float32 (LOG.md).
+    """
+    if precision != "auto":
+        return precision == "bfloat16"
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+@contextlib.contextmanager
+def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
+    """torch's default generators, seeded for one epoch; behind it they are as they were."""
+    devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(mixed_seed(seed, epoch))
+        yield
+
+
+def mixed_seed(*numbers: int) -> int:
+    """A seed for torch that follows from all ``numbers``."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _network(arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str) -> Network:
+    """The network, initialised from ``seed``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_network(
+            arch,
+            data.num_classes,
+            data.train.images.shape[3],
+            dropout=recipe.dropout,
+            stochastic_depth=recipe.stochastic_depth,
+        )
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = recipe.bn_momentum
+    if recipe.zero_start:
+        # EfficientNet's classifier starts at U(+-1/sqrt(classes)), meant for 1000 of them: with 10 the
+        # logits start as loud noise, and a short training is spent on unlearning it.
+        nn.init.zeros_(network.classifier.weight)
+        for layer in network.layers:
+            if isinstance(layer, Layer) and layer.residual and hasattr(layer, "project"):
+                # Not before a ReLU: it would never wake.
+                nn.init.zeros_(layer.get_parameter("project.1.weight"))
+    return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

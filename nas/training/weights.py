@@ -1,0 +1,49 @@
+"""``weights.safetensors``: a trained network's tensors, and in their header all that using them takes.
+
+Every value of the header is text, JSON but for ``arch``, ``data`` and ``view``: ``classes``, their names by
+label; ``in_channels``; ``view``, how ``nas.training.pixels.fit`` makes images as large as the network has use
+for; ``mean`` and ``deviation`` of each channel of images in 0 to 255; ``accuracy`` on the validation part;
+``test_accuracy``, null if the data has no test part; ``epochs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.errors import InputError
+from nas.files import replace
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NAME = "weights.safetensors"
+
+
+def write_weights(directory: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    """Writes ``weights.safetensors``, whole or not at all.
+
+    Raises:
+        RunError: if it cannot be written, as on a full disk.
+    """
+    from safetensors.torch import save
+
+    content = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, dict(header))
+    replace(directory / NAME, content)
+
+
+def read_header(directory: Path) -> dict[str, str]:
+    """What ``write_weights`` wrote beside the tensors; needs no torch.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = directory / NAME
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"RUN must have readable weights ({error}): {path}") from None

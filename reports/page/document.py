@@ -1,0 +1,173 @@
+"""``report.html``: a run as one page that opens anywhere, offline, and asks the network for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import pandas as pd
+
+from reports.marginals import marginals
+from reports.page.audit import AuditRun, audit_figures, audit_section
+from reports.page.controller import controller_section, entropy_figure
+from reports.page.drawing import define
+from reports.page.markup import Html, embedded_json, join, tag
+from reports.page.parts import plot, section
+from reports.page.plots import Figure, curves_figure, front_figure, progress_figure
+from reports.page.points import COSTS, choose_points, points_json
+from reports.page.scaling import ScalingRun, scaling_figures, scaling_sections
+from reports.page.sections import (
+    configuration_section,
+    failures_section,
+    front_section,
+    pareto_section,
+    summary,
+    time_section,
+)
+from reports.page.training import TrainingRun, training_figures, training_sections
+from search_spaces import Decision
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page is made of.
+
+    Args:
+        name: of the run.
+        written: when, as text.
+        config: ``config.json``.
+        trials: as of ``Run.trials``, one or more.
+        networks: as of ``Run.networks``, one or more; ``p_best`` and ``p_front`` are shown if they are there.
+        best: the trial whose network was chosen.
+        epochs: as of ``Run.epochs``.
+        confirmations: as of ``Run.confirmations``.
+        decisions: of the search space; none if it is not known, or none of the controller's.
+        noise: how large seed noise is, in words; empty if there is nothing to say.
+        random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
+        scaling: of a scaling run.
+        audit: of an audit.
+        training: of a run that trained one network.
+    """
+
+    name: str
+    written: str
+    config: Mapping[str, Any]
+    trials: pd.DataFrame
+    networks: pd.DataFrame
+    best: int
+    epochs: pd.DataFrame
+    confirmations: pd.DataFrame
+    decisions: tuple[Decision, ...] = field(default=())
+    noise: str = ""
+    random_best: pd.DataFrame | None = None
+    scaling: ScalingRun | None = None
+    audit: AuditRun | None = None
+    training: TrainingRun | None = None
+
+
+def render(page: Page) -> str:
+    """The page as HTML, with everything it needs inside.
+
+    Text of the run is escaped; with very many trials, points that could not be told apart are left out,
+    and the page says how many.
+    """
+    if page.training:
+        return _render_training(page, page.training)
+    points = choose_points(page.networks, page.best)
+    table, blocks = points_json(points)
+    progress, dots = progress_figure(page.trials, page.random_best)
+    figures: dict[str, Figure] = {f"front-{cost}": front_figure(points, cost) for cost in COSTS}
+    figures["progress"] = progress
+    parts = [summary(page.trials, points, page.noise)]
+    if page.scaling:
+        figures |= scaling_figures(page.scaling)
+        parts.append(scaling_sections(page.scaling))
+    if page.audit:
+        figures |= audit_figures(page.audit)
+        parts.append(audit_section(page.audit))
+    parts.append(pareto_section(points))
+    if not page.audit:  # where networks are given, nothing makes progress
+        parts.append(_progress_section(dots))
+    parts.append(front_section(points))
+    front = points.table.iloc[points.fronts["flops"]]
+    if curves := curves_figure(page.epochs, front, page.best):
+        figures["curves"] = curves[0]
+        parts.append(_curves_section(curves[1]))
+    if found := marginals(page.trials, page.decisions):
+        figures["entropy"] = entropy_figure(found)
+        parts.append(controller_section(found))
+    parts += [
+        failures_section(page.trials),
+        time_section(page.trials, page.confirmations, page.config),
+        configuration_section(page.config),
+        define(blocks),
+    ]
+    data = {"figures": figures, "points": table, "heights": [block.height for block in blocks]}
+    return _document(page, join(*parts), embedded_json(data))
+
+
+def _render_training(page: Page, training: TrainingRun) -> str:
+    """The same of one training: nothing is compared, so there are no points to pin."""
+    parts = [
+        training_sections(training),
+        time_section(page.trials, page.confirmations, page.config),
+        configuration_section(page.config),
+    ]
+    figures = training_figures(training)
+    data = embedded_json({"figures": figures, "points": None, "heights": []})
+    return _document(page, join(*parts), data)
+
+
+def _progress_section(dots: int) -> Html:
+    left = f"{dots:,} dots are left out, evenly." if dots else ""
+    return section(
+        "Progress", plot("progress", "Reward per trial and the best so far"), tag("p", left, class_="hint")
+    )
+
+
+def _curves_section(left_out: int) -> Html:
+    left = f"{left_out} curves are left out, evenly over FLOPs." if left_out else ""
+    words = "Accuracy on the validation images after each epoch, for the networks of the front; "
+    words += "★ is the best. "
+    return section(
+        "Learning curves of the front",
+        tag("p", words + left, class_="hint"),
+        plot("curves", "Learning curves"),
+    )
+
+
+def _document(page: Page, body: Html, data: Html) -> str:
+    from plotly.offline import get_plotlyjs  # here, because only a page needs it
+
+    config = page.config
+    searched = not (page.scaling or page.audit or page.training)
+    keys = ["space"] * (page.audit is not None or searched) + ["controller"] * searched
+    keys += ["evaluator"] * (page.training is None) + ["data"] * (config.get("evaluator") == "train")
+    facts = " · ".join(f"{key} {config[key]}" for key in keys if config.get(key))
+    kinds = {"Compound scaling": page.scaling, "Audit": page.audit, "Training": page.training}
+    kind = next((name for name, part in kinds.items() if part), "Architecture search")
+    header = tag(
+        "header", tag("p", kind, class_="kind"), tag("h1", page.name), tag("p", facts, class_="what"),
+        tag("p", f"Written {page.written}", class_="hint"),
+    )  # fmt: skip
+    head = join(
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{page.name} · {kind.lower()}"),
+        tag("style", Html(_asset("page.css"))),
+    )
+    scripts = join(
+        tag("script", data, type="application/json", id="data"),
+        tag("script", Html(get_plotlyjs())),
+        tag("script", Html(_asset("page.js"))),
+    )
+    tooltip = tag("div", id="hover", hidden="")
+    content = tag("body", tag("main", header, body), tooltip, scripts)
+    return f"<!doctype html>\n{tag('html', tag('head', head), content, lang='en')}\n"
+
+
+def _asset(name: str) -> str:
+    return (resources.files("reports.page") / name).read_text(encoding="utf-8")

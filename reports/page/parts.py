@@ -1,0 +1,47 @@
+"""What the page's sections are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from reports.page.markup import Html, tag
+
+ARCHITECTURE = "architecture"
+"""The column of a table whose cells are architecture strings, to be copied."""
+
+
+def section(title: str, *parts: object) -> Html:
+    """A part of the page under a heading of its own; the heading's words are its anchor."""
+    anchor = "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
+    return tag("section", tag("h2", title), *parts, id=anchor)
+
+
+def plot(name: str, label: str, style: str | None = None) -> Html:
+    """The place of the figure ``name``."""
+    return tag("div", class_="plot", data_figure=name, role="img", aria_label=label, style=style)
+
+
+def copyable(text: str, *, whole: bool = False) -> Html:
+    """Text with a button that copies it; cut to one line unless ``whole``."""
+    button = tag("button", "Copy", type="button", class_="copy")
+    return tag("div", button, tag("code", text), class_="copyable whole" if whole else "copyable")
+
+
+def data_table(header: Sequence[str], rows: Iterable[Sequence[object]], name: str) -> Html:
+    """A table whose rows become cards on a phone; the first column names the row."""
+    head = tag("tr", *(tag("th", title, scope="col") for title in header))
+    body = [
+        tag("tr", *(_cell(title, value) for title, value in zip(header, row, strict=True))) for row in rows
+    ]
+    return tag("table", tag("thead", head), tag("tbody", *body), class_="data", id=f"table-{name}")
+
+
+def _cell(title: str, value: object) -> Html:
+    if title == ARCHITECTURE:
+        return tag("td", copyable(str(value)), class_="arch", data_label=title)
+    return tag("td", value, data_label=title)
+
+
+def facts(pairs: Iterable[tuple[str, object]], kind: str = "facts") -> Html:
+    """Names and values."""
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs), class_=kind)

@@ -1,0 +1,193 @@
+"""The page's figures, in plotly's JSON form. Colours are names of CSS variables, which the page's script
+looks up, so that a figure follows the page into the dark."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.page.points import COSTS, Points, evenly
+
+Figure = dict[str, Any]
+
+CATEGORIES = tuple(f"var(--c{number})" for number in range(1, 8))
+DASHES = ("solid", "dash")
+MOST_CURVES = len(CATEGORIES) * len(DASHES)
+MOST_DOTS = 2000
+LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
+
+
+def axis(title: str, **options: Any) -> dict[str, Any]:
+    """An axis; ``options`` are plotly's."""
+    return {
+        "title": {"text": title, "standoff": 12},
+        "gridcolor": "var(--grid)",
+        "linecolor": "var(--rule)",
+        "zeroline": False,
+        "automargin": True,
+        **options,
+    }
+
+
+def figure(
+    traces: Sequence[Mapping[str, Any]], x: Mapping[str, Any], y: Mapping[str, Any], **layout: Any
+) -> Figure:
+    """Traces on two axes; ``layout`` is plotly's."""
+    return {
+        "data": list(traces),
+        "layout": {
+            "xaxis": dict(x),
+            "yaxis": dict(y),
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"family": "system-ui, sans-serif", "size": 12, "color": "var(--muted)"},
+            "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
+            "hoverlabel": {
+                "bgcolor": "var(--paper)",
+                "bordercolor": "var(--rule)",
+                "font": {"color": "var(--ink)", "size": 12},
+            },
+            "legend": LEGEND,
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "var(--muted)", "activecolor": "var(--front)"},
+            "showlegend": len(traces) > 1,
+            **layout,
+        },
+    }
+
+
+def span(values: Any, room: float = 0.06) -> list[float] | None:
+    """A range around equal values, where plotly would show -1 to 1; None leaves it to plotly."""
+    numbers = np.asarray(values, np.float64)
+    low, high = np.nanmin(numbers), np.nanmax(numbers)
+    return None if high - low > 1e-9 * abs(high) else [float(low - room), float(high + room)]
+
+
+def label(text: object) -> str:
+    """``text`` for plotly, which reads ``<b>`` and ``&amp;`` as HTML."""
+    return html.escape(str(text), quote=False)
+
+
+def front_figure(points: Points, cost: str) -> Figure:
+    """Accuracy against ``cost``; ``customdata`` are rows of the table, the last trace is the pinned one's."""
+    table, front = points.table, points.fronts[cost]
+    rest = np.setdiff1d(np.arange(len(table)), front)
+
+    def trace(rows: Any, name: str, mode: str, marker: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        chosen = table.iloc[list(rows)]
+        return {
+            "type": "scatter",
+            "x": chosen[cost].astype(float).tolist(),
+            "y": chosen["accuracy"].astype(float).tolist(),
+            "customdata": [int(row) for row in rows],
+            "name": name,
+            "mode": mode,
+            "marker": dict(marker),
+            "hoverinfo": "none",
+            **more,
+        }
+
+    grey = {"color": "var(--rest)", "size": 6, "opacity": 0.45 if len(rest) > 300 else 0.8}
+    blue = {"color": "var(--front)", "size": 9, "line": {"color": "var(--paper)", "width": 1}}
+    star = {**blue, "color": "var(--best)", "size": 15, "symbol": "star"}
+    ring = {"color": "rgba(0,0,0,0)", "size": 18, "line": {"color": "var(--ink)", "width": 2}}
+    bars = {}
+    if "accuracy_error" in table and table["accuracy_error"].iloc[front].notna().any():
+        errors = table["accuracy_error"].iloc[front].astype(float).tolist()
+        bars["error_y"] = {
+            "type": "data",
+            "array": errors,
+            "thickness": 1,
+            "width": 0,
+            "color": "var(--front)",
+        }
+    steps = {"line": {"shape": "hv", "width": 1.5, "color": "var(--front)"}}
+    traces = [
+        trace(rest, "other networks", "markers", grey),
+        trace(front, "Pareto front", "lines+markers", blue, **steps, **bars),
+        trace([points.best], "best", "markers", star),
+        trace([], "pinned", "markers", ring, showlegend=False),
+    ]
+    return figure(
+        traces,
+        axis(COSTS[cost], tickformat="~s", rangemode="normal"),
+        axis("accuracy", range=span(table["accuracy"])),
+        hovermode="closest",
+    )
+
+
+def progress_figure(trials: pd.DataFrame, random_best: pd.DataFrame | None) -> tuple[Figure, int]:
+    """Reward per trial, its mean over windows, the best so far; and how many dots were left out.
+
+    Args:
+        random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
+    """
+    done = trials.dropna(subset=["reward"])
+    x, y = done["trial"].to_numpy(np.int64), done["reward"].to_numpy(np.float64)
+    dots = evenly(len(x), MOST_DOTS)
+    best = np.maximum.accumulate(y)
+    steps = np.flatnonzero(np.r_[True, best[1:] > best[:-1]])
+    steps = np.r_[steps, len(x) - 1]  # the last step goes on to the last trial
+    traces = [
+        line(x[dots], y[dots], "reward", "var(--rest)", "markers")
+        | {"marker": {"color": "var(--rest)", "size": 5, "opacity": 0.5 if len(x) > 300 else 0.9}},
+    ]
+    windows = min(40, len(x) // 10)
+    if windows > 3:
+        parts = np.array_split(np.arange(len(x)), windows)
+        middle, mean = [x[part].mean() for part in parts], [y[part].mean() for part in parts]
+        name = f"mean of {len(x) // windows} trials"
+        traces.append(line(middle, mean, name, "var(--front)", "lines"))
+    if random_best is not None:
+        thin = random_best.iloc[evenly(len(random_best), 500)]
+        random = line(
+            thin["trial"], thin["expected"], "random search, expected best", "var(--random)", "lines"
+        )
+        traces.append(random | {"line": {"color": "var(--random)", "width": 2, "dash": "dash"}})
+    record = line(x[steps], best[steps], "best so far", "var(--best)", "lines")
+    traces.append(record | {"line": {"color": "var(--best)", "width": 2.5, "shape": "hv"}})
+    return figure(traces, axis("trial"), axis("reward", range=span(y))), len(x) - len(dots)
+
+
+def line(x: Any, y: Any, name: str, color: str, mode: str) -> dict[str, Any]:
+    """A trace of a line or of dots."""
+    return {
+        "type": "scatter",
+        "x": np.asarray(x, np.float64).tolist(),
+        "y": np.asarray(y, np.float64).tolist(),
+        "name": name,
+        "mode": mode,
+        "line": {"color": color, "width": 2},
+        "marker": {"color": color, "size": 6},
+        "hovertemplate": "%{x:.0f}: %{y:.4f}",
+    }
+
+
+def curves_figure(epochs: pd.DataFrame, front: pd.DataFrame, best: int) -> tuple[Figure, int] | None:
+    """Learning curves of the front, and how many are left out; None if none has several epochs.
+
+    Args:
+        front: the cheapest first.
+        best: the trial of the best network.
+    """
+    curves = epochs[epochs["trial"].isin(front["trial"])].dropna(subset=["accuracy"])
+    known = [int(trial) for trial in front["trial"] if (curves["trial"] == trial).sum() > 1]
+    if not known:
+        return None
+    chosen = evenly(len(known), MOST_CURVES)
+    traces = []
+    for number, trial in enumerate(known[index] for index in chosen):
+        curve = curves[curves["trial"] == trial]
+        name = f"trial {trial}" + " ★" * (trial == best)
+        color, dash = CATEGORIES[number % len(CATEGORIES)], DASHES[number // len(CATEGORIES)]
+        color = "var(--ink)" if trial == best else color
+        curve_line = line(curve["epoch"], curve["accuracy"], name, color, "lines+markers")
+        curve_line["line"] = {"color": color, "width": 3.5 if trial == best else 1.75, "dash": dash}
+        curve_line["hovertemplate"] = "epoch %{x:.0f}: %{y:.4f}"
+        traces.append(curve_line)
+    x = axis("epoch", dtick=1 if curves["epoch"].max() <= 12 else None)
+    shown = curves.loc[curves["trial"].isin(known), "accuracy"]
+    return figure(traces, x, axis("accuracy", range=span(shown)), showlegend=True), len(known) - len(chosen)

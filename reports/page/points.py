@@ -1,0 +1,119 @@
+"""The networks that a page shows as points: the fronts, and of the rest so many as can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reports.numbers import count
+from reports.page.drawing import Block, blocks
+from reports.pareto import pareto_front
+from search_spaces import ArchSpec
+
+COSTS = {"flops": "FLOPs", "params": "parameters", "activations": "activations"}
+MOST_POINTS = 3000
+MOST_ON_FRONT = 500
+
+
+@dataclass(frozen=True)
+class Points:
+    """What the scatter plots show.
+
+    Args:
+        table: rows of ``Run.networks``, numbered from 0.
+        fronts: per cost, the numbers of its front's rows, the cheapest first.
+        best: the number of the best network's row.
+        left_out: networks that are not in ``table``.
+        front_size: how many networks are on the front of FLOPs, shown or not.
+    """
+
+    table: pd.DataFrame
+    fronts: Mapping[str, NDArray[np.int64]]
+    best: int
+    left_out: int
+    front_size: int
+
+
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """Up to ``most`` of the indices below ``count``, the first and the last among them."""
+    return np.unique(np.linspace(0, max(0, count - 1), min(most, count)).astype(np.int64))
+
+
+def choose_points(networks: pd.DataFrame, best: int, most: int = MOST_POINTS) -> Points:
+    """The fronts, the best network and the ``most`` / 2 nearest to a front; of the others, evenly many.
+
+    Of a front of more than ``MOST_ON_FRONT``, evenly many too.
+
+    Args:
+        networks: one finished network or more, columns as of ``Run.networks``.
+        best: the trial of the best network, which is among them.
+    """
+    table = networks.reset_index(drop=True)
+    fronts = {cost: pareto_front(table, ["accuracy"], [cost]).sort_values([cost, "trial"]) for cost in COSTS}
+    front_size = len(fronts["flops"])
+    fronts = {cost: front.iloc[evenly(len(front), MOST_ON_FRONT)] for cost, front in fronts.items()}
+    best_row = int((table["trial"] == best).argmax())
+    gap = np.min([_gap(table, front, cost) for cost, front in fronts.items()], axis=0)
+    must = np.zeros(len(table), bool)
+    must[[best_row, *(row for front in fronts.values() for row in front.index)]] = True
+    order = np.argsort(np.where(must, -1.0, gap), kind="stable")
+    if len(order) > most:
+        sure = max(int(must.sum()), most // 2)
+        far = sure + evenly(len(order) - sure, max(0, most - sure))
+        order = np.concatenate([order[:sure], order[far]])
+    kept = np.sort(order)
+    return Points(
+        table.loc[kept].reset_index(drop=True),
+        {cost: np.searchsorted(kept, front.index.to_numpy(np.int64)) for cost, front in fronts.items()},
+        int(np.searchsorted(kept, best_row)),
+        len(table) - len(kept),
+        front_size,
+    )
+
+
+def _gap(table: pd.DataFrame, front: pd.DataFrame, cost: str) -> NDArray[np.float64]:
+    """How much more accurate the front is at each row's cost; infinite without a cost: `[N]`"""
+    below = np.searchsorted(front[cost].to_numpy(np.float64), table[cost].to_numpy(np.float64), "right") - 1
+    ceiling = np.append(front["accuracy"].to_numpy(np.float64), np.inf)  # -1, below the front, is infinite
+    gap = ceiling[below] - table["accuracy"].to_numpy(np.float64)
+    return np.where(np.isnan(gap), np.inf, gap)
+
+
+def accuracy_text(row: Mapping[Any, Any]) -> str:
+    """A mean accuracy and, where the noise is known, its standard error."""
+    error = row.get("accuracy_error")
+    known = error is not None and not pd.isna(error)
+    return f"{row['accuracy']:.4f}" + (f" ± {error:.4f}" if known else "")
+
+
+def drawable(arch: str) -> list[Block]:
+    """The blocks of ``arch``; none if it is no architecture, as in a journal that was edited by hand."""
+    try:
+        return blocks(ArchSpec.parse(arch))
+    except ValueError:
+        return []
+
+
+def points_json(points: Points) -> tuple[dict[str, Any], list[Block]]:
+    """The points as columns, for the script; and the distinct blocks that their ``blocks`` number."""
+    numbers: dict[Block, int] = {}
+    rows = points.table.to_dict("records")
+    drawings = [[numbers.setdefault(block, len(numbers)) for block in drawable(row["arch"])] for row in rows]
+    columns: dict[str, Any] = {
+        "trial": [int(row["trial"]) for row in rows],
+        "arch": [str(row["arch"]) for row in rows],
+        "accuracy": points.table["accuracy"].astype(float).tolist(),
+        **{cost: points.table[cost].astype(float).tolist() for cost in COSTS},
+        "text": [
+            [accuracy_text(row), *(count(row[cost]) for cost in COSTS), f"{row['reward']:.4f}"]
+            for row in rows
+        ],
+        "blocks": drawings,
+        "best": points.best,
+    }
+    return columns, list(numbers)

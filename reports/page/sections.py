@@ -1,0 +1,218 @@
+"""The page's sections on a run's trials: summary, front, failures, time, configuration."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from reports.numbers import count, duration
+from reports.page.drawing import LEGEND, draw
+from reports.page.markup import Html, join, tag
+from reports.page.parts import copyable, data_table, facts, plot, section
+from reports.page.points import COSTS, Points, accuracy_text, drawable, evenly
+from reports.run_db import speed
+
+MOST_DRAWINGS = 6
+"""Drawings of front networks that are seen at once; the others unfold."""
+MOST_ROWS = 100
+"""Front networks in the table and the drawings; ``pareto.csv`` has all."""
+MOST_FAILURES = 20
+
+
+def summary(trials: pd.DataFrame, points: Points, noise: str) -> Html:
+    """The run in a few numbers, and how far to believe them."""
+    best = points.table.to_dict("records")[points.best]
+    status = ", ".join(f"{number:,} {name}" for name, number in trials["status"].value_counts().items())
+    repeats = int(trials["repeat_of"].notna().sum())
+    tiles = [
+        ("best reward", f"{best['reward']:.4f}", f"trial {best['trial']}"),
+        (
+            "its accuracy",
+            accuracy_text(best),
+            f"{count(best['flops'])} FLOPs, {count(best['params'])} parameters",
+        ),
+        ("Pareto front", f"{points.front_size:,}", "in accuracy and FLOPs"),
+        ("trials", f"{len(trials):,}", status + (f"; {repeats:,} repeats" if repeats else "")),
+        ("compute", duration(float(trials["seconds"].sum())), "in trials, one after the other"),
+    ]
+    cells = (
+        tag("div", tag("dt", name), tag("dd", value), tag("dd", note, class_="note"), class_="tile")
+        for name, value, note in tiles
+    )
+    return join(tag("dl", *cells, class_="tiles"), tag("p", noise, class_="noise") if noise else "")
+
+
+def pareto_section(points: Points) -> Html:
+    """The interactive scatter, and beside it the network that is pinned."""
+    choices = (
+        tag(
+            "label",
+            tag("input", type="radio", name="cost", value=cost, checked="" if cost == "flops" else None),
+            tag("span", name),
+        )
+        for cost, name in COSTS.items()
+    )
+    numbers = ("accuracy", *COSTS.values(), "reward")
+    pinned = tag(
+        "aside",
+        tag("h3", tag("span", data_pin="trial"), tag("span", data_pin="mark", class_="mark")),
+        facts([(name, tag("span", data_pin=name)) for name in numbers], "facts pinned"),
+        tag("div", data_pin="drawing"),
+        copyable("", whole=True),
+        id="pinned",
+        aria_live="polite",
+    )
+    shown = f"{len(points.table):,} networks are shown"
+    if points.left_out:
+        shown += f"; {points.left_out:,} are left out, most of them far from every front"
+    switch = tag("fieldset", tag("legend", "Accuracy against"), *choices, class_="switch")
+    hint = tag("p", "Hover over a network to see it, click to pin it. ", shown, ".", class_="hint")
+    left = tag("div", switch, plot("front", "Accuracy against cost, and the Pareto front"), hint)
+    return section("Pareto front", tag("div", left, pinned, class_="beside"))
+
+
+def front_section(points: Points) -> Html:
+    """The front as a table and as drawings."""
+    front = points.fronts["flops"][evenly(len(points.fronts["flops"]), MOST_ROWS)]
+    rows = points.table.iloc[front].to_dict("records")
+    chances = {"p_best": "is best", "p_front": "is on front"}
+    chances = {column: title for column, title in chances.items() if column in points.table}
+    header = ["trial", "accuracy", *COSTS.values(), "reward", *chances.values(), "architecture"]
+    body = [
+        (
+            tag("button", str(row["trial"]), type="button", class_="pin", data_row=number),
+            accuracy_text(row),
+            *(count(row[cost]) for cost in COSTS),
+            f"{row['reward']:.4f}",
+            *("" if pd.isna(row[column]) else f"{100 * row[column]:.0f} %" for column in chances),
+            row["arch"],
+        )
+        for number, row in zip(front, rows, strict=True)
+    ]
+    left = (
+        f"{points.front_size - len(rows):,} more, evenly spread, are in pareto.csv."
+        if points.front_size > len(rows)
+        else ""
+    )
+    if chances:
+        left = "Chances are those that the measured noise leaves. " + left
+    cards = [_card(row) for row in rows]
+    drawings = tag("div", *cards[:MOST_DRAWINGS], class_="cards")
+    if cards[MOST_DRAWINGS:]:
+        more = tag("summary", f"{len(cards) - MOST_DRAWINGS} more")
+        folded = tag("details", more, tag("div", *cards[MOST_DRAWINGS:], class_="cards"))
+        drawings = join(drawings, folded)
+    explained = tag(
+        "p",
+        "From the image at the top to the classifier: one block per stage, as wide as its channels, with one "
+        "bar per layer. MBConv6 5×5 expands its input 6 times and has a kernel of 5 pixels.",
+        class_="hint",
+    )
+    return join(
+        section("Networks of the front", tag("p", left, class_="hint"), data_table(header, body, "front")),
+        section("Drawings of the front", explained, tag("p", LEGEND), drawings),
+    )
+
+
+def _card(row: Mapping[Any, Any]) -> Html:
+    rows = drawable(row["arch"])
+    title = tag("h3", f"Trial {row['trial']}")
+    text = f"{accuracy_text(row)} · {count(row['flops'])} FLOPs · {count(row['params'])} params"
+    picture = draw(rows, f"Network of trial {row['trial']}") if rows else tag("p", "No architecture")
+    return tag("article", title, tag("p", text), picture, class_="card")
+
+
+def failures_section(trials: pd.DataFrame) -> Html:
+    """Failed trials by error; errors that differ in numbers only are one."""
+    failed = trials[trials["status"] == "failed"]
+    if failed.empty:
+        return section("Failures", tag("p", "No trial failed."))
+    errors = failed["error"].fillna("no message").astype(str)
+    kinds = errors.str.replace(r"\d+", "0", regex=True)
+    counts = kinds.value_counts()
+    rows = []
+    for kind, number in counts.head(MOST_FAILURES).items():
+        of_kind = kinds == kind
+        shown = ", ".join(map(str, failed.loc[of_kind, "trial"].head(10)))
+        more = f" and {number - 10:,} more" if number > 10 else ""
+        example = tag("span", errors[of_kind].iloc[0][:2000], class_="error")
+        rows.append((f"{number:,}", example, shown + more))
+    left = len(counts) - MOST_FAILURES
+    return section(
+        "Failures",
+        tag("p", f"{len(failed):,} of {len(trials):,} trials failed."),
+        data_table(("trials", "error", "which"), rows, "failures"),
+        tag("p", f"{left} rarer errors are left out.", class_="hint") if left > 0 else "",
+    )
+
+
+def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapping[str, Any]) -> Html:
+    """When it ran, how long, and what it cost."""
+    seconds = trials["seconds"].dropna()
+    seconds = seconds[seconds > 0] if (seconds > 0).any() else seconds
+    first, last = trials["started"].min(), trials["finished"].max()
+    resources = config.get("resources") or {}
+    pairs: list[tuple[str, object]] = []
+    if not pd.isna(first):
+        pairs.append(("started", f"{first:%Y-%m-%d %H:%M:%S} UTC"))
+    if not pd.isna(last):
+        wall = (last - first).total_seconds()
+        pairs += [("last result", f"{last:%Y-%m-%d %H:%M:%S} UTC"), ("from first to last", duration(wall))]
+        if wall > 0 and len(trials) > 1:
+            pairs.append(
+                ("finished per hour", f"{3600 * trials['finished'].notna().sum() / wall:,.0f} trials")
+            )
+    pairs.append(("in trials", duration(float(trials["seconds"].sum()))))
+    if len(confirmations):
+        again = duration(float(confirmations["seconds"].sum()))
+        pairs.append(("in second trainings", f"{again}, {len(confirmations)} of them"))
+    cpus = resources.get("cpus_per_trial")
+    if config.get("space") == "train":  # its workers share the one training
+        cpus = (cpus or 0) * (resources.get("workers") or 1)
+    hours = float(trials["seconds"].sum() + confirmations["seconds"].sum()) / 3600 * float(cpus or 0)
+    if hours >= 0.005:
+        pairs.append(("CPU core hours", f"{hours:,.2f}"))
+    if len(seconds) and len(trials) > 1:
+        pairs.append(("a trial, median", duration(float(seconds.median()))))
+    measured = speed(trials) or {}
+    if rate := measured.get("images_per_second"):
+        pairs.append(("images per second, median", f"{rate:,.0f}"))
+    if most := measured.get("peak_memory"):
+        pairs.append(("memory of a trial, at most", f"{count(most)}B"))
+    pairs.append(("workers", trials.loc[trials["repeat_of"].isna(), "worker"].nunique()))
+    return section("Time and compute", facts(pairs))
+
+
+def configuration_section(config: Mapping[str, Any]) -> Html:
+    """The command to repeat the run, and everything that ``config.json`` says."""
+    words = [str(word) for word in config.get("command") or []]
+    command = shlex.join(["nas", *words[1:]]) if words else ""
+    repeat = join(
+        tag("p", "This command repeats it, with another --run if this one is still there:"),
+        copyable(command, whole=True),
+    )
+    plain = {name: value for name, value in config.items() if not isinstance(value, Mapping)}
+    plain.pop("command", None)
+    groups = {"settings": plain, **{k: v for k, v in config.items() if isinstance(v, Mapping)}}
+    blocks = [
+        tag("div", tag("h3", re.sub("_", " ", name)), facts(_flat(values), "facts config"))
+        for name, values in groups.items()
+        if values
+    ]
+    return section("Configuration", repeat if words else "", tag("div", *blocks, class_="columns"))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object]]:
+    """Nested settings as lines ``versions.torch``."""
+    lines: list[tuple[str, object]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            lines += _flat(value, f"{prefix}{name}.")
+        else:
+            lines.append((prefix + str(name), value if isinstance(value, str) else json.dumps(value)))
+    return lines

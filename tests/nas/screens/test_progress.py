@@ -1,0 +1,69 @@
+"""What a person sees while a search runs."""
+
+import pytest
+from fakes import Fake, new_search
+
+from nas.launch.inline import run_inline
+from nas.screens.progress import Screen
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal of 120 columns, as rich takes it from the environment."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb-but-here")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+def watched(directory, *, audits=False, **options):
+    """A search of five networks, of which two are trained again, as a ``Screen`` shows it."""
+    screen = Screen()
+    told = {"on_epoch": screen.on_epoch, "on_finish": screen.on_finish, "on_confirm": screen.on_confirm}
+    journal, search = new_search(directory, create=True, trials=5, controller="random", **told, **options)
+    with journal, screen:
+        screen.start(search, audits=audits)
+        run_inline(search, Fake())
+    return search
+
+
+def test_the_bar_counts_confirmations_too(tmp_path, capsys, terminal):
+    search = watched(tmp_path, confirmations=2, confirm_seeds=2)
+    out = capsys.readouterr().out
+    assert search.confirmed == (4, 4)
+    assert "Confirming the best" in out
+    assert "9/9" in out
+
+
+def test_a_search_without_confirmations_ends_with_its_trials(tmp_path, capsys, terminal):
+    assert watched(tmp_path).confirmed == (0, 0)
+    out = capsys.readouterr().out
+    assert "Confirming" not in out
+    assert "5/5" in out
+
+
+def test_confirmations_are_counted_from_where_a_search_was_interrupted(tmp_path):
+    journal, search = new_search(tmp_path, create=True, trials=5, confirmations=2, confirm_seeds=2)
+    with journal, pytest.raises(KeyboardInterrupt):
+        run_inline(search, _interrupted_at_the_third_confirmation())
+    journal, search = new_search(tmp_path, create=False, trials=5, confirmations=2, confirm_seeds=2)
+    with journal:
+        assert search.confirmed == (2, 4)
+
+
+def _interrupted_at_the_third_confirmation():
+    evaluator = Fake()
+
+    def evaluate(trial):
+        if sum(confirms for *_, confirms in evaluator.trained) == 2 and trial.confirms:
+            raise KeyboardInterrupt
+        yield from evaluator(trial)
+
+    return evaluate
+
+
+def test_an_audit_shows_accuracies_and_no_best(tmp_path, capsys):
+    watched(tmp_path, audits=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert all("accuracy" in line and "reward" not in line and "best" not in line for line in lines)

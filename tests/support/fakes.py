@@ -1,0 +1,107 @@
+"""Small stand-ins for what takes long, and searches in processes of their own."""
+
+import signal
+import subprocess
+import sys
+import time
+import zlib
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
+
+from controllers import make
+from nas import Objective, open_run
+from nas.search.journal import Journal
+from nas.search.loop import Search
+from nas.spec.trial import Epoch
+from search_spaces import SPACES
+
+QUICK = ["--set", "batch_size=32", "--set", "bn_momentum=0.1", "--set", "ema=0.9", "--threads", 1]
+"""Options of a training that is over soon."""
+
+
+def fake_accuracy(trial):
+    """Reproducible, of the network for the most part and of the seed for a little."""
+    network = zlib.crc32(str(trial.arch).encode()) / 2**32
+    return 0.1 + 0.8 * network + 0.01 * (trial.seed % 7) / 7
+
+
+class Fake:
+    """An evaluator that counts what it trains, and fails or dies where it is told to."""
+
+    def __init__(self, fail=(), die_at=None):
+        self.trained = []
+        self.fail = fail
+        self.die_at = die_at
+
+    def __call__(self, trial):
+        if trial.trial == self.die_at:
+            raise KeyboardInterrupt
+        self.trained.append((trial.trial, trial.seed, trial.confirms))
+        yield Epoch(1, 2.0, 1.0, 0.1, 0.0)
+        if trial.trial in self.fail:
+            raise ArithmeticError("loss is nan in epoch 2")
+        yield Epoch(2, 1.0, 0.5, fake_accuracy(trial), 0.0)
+
+
+def few_images(path):
+    """300 real scans of digits as an npz file, and the options of a search that trains on them at once."""
+    images, labels = load_digits(return_X_y=True)
+    np.savez(path, train_x=images[:300].reshape(-1, 8, 8).astype("uint8"), train_y=labels[:300])
+    return ["--data", f"npz:{path.name}", "--proxy", "resolution=8", "--proxy", "epochs=2"]
+
+
+def new_search(directory, *, create, space="nasbench-macro", controller="rnn", trials=30, seed=0, **options):
+    """A journal and a search over it; the caller closes the journal."""
+    journal = Journal(directory, create=create)
+    found = SPACES[space]
+    return journal, Search(
+        found,
+        make(controller, found, seed=seed),
+        Objective(55e6),
+        journal,
+        trials=trials,
+        seed=seed,
+        **options,
+    )
+
+
+def start(directory, *arguments):
+    """``nas`` in a process of its own, as in a terminal: Ctrl-C reaches it even if these tests ignore it."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        command = [sys.executable, "-m", "nas", *map(str, arguments)]
+        return subprocess.Popen(command, cwd=directory, text=True, **pipes)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def wait_for_trials(run, number, process):
+    """Until so many trials of ``run`` are told."""
+    while process.poll() is None:
+        if (run / "best.json").exists():
+            break
+        try:
+            if (open_run(run).trials()["status"] == "done").sum() >= number:
+                return
+        except Exception:  # noqa: BLE001 - it is not there yet
+            time.sleep(0.01)
+    raise AssertionError(process.communicate())
+
+
+def epochs_of(run):
+    """Those that are in the journal."""
+    try:
+        return len(open_run(run).epochs())
+    except Exception:  # noqa: BLE001 - it is not there yet
+        return 0
+
+
+def compare(a, b):
+    """Two runs have the same trials and learning curves, but for the time they took."""
+    measured = ["seconds", "images_per_second", "peak_memory"]
+    times = [*measured, "started", "finished"]
+    pd.testing.assert_frame_equal(*(open_run(run).trials().drop(columns=times) for run in (a, b)))
+    pd.testing.assert_frame_equal(*(open_run(run).epochs().drop(columns=measured) for run in (a, b)))

@@ -1,0 +1,37 @@
+"""Small image files for the tests of what reads them."""
+
+import hashlib
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def noise(seed, height=12, width=16):
+    """Smooth colours, so that JPEG and resizing keep them: uint8 `[height, width, 3]`."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def encoded(pixels, form="PNG", **options):
+    """A file's bytes."""
+    file = io.BytesIO()
+    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(file, form, **options)
+    return file.getvalue()
+
+
+def write_classes(root, classes=("cat", "dog"), each=10, first=0):
+    """``each`` images in a folder for each class; every image differs from all others."""
+    for number, name in enumerate(classes):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for i in range(each):
+            seed = first + number * each + i
+            suffix, form = (("png", "PNG"), ("JPG", "JPEG"), ("webp", "WEBP"), ("bmp", "BMP"))[seed % 4]
+            (root / name / f"{seed}.{suffix}").write_bytes(encoded(noise(seed), form))
+    return root
+
+
+def digest(data):
+    """Of the training and the validation part."""
+    parts = (*data.train, *data.valid)
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
