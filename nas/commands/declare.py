@@ -19,7 +19,7 @@ from typing import Any
 
 from nas.errors import InputError
 
-NAMES = {"run": "RUN", "directory": "--run", "arch": "ARCH", "family": "ARCH"}
+NAMES = {"run": "RUN", "directory": "--run", "arch": "ARCH"}
 """What is called the same in every command: an existing run, the directory of a new one, a network."""
 
 
@@ -66,8 +66,9 @@ def declared(**names: str) -> Callable[[Callable[..., None]], Callable[..., None
 
 
 def spelled(text: str, words: dict[str, str]) -> str:
-    """``text``, which begins with the name of a field, with the word for it on the command line."""
-    return re.sub(r"\A\w+(?=[ :])", lambda field: words.get(field.group(), field.group()), text)
+    """``text`` in the words of the command line: a field begins it, further ones stand in backticks."""
+    text = re.sub(r"\A\w+(?=[ :])", lambda field: words.get(field[0], field[0]), text)
+    return re.sub(r"`(\w+)`", lambda field: words.get(field[1], f"--{field[1].replace('_', '-')}"), text)
 
 
 def _parameters(kind: type[Any]) -> list[inspect.Parameter]:

@@ -24,7 +24,7 @@ FIGURES = ("png", "svg")
 RANKING = ("target_flops", "exponent", "reward")
 
 
-@declared(figures="--png and --svg", family="RUN")
+@declared(figures="--png and --svg", arch="RUN")
 def report(options: ReportOptions) -> None:
     """Show a run's Pareto front and write it to RUN/pareto.csv; several runs: compare them.
 

@@ -30,7 +30,7 @@ FAR = 0.2
 """A product of coefficients so far from 2 is taken for a slip; 1.92 is the published one."""
 
 
-@declared(arch="--base", family="--base", table="--evaluator FILE")
+@declared(arch="--base", table="--evaluator FILE")
 def scale(
     options: ScaleOptions,
     resources: ResourceOptions,

@@ -31,7 +31,7 @@ def draw_networks(space: SearchSpace, networks: int, seed: int) -> tuple[str, ..
     if len(drawn) == networks:
         return tuple(drawn)
     raise InputError(
-        f"networks must be at most those of space {space.name}, of which {len(drawn)} were found, "
+        f"networks must be at most those of `space` {space.name}, of which {len(drawn)} were found, "
         f"got {networks}"
     )
 
@@ -48,7 +48,7 @@ def draw_known(
     archs, accuracies = read_table(file, space)
     if len(archs) < networks:
         raise InputError(
-            f"networks must be at most the {len(archs)} of the reference, got {networks}: {file}"
+            f"networks must be at most the {len(archs)} networks of `reference`, got {networks}: {file}"
         )
     rows = np.random.default_rng(seed).choice(len(archs), networks, replace=False)
     return tuple(str(archs[row]) for row in rows), tuple(float(accuracies[row]) for row in rows)

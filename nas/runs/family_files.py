@@ -61,4 +61,4 @@ def read_family(file: Path) -> tuple[dict[str, Model], Coefficients]:
     try:
         return from_json(json.loads(file.read_text()))
     except (OSError, ValueError) as error:
-        raise InputError(f"family must be a readable one ({error}): {file}") from None
+        raise InputError(f"arch must be a readable family ({error}): {file}") from None

@@ -46,7 +46,7 @@ class Resources:
         if self.cache_size < 1:
             raise ValueError(f"cache_size must be at least 1 byte, got {self.cache_size}")
         if self.address == "inline" and self.workers not in (None, 1):
-            raise ValueError(f"workers must be 1 with address inline, got {self.workers}")
+            raise ValueError(f"workers must be 1 with `address` inline, got {self.workers}")
 
 
 def fit(resources: Resources, available: dict[str, float]) -> Resources:

@@ -133,7 +133,7 @@ def test_a_damaged_table_is_refused_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError) as failure:
         Table(tmp_path / name, SPACES["nasbench-macro"])
-    assert "--evaluator FILE must" in str(failure.value)
+    assert "table must" in str(failure.value)
     assert "\n" not in str(failure.value)
 
 
