@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from nas.commands.options import find_arch
+from nas.commands.arguments import find_arch
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import Scaling, unevenness
 

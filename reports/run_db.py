@@ -107,7 +107,7 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
         ValueError: if there is none, it is damaged, or another program or a newer version wrote it.
     """
     if not path.is_file():
-        raise ValueError(f"RUN must be a directory with a run.db, and there is none in {path.parent}")
+        raise ValueError(f"run must be a directory with a run.db, and there is none in {path.parent}")
     try:
         connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}", uri=True, timeout=30
@@ -116,12 +116,12 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as error:
-        raise ValueError(f"RUN has a run.db that SQLite cannot read ({error}): {path}") from error
+        raise ValueError(f"run has a run.db that SQLite cannot read ({error}): {path}") from error
     if application != APPLICATION_ID:
-        raise ValueError(f"RUN has a run.db that nas did not write: {path}")
+        raise ValueError(f"run has a run.db that nas did not write: {path}")
     if version > SCHEMA_VERSION:
         raise ValueError(
-            f"RUN was written by a newer nas (schema {version}, this one knows {SCHEMA_VERSION}): {path}"
+            f"run was written by a newer nas (schema {version}, this one knows {SCHEMA_VERSION}): {path}"
         )
     return connection
 
@@ -133,7 +133,7 @@ def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
             frame = pd.read_sql_query(query, connection)
         except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
             line = str(error).splitlines()[-1]
-            raise ValueError(f"RUN has a run.db that SQLite cannot read ({line}): {directory}") from None
+            raise ValueError(f"run has a run.db that SQLite cannot read ({line}): {directory}") from None
     for column in ADDED_COLUMNS[table]:
         if column not in frame:
             frame[column] = None

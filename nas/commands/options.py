@@ -1,287 +1,272 @@
-"""What several commands share: options, and how their texts are read."""
+"""Every option of every command: its type, its default, and its help beside it."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
-import math
-import signal
-from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-from nas.errors import InputError
+DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
+NEW_RUN = "The run's directory; must not exist."
+AS_SEARCH = "As for nas search."
+LOCAL = "local; inline with a table or predictor"
+PAIR = "NAME=VALUE"
 
-if TYPE_CHECKING:
-    from nas.spec.recipe import Recipe
-    from nas.spec.settings import Settings
-    from scaling_search import Model
-    from search_spaces import ArchSpec
-
-T = TypeVar("T")
-
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-WorkersOption = Annotated[int | None, typer.Option(show_default="as many as fit", help="Trials at a time.")]
-CpusOption = Annotated[float, typer.Option(help="CPUs of a trial; its threads are the whole ones.")]
-GpusOption = Annotated[
-    float | None,
-    typer.Option(show_default="1 where there are GPUs", help="GPUs of a trial; 0.25 lets four share one."),
-]
+RunArgument = Annotated[Path, Argument(metavar="RUN", help="A run's directory.")]
+JsonOption = Annotated[bool, Option("--json", help="Print JSON, for scripts.")]
+QuietOption = Annotated[bool, Option("--quiet", "-q", help="Print nothing but errors.")]
 CacheOption = Annotated[
     str,
-    typer.Option(
-        "--cache-size",
+    Option(
         metavar="BYTES",
         help="All packed images on this machine, e.g. 200G; the oldest go first. NAS_CACHE says where.",
     ),
 ]
-DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
-SpaceOption = Annotated[str, typer.Option(help="Search space, see nas spaces.")]
-DataOption = Annotated[str, typer.Option(help=DATA)]
-TrialsOption = Annotated[
-    int | None,
-    typer.Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose."),
-]
-TargetOption = Annotated[str, typer.Option(metavar="COUNT", help="The budget T, in multiply-adds.")]
-ExponentOption = Annotated[
-    float | None,
-    typer.Option(show_default="-0.07, hard: -1", help="How much cost counts against accuracy."),
-]
-RewardOption = Annotated[
-    str,
-    typer.Option(
-        help="soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|."
-    ),
-]
-ControllerOption = Annotated[
-    str,
-    typer.Option(help="Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random."),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the controller, e.g. initial=20."),
-]
-EvaluatorOption = Annotated[
-    str, typer.Option(help="Accuracies: train, table:FILE (look up) or predictor:FILE (fit a regression).")
-]
-SchedulerOption = Annotated[
-    str, typer.Option(help="fifo trains all to the end; asha stops those that are behind.")
-]
-RecipeOption = Annotated[
-    str, typer.Option(help="How each network is trained: proxy (short) or efficientnet (to the end).")
-]
-ProxyOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=VALUE",
-        help="A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.",
-    ),
-]
-ConfirmOption = Annotated[
-    int, typer.Option(help="Networks, the best, to train again at the end, before one is chosen; 0 for none.")
-]
-ConfirmSeedsOption = Annotated[
-    int, typer.Option(help="Fresh seeds for each of these; two or more measure the noise of a seed.")
-]
-SeedOption = Annotated[int, typer.Option(help="Of everything random in the run.")]
-NewRunOption = Annotated[
-    Path | None, typer.Option(show_default="runs/TIME-SPACE", help="The run's directory; must not exist.")
-]
-AddressOption = Annotated[
-    str | None,
-    typer.Option(
-        show_default="local; inline with a table or predictor",
-        help="local: Ray on this machine. auto: the running Ray cluster. inline: no Ray, one by one.",
-    ),
-]
+SchedulerOption = Annotated[str, Option(help="fifo trains all to the end; asha stops those that are behind.")]
 
 
-def search_settings(
-    *,
-    space: str,
-    data: str,
-    trials: int | None,
-    target_flops: str,
-    exponent: float | None,
-    reward: str,
-    controller: str,
-    controller_settings: list[str] | None,
-    evaluator: str,
-    recipe: str,
-    proxy: list[str] | None,
-    scheduler: str,
-    confirm: int,
-    confirm_seeds: int,
-    seed: int,
-    workers: int | None,
-    cpus_per_trial: float,
-    gpus_per_trial: float | None,
-    address: str | None,
-    cache_size: str,
-) -> Settings:
-    """The settings that the options of ``nas search`` ask for.
+@dataclass(frozen=True)
+class SearchOptions:
+    """What ``nas search`` and ``nas plan`` are asked, but for where trials run."""
 
-    Raises:
-        InputError: if a value is out of range or cannot be read.
-    """
-    from nas.spec.objective import Objective
-    from nas.spec.resources import Resources
-    from nas.spec.settings import Settings
+    space: Annotated[str, Option(help="Search space, see nas spaces.")]
+    data: Annotated[str, Option(help=DATA)] = "digits"
+    trials: Annotated[
+        int | None, Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose.")
+    ] = None
+    target_flops: Annotated[str, Option(metavar="COUNT", help="The budget T, in multiply-adds.")] = "400M"
+    exponent: Annotated[
+        float | None,
+        Option(show_default="-0.07, hard: -1", help="How much cost counts against accuracy."),
+    ] = None
+    reward: Annotated[
+        str,
+        Option(
+            help="soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|."
+        ),
+    ] = "soft"
+    controller: Annotated[
+        str,
+        Option(help="Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random."),
+    ] = "dyna"
+    controller_settings: Annotated[
+        list[str] | None,
+        Option("--set", metavar=PAIR, help="A setting of the controller, e.g. initial=20."),
+    ] = None
+    evaluator: Annotated[
+        str, Option(help="Accuracies: train, table:FILE (look up) or predictor:FILE (fit a regression).")
+    ] = "train"
+    recipe: Annotated[
+        str, Option(help="How each network is trained: proxy (short) or efficientnet (to the end).")
+    ] = "proxy"
+    proxy: Annotated[
+        list[str] | None,
+        Option(
+            metavar=PAIR, help="A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5."
+        ),
+    ] = None
+    scheduler: SchedulerOption = "fifo"
+    confirm: Annotated[
+        int, Option(help="Networks, the best, to train again at the end, before one is chosen; 0 for none.")
+    ] = 3
+    confirm_seeds: Annotated[
+        int, Option(help="Fresh seeds for each of these; two or more measure the noise of a seed.")
+    ] = 2
+    seed: Annotated[int, Option(help="Of everything random in the run.")] = 0
+    run: Annotated[Path | None, Option(show_default="runs/TIME-SPACE", help=NEW_RUN)] = None
 
-    trains = evaluator == "train"
-    place = address or ("local" if trains else "inline")
-    return checked(
-        lambda: Settings(
-            space=space,
-            trials=(24 if trains else 1000) if trials is None else trials,
-            data=absolute(data),
-            evaluator=absolute(evaluator),
-            controller=controller,
-            objective=Objective(parse_count(target_flops), exponent, reward),
-            recipe=find_recipe(recipe, pairs("--proxy", proxy), "--proxy"),
-            seed=seed,
-            scheduler=scheduler,
-            confirmations=confirm if trains or confirm < 0 else 0,
-            confirm_seeds=confirm_seeds,
-            controller_settings=pairs("--set", controller_settings),
-            resources=Resources(place, workers, cpus_per_trial, gpus_per_trial, parse_bytes(cache_size)),
-        )
+
+@dataclass(frozen=True)
+class ResourceOptions:
+    """Where trials run, and what each is given."""
+
+    workers: Annotated[int | None, Option(show_default="as many as fit", help="Trials at a time.")] = None
+    cpus_per_trial: Annotated[float, Option(help="CPUs of a trial; its threads are the whole ones.")] = 1.0
+    gpus_per_trial: Annotated[
+        float | None,
+        Option(show_default="1 where there are GPUs", help="GPUs of a trial; 0.25 lets four share one."),
+    ] = None
+    address: Annotated[
+        str | None,
+        Option(
+            show_default=LOCAL,
+            help="local: Ray on this machine. auto: the running Ray cluster. inline: no Ray, one by one.",
+        ),
+    ] = None
+    cache_size: CacheOption = "50G"
+
+
+@dataclass(frozen=True)
+class ResumeOptions:
+    """Where the trials that are left run; None leaves it as before."""
+
+    workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    address: Annotated[str | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    cache_size: Annotated[str | None, Option(metavar="BYTES", show_default="as before", help=AS_SEARCH)] = (
+        None
     )
 
 
-def parse_count(text: str, option: str = "--target-flops") -> float:
-    """``400M``, ``0.4G`` or ``4e8`` as a number."""
-    scale = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}.get(text[-1:].lower())
-    try:
-        return float(text[:-1]) * scale if scale else float(text)
-    except ValueError:
-        raise InputError(f"{option} must be a number like 400M, 0.4G or 4e8, got {text!r}") from None
+@dataclass(frozen=True)
+class AuditOptions:
+    """What ``nas audit`` is asked, but for where its training runs are."""
+
+    space: Annotated[str, Option(help="Whose networks are trained, see nas spaces.")] = "mnas"
+    data: Annotated[str, Option(help=AS_SEARCH)] = "digits"
+    networks: Annotated[int, Option(help="Networks to train, drawn at random.")] = 24
+    seeds: Annotated[int, Option(help="Trainings of each, on as many seeds.")] = 3
+    recipe: Annotated[str, Option(help=AS_SEARCH)] = "proxy"
+    proxy: Annotated[
+        list[str] | None, Option(metavar=PAIR, help="A field of the recipe, as for nas search.")
+    ] = None
+    long: Annotated[
+        list[str] | None,
+        Option(
+            metavar=PAIR,
+            help="Where a longer schedule differs from it, e.g. epochs=16; all are trained that way too.",
+        ),
+    ] = None
+    reference: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Known accuracies, as for table:FILE; its networks are drawn."),
+    ] = None
+    sample_seed: Annotated[int, Option(help="Draws the networks.")] = 0
+    seed: Annotated[int, Option(help="Of everything else that is random.")] = 0
+    run: Annotated[Path | None, Option(show_default="runs/TIME-audit", help=NEW_RUN)] = None
 
 
-def parse_bytes(text: str) -> int:
-    """``--cache-size`` in bytes: ``20G`` or ``20e9``."""
-    size = parse_count(text, "--cache-size")
-    if not 1 <= size < math.inf:
-        raise InputError(f"--cache-size must be at least 1 byte, and finite, got {text!r}")
-    return int(size)
+@dataclass(frozen=True)
+class TrainOptions:
+    """What ``nas train`` is asked."""
 
-
-def pairs(option: str, texts: list[str] | None) -> dict[str, str]:
-    """``NAME=VALUE`` texts as a mapping."""
-    values: dict[str, str] = {}
-    for text in texts or []:
-        name, _, values[name] = text.partition("=")
-        if not (name and values[name]):
-            raise InputError(f"{option} must read NAME=VALUE, got {text!r}")
-    return values
-
-
-def checked(make: Callable[[], T], option: str = "--") -> T:
-    """``make()``, its ValueError as the user's. Our dataclasses' texts begin with the field."""
-    try:
-        return make()
-    except ValueError as error:
-        text = str(error)
-        if option == "--":
-            name, rest = text.split(" ", 1)
-            raise InputError(f"--{name.replace('_', '-')} {rest}") from None
-        raise InputError(f"{option}: {text}") from None
-
-
-def find_family(text: str, option: str = "ARCH") -> tuple[dict[str, Model], str] | None:
-    """The family that ``text`` names, and the model of it that is meant: the first, or that behind a colon.
-
-    A family is a ``family.json`` or the directory of a scaling run; None if it is neither.
-
-    Raises:
-        InputError: if the file is damaged, or has no such model.
-    """
-    from nas.errors import unknown
-    from nas.runs.family_files import is_family, read_family
-
-    head, _, model = text.rpartition(":")
-    for path, name in [(Path(text), "")] + [(Path(head), model)] * bool(head):
-        file = path / "family.json" if path.is_dir() else path
-        if is_family(file):
-            family, _ = read_family(file, option)
-            if name and name not in family:
-                raise InputError(f"{option}: {unknown('model', name, family)}")
-            return family, name or next(iter(family))
-    return None
-
-
-def find_arch(text: str, option: str = "ARCH") -> ArchSpec:
-    """The network that ``text``, the value of ``option``, names, wherever it stands.
-
-    Raises:
-        InputError: if it is no preset, no run, no JSON file with an architecture, and no architecture.
-    """
-    from nas.errors import unknown
-    from search_spaces import PRESETS, ArchSpec
-
-    if text in PRESETS:
-        return PRESETS[text]
-    if found := find_family(text, option):
-        family, name = found
-        return family[name].arch
-    path = Path(text)
-    if path.is_dir():
-        from nas.runs.run import open_run
-
-        return open_run(path).best()
-    if path.is_file():
-        try:
-            return ArchSpec.from_json(json.loads(path.read_text()))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{option} must be a JSON file with an architecture ({error}): {path}") from None
-    if text.startswith("res") and "-stem" in text:
-        try:
-            return ArchSpec.parse(text)
-        except ValueError as error:
-            raise InputError(f"{option}: {error}") from None
-    raise InputError(
-        f"{option} is no file, no architecture's text, and an {unknown('preset', text, PRESETS)}"
+    arch: Annotated[
+        str, Argument(metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text.")
+    ]
+    data: Annotated[str, Option(help=DATA)] = "digits"
+    recipe: Annotated[str, Option(help="How it is trained: efficientnet (350 epochs) or proxy (short).")] = (
+        "efficientnet"
     )
+    fields: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar=PAIR,
+            help="A field of the recipe, e.g. resolution=32, batch_size=128, dropout=0.3.",
+        ),
+    ] = None
+    epochs: Annotated[
+        int | None, Option(show_default="the recipe's", help="Passes over the training images.")
+    ] = None
+    seed: Annotated[int, Option(help="Of everything random, and of the validation part.")] = 0
+    run: Annotated[Path | None, Option(show_default="runs/TIME-train", help=NEW_RUN)] = None
+    device: Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto"
+    threads: Annotated[
+        int | None, Option(show_default="all cores, shared", help="CPU threads of a process.")
+    ] = None
+    data_parallel: Annotated[
+        int, Option(metavar="N", help="Processes that share every batch, on a GPU or on threads each.")
+    ] = 1
+    address: Annotated[str, Option(help="Of those: local, or auto for the running Ray cluster.")] = "local"
+    cache_size: CacheOption = "50G"
 
 
-def find_recipe(name: str, fields: Mapping[str, str], option: str) -> Recipe:
-    """The recipe called ``name``, the value of ``--recipe``, with ``fields``, those of ``option``.
+@dataclass(frozen=True)
+class ScaleOptions:
+    """What ``nas scale`` is asked, but for where its training runs are."""
 
-    Raises:
-        InputError: if there is no such recipe or field, or a value is out of range.
-    """
-    from controllers import parse_settings
-    from nas.errors import unknown
-    from nas.spec.recipe import RECIPES, Recipe
+    phi: Annotated[float, Option(help="Compare networks of 2^phi times the base's FLOPs.")] = 1.0
+    base: Annotated[
+        str,
+        Option(
+            metavar="RUN|ARCH", help="What to scale. Of a run: its best network, its data and its recipe."
+        ),
+    ] = "efficientnet-b0"
+    coefficients: Annotated[
+        str | None, Option(metavar="A,B,C", help="alpha, beta, gamma, in place of the grid; trains nothing.")
+    ] = None
+    preset: Annotated[str | None, Option(help="efficientnet: the published table, B0 to B8 and L2.")] = None
+    strategy: Annotated[
+        str,
+        Option(
+            metavar="NAME,...",
+            help="compound (the grid), depth, width, resolution, dwr or dWr. Several are compared at equal "
+            "FLOPs; the family is the first one's.",
+        ),
+    ] = "compound"
+    grid: Annotated[
+        list[str] | None,
+        Option(
+            metavar=PAIR,
+            help="step, alpha_max, beta_max, gamma_max, product, tolerance (of it) or flops_tolerance.",
+        ),
+    ] = None
+    seeds: Annotated[
+        int | None,
+        Option(show_default="2, or 1 with a table or predictor", help="Trainings of each network."),
+    ] = None
+    scheduler: SchedulerOption = "fifo"
+    rounding: Annotated[str, Option(help="Of layers: ceil as published, or round.")] = "ceil"
+    multiple: Annotated[int, Option(help="Resolutions are multiples of it, in pixels.")] = 8
+    phis: Annotated[str, Option(metavar="PHI,...", help="Of the family's models B0, B1, ...; from 0 up.")] = (
+        "0,0.5,1,2,3.5,5,6,7"
+    )
+    explain: Annotated[
+        bool, Option("--explain", help="Show formula, published table and yours, and what rounding did.")
+    ] = False
+    force: Annotated[bool, Option("--force", help="Take coefficients whose product is far from 2.")] = False
+    data: Annotated[str | None, Option(show_default="the base run's, or digits", help=DATA)] = None
+    evaluator: Annotated[str, Option(help="train, table:FILE or predictor:FILE.")] = "train"
+    proxy: Annotated[
+        list[str] | None,
+        Option(
+            metavar=PAIR,
+            show_default="the base run's",
+            help="Of the short training, as for nas search; resolution is the base's.",
+        ),
+    ] = None
+    seed: Annotated[int | None, Option(show_default="the base run's, or 0", help="Of everything random.")] = (
+        None
+    )
+    run: Annotated[Path | None, Option(show_default="runs/TIME-scale", help=NEW_RUN)] = None
 
-    if name not in RECIPES:
-        raise InputError(f"--recipe: {unknown('recipe', name, RECIPES)}")
-    values = {**dataclasses.asdict(RECIPES[name]), **fields}
-    return checked(lambda: parse_settings(Recipe, values), option)
 
+@dataclass(frozen=True)
+class ReportOptions:
+    """What ``nas report`` is asked."""
 
-def absolute(source: str) -> str:
-    """``kind:FILE`` with the file's absolute path, so that a run can be resumed from anywhere.
-
-    ``hf:NAME`` stays if there is no file of this name.
-    """
-    kind, colon, file = source.partition(":")
-    path = Path(file).expanduser().absolute()
-    return f"{kind}:{path}" if colon and file and (kind != "hf" or path.exists()) else source
-
-
-@contextlib.contextmanager
-def interruptible(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """On Ctrl-C or SIGTERM, says how to go on; every finished trial is in the journal by then."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        if (directory / "run.db").exists():
-            say(f"Interrupted; what was finished is kept. Go on with: nas resume {directory}")
-        raise typer.Exit(130) from None
+    runs: Annotated[list[Path], Argument(metavar="RUN...", help="Directories of runs.")]
+    as_json: JsonOption = False
+    follow: Annotated[
+        bool, Option("--follow", help="Refresh while the search runs; ends when it is over.")
+    ] = False
+    target_flops: Annotated[
+        str | None,
+        Option(
+            metavar="COUNT",
+            show_default="the run's",
+            help="Rank by another budget T, in the unit of --cost; nothing is trained again.",
+        ),
+    ] = None
+    exponent: Annotated[float | None, Option(show_default="the run's", help="Rank by another exponent.")] = (
+        None
+    )
+    reward: Annotated[str | None, Option(show_default="the run's", help="Rank by soft, hard or abs.")] = None
+    cost: Annotated[
+        str, Option(help="What networks are charged for there: flops, params or activations.")
+    ] = "flops"
+    random: Annotated[
+        Path | None,
+        Option(
+            metavar="RUN",
+            show_default="the run's own first trials",
+            help="A run of --controller random to compare with.",
+        ),
+    ] = None
+    png: Annotated[
+        Path | None, Option(metavar="FILE", help="Write the figures: front and progress, or family.")
+    ] = None
+    svg: Annotated[Path | None, Option(metavar="FILE", help="The same as SVG.")] = None

@@ -9,61 +9,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nas.commands.options import (
-    AddressOption,
-    CacheOption,
-    ConfirmOption,
-    ConfirmSeedsOption,
-    ControllerOption,
-    CpusOption,
-    DataOption,
-    EvaluatorOption,
-    ExponentOption,
-    GpusOption,
-    JsonOption,
-    NewRunOption,
-    ProxyOption,
-    RecipeOption,
-    RewardOption,
-    SchedulerOption,
-    SeedOption,
-    SetOption,
-    SpaceOption,
-    TargetOption,
-    TrialsOption,
-    WorkersOption,
-    search_settings,
-)
+from nas.commands.declare import declared
+from nas.commands.options import JsonOption, ResourceOptions, SearchOptions
+from nas.commands.search import search_settings
 from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.spec.resources import Resources
 
 
-def plan(
-    space: SpaceOption,
-    data: DataOption = "digits",
-    trials: TrialsOption = None,
-    target_flops: TargetOption = "400M",
-    exponent: ExponentOption = None,
-    reward: RewardOption = "soft",
-    controller: ControllerOption = "dyna",
-    controller_settings: SetOption = None,
-    evaluator: EvaluatorOption = "train",
-    recipe: RecipeOption = "proxy",
-    proxy: ProxyOption = None,
-    scheduler: SchedulerOption = "fifo",
-    confirm: ConfirmOption = 3,
-    confirm_seeds: ConfirmSeedsOption = 2,
-    seed: SeedOption = 0,
-    run: NewRunOption = None,
-    workers: WorkersOption = None,
-    cpus_per_trial: CpusOption = 1.0,
-    gpus_per_trial: GpusOption = None,
-    address: AddressOption = None,
-    cache_size: CacheOption = "50G",
-    as_json: JsonOption = False,
-) -> None:
+@declared(table="--evaluator FILE")
+def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption = False) -> None:
     """Say what nas search would take with the same options: hours, and memory. Writes nothing.
 
     Times a few steps of a few networks of the space, small to large, as a trial would train them.
@@ -76,44 +32,23 @@ def plan(
     from nas.screens.progress import Screen
     from nas.training.proxy import Training
 
-    settings = search_settings(
-        space=space,
-        data=data,
-        trials=trials,
-        target_flops=target_flops,
-        exponent=exponent,
-        reward=reward,
-        controller=controller,
-        controller_settings=controller_settings,
-        evaluator=evaluator,
-        recipe=recipe,
-        proxy=proxy,
-        scheduler=scheduler,
-        confirm=confirm,
-        confirm_seeds=confirm_seeds,
-        seed=seed,
-        workers=workers,
-        cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
-        address=address,
-        cache_size=cache_size,
-    )
+    settings = search_settings(options, resources)
     with Screen(quiet=as_json) as screen:
         found = prepare.find_space(settings)
         settings = prepare.resolve_controller(settings)
-        if run is not None:
-            launch.refuse_existing(run)
-        trains = settings.evaluator == "train"
-        prepare.check_gpus(settings.resources, trains=trains)
+        if options.run is not None:
+            launch.refuse_existing(options.run)
+        prepare.check_gpus(settings.resources, trains=settings.evaluator == "train")
         task = prepare.make_evaluator(settings, found, Path(), screen)
         if not isinstance(task, Training):
-            screen.say(f"Nothing is trained with --evaluator {evaluator}: {settings.trials} look-ups.")
+            screen.say(
+                f"Nothing is trained with --evaluator {options.evaluator}: {settings.trials} look-ups."
+            )
             if as_json:
                 typer.echo(json.dumps({"trials": settings.trials, "trained": 0}, indent=2))
             return
-        resources = find_resources(settings.resources)
-        task = prepare.placed(task, resources)
-        made = make_plan(settings, resources, task, found, screen.timing)
+        there = find_resources(settings.resources)
+        made = make_plan(settings, there, prepare.placed(task, there), found, screen.timing)
         if as_json:
             typer.echo(json.dumps(plan_json(made), indent=2))
         else:
@@ -140,6 +75,6 @@ def find_resources(resources: Resources) -> Resources:
     with cluster(resources) as found:
         if found.gpus_per_trial and not torch.cuda.is_available():
             raise InputError(
-                "--address auto must find GPUs on this machine too, for nas plan to time them; got none"
+                "address auto must find GPUs on this machine too, for nas plan to time them; got none"
             )
         return found

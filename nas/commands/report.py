@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from nas.commands.options import JsonOption, checked, parse_count
+from nas.commands.arguments import checked, parse_count
+from nas.commands.declare import declared
+from nas.commands.options import ReportOptions
 from nas.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,43 +20,12 @@ if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.runs.search_results import Ranking
 
+FIGURES = ("png", "svg")
+RANKING = ("target_flops", "exponent", "reward")
 
-def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")],
-    as_json: JsonOption = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Refresh while the search runs; ends when it is over.")
-    ] = False,
-    target_flops: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COUNT",
-            show_default="the run's",
-            help="Rank by another budget T, in the unit of --cost; nothing is trained again.",
-        ),
-    ] = None,
-    exponent: Annotated[
-        float | None, typer.Option(show_default="the run's", help="Rank by another exponent.")
-    ] = None,
-    reward: Annotated[
-        str | None, typer.Option(show_default="the run's", help="Rank by soft, hard or abs.")
-    ] = None,
-    cost: Annotated[
-        str, typer.Option(help="What networks are charged for there: flops, params or activations.")
-    ] = "flops",
-    random: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN",
-            show_default="the run's own first trials",
-            help="A run of --controller random to compare with.",
-        ),
-    ] = None,
-    png: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the figures: front and progress, or family.")
-    ] = None,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as SVG.")] = None,
-) -> None:
+
+@declared(figures="--png and --svg", family="RUN")
+def report(options: ReportOptions) -> None:
     """Show a run's Pareto front and write it to RUN/pareto.csv; several runs: compare them.
 
     Works while the search runs. Of a scaling run: the networks of the grid, the choice and the family.
@@ -64,98 +36,71 @@ def report(
 
     from nas.runs.config import read_settings
     from nas.runs.run import open_run
+    from nas.screens.follow import follow_run
 
     console = Console(highlight=False)
-    figures = {kind: path for kind, path in (("svg", svg), ("png", png)) if path}
+    runs = options.runs
     if len(runs) == 1 and is_family_only(runs[0]):
-        refuse(
-            {
-                "--follow": follow,
-                "--random": random,
-                "--target-flops": target_flops,
-                "--exponent": exponent,
-                "--reward": reward,
-            },
-            "nothing was trained",
-        )
-        report_family(console, runs[0], as_json=as_json, figures=figures)
+        refuse(options, ("follow", "random", *RANKING), "nothing was trained")
+        report_family(console, runs[0], options)
         return
     opened = [open_run(run) for run in runs]
     if len(runs) == 1 and read_settings(runs[0]).trains_one:
-        refuse(
-            {"--random": random, "--png": png, "--svg": svg, "--target-flops": target_flops}
-            | {"--exponent": exponent, "--reward": reward},
-            "one network was trained",
-        )
-        report_training(console, opened[0], follow=follow, as_json=as_json)
+        refuse(options, ("random", *FIGURES, *RANKING), "one network was trained")
+        report_training(console, opened[0], options)
         return
-    asked = {"target_flops": target_flops, "exponent": exponent, "reward": reward, "cost": cost}
-    ranking = find_ranking(opened[0], asked)
+    ranking = find_ranking(opened[0], options)
     if len(runs) > 1:
         if len({run.resolve() for run in runs}) < len(runs):
-            raise InputError(f"RUN must name different runs, got {' '.join(map(str, runs))}")
-        refuse(
-            {"--follow": follow, "--random": random, "--png": png, "--svg": svg}, "several runs were given"
-        )
-        report_several(console, opened, ranking, as_json=as_json)
+            raise InputError(f"run must name different runs, got {' '.join(map(str, runs))}")
+        refuse(options, ("follow", "random", *FIGURES), "several runs were given")
+        report_several(console, opened, ranking, as_json=options.as_json)
         return
     if opened[0].config.get("audit"):
-        refuse({"--random": random, "--png": png, "--svg": svg}, "the run is an audit")
-    if follow:
-        from nas.screens.follow import follow_run
-
-        follow_run(console, opened[0], as_json=as_json)
-    report_one(
-        console, opened[0], open_run(random) if random else None, ranking, as_json=as_json, figures=figures
-    )
+        refuse(options, ("random", *FIGURES), "the run is an audit")
+    if options.follow:
+        follow_run(console, opened[0], as_json=options.as_json)
+    report_one(console, opened[0], ranking, options)
 
 
-def report_one(
-    console: Console,
-    run: Run,
-    random: Run | None,
-    ranking: Ranking | None,
-    *,
-    as_json: bool,
-    figures: dict[str, Path],
-) -> None:
+def report_one(console: Console, run: Run, ranking: Ranking | None, options: ReportOptions) -> None:
     """Prints one run and writes its files."""
     from nas.runs.audit_results import write_audit
+    from nas.runs.figure_files import write_figures
     from nas.runs.page import write_page
+    from nas.runs.run import open_run
     from nas.runs.search_results import summary
     from nas.screens.report import print_report
 
+    random = open_run(options.random) if options.random else None
     run = run.snapshot()
     facts = summary(run, random, ranking)
     run.write_pareto()
     if "audit" in facts:
         write_audit(run)
     write_page(run, random)
-    if figures:
-        from nas.runs.figure_files import write_figures
-
-        write_figures(run, figures, facts)
-    if as_json:
+    if files := figures(options):
+        write_figures(run, files, facts)
+    if options.as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
         print_report(console, run, facts)
 
 
-def report_training(console: Console, run: Run, *, follow: bool, as_json: bool) -> None:
-    """Prints one training, and writes its files if it is over."""
+def report_training(console: Console, run: Run, options: ReportOptions) -> None:
+    """Prints one training run, and writes its files if it is over."""
     from nas.runs import training_results
     from nas.runs.page import write_page
+    from nas.screens.follow import follow_run
     from nas.screens.training import print_summary
 
-    if follow:
-        from nas.screens.follow import follow_run
-
-        follow_run(console, run, as_json=as_json)
+    if options.follow:
+        follow_run(console, run, as_json=options.as_json)
     facts = training_results.summary(run)
     training_results.write_curve(run)
     if facts["status"] == "done":
         write_page(run)
-    if as_json:
+    if options.as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
         print_summary(console, facts)
@@ -175,33 +120,38 @@ def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *
         print_comparison(console, compared, common)
 
 
-def is_family_only(directory: Path) -> bool:
-    """Whether a scaling run had nothing to train."""
-    return (directory / "family.json").is_file() and not (directory / "run.db").exists()
-
-
-def report_family(console: Console, directory: Path, *, as_json: bool, figures: dict[str, Path]) -> None:
-    """A family without a run."""
+def report_family(console: Console, directory: Path, options: ReportOptions) -> None:
+    """Prints a family without a run."""
+    from nas.runs.figure_files import write_family_figures
     from nas.screens.scaling import print_family
 
-    if figures:
-        from nas.runs.figure_files import write_family_figures
-
-        write_family_figures(directory, figures)
-    if as_json:
+    if files := figures(options):
+        write_family_figures(directory, files)
+    if options.as_json:
         typer.echo((directory / "family.json").read_text(), nl=False)
     else:
         print_family(console, directory)
 
 
-def refuse(options: dict[str, Any], reason: str) -> None:
-    """InputError if one of ``options`` was given where it means nothing."""
-    for option, value in options.items():
+def is_family_only(directory: Path) -> bool:
+    """Whether a scaling run had nothing to train."""
+    return (directory / "family.json").is_file() and not (directory / "run.db").exists()
+
+
+def figures(options: ReportOptions) -> dict[str, Path]:
+    """The files that figures are written to, by their kind."""
+    return {kind: path for kind, path in (("svg", options.svg), ("png", options.png)) if path}
+
+
+def refuse(options: ReportOptions, names: Iterable[str], reason: str) -> None:
+    """InputError if one of the options ``names`` was given where it means nothing."""
+    for name in names:
+        value = getattr(options, name)
         if value is not None and value is not False:
-            raise InputError(f"{option} must be left out where {reason}, got {value}")
+            raise InputError(f"{name} must be left out where {reason}, got {value}")
 
 
-def find_ranking(run: Run, asked: dict[str, Any]) -> Ranking | None:
+def find_ranking(run: Run, options: ReportOptions) -> Ranking | None:
     """The objective that the options ask for, the rest being the run's own; None if they ask for none.
 
     Raises:
@@ -212,17 +162,18 @@ def find_ranking(run: Run, asked: dict[str, Any]) -> Ranking | None:
     from nas.runs.search_results import Ranking
     from nas.spec.objective import Objective
 
-    cost = asked["cost"]
+    cost, asked = options.cost, options.target_flops
     if cost not in COSTS:
-        raise InputError(f"--cost must be one of {COSTS}, got {cost!r}")
-    if cost != "flops" and asked["target_flops"] is None:
-        raise InputError(f"--target-flops must say how many {cost} --cost {cost} aims at, got nothing")
-    if all(asked[name] is None for name in ("target_flops", "exponent", "reward")):
+        raise InputError(f"cost must be one of {COSTS}, got {cost!r}")
+    if cost != "flops" and asked is None:
+        raise InputError(f"target_flops must say how many {cost} --cost {cost} aims at, got nothing")
+    if all(getattr(options, name) is None for name in RANKING):
         return None
     own = read_settings(run.directory).objective
-    kind = asked["reward"] or own.kind
-    target = own.target_flops if asked["target_flops"] is None else parse_count(asked["target_flops"])
-    exponent = asked["exponent"]
+    kind, exponent = options.reward or own.kind, options.exponent
     if exponent is None and kind == own.kind:
         exponent = own.exponent
-    return checked(lambda: Ranking(Objective(target, exponent, kind), cost))
+    with checked():
+        return Ranking(
+            Objective(own.target_flops if asked is None else parse_count(asked), exponent, kind), cost
+        )

@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import dataclasses
+from typing import Any
 
-import typer
-
-from nas.commands.options import (
-    QuietOption,
-    RunArgument,
-    WorkersOption,
-    checked,
-    interruptible,
-    parse_bytes,
-)
+from nas.commands.arguments import checked, parse_bytes
+from nas.commands.declare import declared
+from nas.commands.options import QuietOption, ResumeOptions, RunArgument
+from nas.commands.running import watch
 
 
-def resume(
-    run: RunArgument,
-    workers: WorkersOption = None,
-    cpus_per_trial: Annotated[
-        float | None, typer.Option(show_default="as before", help="As for nas search.")
-    ] = None,
-    gpus_per_trial: Annotated[
-        float | None, typer.Option(show_default="as before", help="As for nas search.")
-    ] = None,
-    address: Annotated[str | None, typer.Option(show_default="as before", help="As for nas search.")] = None,
-    cache_size: Annotated[
-        str | None, typer.Option(metavar="BYTES", show_default="as before", help="As for nas search.")
-    ] = None,
-    quiet: QuietOption = False,
-) -> None:
+@declared()
+def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False) -> None:
     """Finish an interrupted search or training, exactly as it would have gone."""
-    import dataclasses
-
     from nas.launch import launch
     from nas.runs.config import read_settings
     from nas.screens.progress import Screen
     from nas.screens.training import TrainingScreen
 
-    given: dict[str, Any] = {
-        "workers": workers,
-        "cpus_per_trial": cpus_per_trial,
-        "gpus_per_trial": gpus_per_trial,
-        "address": address,
-        "cache_size": None if cache_size is None else parse_bytes(cache_size),
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
+    given: dict[str, Any] = dataclasses.asdict(options)
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.cache_size is not None:
+        given["cache_size"] = parse_bytes(options.cache_size)
     before = read_settings(run)
-    resources = checked(lambda: dataclasses.replace(before.resources, **changes))
-    kind = TrainingScreen(before.recipe.epochs, quiet=quiet) if before.trains_one else Screen(quiet=quiet)
-    with kind as screen, interruptible(run, screen.say):
-        screen.finished(launch.resume(run, screen, resources))
+    with checked():
+        resources = dataclasses.replace(before.resources, **given)
+    screen = TrainingScreen(before.recipe.epochs, quiet=quiet) if before.trains_one else Screen(quiet=quiet)
+    watch(screen, run, lambda: launch.resume(run, screen, resources))

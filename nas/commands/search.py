@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nas.commands.options import (
-    AddressOption,
-    CacheOption,
-    ConfirmOption,
-    ConfirmSeedsOption,
-    ControllerOption,
-    CpusOption,
-    DataOption,
-    EvaluatorOption,
-    ExponentOption,
-    GpusOption,
-    NewRunOption,
-    ProxyOption,
-    QuietOption,
-    RecipeOption,
-    RewardOption,
-    SchedulerOption,
-    SeedOption,
-    SetOption,
-    SpaceOption,
-    TargetOption,
-    TrialsOption,
-    WorkersOption,
-    interruptible,
-    search_settings,
-)
+from nas.commands.arguments import absolute, checked, find_recipe, pairs, parse_bytes, parse_count
+from nas.commands.declare import declared
+from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
+from nas.commands.running import new_directory, watch
+
+if TYPE_CHECKING:
+    from nas.spec.resources import Resources
+    from nas.spec.settings import Settings
 
 
-def search(
-    space: SpaceOption,
-    data: DataOption = "digits",
-    trials: TrialsOption = None,
-    target_flops: TargetOption = "400M",
-    exponent: ExponentOption = None,
-    reward: RewardOption = "soft",
-    controller: ControllerOption = "dyna",
-    controller_settings: SetOption = None,
-    evaluator: EvaluatorOption = "train",
-    recipe: RecipeOption = "proxy",
-    proxy: ProxyOption = None,
-    scheduler: SchedulerOption = "fifo",
-    confirm: ConfirmOption = 3,
-    confirm_seeds: ConfirmSeedsOption = 2,
-    seed: SeedOption = 0,
-    run: NewRunOption = None,
-    workers: WorkersOption = None,
-    cpus_per_trial: CpusOption = 1.0,
-    gpus_per_trial: GpusOption = None,
-    address: AddressOption = None,
-    cache_size: CacheOption = "50G",
-    quiet: QuietOption = False,
-) -> None:
+@declared(table="--evaluator FILE")
+def search(options: SearchOptions, resources: ResourceOptions, quiet: QuietOption = False) -> None:
     """Search a space for the best network: propose, train, reward, learn.
 
     Example: nas search --space mnas
@@ -64,28 +23,53 @@ def search(
     from nas.launch import launch
     from nas.screens.progress import Screen
 
-    settings = search_settings(
-        space=space,
-        data=data,
-        trials=trials,
-        target_flops=target_flops,
-        exponent=exponent,
-        reward=reward,
-        controller=controller,
-        controller_settings=controller_settings,
-        evaluator=evaluator,
-        recipe=recipe,
-        proxy=proxy,
-        scheduler=scheduler,
-        confirm=confirm,
-        confirm_seeds=confirm_seeds,
-        seed=seed,
-        workers=workers,
-        cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
-        address=address,
-        cache_size=cache_size,
-    )
-    directory = run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{space}"
-    with Screen(quiet=quiet) as screen, interruptible(directory, screen.say):
-        screen.finished(launch.start(settings, directory, screen))
+    settings = search_settings(options, resources)
+    directory = new_directory(options.run, options.space)
+    screen = Screen(quiet=quiet)
+    watch(screen, directory, lambda: launch.start(settings, directory, screen))
+
+
+def search_settings(options: SearchOptions, resources: ResourceOptions) -> Settings:
+    """The settings that the options of ``nas search`` ask for.
+
+    Raises:
+        InputError: if a value is out of range or cannot be read.
+    """
+    from nas.spec.objective import Objective
+    from nas.spec.settings import Settings
+
+    trains = options.evaluator == "train"
+    with checked():
+        return Settings(
+            space=options.space,
+            trials=(24 if trains else 1000) if options.trials is None else options.trials,
+            data=absolute(options.data),
+            evaluator=absolute(options.evaluator),
+            controller=options.controller,
+            objective=Objective(parse_count(options.target_flops), options.exponent, options.reward),
+            recipe=find_recipe(options.recipe, pairs(options.proxy, "proxy"), "proxy"),
+            seed=options.seed,
+            scheduler=options.scheduler,
+            confirmations=options.confirm if trains or options.confirm < 0 else 0,
+            confirm_seeds=options.confirm_seeds,
+            controller_settings=pairs(options.controller_settings, "controller_settings"),
+            resources=find_resources(resources, trains=trains),
+        )
+
+
+def find_resources(options: ResourceOptions, *, trains: bool = True) -> Resources:
+    """Where trials run; a table or a predictor needs no Ray.
+
+    Raises:
+        InputError: if a value is out of range or cannot be read.
+    """
+    from nas.spec.resources import Resources
+
+    with checked():
+        return Resources(
+            options.address or ("local" if trains else "inline"),
+            options.workers,
+            options.cpus_per_trial,
+            options.gpus_per_trial,
+            parse_bytes(options.cache_size),
+        )

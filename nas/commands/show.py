@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from nas.commands.options import (
-    JsonOption,
-    find_arch,
-    find_family,
-)
+from nas.commands.arguments import find_arch, find_family
+from nas.commands.declare import declared
+from nas.commands.options import JsonOption
 
 
+@declared()
 def show(
     arch: Annotated[
         str, typer.Argument(metavar="ARCH", help="A preset, a run, a JSON file, or an architecture's text.")

@@ -104,7 +104,7 @@ class Cache:
         """Removes leftovers, and the packs that were used least recently until ``wanted`` bytes are free."""
         if wanted > self.limit:
             raise InputError(
-                f"--cache-size must be at least {count(wanted)} for these images, got {count(self.limit)}"
+                f"cache_size must be at least {count(wanted)} for these images, got {count(self.limit)}"
             )
         for gone in self.directory.glob("*.gone"):
             shutil.rmtree(gone, ignore_errors=True)
@@ -118,7 +118,7 @@ class Cache:
                 del used[path]
         if self.limit - sum(used.values()) < wanted:
             raise InputError(
-                f"--cache-size must be at least {count(sum(used.values()) + wanted)}, because other "
+                f"cache_size must be at least {count(sum(used.values()) + wanted)}, because other "
                 f"packs in {self.directory} are in use, got {count(self.limit)}"
             )
         if self._spare(used.values()) < wanted:

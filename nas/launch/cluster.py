@@ -28,7 +28,7 @@ def cluster(resources: Resources) -> Iterator[Resources]:
             logging_level=logging.ERROR,
         )
     except ConnectionError as error:
-        raise InputError(f"--address auto must find a running Ray cluster ({error})") from None
+        raise InputError(f"address auto must find a running Ray cluster ({error})") from None
     try:
         yield fit(resources, ray.cluster_resources())
     finally:

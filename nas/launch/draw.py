@@ -31,7 +31,7 @@ def draw_networks(space: SearchSpace, networks: int, seed: int) -> tuple[str, ..
     if len(drawn) == networks:
         return tuple(drawn)
     raise InputError(
-        f"--networks must be at most those of --space {space.name}, of which {len(drawn)} were found, "
+        f"networks must be at most those of space {space.name}, of which {len(drawn)} were found, "
         f"got {networks}"
     )
 
@@ -45,10 +45,10 @@ def draw_known(
         InputError: if there are fewer than two, or the table cannot be read, or has not so many.
     """
     refuse_few(networks)
-    archs, accuracies = read_table(file, space, "--reference")
+    archs, accuracies = read_table(file, space)
     if len(archs) < networks:
         raise InputError(
-            f"--networks must be at most the {len(archs)} networks of --reference, got {networks}: {file}"
+            f"networks must be at most the {len(archs)} of the reference, got {networks}: {file}"
         )
     rows = np.random.default_rng(seed).choice(len(archs), networks, replace=False)
     return tuple(str(archs[row]) for row in rows), tuple(float(accuracies[row]) for row in rows)
@@ -57,4 +57,4 @@ def draw_known(
 def refuse_few(networks: int) -> None:
     """InputError if there would be nothing to rank."""
     if networks < 2:
-        raise InputError(f"--networks must be at least 2, got {networks}")
+        raise InputError(f"networks must be at least 2, got {networks}")

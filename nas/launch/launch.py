@@ -82,7 +82,7 @@ def begin(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> Jour
         shutil.rmtree(directory, ignore_errors=True)
         reason = getattr(error, "strerror", None) or error.__cause__ or error
         raise InputError(
-            f"--run must be a directory with room for a run ({reason}), got {directory}"
+            f"directory must be a directory with room for a run ({reason}), got {directory}"
         ) from None
 
 
@@ -106,7 +106,7 @@ def start_family(
 def refuse_existing(directory: Path) -> None:
     """InputError if there is something that a new run could overwrite."""
     if directory.exists():
-        raise InputError(f"--run must be a directory that does not exist yet, got {directory}")
+        raise InputError(f"directory must be a directory that does not exist yet, got {directory}")
 
 
 def make_directory(directory: Path) -> None:
@@ -115,7 +115,7 @@ def make_directory(directory: Path) -> None:
         directory.mkdir(parents=True)
     except OSError as error:
         raise InputError(
-            f"--run must be a directory that can be made ({error.strerror}), got {directory}"
+            f"directory must be a directory that can be made ({error.strerror}), got {directory}"
         ) from None
 
 
@@ -139,7 +139,7 @@ def resume(directory: Path, screen: Screen, resources: Resources | None = None) 
         went_on |= went_on_long
     if not went_on:
         over = "its training is" if settings.trains_one else f"all {settings.trials} trials are"
-        raise InputError(f"RUN must be unfinished, and {over}: {directory}")
+        raise InputError(f"run must be unfinished, and {over}: {directory}")
     return Run(directory)
 
 
@@ -152,7 +152,7 @@ def go_on(directory: Path, screen: Screen, resources: Resources | None) -> bool:
         try:
             search = make_search(settings, space, journal, screen)
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
-            raise InputError(f"RUN has a run.db that cannot be resumed ({error}): {directory}") from error
+            raise InputError(f"run has a run.db that cannot be resumed ({error}): {directory}") from error
         if search.done:
             return not (directory / "best.json").exists()  # perhaps it ended while that was written
         if not search.replayed_exactly:
@@ -164,7 +164,7 @@ def go_on(directory: Path, screen: Screen, resources: Resources | None) -> bool:
         evaluator = make_evaluator(settings, space, directory, screen)
         if read_config(directory).get("input_sha256") != fingerprint(evaluator):
             raise InputError(
-                f"RUN began with other contents of {settings.data} or {settings.evaluator}: {directory}"
+                f"run began with other contents of {settings.data} or {settings.evaluator}: {directory}"
             )
         run(search, *place(evaluator, resources, stack), screen, settings)
     return True

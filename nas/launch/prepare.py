@@ -41,7 +41,7 @@ def find_space(settings: Settings) -> SearchSpace:
 def known_space(name: str) -> SearchSpace:
     """One of ``SPACES``; InputError if there is none of that name."""
     if name not in SPACES:
-        raise InputError(f"--space: {unknown('space', name, SPACES)}")
+        raise InputError(f"space: {unknown('space', name, SPACES)}")
     return SPACES[name]
 
 
@@ -51,12 +51,12 @@ def resolve_controller(settings: Settings) -> Settings:
         return settings
     name = settings.controller
     if name not in controllers.CONTROLLERS:
-        raise InputError(f"--controller: {unknown('controller', name, controllers.CONTROLLERS)}")
+        raise InputError(f"controller: {unknown('controller', name, controllers.CONTROLLERS)}")
     try:
         kind = controllers.CONTROLLERS[name].settings
         given: Any = controllers.parse_settings(kind, settings.controller_settings)
     except ValueError as error:
-        raise InputError(f"--set: {error}") from None
+        raise InputError(f"controller_settings: {error}") from None
     return dataclasses.replace(settings, controller_settings=dataclasses.asdict(given))
 
 
@@ -110,9 +110,7 @@ def make_evaluator(settings: Settings, space: SearchSpace, directory: Path, scre
         )
         return predictor
     if settings.evaluator != "train":
-        raise InputError(
-            f"--evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}"
-        )
+        raise InputError(f"evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}")
     data = find_data(settings, space, screen)
     if settings.trains_one:
         return FullTraining(
@@ -137,7 +135,7 @@ def find_data(settings: Settings, space: SearchSpace, screen: Screen) -> Dataset
             progress=screen.packing,
         )
     except ValueError as error:
-        raise InputError(f"--data: {error}") from None
+        raise InputError(f"data: {error}") from None
 
 
 def place(
@@ -180,13 +178,13 @@ def check_gpus(resources: Resources, *, trains: bool) -> None:
         return
     if not trains:
         raise InputError(
-            f"--gpus-per-trial must be 0 where nothing is trained, got {resources.gpus_per_trial:g}"
+            f"gpus_per_trial must be 0 where nothing is trained, got {resources.gpus_per_trial:g}"
         )
     import torch
 
     if resources.gpus_per_trial > torch.cuda.device_count():
         raise InputError(
-            f"--gpus-per-trial must be at most the {torch.cuda.device_count()} GPUs of this machine, "
+            f"gpus_per_trial must be at most the {torch.cuda.device_count()} GPUs of this machine, "
             f"got {resources.gpus_per_trial:g}"
         )
 

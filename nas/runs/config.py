@@ -32,9 +32,9 @@ def read_config(directory: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"RUN must have a readable config.json ({error}): {directory}") from None
+        raise InputError(f"run must have a readable config.json ({error}): {directory}") from None
     if not isinstance(config, dict):
-        raise InputError(f"RUN must have a JSON object in its config.json: {directory}")
+        raise InputError(f"run must have a JSON object in its config.json: {directory}")
     return config
 
 
@@ -48,7 +48,7 @@ def read_settings(directory: Path) -> Settings:
         return Settings.from_json(read_config(directory))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"RUN must have valid settings in its config.json ({error!r}): {directory}"
+            f"run must have valid settings in its config.json ({error!r}): {directory}"
         ) from None
 
 

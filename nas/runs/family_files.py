@@ -52,7 +52,7 @@ def is_family(file: Path) -> bool:
         return False
 
 
-def read_family(file: Path, option: str = "ARCH") -> tuple[dict[str, Model], Coefficients]:
+def read_family(file: Path) -> tuple[dict[str, Model], Coefficients]:
     """The inverse of ``write_family``.
 
     Raises:
@@ -61,4 +61,4 @@ def read_family(file: Path, option: str = "ARCH") -> tuple[dict[str, Model], Coe
     try:
         return from_json(json.loads(file.read_text()))
     except (OSError, ValueError) as error:
-        raise InputError(f"{option} must be a readable family ({error}): {file}") from None
+        raise InputError(f"family must be a readable one ({error}): {file}") from None

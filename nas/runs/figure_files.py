@@ -45,7 +45,7 @@ def write_family_figures(
     """
     from reports.figures import draw_family
 
-    family, _ = read_family(directory / "family.json", "RUN")
+    family, _ = read_family(directory / "family.json")
     write(draw_family(family_frame(family), family_frame(published()), grid), files)
 
 
@@ -58,6 +58,4 @@ def write(figure: Figure, files: Mapping[str, Path]) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         names = " and ".join(map(str, files.values()))
-        raise InputError(
-            f"--png and --svg must be files that can be written ({reason}), got {names}"
-        ) from None
+        raise InputError(f"figures must be files that can be written ({reason}), got {names}") from None

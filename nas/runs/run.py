@@ -86,7 +86,7 @@ class Run:
         networks = self.networks()
         if networks.empty:
             raise InputError(
-                f"RUN must have a finished trial, and none of its {len(self.trials())} is: {self.directory}"
+                f"run must have a finished trial, and none of its {len(self.trials())} is: {self.directory}"
             )
         best = networks.loc[[networks["reward"].idxmax()]]
         return {str(column): value for column, value in best.to_dict("records")[0].items()}

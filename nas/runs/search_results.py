@@ -128,15 +128,15 @@ def _random_rewards(run: Run, random: Run) -> NDArray[np.float64]:
     """The rewards that the trials of ``random`` have under the objective of ``run``."""
     settings, others = read_settings(run.directory), read_settings(random.directory)
     if others.controller != "random":
-        raise InputError(f"--random must be a run of --controller random, got {others.controller}")
+        raise InputError(f"random must be a run of controller random, got {others.controller}")
     for name in ("space", "data", "evaluator", "recipe"):
         ours, theirs = getattr(settings, name), getattr(others, name)
         if ours != theirs:
-            raise InputError(f"--random must be a run of the same {name}, {ours}, got {theirs}")
+            raise InputError(f"random must be a run of the same {name}, {ours}, got {theirs}")
     trials = random.trials()
     done = trials[trials["status"] == "done"]
     if done.empty:
-        raise InputError(f"--random must be a run with a finished trial, got {random.directory}")
+        raise InputError(f"random must be a run with a finished trial, got {random.directory}")
     return settings.objective.rewards(done["accuracy"].to_numpy(), done["flops"].to_numpy(float))
 
 

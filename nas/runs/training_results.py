@@ -46,7 +46,7 @@ def summary(run: Run) -> dict[str, Any]:
     settings = read_settings(run.directory)
     trials = run.trials().to_dict("records")
     if not trials:
-        raise InputError(f"RUN must have begun its training, and it has not: {run.directory}")
+        raise InputError(f"run must have begun its training, and it has not: {run.directory}")
     trial = trials[0]
     curve = run.epochs().drop(columns="trial")
     done = trial["status"] == "done"

@@ -13,6 +13,7 @@ from nas.runs.config import read_settings
 from nas.runs.family_files import family_frame, read_family
 from nas.runs.run import Run
 from nas.runs.scaling_results import compare, verdict
+from nas.spec.scaling import Scaling
 from search_spaces import PRESETS
 
 
@@ -75,3 +76,18 @@ def print_explanation(console: Console, directory: Path) -> None:
     console.print(Text("\nWhy the published models have their sizes\n"), soft_wrap=True)
     for one in implied:
         console.print(Text(scaling_search.why(one)), soft_wrap=True)
+
+
+def describe(scaling: Scaling) -> str:
+    """What is going to be compared."""
+    times = f"{scaling.grid.product**scaling.phi:.3g} times its {reports.count(scaling.base_flops)} FLOPs"
+    trainings = (
+        f"{len(scaling.candidates)} networks, {scaling.seeds} training{'s' * (scaling.seeds > 1)} each"
+    )
+    if "compound" not in scaling.strategies or scaling.coefficients:
+        return f"At {times}: {trainings}"
+    triples = sum(map(len, scaling.classes.values()))
+    return (
+        f"Grid: {triples} triples are {len(scaling.classes)} networks; within "
+        f"{100 * scaling.grid.flops_tolerance:g} % of {times}: {trainings}"
+    )

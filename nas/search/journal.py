@@ -93,7 +93,7 @@ class Journal:
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise InputError(f"RUN is being written by another process: {directory}") from None
+            raise InputError(f"run is being written by another process: {directory}") from None
         path = directory / "run.db"
         opened = None
         try:
@@ -139,7 +139,7 @@ class Journal:
         if verdict != "ok":
             self._connection.close()
             line = " ".join(verdict.split())
-            raise InputError(f"RUN has a run.db that SQLite cannot read ({line}): {path}")
+            raise InputError(f"run has a run.db that SQLite cannot read ({line}): {path}")
 
     def _add_columns(self) -> None:
         """Brings a ``run.db`` that an older nas wrote to the current schema."""

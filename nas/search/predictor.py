@@ -42,7 +42,7 @@ class Predictor:
         archs, accuracies = read_table(file, space)
         if len(archs) < 20:
             raise InputError(
-                f"--evaluator predictor needs a table of at least 20 rows, got {len(archs)}: {file}"
+                f"evaluator predictor needs a table of at least 20 rows, got {len(archs)}: {file}"
             )
         self.file = file
         self.space = space
@@ -51,7 +51,7 @@ class Predictor:
         try:
             singles = self.singles(archs)
         except ValueError as error:
-            raise InputError(f"--evaluator predictor needs a table of its space: {error}: {file}") from None
+            raise InputError(f"evaluator predictor needs a table of its space: {error}: {file}") from None
         self.mean, self.scale = singles.mean(axis=0), singles.std(axis=0) + 1e-9  # constants become 0
         features = self.pairs(singles)
         folds = KFold(5, shuffle=True, random_state=0)

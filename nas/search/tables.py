@@ -49,35 +49,33 @@ class Table:
         yield Epoch(1, None, None, self.accuracies[trial.arch], 0.0)
 
 
-def read_table(
-    file: Path, space: SearchSpace, option: str = "--evaluator"
-) -> tuple[list[ArchSpec], NDArray[np.float64]]:
-    """The distinct networks of a table, the value of ``option``, and their (mean) accuracies in [0, 1].
+def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.float64]]:
+    """The distinct networks of a table, and their (mean) accuracies in [0, 1].
 
     Raises:
         InputError: as ``Table``.
     """
-    frame = _read_frame(file, space, option)
+    frame = _read_frame(file, space)
     names = [decision.name for decision in space.decisions]
     if "arch" in frame:
-        archs = [_parse(text, file, option) for text in frame["arch"]]
+        archs = [_parse(text, file) for text in frame["arch"]]
     elif set(names) <= set(frame):
-        archs = [space.decode(actions) for actions in _actions(frame[names], space, file, option)]
+        archs = [space.decode(actions) for actions in _actions(frame[names], space, file)]
     else:
         missing = [name for name in names if name not in frame]
         raise InputError(
-            f"{option} FILE must have a column 'arch' or the decisions of {space.name!r};"
+            f"table must have a column 'arch' or the decisions of {space.name!r};"
             f" {missing[:3]} are missing in {file}"
         )
     column = next((name for name in ACCURACY_COLUMNS if name in frame), None)
     if column is None:
-        raise InputError(f"{option} FILE must have one of the columns {ACCURACY_COLUMNS}: {file}")
+        raise InputError(f"table must have one of the columns {ACCURACY_COLUMNS}: {file}")
     try:
         accuracies = frame[column].to_numpy(np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{option} FILE must have numbers in {column!r} ({error}): {file}") from None
+        raise InputError(f"table must have numbers in {column!r} ({error}): {file}") from None
     if not len(frame) or not np.isfinite(accuracies).all() or accuracies.min() < 0 or accuracies.max() > 100:
-        raise InputError(f"{option} FILE must have accuracies in [0, 1] or [0, 100] in {column!r}: {file}")
+        raise InputError(f"table must have accuracies in [0, 1] or [0, 100] in {column!r}: {file}")
     if accuracies.max() > 1:
         accuracies = accuracies / 100
     measured: defaultdict[ArchSpec, list[float]] = defaultdict(list)
@@ -86,11 +84,11 @@ def read_table(
     return list(measured), np.array([np.mean(values) for values in measured.values()])
 
 
-def _read_frame(file: Path, space: SearchSpace, option: str) -> pd.DataFrame:
+def _read_frame(file: Path, space: SearchSpace) -> pd.DataFrame:
     import pandas as pd
 
     if not file.is_file():
-        raise InputError(f"{option} FILE must exist, got {file}")
+        raise InputError(f"table must exist, got {file}")
     suffixes = file.suffixes
     try:
         if ".parquet" in suffixes:
@@ -104,19 +102,17 @@ def _read_frame(file: Path, space: SearchSpace, option: str) -> pd.DataFrame:
         return pd.read_csv(file)
     except (OSError, ValueError, pd.errors.ParserError, UnicodeDecodeError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{option} FILE must be CSV, Parquet or NAS-Bench-Macro's JSON ({line}): {file}"
-        ) from None
+        raise InputError(f"table must be CSV, Parquet or NAS-Bench-Macro's JSON ({line}): {file}") from None
 
 
-def _parse(text: object, file: Path, option: str) -> ArchSpec:
+def _parse(text: object, file: Path) -> ArchSpec:
     try:
         return canonical(ArchSpec.parse(str(text)))
     except ValueError as error:
-        raise InputError(f"{option} FILE must have architectures in 'arch' ({error}): {file}") from None
+        raise InputError(f"table must have architectures in 'arch' ({error}): {file}") from None
 
 
-def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path, option: str) -> NDArray[np.int64]:
+def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path) -> NDArray[np.int64]:
     """Choices `[N, D]` to indices `[N, D]`."""
     columns = []
     for decision in space.decisions:
@@ -124,8 +120,7 @@ def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path, option: str) -
         unknown = set(frame[decision.name]) - set(index)
         if unknown:
             raise InputError(
-                f"{option} FILE must have {decision.name} in {decision.choices}, "
-                f"got {unknown.pop()!r}: {file}"
+                f"table must have {decision.name} in {decision.choices}, got {unknown.pop()!r}: {file}"
             )
         columns.append(frame[decision.name].map(index).to_numpy(np.int64))
     return np.stack(columns, axis=1)

@@ -46,7 +46,7 @@ class Resources:
         if self.cache_size < 1:
             raise ValueError(f"cache_size must be at least 1 byte, got {self.cache_size}")
         if self.address == "inline" and self.workers not in (None, 1):
-            raise ValueError(f"workers must be 1 with --address inline, got {self.workers}")
+            raise ValueError(f"workers must be 1 with address inline, got {self.workers}")
 
 
 def fit(resources: Resources, available: dict[str, float]) -> Resources:
@@ -57,11 +57,11 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
         gpus_per_trial = 1.0 if gpus else 0.0
     if gpus_per_trial > gpus:
         raise InputError(
-            f"--gpus-per-trial must be at most the {gpus:g} GPUs there are, got {gpus_per_trial:g}"
+            f"gpus_per_trial must be at most the {gpus:g} GPUs there are, got {gpus_per_trial:g}"
         )
     if resources.cpus_per_trial > cpus:
         raise InputError(
-            f"--cpus-per-trial must be at most the {cpus:g} CPUs there are, got {resources.cpus_per_trial:g}"
+            f"cpus_per_trial must be at most the {cpus:g} CPUs there are, got {resources.cpus_per_trial:g}"
         )
     fitting = cpus / resources.cpus_per_trial
     if gpus_per_trial:
@@ -72,7 +72,7 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
     workers = resources.workers or most
     if workers > most and resources.address == "local":  # a cluster may grow
         raise InputError(
-            f"--workers must be at most {most} ({cpus:g} CPUs at {resources.cpus_per_trial:g}, "
+            f"workers must be at most {most} ({cpus:g} CPUs at {resources.cpus_per_trial:g}, "
             f"{gpus:g} GPUs at {gpus_per_trial:g} a trial), got {workers}"
         )
     return dataclasses.replace(resources, workers=workers, gpus_per_trial=gpus_per_trial)

@@ -89,7 +89,7 @@ class Settings:
         if self.scheduler not in SCHEDULERS:
             raise ValueError(f"scheduler must be one of {SCHEDULERS}, got {self.scheduler!r}")
         if self.scheduler == "asha" and self.resources.address == "inline":
-            raise ValueError("scheduler asha is Ray Tune's and needs --address local or auto, got inline")
+            raise ValueError("scheduler asha is Ray Tune's and needs address local or auto, got inline")
 
     @property
     def trains_one(self) -> bool:

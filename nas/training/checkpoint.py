@@ -95,6 +95,6 @@ def damaged(directory: Path, error: Exception) -> InputError:
     words = f"{type(error).__name__}: {error}".split()
     reason = " ".join(words)[:80]
     return InputError(
-        f"RUN has a damaged checkpoint ({reason}); to train again from the first epoch, delete "
+        f"run has a damaged checkpoint ({reason}); to train again from the first epoch, delete "
         f"{directory / NAME} and: nas resume {directory}"
     )

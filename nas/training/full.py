@@ -69,7 +69,7 @@ class FullTraining(Training):
         batch = max(2, min(self.recipe.batch_size, images))
         if batch < 2 * self.workers:
             raise InputError(
-                f"--data-parallel must leave every process 2 images of a batch of {batch}, got {self.workers}"
+                f"workers must leave every process 2 images of a batch of {batch}, got {self.workers}"
             )
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:

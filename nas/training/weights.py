@@ -46,4 +46,4 @@ def read_header(directory: Path) -> dict[str, str]:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise InputError(f"RUN must have readable weights ({error}): {path}") from None
+        raise InputError(f"run must have readable weights ({error}): {path}") from None

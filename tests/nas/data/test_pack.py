@@ -17,7 +17,7 @@ import pytest
 from pictures import write_classes
 from places import ROOT
 
-from nas.commands.options import absolute, parse_bytes
+from nas.commands.arguments import absolute, parse_bytes
 from nas.data import load_data
 from nas.data.cache import HEADER, Cache, default_directory
 from nas.data.decode import decode
@@ -348,14 +348,14 @@ def test_a_pack_that_is_in_use_stays(load, folder):
 
 def test_a_cache_that_cannot_hold_the_pack_says_how_large_it_must_be(load, folder, tmp_path):
     with pytest.raises(
-        InputError, match=re.escape("--cache-size must be at least 4.00k for these images, got 3.99k")
+        InputError, match=re.escape("cache_size must be at least 4.00k for these images, got 3.99k")
     ):
         load(folder, limit=3990)
     assert packs(tmp_path / "cache") == []
     limit = 6000
     kept = use(load(folder, limit=limit))
     with pytest.raises(
-        InputError, match=r"--cache-size must be at least 7\.\d+k, because other packs in .* in use"
+        InputError, match=r"cache_size must be at least 7\.\d+k, because other packs in .* in use"
     ):
         load(folder, size=7, limit=limit)
     del kept
@@ -475,7 +475,7 @@ def test_only_paths_are_made_absolute(tmp_path, monkeypatch):
 def test_cache_sizes_are_bytes():
     assert parse_bytes("20G") == 20 * 10**9
     for text in ("0", "-1G", "inf", "nan", "many"):
-        with pytest.raises(InputError, match="--cache-size must be"):
+        with pytest.raises(InputError, match="cache_size must be"):
             parse_bytes(text)
     with pytest.raises(ValueError, match="cache_size must be at least 1 byte, got 0"):
         Resources(cache_size=0)

@@ -152,7 +152,7 @@ def test_what_does_not_fit_is_said_with_what_helps():
 def test_the_workers_are_those_that_the_search_would_have():
     assert find_resources(Resources()) == fit(Resources(), machine())
     assert find_resources(Resources("inline")).workers == 1
-    with pytest.raises(InputError, match="--workers must be at most"):
+    with pytest.raises(InputError, match="workers must be at most"):
         find_resources(Resources(workers=10_000))
 
 

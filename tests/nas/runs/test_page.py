@@ -329,7 +329,7 @@ def test_a_page_is_written_whole_or_not_at_all(search, monkeypatch):
 
 def test_a_run_without_a_finished_trial_has_no_page(search):
     edit(search, "UPDATE trials SET status = 'failed', accuracy = NULL, reward = NULL, error = 'no'")
-    with pytest.raises(InputError, match="RUN must have a finished trial"):
+    with pytest.raises(InputError, match="run must have a finished trial"):
         write_page(open_run(search))
 
 

@@ -1,0 +1,137 @@
+"""How the texts of arguments and options are read: ARCH, RUN, 400M, NAME=VALUE, kind:FILE."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from nas.spec.recipe import Recipe
+    from scaling_search import Model
+    from search_spaces import ArchSpec
+
+
+@contextlib.contextmanager
+def checked(field: str = "") -> Iterator[None]:
+    """A ValueError in here is the user's mistake: its text begins with a field, or is about ``field``."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f"{field}: {error}" if field else str(error)) from None
+
+
+def parse_count(text: str, field: str = "target_flops") -> float:
+    """``400M``, ``0.4G`` or ``4e8`` as a number."""
+    scale = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}.get(text[-1:].lower())
+    try:
+        return float(text[:-1]) * scale if scale else float(text)
+    except ValueError:
+        raise InputError(f"{field} must be a number like 400M, 0.4G or 4e8, got {text!r}") from None
+
+
+def parse_bytes(text: str) -> int:
+    """The size of the cache in bytes: ``20G`` or ``20e9``."""
+    size = parse_count(text, "cache_size")
+    if not 1 <= size < math.inf:
+        raise InputError(f"cache_size must be at least 1 byte, and finite, got {text!r}")
+    return int(size)
+
+
+def parse_numbers(text: str) -> list[float]:
+    """``1.2,1.1,1.15``; nothing if one of them is no number."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return []
+
+
+def pairs(texts: list[str] | None, field: str) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping."""
+    values: dict[str, str] = {}
+    for text in texts or []:
+        name, _, values[name] = text.partition("=")
+        if not (name and values[name]):
+            raise InputError(f"{field} must read NAME=VALUE, got {text!r}")
+    return values
+
+
+def absolute(source: str) -> str:
+    """``kind:FILE`` with the file's absolute path, so that a run can be resumed from anywhere.
+
+    ``hf:NAME`` stays if there is no file of this name.
+    """
+    kind, colon, file = source.partition(":")
+    path = Path(file).expanduser().absolute()
+    return f"{kind}:{path}" if colon and file and (kind != "hf" or path.exists()) else source
+
+
+def find_family(text: str) -> tuple[dict[str, Model], str] | None:
+    """The family that ``text`` names, and which of its models: the one after a colon, or the first.
+
+    A family is a ``family.json`` or the directory of a scaling run; None if it is neither.
+
+    Raises:
+        InputError: if the file is damaged, or has no such model.
+    """
+    from nas.runs.family_files import is_family, read_family
+
+    head, _, model = text.rpartition(":")
+    for path, name in [(Path(text), "")] + [(Path(head), model)] * bool(head):
+        file = path / "family.json" if path.is_dir() else path
+        if is_family(file):
+            family, _ = read_family(file)
+            if name and name not in family:
+                raise InputError(f"arch: {unknown('model', name, family)}")
+            return family, name or next(iter(family))
+    return None
+
+
+def find_arch(text: str) -> ArchSpec:
+    """The network that ``text`` names, wherever it stands.
+
+    Raises:
+        InputError: if it is no preset, no run, no JSON file with an architecture, and no architecture.
+    """
+    from search_spaces import PRESETS, ArchSpec
+
+    if text in PRESETS:
+        return PRESETS[text]
+    if found := find_family(text):
+        family, name = found
+        return family[name].arch
+    path = Path(text)
+    if path.is_dir():
+        from nas.runs.run import open_run
+
+        return open_run(path).best()
+    if path.is_file():
+        try:
+            return ArchSpec.from_json(json.loads(path.read_text()))
+        except (OSError, ValueError) as error:
+            raise InputError(f"arch must be a JSON file with an architecture ({error}): {path}") from None
+    if text.startswith("res") and "-stem" in text:
+        with checked("arch"):
+            return ArchSpec.parse(text)
+    raise InputError(f"arch is not a file, a preset or an architecture: {unknown('preset', text, PRESETS)}")
+
+
+def find_recipe(name: str, values: Mapping[str, str], field: str) -> Recipe:
+    """The recipe called ``name`` with ``values``, those of the option ``field``.
+
+    Raises:
+        InputError: if there is no such recipe or field, or a value is out of range.
+    """
+    from controllers import parse_settings
+    from nas.spec.recipe import RECIPES, Recipe
+
+    if name not in RECIPES:
+        raise InputError(f"recipe: {unknown('recipe', name, RECIPES)}")
+    with checked(field):
+        return parse_settings(Recipe, {**dataclasses.asdict(RECIPES[name]), **values})

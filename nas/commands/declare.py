@@ -1,0 +1,94 @@
+"""Options declared once: a command takes dataclasses, and typer sees their fields.
+
+    @declared
+    def search(options: SearchOptions, resources: ResourceOptions) -> None: ...
+
+has an option for each field, in their order. What the core refuses begins with a field's name; here it
+becomes the option that the user typed, as the command declares it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from nas.errors import InputError
+
+NAMES = {"run": "RUN", "directory": "--run", "arch": "ARCH", "family": "ARCH"}
+"""What is called the same in every command: an existing run, the directory of a new one, a network."""
+
+
+def declared(**names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator: the fields of a command's dataclasses become its parameters.
+
+    Args:
+        names: what to call a field that is spelled in another way on the command line.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = typing.get_type_hints(command, include_extras=True)
+        del hints["return"]
+        groups: dict[str, type[Any]] = {
+            name: kind
+            for name, kind in hints.items()
+            if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+        }
+        parameters: list[inspect.Parameter] = []
+        for name, parameter in inspect.signature(command).parameters.items():
+            fields = _parameters(groups[name]) if name in groups else [parameter]
+            parameters += [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in fields]
+        annotations = hints | {one.name: one.annotation for one in parameters if one.name not in hints}
+        parameters = [one.replace(annotation=annotations[one.name]) for one in parameters]
+        words = {one.name: _option(one) for one in parameters} | NAMES | names
+
+        @functools.wraps(command)
+        def called(**values: Any) -> None:
+            given = {
+                name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
+                for name, kind in groups.items()
+            }
+            try:
+                command(**given, **values)
+            except InputError as error:
+                raise InputError(spelled(str(error), words)) from error
+
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        del called.__wrapped__
+        return called
+
+    return decorate
+
+
+def spelled(text: str, words: dict[str, str]) -> str:
+    """``text``, which begins with the name of a field, with the word for it on the command line."""
+    return re.sub(r"\A\w+(?=[ :])", lambda field: words.get(field.group(), field.group()), text)
+
+
+def _parameters(kind: type[Any]) -> list[inspect.Parameter]:
+    """The fields of a dataclass, as keyword-only parameters."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(kind)
+    ]
+
+
+def _option(parameter: inspect.Parameter) -> str:
+    """``--cpus-per-trial`` for ``cpus_per_trial``, unless it is declared otherwise; an argument's metavar."""
+    (declaration,) = parameter.annotation.__metadata__
+    if isinstance(declaration.default, str):  # typer's first positional argument
+        return declaration.default
+    if type(declaration).__name__ == "ArgumentInfo":
+        return str(declaration.metavar)
+    return f"--{parameter.name.replace('_', '-')}"

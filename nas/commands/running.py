@@ -1,0 +1,36 @@
+"""How a command runs: in a directory of its own, and so that it can be interrupted."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from nas.runs.run import Run
+    from nas.screens.progress import Screen
+
+
+def new_directory(run: Path | None, name: str) -> Path:
+    """``run``, or a directory under ``runs`` with the time and ``name``."""
+    return run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+
+
+def watch(screen: Screen, directory: Path, work: Callable[[], Run | None]) -> None:
+    """Does ``work`` while ``screen`` shows it, and shows the run that it gives.
+
+    On Ctrl-C or SIGTERM, says how to go on; every finished trial is in the journal by then.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with screen:
+        try:
+            if run := work():
+                screen.finished(run)
+        except KeyboardInterrupt:
+            if (directory / "run.db").exists():
+                screen.say(f"Interrupted; what was finished is kept. Go on with: nas resume {directory}")
+            raise typer.Exit(130) from None
