@@ -20,13 +20,13 @@ trials = run.trials()
 print(trials["status"].value_counts().to_string())
 print(trials[["trial", "accuracy", "flops", "reward", "seconds"]].describe().round(4).to_string())
 
-# %% The networks: estimates from all their trainings, and the chances to be the best where noise was measured
+# %% The networks: estimates from all their training runs; where noise was measured, the chance to be the best
 networks = run.networks()
 columns = ["trial", "trainings", "accuracy", "accuracy_error", "reward", "p_best", "p_front"]
 known = [name for name in columns if name in networks]
 print(networks.sort_values("reward", ascending=False)[known].head(5).round(4).to_string(index=False))
 
-# %% How far single trainings can be believed
+# %% How far single training runs can be trusted
 print(run.seed_noise() or "Seed noise was not measured.")
 
 # %% The front, for any objectives
@@ -34,7 +34,7 @@ print(run.pareto()[["trial", "accuracy", "flops"]].to_string(index=False))
 three = run.pareto(maximize=["accuracy"], minimize=["flops", "params"])
 print(f"{len(three)} networks are on the front of accuracy, FLOPs and parameters")
 
-# %% Its hypervolume: the best accuracy to be had, averaged over all budgets up to the largest network's
+# %% Its hypervolume: the best accuracy there is, averaged over all budgets up to the largest network's
 largest = float(networks["flops"].max())
 volume = reports.hypervolume(networks, reference={"accuracy": 0.0, "flops": largest})
 print(f"hypervolume {volume / largest:.4f}")

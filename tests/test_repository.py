@@ -60,7 +60,27 @@ def test_constraints_pin_every_dependency_that_pyproject_names():
 
 def test_the_file_tree_in_the_readme_is_complete():
     readme = (ROOT / "README.md").read_text()
-    for package in PACKAGES:
-        for file in (ROOT / package).rglob("*.py"):
-            if not file.name.startswith("__"):
-                assert file.name in readme, file
+    tree = set(re.findall(r"^([\w/]+(?:/|\.py)) {2,}\S", readme.split("## Developing")[1], re.MULTILINE))
+    rooms = {file.parent.relative_to(ROOT) for package in PACKAGES for file in (ROOT / package).rglob("*.py")}
+    assert {f"{room}/" for room in rooms} <= tree
+    assert [path for path in tree if not (ROOT / path).exists()] == []
+
+
+def test_every_file_and_link_in_the_documents_exists():
+    named = re.compile(
+        r"\b(?:benchmarks|docs|examples|tests|scripts|" + "|".join(PACKAGES) + r")/[\w/.]*\w\.\w+"
+    )
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        text = document.read_text()
+        linked = [document.parent / link for link in re.findall(r"\]\(([\w/.]+)\)", text)]
+        for path in [*(ROOT / name for name in named.findall(text)), *linked]:
+            assert path.exists(), (document.name, str(path))
+
+
+def test_the_log_is_newest_first_and_its_index_has_every_entry():
+    index, *entries = (ROOT / "LOG.md").read_text().split("\n## 20")
+    headings = [entry.splitlines()[0] for entry in entries]
+    dates = [heading.split(":")[0] for heading in headings]
+    assert dates == sorted(dates, reverse=True)
+    for heading in headings:
+        assert f"[{heading.split(': ', 1)[1]}](#20" in index
