@@ -26,6 +26,7 @@ from nas.data.dataset import Dataset, Part
 from nas.data.decode import Task, decode_all
 from nas.data.listing import IN_WORDS, Listing, Take
 from nas.errors import RunError
+from nas.spec.machine import cpu_count
 from reports import count
 
 VERSION = 1
@@ -202,8 +203,7 @@ def _decode(
     files = {str(directory / f"{name}.images"): name for name in takes}
     broken: dict[str, list[int]] = {name: [] for name in takes}
     total = sum(len(take.rows) for take in takes.values())
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    processes = max(1, min(cpus, total // IMAGES_PER_PROCESS))
+    processes = max(1, min(cpu_count(), total // IMAGES_PER_PROCESS))
     done = 0
     try:
         for task in decode_all(_tasks(files, listing, takes, size), processes):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import InputError
+from nas.spec.machine import cpu_count
 from nas.spec.settings import Settings
 
 
@@ -67,7 +67,7 @@ def environment() -> dict[str, Any]:
         "hardware": {
             "machine": platform.machine(),
             "processor": _processor(),
-            "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cpus": cpu_count(),
             "system": platform.platform(),
         },
     }

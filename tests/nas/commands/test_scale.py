@@ -260,7 +260,7 @@ def test_a_run_as_base_gives_its_best_network_its_data_and_its_recipe(nas, tmp_p
         (["--grid", "flops_tolerance=1e-6"], "--grid is empty: of 65 networks none has FLOPs within"),
         (["--grid", "step=-1"], "--grid: step must be positive and finite, got -1.0"),
         (["--grid", "steps=1"], "--grid: unknown setting 'steps'; did you mean 'step'?"),
-        (["--base", "nowhere"], "--base is not a file, a preset or an architecture: unknown preset 'nowhere'"),
+        (["--base", "nowhere"], "--base is not a file, a preset or an architecture: unknown preset"),
         (["--base", "broken.json"], "--base must be a JSON file with an architecture"),
         (["--base", "family.json"], "--base must be a readable family (B0's phi must be a number"),
         (["--base", "foreign"], "there is none in foreign"),
