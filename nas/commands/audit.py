@@ -60,16 +60,18 @@ def audit(
     Example: nas audit --networks 24 --seeds 3 --long epochs=16
     """
     from nas.errors import InputError
-    from nas.launch import launch, prepare
+    from nas.launch import launch
     from nas.launch.draw import draw_known, draw_networks
+    from nas.runs.kinds import known_space
     from nas.screens.progress import Screen
+    from nas.screens.views import print_report
     from nas.spec.objective import Objective
     from nas.spec.resources import Resources
     from nas.spec.settings import Audit, Settings
 
     if sample_seed < 0:
         raise InputError(f"--sample-seed must be at least 0, got {sample_seed}")
-    found = prepare.known_space(space)
+    found = known_space(space)
     fields, longer = pairs("--proxy", proxy), pairs("--long", long)
     short = find_recipe(recipe, fields, "--proxy")
     asked = checked(
@@ -97,6 +99,6 @@ def audit(
     )
     directory = run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-audit"
     with Screen(quiet=quiet or as_json) as screen, interruptible(directory, screen.say):
-        screen.finished(launch.start(settings, directory, screen))
+        print_report(screen.console, launch.start(settings, directory, screen))
     if as_json:
         typer.echo((directory / "audit.json").read_text(), nl=False)

@@ -113,7 +113,7 @@ def plan(
             return
         resources = find_resources(settings.resources)
         task = prepare.placed(task, resources)
-        made = make_plan(settings, resources, task, found, screen.timing)
+        made = make_plan(settings, resources, task, found, screen)
         if as_json:
             typer.echo(json.dumps(plan_json(made), indent=2))
         else:

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.runs.search_results import Ranking
 
+_RANKING = ("--target-flops", "--exponent", "--reward")
+_DRAWN = ("--random", "--png", "--svg")
+REFUSED = {
+    "training": ("one network was trained", (*_DRAWN, *_RANKING)),
+    "audit": ("the run is an audit", _DRAWN),
+    "several": ("several runs were given", ("--follow", *_DRAWN)),
+    "family": ("nothing was trained", ("--follow", "--random", *_RANKING)),
+}
+"""By the kind of run, or by what else is reported: why some options mean nothing there, and which."""
+
 
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")],
@@ -62,45 +72,26 @@ def report(
     """
     from rich.console import Console
 
-    from nas.runs.config import read_settings
     from nas.runs.run import open_run
 
     console = Console(highlight=False)
     figures = {kind: path for kind, path in (("svg", svg), ("png", png)) if path}
+    options: dict[str, Any] = {"--follow": follow, "--random": random, "--png": png, "--svg": svg}
+    options |= {"--target-flops": target_flops, "--exponent": exponent, "--reward": reward}
     if len(runs) == 1 and is_family_only(runs[0]):
-        refuse(
-            {
-                "--follow": follow,
-                "--random": random,
-                "--target-flops": target_flops,
-                "--exponent": exponent,
-                "--reward": reward,
-            },
-            "nothing was trained",
-        )
+        refuse(options, *REFUSED["family"])
         report_family(console, runs[0], as_json=as_json, figures=figures)
         return
     opened = [open_run(run) for run in runs]
-    if len(runs) == 1 and read_settings(runs[0]).trains_one:
-        refuse(
-            {"--random": random, "--png": png, "--svg": svg, "--target-flops": target_flops}
-            | {"--exponent": exponent, "--reward": reward},
-            "one network was trained",
-        )
-        report_training(console, opened[0], follow=follow, as_json=as_json)
-        return
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise InputError(f"RUN must name different runs, got {' '.join(map(str, runs))}")
+    reason, refused = REFUSED.get("several" if len(runs) > 1 else opened[0].settings.kind, ("", ()))
+    refuse(options, reason, refused)
     asked = {"target_flops": target_flops, "exponent": exponent, "reward": reward, "cost": cost}
-    ranking = find_ranking(opened[0], asked)
+    ranking = None if "--exponent" in refused else find_ranking(opened[0], asked)
     if len(runs) > 1:
-        if len({run.resolve() for run in runs}) < len(runs):
-            raise InputError(f"RUN must name different runs, got {' '.join(map(str, runs))}")
-        refuse(
-            {"--follow": follow, "--random": random, "--png": png, "--svg": svg}, "several runs were given"
-        )
         report_several(console, opened, ranking, as_json=as_json)
         return
-    if opened[0].config.get("audit"):
-        refuse({"--random": random, "--png": png, "--svg": svg}, "the run is an audit")
     if follow:
         from nas.screens.follow import follow_run
 
@@ -119,52 +110,30 @@ def report_one(
     as_json: bool,
     figures: dict[str, Path],
 ) -> None:
-    """Prints one run and writes its files."""
-    from nas.runs.audit_results import write_audit
+    """Prints one run and writes its files; the page once a trial has finished."""
+    from nas.runs.figure_files import write_figure
+    from nas.runs.kinds import KINDS, summary
     from nas.runs.page import write_page
-    from nas.runs.search_results import summary
-    from nas.screens.report import print_report
+    from nas.screens.views import print_report
 
     run = run.snapshot()
+    kind = KINDS[run.settings.kind]
     facts = summary(run, random, ranking)
-    run.write_pareto()
-    if "audit" in facts:
-        write_audit(run)
-    write_page(run, random)
-    if figures:
-        from nas.runs.figure_files import write_figures
-
-        write_figures(run, figures, facts)
+    kind.write_tables(run)
+    if len(run.networks()):
+        write_page(run, random)
+    if figures and kind.figure:
+        write_figure(kind.figure(run, facts), figures)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
         print_report(console, run, facts)
 
 
-def report_training(console: Console, run: Run, *, follow: bool, as_json: bool) -> None:
-    """Prints one training, and writes its files if it is over."""
-    from nas.runs import training_results
-    from nas.runs.page import write_page
-    from nas.screens.training import print_summary
-
-    if follow:
-        from nas.screens.follow import follow_run
-
-        follow_run(console, run, as_json=as_json)
-    facts = training_results.summary(run)
-    training_results.write_curve(run)
-    if facts["status"] == "done":
-        write_page(run)
-    if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-    else:
-        print_summary(console, facts)
-
-
 def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *, as_json: bool) -> None:
     """Compares runs."""
     from nas.runs.search_results import comparison
-    from nas.screens.report import print_comparison
+    from nas.screens.report import comparison_parts, print_parts
 
     compared, common = comparison(runs, ranking)
     if as_json:
@@ -172,7 +141,7 @@ def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *
         rows = kept.where(kept.notna(), None).to_dict("records")
         typer.echo(json.dumps({**common, "runs": rows}, indent=2))
     else:
-        print_comparison(console, compared, common)
+        print_parts(console, comparison_parts(compared, common))
 
 
 def is_family_only(directory: Path) -> bool:
@@ -182,22 +151,23 @@ def is_family_only(directory: Path) -> bool:
 
 def report_family(console: Console, directory: Path, *, as_json: bool, figures: dict[str, Path]) -> None:
     """A family without a run."""
-    from nas.screens.scaling import print_family
+    from nas.screens.report import print_parts
+    from nas.screens.scaling import family_parts
 
     if figures:
-        from nas.runs.figure_files import write_family_figures
+        from nas.runs.figure_files import family_figure, write_figure
 
-        write_family_figures(directory, figures)
+        write_figure(family_figure(directory), figures)
     if as_json:
         typer.echo((directory / "family.json").read_text(), nl=False)
     else:
-        print_family(console, directory)
+        print_parts(console, family_parts(directory))
 
 
-def refuse(options: dict[str, Any], reason: str) -> None:
-    """InputError if one of ``options`` was given where it means nothing."""
-    for option, value in options.items():
-        if value is not None and value is not False:
+def refuse(options: dict[str, Any], reason: str, refused: tuple[str, ...]) -> None:
+    """InputError if one of the ``refused`` was given where it means nothing."""
+    for option in refused:
+        if (value := options[option]) is not None and value is not False:
             raise InputError(f"{option} must be left out where {reason}, got {value}")
 
 
@@ -207,7 +177,6 @@ def find_ranking(run: Run, asked: dict[str, Any]) -> Ranking | None:
     Raises:
         InputError: if it is no objective.
     """
-    from nas.runs.config import read_settings
     from nas.runs.run import COSTS
     from nas.runs.search_results import Ranking
     from nas.spec.objective import Objective
@@ -219,7 +188,7 @@ def find_ranking(run: Run, asked: dict[str, Any]) -> Ranking | None:
         raise InputError(f"--target-flops must say how many {cost} --cost {cost} aims at, got nothing")
     if all(asked[name] is None for name in ("target_flops", "exponent", "reward")):
         return None
-    own = read_settings(run.directory).objective
+    own = run.settings.objective
     kind = asked["reward"] or own.kind
     target = own.target_flops if asked["target_flops"] is None else parse_count(asked["target_flops"])
     exponent = asked["exponent"]

@@ -36,8 +36,7 @@ def resume(
 
     from nas.launch import launch
     from nas.runs.config import read_settings
-    from nas.screens.progress import Screen
-    from nas.screens.training import TrainingScreen
+    from nas.screens.views import VIEWS, print_report
 
     given: dict[str, Any] = {
         "workers": workers,
@@ -49,6 +48,5 @@ def resume(
     changes = {name: value for name, value in given.items() if value is not None}
     before = read_settings(run)
     resources = checked(lambda: dataclasses.replace(before.resources, **changes))
-    kind = TrainingScreen(before.recipe.epochs, quiet=quiet) if before.trains_one else Screen(quiet=quiet)
-    with kind as screen, interruptible(run, screen.say):
-        screen.finished(launch.resume(run, screen, resources))
+    with VIEWS[before.kind].screen(quiet=quiet) as screen, interruptible(run, screen.say):
+        print_report(screen.console, launch.resume(run, screen, resources))

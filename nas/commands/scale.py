@@ -126,7 +126,9 @@ def scale(
     from controllers import parse_settings
     from nas.launch import launch
     from nas.screens.progress import Screen
-    from nas.screens.scaling import print_explanation, print_family
+    from nas.screens.report import print_parts
+    from nas.screens.scaling import explanation_parts, family_parts
+    from nas.screens.views import print_report
     from nas.spec.resources import Resources
     from nas.spec.scaling import Scaling, fairness
 
@@ -146,7 +148,7 @@ def scale(
                 scaling_search.PUBLISHED_COEFFICIENTS,
                 {"preset": preset},
             )
-            print_family(screen.console, directory)
+            print_parts(screen.console, family_parts(directory))
         else:
             origin = find_origin(base)
             scaling = checked(
@@ -170,7 +172,7 @@ def scale(
             if settled is not None:
                 family = checked(lambda: scaling.family(settled), "--phis")
                 launch.start_family(directory, family, settled, {"scaling": dataclasses.asdict(scaling)})
-                print_family(screen.console, directory)
+                print_parts(screen.console, family_parts(directory))
             else:
                 settings = settings_of(
                     scaling,
@@ -190,12 +192,12 @@ def scale(
                         )
                     ),
                 )
-                screen.notes = [f"Base on {settings.data}: {origin.note}", describe(scaling)]
+                notes = [f"Base on {settings.data}: {origin.note}", describe(scaling)]
                 if trains and (warning := fairness(scaling, settings.recipe)):
-                    screen.notes.append(warning)
-                screen.finished(launch.start(settings, directory, screen))
+                    notes.append(warning)
+                print_report(screen.console, launch.start(settings, directory, screen, notes))
         if explain:
-            print_explanation(screen.console, directory)
+            print_parts(screen.console, explanation_parts(directory))
     if as_json:
         typer.echo((directory / "family.json").read_text(), nl=False)
 

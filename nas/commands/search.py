@@ -63,6 +63,7 @@ def search(
     """
     from nas.launch import launch
     from nas.screens.progress import Screen
+    from nas.screens.views import print_report
 
     settings = search_settings(
         space=space,
@@ -88,4 +89,4 @@ def search(
     )
     directory = run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{space}"
     with Screen(quiet=quiet) as screen, interruptible(directory, screen.say):
-        screen.finished(launch.start(settings, directory, screen))
+        print_report(screen.console, launch.start(settings, directory, screen))

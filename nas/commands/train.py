@@ -78,8 +78,9 @@ def train(
     """
     from nas.launch import launch
     from nas.screens.training import TrainingScreen
+    from nas.screens.views import print_report
     from nas.spec.objective import Objective
-    from nas.spec.settings import TRAIN, Settings
+    from nas.spec.settings import Settings
     from reports import count
     from search_spaces import cost
 
@@ -89,7 +90,7 @@ def train(
     price = cost(network)
     settings = checked(
         lambda: Settings(
-            space=TRAIN,
+            space="train",
             trials=1,
             data=absolute(data),
             evaluator="train",
@@ -104,11 +105,10 @@ def train(
         )
     )
     directory = run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-train"
-    with TrainingScreen(chosen.epochs, quiet=quiet) as screen, interruptible(directory, screen.say):
-        screen.notes = [
-            f"Training {network}: {count(price.flops)} FLOPs at {network.resolution} px, on {settings.data}"
-        ]
-        screen.finished(launch.start(settings, directory, screen))
+    size = f"{count(price.flops)} FLOPs at {network.resolution} px"
+    note = f"Training {network}: {size}, on {settings.data}"
+    with TrainingScreen(quiet=quiet) as screen, interruptible(directory, screen.say):
+        print_report(screen.console, launch.start(settings, directory, screen, [note]))
 
 
 def find_training(arch: str, name: str, fields: dict[str, str], epochs: int | None) -> Recipe:
