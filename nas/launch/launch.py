@@ -164,7 +164,7 @@ def go_on(
             raise InputError(f"RUN has a run.db that cannot be resumed ({error}): {directory}") from error
         if search.done and (directory / "best.json").exists():
             return False
-        if not search.done:  # or it ended while its files were written
+        if not search.done:  # else it was interrupted while its files were written
             if not search.replayed_exactly:
                 listener.say(
                     "The controller's arithmetic differs here from where the run began: "

@@ -125,8 +125,8 @@ def audit_state(run: Run) -> dict[str, Any]:
     facts, long = trial_state(run), long_run(run)
     if long is None:
         return facts
-    further = trial_state(long)
-    return {**facts, "long": further, "over": facts["over"] and further["over"]}
+    over, further = facts.pop("over"), trial_state(long)
+    return {**facts, "long": further, "over": over and further["over"]}
 
 
 def audit_page(page: Page, run: Run, _random: Run | None) -> Page:
