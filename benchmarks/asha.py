@@ -94,7 +94,7 @@ def main() -> None:
         run = open_run(name)
         settings = read_settings(run.directory)
         epochs = settings.recipe.epochs
-        if not settings.listed:
+        if settings.kind == "search":
             print(f"{name}: {spent_line(run, settings)}")
         if settings.scheduler == "asha":
             continue

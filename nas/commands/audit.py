@@ -47,7 +47,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
         InputError: if a value is out of range or cannot be read, or there are too few networks.
     """
     from nas.launch.draw import draw_known, draw_networks
-    from nas.launch.prepare import known_space
+    from nas.runs.kinds import known_space
     from nas.spec.objective import Objective
     from nas.spec.settings import Audit, Settings
 

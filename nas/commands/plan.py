@@ -48,7 +48,7 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
                 typer.echo(json.dumps({"trials": settings.trials, "trained": 0}, indent=2))
             return
         there = find_resources(settings.resources)
-        made = make_plan(settings, there, prepare.placed(task, there), found, screen.timing)
+        made = make_plan(settings, there, prepare.placed(task, there), found, screen)
         if as_json:
             typer.echo(json.dumps(plan_json(made), indent=2))
         else:

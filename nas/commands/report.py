@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.runs.search_results import Ranking
 
-FIGURES = ("png", "svg")
 RANKING = ("target_flops", "exponent", "reward")
+DRAWN = ("random", "png", "svg")
+REFUSED = {
+    "training": ("one network was trained", (*DRAWN, *RANKING)),
+    "audit": ("the run is an audit", DRAWN),
+    "several": ("several runs were given", ("follow", *DRAWN)),
+    "family": ("nothing was trained", ("follow", "random", *RANKING)),
+}
+"""By the kind of run, or by what else is reported: why some options mean nothing there, and which."""
 
 
 @declared(figures="--png and --svg", arch="RUN")
@@ -34,82 +41,55 @@ def report(options: ReportOptions) -> None:
     """
     from rich.console import Console
 
-    from nas.runs.config import read_settings
     from nas.runs.run import open_run
     from nas.screens.follow import follow_run
 
-    console = Console(highlight=False)
-    runs = options.runs
+    console, runs = Console(highlight=False), options.runs
     if len(runs) == 1 and is_family_only(runs[0]):
-        refuse(options, ("follow", "random", *RANKING), "nothing was trained")
+        refuse(options, *REFUSED["family"])
         report_family(console, runs[0], options)
         return
     opened = [open_run(run) for run in runs]
-    if len(runs) == 1 and read_settings(runs[0]).trains_one:
-        refuse(options, ("random", *FIGURES, *RANKING), "one network was trained")
-        report_training(console, opened[0], options)
-        return
-    ranking = find_ranking(opened[0], options)
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise InputError(f"run must name different runs, got {' '.join(map(str, runs))}")
+    reason, refused = REFUSED.get("several" if len(runs) > 1 else opened[0].settings.kind, ("", ()))
+    refuse(options, reason, refused)
+    ranking = None if "exponent" in refused else find_ranking(opened[0], options)
     if len(runs) > 1:
-        if len({run.resolve() for run in runs}) < len(runs):
-            raise InputError(f"run must name different runs, got {' '.join(map(str, runs))}")
-        refuse(options, ("follow", "random", *FIGURES), "several runs were given")
         report_several(console, opened, ranking, as_json=options.as_json)
         return
-    if opened[0].config.get("audit"):
-        refuse(options, ("random", *FIGURES), "the run is an audit")
     if options.follow:
         follow_run(console, opened[0], as_json=options.as_json)
     report_one(console, opened[0], ranking, options)
 
 
 def report_one(console: Console, run: Run, ranking: Ranking | None, options: ReportOptions) -> None:
-    """Prints one run and writes its files."""
-    from nas.runs.audit_results import write_audit
-    from nas.runs.figure_files import write_figures
+    """Prints one run and writes its files; the page once a trial has finished."""
+    from nas.runs.figure_files import write_figure
+    from nas.runs.kinds import KINDS, summary
     from nas.runs.page import write_page
     from nas.runs.run import open_run
-    from nas.runs.search_results import summary
-    from nas.screens.report import print_report
+    from nas.screens.views import print_report
 
     random = open_run(options.random) if options.random else None
     run = run.snapshot()
+    kind = KINDS[run.settings.kind]
     facts = summary(run, random, ranking)
-    run.write_pareto()
-    if "audit" in facts:
-        write_audit(run)
-    write_page(run, random)
-    if files := figures(options):
-        write_figures(run, files, facts)
+    kind.write_tables(run)
+    if len(run.networks()):
+        write_page(run, random)
+    if kind.figure and (files := figures(options)):
+        write_figure(kind.figure(run, facts), files)
     if options.as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
         print_report(console, run, facts)
 
 
-def report_training(console: Console, run: Run, options: ReportOptions) -> None:
-    """Prints one training run, and writes its files if it is over."""
-    from nas.runs import training_results
-    from nas.runs.page import write_page
-    from nas.screens.follow import follow_run
-    from nas.screens.training import print_summary
-
-    if options.follow:
-        follow_run(console, run, as_json=options.as_json)
-    facts = training_results.summary(run)
-    training_results.write_curve(run)
-    if facts["status"] == "done":
-        write_page(run)
-    if options.as_json:
-        typer.echo(json.dumps(facts, indent=2))
-    else:
-        print_summary(console, facts)
-
-
 def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *, as_json: bool) -> None:
     """Compares runs."""
     from nas.runs.search_results import comparison
-    from nas.screens.report import print_comparison
+    from nas.screens.report import comparison_parts, print_parts
 
     compared, common = comparison(runs, ranking)
     if as_json:
@@ -117,20 +97,21 @@ def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *
         rows = kept.where(kept.notna(), None).to_dict("records")
         typer.echo(json.dumps({**common, "runs": rows}, indent=2))
     else:
-        print_comparison(console, compared, common)
+        print_parts(console, comparison_parts(compared, common))
 
 
 def report_family(console: Console, directory: Path, options: ReportOptions) -> None:
     """Prints a family without a run."""
-    from nas.runs.figure_files import write_family_figures
-    from nas.screens.scaling import print_family
+    from nas.runs.figure_files import family_figure, write_figure
+    from nas.screens.report import print_parts
+    from nas.screens.scaling import family_parts
 
     if files := figures(options):
-        write_family_figures(directory, files)
+        write_figure(family_figure(directory), files)
     if options.as_json:
         typer.echo((directory / "family.json").read_text(), nl=False)
     else:
-        print_family(console, directory)
+        print_parts(console, family_parts(directory))
 
 
 def is_family_only(directory: Path) -> bool:
@@ -143,7 +124,7 @@ def figures(options: ReportOptions) -> dict[str, Path]:
     return {kind: path for kind, path in (("svg", options.svg), ("png", options.png)) if path}
 
 
-def refuse(options: ReportOptions, names: Iterable[str], reason: str) -> None:
+def refuse(options: ReportOptions, reason: str, names: Iterable[str]) -> None:
     """InputError if one of the options ``names`` was given where it means nothing."""
     for name in names:
         value = getattr(options, name)
@@ -157,7 +138,6 @@ def find_ranking(run: Run, options: ReportOptions) -> Ranking | None:
     Raises:
         InputError: if it is no objective.
     """
-    from nas.runs.config import read_settings
     from nas.runs.run import COSTS
     from nas.runs.search_results import Ranking
     from nas.spec.objective import Objective
@@ -169,7 +149,7 @@ def find_ranking(run: Run, options: ReportOptions) -> Ranking | None:
         raise InputError(f"target_flops must say how many {cost} --cost {cost} aims at, got nothing")
     if all(getattr(options, name) is None for name in RANKING):
         return None
-    own = read_settings(run.directory).objective
+    own = run.settings.objective
     kind, exponent = options.reward or own.kind, options.exponent
     if exponent is None and kind == own.kind:
         exponent = own.exponent

@@ -16,8 +16,7 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
     """Finish an interrupted search or training, exactly as it would have gone."""
     from nas.launch import launch
     from nas.runs.config import read_settings
-    from nas.screens.progress import Screen
-    from nas.screens.training import TrainingScreen
+    from nas.screens.views import VIEWS
 
     given: dict[str, Any] = dataclasses.asdict(options)
     given = {name: value for name, value in given.items() if value is not None}
@@ -26,5 +25,5 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
     before = read_settings(run)
     with checked():
         resources = dataclasses.replace(before.resources, **given)
-    screen = TrainingScreen(before.recipe.epochs, quiet=quiet) if before.trains_one else Screen(quiet=quiet)
+    screen = VIEWS[before.kind].screen(quiet=quiet)
     watch(screen, run, lambda: launch.resume(run, screen, resources))

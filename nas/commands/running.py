@@ -25,11 +25,13 @@ def watch(screen: Screen, directory: Path, work: Callable[[], Run | None]) -> No
 
     On Ctrl-C or SIGTERM, says how to go on; every finished trial is in the journal by then.
     """
+    from nas.screens.views import print_report
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with screen:
         try:
             if run := work():
-                screen.finished(run)
+                print_report(screen.console, run)
         except KeyboardInterrupt:
             if (directory / "run.db").exists():
                 screen.say(f"Interrupted; what was finished is kept. Go on with: nas resume {directory}")

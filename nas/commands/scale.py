@@ -42,13 +42,14 @@ def scale(
     Example: nas scale --phi 1 --base runs/first
     """
     from nas.screens.progress import Screen
-    from nas.screens.scaling import print_explanation
+    from nas.screens.report import print_parts
+    from nas.screens.scaling import explanation_parts
 
     directory = new_directory(options.run, "scale")
     screen = Screen(quiet=quiet or as_json)
     watch(screen, directory, lambda: make_family(options, resources, directory, screen))
     if options.explain:
-        print_explanation(screen.console, directory)
+        print_parts(screen.console, explanation_parts(directory))
     if as_json:
         typer.echo((directory / "family.json").read_text(), nl=False)
 
@@ -58,14 +59,15 @@ def make_family(
 ) -> Run | None:
     """The run that finds the coefficients; None if there is nothing to find, and the family is there."""
     from nas.launch import launch
-    from nas.screens.scaling import describe, print_family
+    from nas.screens.report import print_parts
+    from nas.screens.scaling import describe, family_parts
     from nas.spec.scaling import fairness
     from scaling_search import PUBLISHED_COEFFICIENTS, published
 
     if options.preset is not None:
         refuse_preset(options)
         launch.start_family(directory, published(), PUBLISHED_COEFFICIENTS, {"preset": options.preset})
-        print_family(screen.console, directory)
+        print_parts(screen.console, family_parts(directory))
         return None
     origin = find_origin(options.base)
     scaling = find_scaling(options, origin.arch)
@@ -73,13 +75,13 @@ def make_family(
         with checked("phis"):
             family = scaling.family(settled)
         launch.start_family(directory, family, settled, {"scaling": dataclasses.asdict(scaling)})
-        print_family(screen.console, directory)
+        print_parts(screen.console, family_parts(directory))
         return None
     settings = scale_settings(options, resources, scaling, origin)
-    screen.notes = [f"Base on {settings.data}: {origin.note}", describe(scaling)]
+    notes = [f"Base on {settings.data}: {origin.note}", describe(scaling)]
     if options.evaluator == "train" and (warning := fairness(scaling, settings.recipe)):
-        screen.notes.append(warning)
-    return launch.start(settings, directory, screen)
+        notes.append(warning)
+    return launch.start(settings, directory, screen, notes)
 
 
 def refuse_preset(options: ScaleOptions) -> None:

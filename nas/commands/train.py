@@ -45,12 +45,10 @@ def train(options: TrainOptions, quiet: QuietOption = False) -> None:
     network = recipe.shrink(find_arch(options.arch))
     settings = train_settings(options, network, recipe)
     directory = new_directory(options.run, "train")
-    screen = TrainingScreen(recipe.epochs, quiet=quiet)
-    screen.notes = [
-        f"Training {network}: {count(settings.objective.target_flops)} FLOPs at {network.resolution} px, on "
-        f"{settings.data}"
-    ]
-    watch(screen, directory, lambda: launch.start(settings, directory, screen))
+    size = f"{count(settings.objective.target_flops)} FLOPs at {network.resolution} px"
+    note = f"Training {network}: {size}, on {settings.data}"
+    screen = TrainingScreen(quiet=quiet)
+    watch(screen, directory, lambda: launch.start(settings, directory, screen, [note]))
 
 
 def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> Settings:
@@ -60,13 +58,13 @@ def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> 
         InputError: if a value is out of range or cannot be read.
     """
     from nas.spec.objective import Objective
-    from nas.spec.settings import TRAIN, Settings
+    from nas.spec.settings import Settings
     from search_spaces import cost
 
     resources = find_resources(options.device, options.threads, options.data_parallel, options.address)
     with checked():
         return Settings(
-            space=TRAIN,
+            space="train",
             trials=1,
             data=absolute(options.data),
             evaluator="train",

@@ -10,7 +10,6 @@ The last two are decoded and resized one time, into a pack (``nas.data.pack``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from nas.data.dataset import Dataset, Part
 from nas.data.digits import load_digits
 from nas.data.npz import load_npz
 from nas.errors import unknown
+from nas.spec.listener import Listener
 
 if TYPE_CHECKING:
     from nas.data.cache import Cache
@@ -35,8 +35,7 @@ def load_data(
     size: int = 224,
     seed: int = 0,
     cache: Cache | None = None,
-    say: Callable[[str], None] = lambda _: None,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    listener: Listener | None = None,
 ) -> Dataset:
     """The images of ``source``, split by class and by ``seed`` unless it comes with splits.
 
@@ -45,8 +44,7 @@ def load_data(
         size: to which images of a folder or of ``hf`` are resized, in pixels; others keep their own.
         seed: of the split alone; a search keeps one split for all its trials.
         cache: for packs; None takes the default one.
-        say: is told, in lines, what takes long and which images are left out.
-        progress: is told how many images, of how many, are packed.
+        listener: is told what takes long, how many images are packed, and which are left out.
 
     Raises:
         ValueError: in one line, if the source is unknown, or its files cannot be used.
@@ -61,7 +59,7 @@ def load_data(
         from nas.data.cache import Cache
         from nas.data.pack import load_packed
 
-        return load_packed(_list(kind, rest), size, seed, cache or Cache(), say, progress)
+        return load_packed(_list(kind, rest), size, seed, cache or Cache(), listener or Listener())
     raise ValueError(unknown("data", source, KNOWN))
 
 

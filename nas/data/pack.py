@@ -14,7 +14,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from nas.data.dataset import Dataset, Part
 from nas.data.decode import Task, decode_all
 from nas.data.listing import IN_WORDS, Listing, Take
 from nas.errors import RunError
+from nas.spec.listener import Listener
 from nas.spec.machine import cpu_count
 from reports import count
 
@@ -33,9 +34,6 @@ VERSION = 1
 CHUNK = 32  # images of a task
 IMAGES_PER_PROCESS = 256  # fewer are decoded sooner than another process starts
 NAMED = 3  # of the broken images, in the warning
-
-Say = Callable[[str], None]
-Progress = Callable[[int, int], None]
 
 
 class Origin(NamedTuple):
@@ -76,14 +74,12 @@ class _Opened(NamedTuple):
     broken: list[str]
 
 
-def load_packed(
-    listing: Listing, size: int, seed: int, cache: Cache, say: Say, progress: Progress
-) -> Dataset:
+def load_packed(listing: Listing, size: int, seed: int, cache: Cache, listener: Listener) -> Dataset:
     """The images of ``listing`` from their pack, which is made if there is none.
 
     Args:
         size: side of the images, in pixels.
-        progress: told how many images of how many are decoded.
+        listener: told what takes long, and how many images are decoded.
 
     Raises:
         InputError: if the cache has no room.
@@ -92,22 +88,21 @@ def load_packed(
     """
     origin = Origin(listing.source, size, seed, cache, key_of(listing, size, seed))
     for note in listing.notes:
-        say(note)
-    with cache.locked(
-        origin.key, lambda: say(f"Waiting for another process to pack {listing.source}")
-    ) as path:
+        listener.say(note)
+    waiting = f"Waiting for another process to pack {listing.source}"
+    with cache.locked(origin.key, lambda: listener.say(waiting)) as path:
         opened = None
         if path.exists():
             try:
                 opened = _open(path, origin)
             except (OSError, ValueError, LookupError, TypeError) as error:
-                say(f"The pack of {listing.source} is made again: {error}")
+                listener.say(f"The pack of {listing.source} is made again: {error}")
                 shutil.rmtree(path)
         if opened is None:
-            _make(path, listing, origin, say, progress)
+            _make(path, listing, origin, listener)
             opened = _open(path, origin)
     if opened.broken:
-        say(_warning(opened.broken, listing.source))
+        listener.say(_warning(opened.broken, listing.source))
     parts = opened.parts
     return Dataset(listing.source, listing.classes, parts["train"], parts["valid"], parts.get("test"))
 
@@ -166,7 +161,7 @@ def _open(path: Path, origin: Origin) -> _Opened:
     return _Opened(parts, header["broken"])
 
 
-def _make(path: Path, listing: Listing, origin: Origin, say: Say, progress: Progress) -> None:
+def _make(path: Path, listing: Listing, origin: Origin, listener: Listener) -> None:
     takes = listing.parts(origin.seed)
     total = sum(len(take.rows) for take in takes.values())
     sizes: dict[str, int] = {}
@@ -174,11 +169,11 @@ def _make(path: Path, listing: Listing, origin: Origin, say: Say, progress: Prog
         sizes |= _sizes(name, len(take.rows), origin.size)
     started = time.perf_counter()
     with origin.cache.making(path, sizes) as new:
-        say(
+        listener.say(
             f"Packing {total:,} images of {listing.source} at {origin.size} px, "
             f"{count(sum(sizes.values()))} bytes, into {origin.cache.directory}: once"
         )
-        broken = _decode(new, listing, takes, origin.size, progress)
+        broken = _decode(new, listing, takes, origin.size, listener)
         facts = {name: _finish(new, name, listing, take, broken[name]) for name, take in takes.items()}
         names = [
             listing.splits[take.split].name(int(take.rows[place]))
@@ -188,7 +183,7 @@ def _make(path: Path, listing: Listing, origin: Origin, say: Say, progress: Prog
         header = {"version": VERSION, "source": listing.source, "parts": facts, "broken": sorted(names)}
         _write(new / HEADER, json.dumps(header).encode())
     seconds = time.perf_counter() - started
-    say(f"Packed in {seconds:.1f} s, {total / seconds:,.0f} images/s")
+    listener.say(f"Packed in {seconds:.1f} s, {total / seconds:,.0f} images/s")
 
 
 def _sizes(name: str, images: int, size: int) -> dict[str, int]:
@@ -197,7 +192,7 @@ def _sizes(name: str, images: int, size: int) -> dict[str, int]:
 
 
 def _decode(
-    directory: Path, listing: Listing, takes: Mapping[str, Take], size: int, progress: Progress
+    directory: Path, listing: Listing, takes: Mapping[str, Take], size: int, listener: Listener
 ) -> dict[str, list[int]]:
     """Writes all images; the places of the broken ones, by part."""
     files = {str(directory / f"{name}.images"): name for name in takes}
@@ -209,7 +204,7 @@ def _decode(
         for task in decode_all(_tasks(files, listing, takes, size), processes):
             broken[files[task.file]] += task.broken
             done += task.images
-            progress(done, total)
+            listener.progress("Packing images", done, total)
     except BrokenProcessPool:
         raise RunError("a process that decodes images died (killed, perhaps for memory)") from None
     return broken

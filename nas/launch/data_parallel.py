@@ -28,6 +28,7 @@ from ray.util.queue import Queue
 from torch import Tensor
 
 from nas.errors import NasError, RunError
+from nas.spec.listener import Listener
 from nas.spec.trial import Trial
 from nas.training.checkpoint import Checkpoint, load, save
 from nas.training.full import checkpoints, checkpoints_alone
@@ -114,13 +115,8 @@ def shared_checkpoints(
     if start and len(start.curve) == training.recipe.epochs:
         return
     results = Queue(1, {"num_cpus": 0})
-    given = ray.put(
-        (
-            dataclasses.replace(training, checkpoints=checkpoints_alone, on_restore=None, on_step=None),
-            trial,
-            start,
-        )
-    )
+    alone = dataclasses.replace(training, checkpoints=checkpoints_alone, listener=Listener())
+    given = ray.put((alone, trial, start))
     gpu = training.device != "cpu"
     failures: list[Exception] = []
 

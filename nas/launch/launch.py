@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nas.errors import InputError, RunError
 from nas.launch.inline import run_inline
@@ -26,20 +26,23 @@ from nas.runs.audit_results import LONG, longer
 from nas.runs.config import read_config, read_settings, write_config
 from nas.runs.family_files import write_family
 from nas.runs.finish import finish
+from nas.runs.kinds import KINDS
 from nas.runs.run import Run
 from nas.search.journal import Journal
 from nas.search.loop import Search
+from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
+from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from scaling_search import Coefficients, Model
 
-if TYPE_CHECKING:
-    from nas.screens.progress import Screen
 
+def start(settings: Settings, directory: Path, listener: Listener, notes: Sequence[str] = ()) -> Run:
+    """A new run, in a directory that does not exist yet.
 
-def start(settings: Settings, directory: Path, screen: Screen) -> Run:
-    """A new search, a scaling run or an audit, in a directory that does not exist yet.
+    Args:
+        notes: said when trials begin.
 
     Raises:
         InputError: if something asked for cannot be had; then nothing has been made.
@@ -49,7 +52,7 @@ def start(settings: Settings, directory: Path, screen: Screen) -> Run:
     settings = resolve_controller(settings)
     refuse_existing(directory)
     check_gpus(settings.resources, trains=settings.evaluator == "train")
-    evaluator = make_evaluator(settings, space, directory, screen)
+    evaluator = make_evaluator(settings, space, directory, listener)
     with ExitStack() as stack:
         placed, resources = place(evaluator, settings.resources, stack)
         price = {
@@ -58,9 +61,11 @@ def start(settings: Settings, directory: Path, screen: Screen) -> Run:
         }
         facts = {"cost": price, "input_sha256": fingerprint(evaluator)}
         journal = stack.enter_context(begin(directory, settings, facts))
-        run(make_search(settings, space, journal, screen), placed, resources, screen, settings)
-    finished = finish(directory)
-    return resume(directory, screen) if longer(settings) else finished
+        search = make_search(settings, space, journal, listener)
+        run(search, placed, resources, listener, settings, notes)
+    finish(directory)
+    go_on_longer(directory, listener)
+    return Run(directory)
 
 
 def begin(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> Journal:
@@ -119,67 +124,82 @@ def make_directory(directory: Path) -> None:
         ) from None
 
 
-def resume(directory: Path, screen: Screen, resources: Resources | None = None) -> Run:
-    """Goes on with an interrupted search, exactly as it would have gone; an audit, with its longer schedule.
+def resume(directory: Path, listener: Listener, resources: Resources | None = None) -> Run:
+    """Goes on with an interrupted run, exactly as it would have gone; an audit, with its longer schedule.
 
     Raises:
         InputError: if there is no such run, it is finished, or another process is writing it.
         RunError: if the first trials all fail.
     """
-    settings = read_settings(directory)
-    went_on = go_on(directory, screen, resources)
-    if went_on:
-        finish(directory)
-    if longer(settings):
-        screen.notes = ["The longer schedule"]
-        went_on_long = go_on(directory / LONG, screen, resources)
-        if went_on_long:
-            finish(directory / LONG)
-            finish(directory)
-        went_on |= went_on_long
-    if not went_on:
-        over = "its training is" if settings.trains_one else f"all {settings.trials} trials are"
+    went_on = go_on(directory, listener, resources)
+    if not go_on_longer(directory, listener, resources) and not went_on:
+        settings = read_settings(directory)
+        trains_one = KINDS[settings.kind].keeps_weights
+        over = "its training is" if trains_one else f"all {settings.trials} trials are"
         raise InputError(f"run must be unfinished, and {over}: {directory}")
     return Run(directory)
 
 
-def go_on(directory: Path, screen: Screen, resources: Resources | None) -> bool:
-    """Trains what is left of one run; False if nothing is. Errors as of ``resume``."""
+def go_on_longer(directory: Path, listener: Listener, resources: Resources | None = None) -> bool:
+    """Trains what is left of an audit's longer schedule; False if nothing is. Errors as ``resume``."""
+    if longer(read_settings(directory)) is None:
+        return False
+    went_on = go_on(directory / LONG, listener, resources, ["The longer schedule"])
+    if went_on:
+        finish(directory)  # the audit compares both
+    return went_on
+
+
+def go_on(
+    directory: Path, listener: Listener, resources: Resources | None, notes: Sequence[str] = ()
+) -> bool:
+    """Trains what is left of one run, and writes its files; False if nothing is. Errors as ``resume``."""
     with ExitStack() as stack:
         settings = read_settings(directory)
         space = find_space(settings)
         journal = stack.enter_context(Journal(directory))
         try:
-            search = make_search(settings, space, journal, screen)
+            search = make_search(settings, space, journal, listener)
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
             raise InputError(f"run has a run.db that cannot be resumed ({error}): {directory}") from error
-        if search.done:
-            return not (directory / "best.json").exists()  # perhaps it ended while that was written
-        if not search.replayed_exactly:
-            screen.say(
-                "The controller's arithmetic differs here from where the run began: it goes on, not exactly."
-            )
-        resources = resources or settings.resources
-        check_gpus(resources, trains=settings.evaluator == "train")
-        evaluator = make_evaluator(settings, space, directory, screen)
-        if read_config(directory).get("input_sha256") != fingerprint(evaluator):
-            raise InputError(
-                f"run began with other contents of {settings.data} or {settings.evaluator}: {directory}"
-            )
-        run(search, *place(evaluator, resources, stack), screen, settings)
+        if search.done and (directory / "best.json").exists():
+            return False
+        if not search.done:  # else it was interrupted while its files were written
+            if not search.replayed_exactly:
+                listener.say(
+                    "The controller's arithmetic differs here from where the run began: "
+                    "it goes on, not exactly."
+                )
+            resources = resources or settings.resources
+            check_gpus(resources, trains=settings.evaluator == "train")
+            evaluator = make_evaluator(settings, space, directory, listener)
+            if read_config(directory).get("input_sha256") != fingerprint(evaluator):
+                raise InputError(
+                    f"run began with other contents of {settings.data} or {settings.evaluator}: {directory}"
+                )
+            run(search, *place(evaluator, resources, stack), listener, settings, notes)
+    finish(directory)
     return True
 
 
 def run(
-    search: Search, evaluator: EvaluatorKind, resources: Resources, screen: Screen, settings: Settings
+    search: Search,
+    evaluator: EvaluatorKind,
+    resources: Resources,
+    listener: Listener,
+    settings: Settings,
+    notes: Sequence[str],
 ) -> None:
     """Runs the search to its end."""
-    screen.start(search, audits=settings.audit is not None)
+    for note in notes:
+        listener.say(note)
+    finished = [row for row in search.rows.values() if row.status in ("done", "failed")]
+    listener.on_start(settings, finished, search.standing)
     if isinstance(evaluator, Training):
         warning = memory_warning(search.space, evaluator, resources, settings.seed)
         if warning:
-            screen.say(warning)
-    if resources.address == "inline" or settings.trains_one:
+            listener.say(warning)
+    if resources.address == "inline" or isinstance(evaluator, FullTraining):
         run_inline(search, evaluator)
     else:
         from nas.launch.ray_tune import run_ray

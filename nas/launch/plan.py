@@ -9,12 +9,13 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.training import expected_memory, peak_memory
@@ -106,27 +107,27 @@ def make_plan(
     resources: Resources,
     task: Training,
     space: SearchSpace,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    listener: Listener,
 ) -> Plan:
     """Times a few networks in this process, and says what the search will take.
 
     Args:
         resources: with nothing left open, see ``nas.spec.resources.fit``.
         task: on the device, and with the threads, of a trial.
-        progress: is told how many networks, of how many, are timed.
+        listener: is told how many networks are timed.
     """
     found = sample(space, task, settings.seed)
     share = memory_share(resources, task.device)
     timed = []
     for number, place in enumerate(TIMED):
-        progress(number, len(TIMED))
+        listener.progress("Timing networks", number, len(TIMED))
         candidate = found[round(place * (len(found) - 1))]
         if share is not None and candidate.expected_memory > share:
             timed.append(Timed(place, candidate, None, None))
             continue
         timing = time_training(candidate.trained, task)
         timed.append(Timed(place, candidate, timing, trial_seconds(timing, task)))
-    progress(len(TIMED), len(TIMED))
+    listener.progress("Timing networks", len(TIMED), len(TIMED))
     done = [(row.candidate.trained_cost, row.seconds) for row in timed if row.seconds is not None]
     seconds = mean_seconds(done, [candidate.trained_cost for candidate in found]) if done else None
     again = settings.confirmations * settings.confirm_seeds

@@ -10,44 +10,33 @@ from typing import TYPE_CHECKING, Any
 
 import controllers
 from nas.errors import InputError, unknown
+from nas.runs.kinds import KINDS
 from nas.search.journal import Journal
-from nas.search.loop import Search
+from nas.search.loop import Confirm, Search
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
+from nas.spec.listener import Listener
 from nas.spec.recipe import enlarged
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
-from search_spaces import SPACES, SearchSpace, cost, listed
+from search_spaces import SearchSpace, cost
 
 if TYPE_CHECKING:
     from nas.data import Dataset
-    from nas.screens.progress import Screen
 
 EvaluatorKind = Training | Table | Predictor
 
 
 def find_space(settings: Settings) -> SearchSpace:
-    """The space to search: a known one, or a list of networks; InputError if there is none."""
-    if settings.scaling:
-        return settings.scaling.space()
-    if settings.networks:
-        classes = SPACES[settings.space].num_classes if settings.space in SPACES else 1000
-        return listed(settings.space, settings.networks, classes)
-    return known_space(settings.space)
-
-
-def known_space(name: str) -> SearchSpace:
-    """One of ``SPACES``; InputError if there is none of that name."""
-    if name not in SPACES:
-        raise InputError(f"space: {unknown('space', name, SPACES)}")
-    return SPACES[name]
+    """The networks to train: a known space, or a list; InputError if there is no such space."""
+    return KINDS[settings.kind].space(settings)
 
 
 def resolve_controller(settings: Settings) -> Settings:
     """``settings`` with every setting of the controller; InputError if one, or the controller, is unknown."""
-    if settings.listed:
+    if KINDS[settings.kind].given:
         return settings
     name = settings.controller
     if name not in controllers.CONTROLLERS:
@@ -62,7 +51,7 @@ def resolve_controller(settings: Settings) -> Settings:
 
 def make_controller(settings: Settings, space: SearchSpace) -> controllers.Controller:
     """The controller of ``settings``, told what is known before any training: objective and prices."""
-    if settings.listed:
+    if KINDS[settings.kind].given:
         return controllers.GridSearch(space)
     return controllers.make(
         settings.controller,
@@ -74,7 +63,7 @@ def make_controller(settings: Settings, space: SearchSpace) -> controllers.Contr
     )
 
 
-def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen: Screen) -> Search:
+def make_search(settings: Settings, space: SearchSpace, journal: Journal, listener: Listener) -> Search:
     """The search of ``settings``, with whatever its journal already has."""
     return Search(
         space,
@@ -83,13 +72,10 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, screen
         journal,
         trials=settings.trials,
         seed=settings.seed,
-        confirmations=settings.confirmations,
-        confirm_seeds=settings.confirm_seeds,
+        confirm=Confirm(settings.confirmations, settings.confirm_seeds),
         epochs=asha_epochs(settings),
-        train_again=settings.listed,
-        on_epoch=screen.on_epoch,
-        on_finish=screen.on_finish,
-        on_confirm=screen.on_confirm,
+        train_again=KINDS[settings.kind].given,
+        listener=listener,
     )
 
 
@@ -98,29 +84,28 @@ def asha_epochs(settings: Settings) -> int | None:
     return settings.recipe.epochs if settings.scheduler == "asha" and settings.evaluator == "train" else None
 
 
-def make_evaluator(settings: Settings, space: SearchSpace, directory: Path, screen: Screen) -> EvaluatorKind:
+def make_evaluator(
+    settings: Settings, space: SearchSpace, directory: Path, listener: Listener
+) -> EvaluatorKind:
     """Where accuracies come from; InputError if its file or data cannot be used."""
     kind, _, file = settings.evaluator.partition(":")
     if kind == "table" and file:
         return Table(Path(file), space)
     if kind == "predictor" and file:
         predictor = Predictor(Path(file), space)
-        screen.say(
+        listener.say(
             f"Predictor: Kendall tau {predictor.kendall_tau:.3f} on {predictor.rows} networks (5 folds)"
         )
         return predictor
     if settings.evaluator != "train":
         raise InputError(f"evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}")
-    data = find_data(settings, space, screen)
-    if settings.trains_one:
-        return FullTraining(
-            data, settings.recipe, directory=directory, on_restore=screen.on_restore, on_step=screen.on_step
-        )
-    reference = settings.scaling.arch.resolution if settings.scaling else None
-    return Training(data, settings.recipe, reference=reference)
+    data = find_data(settings, space, listener)
+    if KINDS[settings.kind].keeps_weights:
+        return FullTraining(data, settings.recipe, directory=directory, listener=listener)
+    return Training(data, settings.recipe, reference=settings.reference)
 
 
-def find_data(settings: Settings, space: SearchSpace, screen: Screen) -> Dataset:
+def find_data(settings: Settings, space: SearchSpace, listener: Listener) -> Dataset:
     """The images to train on; InputError if they cannot be used."""
     from nas.data import load_data
     from nas.data.cache import Cache
@@ -131,8 +116,7 @@ def find_data(settings: Settings, space: SearchSpace, screen: Screen) -> Dataset
             size=pack_size(settings, space),
             seed=settings.seed if settings.data_seed is None else settings.data_seed,
             cache=Cache(limit=settings.resources.cache_size),
-            say=screen.say,
-            progress=screen.packing,
+            listener=listener,
         )
     except ValueError as error:
         raise InputError(f"data: {error}") from None
@@ -206,9 +190,8 @@ def pack_size(settings: Settings, space: SearchSpace) -> int:
     The largest resolution of any network that is trained. Where training crops at random, a margin
     around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
     """
-    reference = settings.scaling.arch.resolution if settings.scaling else None
-    # Only a list's networks differ in resolution.
-    count = len(space.decisions[0].choices) if settings.listed else 1
+    # Only networks of a list differ in resolution.
+    count = len(space.decisions[0].choices) if KINDS[settings.kind].given else 1
     archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
-    resolution = max(settings.recipe.shrink(arch, reference).resolution for arch in archs)
+    resolution = max(settings.recipe.shrink(arch, settings.reference).resolution for arch in archs)
     return enlarged(resolution) if settings.recipe.crop == "random_resized" else resolution

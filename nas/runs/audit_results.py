@@ -18,10 +18,12 @@ import numpy as np
 import pandas as pd
 
 import reports
-from nas.runs.config import read_settings
 from nas.runs.run import Run
+from nas.runs.search_results import trial_facts, trial_state
 from nas.search.loop import trial_seed
 from nas.spec.settings import Settings
+from reports.page.audit import AuditRun
+from reports.page.document import Page
 
 LONG = "long"
 """The directory of the longer schedule in that of the run."""
@@ -61,21 +63,27 @@ def longer(settings: Settings) -> Settings | None:
     )
 
 
+def long_run(run: Run) -> Run | None:
+    """The run by the longer schedule, in the directory of ``run``; None if there is none."""
+    there = longer(run.settings) and (run.directory / LONG / "run.db").is_file()
+    return Run(run.directory / LONG) if there else None
+
+
 def findings(run: Run) -> Findings:
     """What the audit in ``run`` says so far; the same every time.
 
     Raises:
         InputError: if a file is damaged.
     """
-    settings = read_settings(run.directory)
+    settings = run.settings
     assert settings.audit is not None
     seeds = settings.audit.seeds
     trials = run.trials()
     table = reports.by_network(trials, settings.networks, seeds)
     shown = _with_means(table)
     found = Findings(settings, shown, reports.examine(table, trials, np.random.default_rng(0)))
-    if longer(settings) and (run.directory / LONG / "run.db").is_file():
-        others = Run(run.directory / LONG).trials()
+    if long := long_run(run):
+        others = long.trials()
         if (others["status"] == "done").any():
             other = reports.by_network(others, settings.networks, seeds)
             renamed = {f"seed_{number}": f"long_{number}" for number in range(1, seeds + 1)}
@@ -107,8 +115,31 @@ def _with_means(table: pd.DataFrame) -> pd.DataFrame:
     )[["network", *table, "accuracy", "accuracy_error", "trainings", "rank"]]
 
 
+def audit_facts(run: Run, _random: Run | None) -> dict[str, Any]:
+    """``trial_facts``, and ``audit.json``."""
+    return {**trial_facts(run), "audit": as_json(findings(run))}
+
+
+def audit_state(run: Run) -> dict[str, Any]:
+    """``trial_state``, of the longer schedule too; the audit is over when both are."""
+    facts, long = trial_state(run), long_run(run)
+    if long is None:
+        return facts
+    over, further = facts.pop("over"), trial_state(long)
+    return {**facts, "long": further, "over": over and further["over"]}
+
+
+def audit_page(page: Page, run: Run, _random: Run | None) -> Page:
+    """The page with the findings; ``audit.csv`` has the networks, and what is known of them."""
+    config = {**page.config, "networks": len(run.settings.networks)}
+    config["audit"] = {name: value for name, value in config["audit"].items() if name != "reference"}
+    found = findings(run)
+    return dataclasses.replace(page, config=config, audit=AuditRun(found.table, tuple(verdict(found))))
+
+
 def write_audit(run: Run) -> None:
-    """Writes ``audit.csv`` and ``audit.json``."""
+    """Writes ``pareto.csv``, ``audit.csv`` and ``audit.json``."""
+    run.write_pareto()
     found = findings(run)
     found.table.to_csv(run.directory / "audit.csv", index=False)
     (run.directory / "audit.json").write_text(json.dumps(as_json(found), indent=2) + "\n")

@@ -17,39 +17,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def write_figures(run: Run, files: Mapping[str, Path], facts: Mapping[str, Any]) -> None:
-    """Draws a search's front and progress, or a scaling run's family and grid, into ``files``.
-
-    Args:
-        facts: ``nas.runs.search_results.summary`` of the run.
-
-    Raises:
-        InputError: if a file cannot be written, or a scaling run has no family yet.
-    """
+def search_figure(run: Run, facts: Mapping[str, Any]) -> Figure:
+    """A search's front and progress, from its ``nas.runs.kinds.summary``."""
     from reports.figures import draw_search
 
-    if "grid" in facts:
-        write_family_figures(run.directory, files, pd.DataFrame(facts["grid"]))
-        return
-    best = facts["best"]["trial"]
-    write(draw_search(run.trials(), run.networks(), run.pareto(), best, facts["baseline"]), files)
+    return draw_search(run.trials(), run.networks(), run.pareto(), facts["best"]["trial"], facts["baseline"])
 
 
-def write_family_figures(
-    directory: Path, files: Mapping[str, Path], grid: pd.DataFrame | None = None
-) -> None:
-    """Draws the family in ``directory`` against the published one.
+def scaling_figure(run: Run, facts: Mapping[str, Any]) -> Figure:
+    """A scaling run's family and grid, from its ``nas.runs.kinds.summary``; errors as ``family_figure``."""
+    return family_figure(run.directory, pd.DataFrame(facts["grid"]))
+
+
+def family_figure(directory: Path, grid: pd.DataFrame | None = None) -> Figure:
+    """The family in ``directory`` against the published one.
 
     Raises:
-        InputError: as ``write_figures``.
+        InputError: if there is no family yet.
     """
     from reports.figures import draw_family
 
     family, _ = read_family(directory / "family.json")
-    write(draw_family(family_frame(family), family_frame(published()), grid), files)
+    return draw_family(family_frame(family), family_frame(published()), grid)
 
 
-def write(figure: Figure, files: Mapping[str, Path]) -> None:
+def write_figure(figure: Figure, files: Mapping[str, Path]) -> None:
     """Writes a figure; InputError if a file cannot be written."""
     from reports.figures import save
 

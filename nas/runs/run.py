@@ -13,9 +13,10 @@ import pandas as pd
 
 import reports
 from nas.errors import InputError
-from nas.runs.config import read_config
+from nas.runs.config import read_config, read_settings
 from nas.search.journal import connect
 from nas.spec.objective import Objective
+from nas.spec.settings import Settings
 from search_spaces import ArchSpec
 
 T = TypeVar("T")
@@ -35,6 +36,11 @@ class Run:
     def config(self) -> dict[str, Any]:
         """``config.json``."""
         return read_config(self.directory)
+
+    @property
+    def settings(self) -> Settings:
+        """What the run was asked, from ``config.json``."""
+        return read_settings(self.directory)
 
     def trials(self) -> pd.DataFrame:
         """One row per trial: trial, status (waiting, running, done, failed), arch, actions, accuracy, ...

@@ -1,8 +1,10 @@
-"""What a scaling run found."""
+"""What a scaling run found: its candidates compared, the choice, and the family."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from typing import Any
 
 import numpy as np
@@ -10,32 +12,16 @@ import pandas as pd
 
 import reports
 from nas.errors import RunError
+from nas.runs.family_files import family_frame, read_family, write_family
+from nas.runs.run import Run
+from nas.runs.search_results import trial_facts
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import Scaling
-from scaling_search import (
-    Coefficients,
-    one_network,
-    scale,
-    within,
-)
+from nas.spec.settings import Settings
+from reports.page.document import Page
+from reports.page.scaling import ScalingRun
+from scaling_search import Coefficients, one_network, published, scale, within
 from search_spaces import ArchSpec, canonical, cost
-
-
-def grid_frame(scaling: Scaling) -> pd.DataFrame:
-    """Every network of the grid by its first triple: the growth of its FLOPs, and whether it was compared."""
-    kept = within(scaling.classes, scaling.target_flops, scaling.grid.flops_tolerance)
-    rows = [
-        {
-            "alpha": triples[0].alpha,
-            "beta": triples[0].beta,
-            "gamma": triples[0].gamma,
-            "growth": cost(arch).flops / scaling.base_flops,
-            "compared": arch in kept,
-        }
-        for arch, triples in scaling.classes.items()
-    ]
-    return pd.DataFrame(rows)
-
 
 ENDS = ("low", "high")
 MEASURED = (
@@ -95,17 +81,6 @@ def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFra
     return frame.sort_values("reward", ascending=False, ignore_index=True)
 
 
-def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[str, float]:
-    """``alpha_low`` to ``gamma_high``; nothing for a network that was matched to the target's FLOPs."""
-    options: Any = {"rounding": scaling.rounding, "multiple": scaling.multiple}
-    if canonical(scale(scaling.arch, triple, scaling.phi, **options)) != arch:
-        return {}
-    edges = one_network(scaling.arch, triple, scaling.phi, **options)
-    return {
-        f"{name}_{end}": value for name, both in edges.items() for end, value in zip(ENDS, both, strict=True)
-    }
-
-
 def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
     """The choice in words: the triple, how far it can move, and who is as good."""
     chosen = compared[compared["chosen"]].iloc[0]
@@ -137,3 +112,83 @@ def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
             f"{chosen['alpha']},{chosen['beta']},{chosen['gamma']} --seed 1."
         )
     return lines
+
+
+def compare_run(run: Run) -> pd.DataFrame:
+    """``compare`` for the trials of ``run``; errors likewise."""
+    return compare(run.trials(), scaling_of(run.settings), run.settings.recipe)
+
+
+def scaling_of(settings: Settings) -> Scaling:
+    """What a scaling run was asked."""
+    assert settings.scaling is not None
+    return settings.scaling
+
+
+def scaling_facts(run: Run, _random: Run | None) -> dict[str, Any]:
+    """``trial_facts``, and ``grid.csv``."""
+    return {**trial_facts(run), "grid": json.loads(compare_run(run).to_json(orient="records"))}
+
+
+def write_family_of_best(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Writes ``grid.csv`` and the family by the chosen coefficients; the network chosen, nothing more."""
+    compared, networks = compare_run(run), run.networks()
+    compared.to_csv(run.directory / "grid.csv", index=False)
+    chosen = compared[compared["chosen"]].iloc[0]
+    coefficients = Coefficients(chosen["alpha"], chosen["beta"], chosen["gamma"])
+    write_family(run.directory, scaling_of(run.settings).family(coefficients), coefficients)
+    return networks[networks["arch"] == chosen["arch"]].to_dict("records")[0], {}
+
+
+def scaling_page(page: Page, run: Run, _random: Run | None) -> Page:
+    """The page with the candidates and the family, as far as there are any."""
+    page = dataclasses.replace(page, noise=str(run.seed_noise() or ""))
+    try:
+        compared = compare_run(run)
+    except RunError:
+        return page
+    scaling = scaling_of(run.settings)
+    family, coefficients = None, ""
+    if (run.directory / "family.json").is_file():
+        models, triple = read_family(run.directory / "family.json")
+        family = family_frame(models)
+        coefficients = f"alpha, beta, gamma = {triple}, alpha * beta^2 * gamma^2 = {triple.product:.3f}"
+    target, tolerance = scaling.target_flops / scaling.base_flops, scaling.grid.flops_tolerance
+    found = ScalingRun(
+        compared=compared,
+        phi=scaling.phi,
+        grid=_grid(scaling) if "compound" in scaling.strategies and not scaling.coefficients else None,
+        band=(target * (1 - tolerance), target * (1 + tolerance)),
+        family=family,
+        published=family_frame(published()),
+        coefficients=coefficients,
+        verdict=tuple(re.sub(r" \([*=]\)", "", line) for line in verdict(compared, scaling)),
+    )
+    return dataclasses.replace(page, scaling=found)
+
+
+def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[str, float]:
+    """``alpha_low`` to ``gamma_high``; nothing for a network that was matched to the target's FLOPs."""
+    options: Any = {"rounding": scaling.rounding, "multiple": scaling.multiple}
+    if canonical(scale(scaling.arch, triple, scaling.phi, **options)) != arch:
+        return {}
+    edges = one_network(scaling.arch, triple, scaling.phi, **options)
+    return {
+        f"{name}_{end}": value for name, both in edges.items() for end, value in zip(ENDS, both, strict=True)
+    }
+
+
+def _grid(scaling: Scaling) -> pd.DataFrame:
+    """Every network of the grid by its first triple: the growth of its FLOPs, and whether it was compared."""
+    kept = within(scaling.classes, scaling.target_flops, scaling.grid.flops_tolerance)
+    rows = [
+        {
+            "alpha": triples[0].alpha,
+            "beta": triples[0].beta,
+            "gamma": triples[0].gamma,
+            "growth": cost(arch).flops / scaling.base_flops,
+            "compared": arch in kept,
+        }
+        for arch, triples in scaling.classes.items()
+    ]
+    return pd.DataFrame(rows)

@@ -1,9 +1,8 @@
-"""Runs in numbers, as ``nas report --json`` gives them and the terminal shows them."""
+"""What a search found, alone, against random search, under another objective, and beside other runs."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,17 +12,17 @@ from numpy.typing import NDArray
 
 import reports
 from nas.errors import InputError
-from nas.runs.audit_results import as_json, findings
-from nas.runs.config import read_settings
 from nas.runs.run import Run
-from nas.runs.scaling_results import compare
 from nas.spec.objective import Objective
+from reports.page.document import Page
+from search_spaces import SPACES
 
 NETWORK = ["trial", "arch", "accuracy", "flops", "params", "activations", "reward"]
 ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front"]
 """What is known of a network besides where the noise was measured."""
 SHOWN = 10
 """Networks of a ranking under another objective."""
+UNMEASURED = "Seed noise was not measured: no network was trained on a second seed."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,41 +33,72 @@ class Ranking:
     cost: str = "flops"
 
 
-def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None) -> dict[str, Any]:
-    """A run in numbers: how many trials, the best one, the front, the noise; the grid of a scaling run,
-    the findings of an audit.
-
-    Args:
-        random: a random search to compare with, in place of the run's own first trials.
-        ranking: ``reranked`` then has the best networks under it.
+def trial_facts(run: Run) -> dict[str, Any]:
+    """How many trials there are, the best network, the front and the noise, as JSON values.
 
     Raises:
-        InputError: if no trial is done, or ``random`` is no random search of the same kind.
+        InputError: if no trial is done.
     """
-    run = run.snapshot()
-    settings = read_settings(run.directory)
-    trials, noise, front = run.trials(), run.seed_noise(), run.pareto()
-    facts = {
+    trials, noise = run.trials(), run.seed_noise()
+    return {
         "run": str(run.directory),
         "trials": len(trials),
-        "status": {status: int(number) for status, number in trials["status"].value_counts().items()},
+        "status": statuses(trials),
         "repeats": int(trials["repeat_of"].notna().sum()),
         "best": _records(pd.DataFrame([run.best_trial()]))[0],
-        "pareto": _records(front),
+        "pareto": _records(run.pareto()),
         "hypervolume": _hypervolume(run, _reference([run])),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
         "speed": reports.speed(trials),
     }
-    if settings.audit:
-        facts["audit"] = as_json(findings(run))
-    elif settings.scaling:
-        compared = compare(trials, settings.scaling, settings.recipe)
-        facts["grid"] = json.loads(compared.to_json(orient="records"))
-    else:
-        facts["baseline"] = baseline(run, random)
-    if ranking:
-        facts["reranked"] = reranked(run, ranking)
-    return facts
+
+
+def search_facts(run: Run, random: Run | None) -> dict[str, Any]:
+    """``trial_facts``, and whether the search beats random search; arguments and errors as ``baseline``."""
+    return {**trial_facts(run), "baseline": baseline(run, random)}
+
+
+def trial_state(run: Run) -> dict[str, Any]:
+    """Where the trials stand, as JSON values; ``over`` once all trials and confirmations have finished."""
+    settings = run.settings
+    trials, again = run.trials(), run.confirmations()
+    status = statuses(trials)
+    done = trials[trials["status"] == "done"]
+    networks = int(done["repeat_of"].isna().sum())
+    confirm = min(settings.confirmations, networks) * settings.confirm_seeds
+    return {
+        "trials": settings.trials,
+        "status": status,
+        "best_reward": float(done["reward"].max()) if len(done) else None,
+        "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
+        "confirmations": len(again),
+        "over": len(done) + status.get("failed", 0) == settings.trials and len(again) >= confirm,
+    }
+
+
+def statuses(trials: pd.DataFrame) -> dict[str, int]:
+    """How many trials have each status, the most frequent first."""
+    return {str(status): int(number) for status, number in trials["status"].value_counts().items()}
+
+
+def best_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The network to keep, which is the one with the highest reward; nothing more is known of it."""
+    return run.best_trial(), {}
+
+
+def search_page(page: Page, run: Run, random: Run | None) -> Page:
+    """The page with the noise, random search and the controller's decisions."""
+    space, facts = SPACES.get(run.settings.space), baseline(run, random)
+    expected = None
+    if facts["random"] is not None:
+        trial = [count - 1 for count in facts["counts"]]
+        expected = pd.DataFrame({"trial": trial, "expected": facts["random_so_far"]})
+    return dataclasses.replace(
+        page,
+        decisions=space.decisions if space else (),
+        noise=str(run.seed_noise() or UNMEASURED),
+        random_best=expected,
+    )
 
 
 def reranked(run: Run, ranking: Ranking) -> dict[str, Any]:
@@ -97,7 +127,7 @@ def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:
     Raises:
         InputError: if ``random`` is no random search of the same space, data, evaluator and proxy.
     """
-    settings = read_settings(run.directory)
+    settings = run.settings
     trials = run.trials()
     done = trials[trials["status"] == "done"]
     if random is None:
@@ -126,7 +156,7 @@ def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:
 
 def _random_rewards(run: Run, random: Run) -> NDArray[np.float64]:
     """The rewards that the trials of ``random`` have under the objective of ``run``."""
-    settings, others = read_settings(run.directory), read_settings(random.directory)
+    settings, others = run.settings, random.settings
     if others.controller != "random":
         raise InputError(f"random must be a run of `controller` random, got {others.controller}")
     for name in ("space", "data", "evaluator", "recipe"):
@@ -164,7 +194,7 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
         InputError: if a run has no finished trial.
     """
     runs = [run.snapshot() for run in runs]
-    objectives = [read_settings(run.directory).objective for run in runs]
+    objectives = [run.settings.objective for run in runs]
     asked = ranking or Ranking(objectives[0])
     reference = _reference(runs)
     marks = [mark for mark in milestones(max(len(run.trials()) for run in runs)) if mark >= 10]

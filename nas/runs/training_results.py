@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 from nas.errors import InputError
-from nas.runs.config import read_settings
 from nas.runs.run import Run
 from nas.training import weights
+from reports.page.document import Page
+from reports.page.training import TrainingRun
 from search_spaces import ArchSpec
 
 
-def finish(run: Run) -> dict[str, Any]:
-    """Writes ``curve.csv``; what ``best.json`` has besides.
-
-    Raises:
-        InputError: if the weights are missing or damaged.
-    """
-    header = weights.read_header(run.directory)
-    write_curve(run)
-    return {
-        "epochs": json.loads(header["epochs"]),
-        "test_accuracy": json.loads(header["test_accuracy"]),
-        "weights": weights.NAME,
-    }
-
-
-def write_curve(run: Run) -> None:
-    """Writes ``curve.csv``: a row per epoch."""
-    run.epochs().drop(columns="trial").to_csv(run.directory / "curve.csv", index=False)
-
-
-def summary(run: Run) -> dict[str, Any]:
+def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
     """A training in numbers, also while it goes on: accuracies are then those of the last epoch.
 
     Returns:
@@ -42,8 +24,7 @@ def summary(run: Run) -> dict[str, Any]:
     Raises:
         InputError: if there is no trial yet, or the weights are missing or damaged.
     """
-    run = run.snapshot()
-    settings = read_settings(run.directory)
+    settings = run.settings
     trials = run.trials().to_dict("records")
     if not trials:
         raise InputError(f"run must have begun its training, and it has not: {run.directory}")
@@ -67,3 +48,32 @@ def summary(run: Run) -> dict[str, Any]:
         "seconds": None if curve.empty else float(curve["seconds"].iloc[-1]),
         "curve": json.loads(curve.to_json(orient="records", double_precision=15)),
     }
+
+
+def training_state(run: Run) -> dict[str, Any]:
+    """``training_facts``, and whether the training is ``over``."""
+    facts = training_facts(run)
+    return {**facts, "over": facts["status"] in ("done", "failed")}
+
+
+def training_page(page: Page, run: Run, _random: Run | None) -> Page:
+    """The page with the learning curve."""
+    facts = training_facts(run)
+    training = TrainingRun(facts, page.epochs, facts["test_accuracy"])
+    return dataclasses.replace(page, training=training)
+
+
+def write_curve(run: Run) -> None:
+    """Writes ``curve.csv``: a row per epoch."""
+    run.epochs().drop(columns="trial").to_csv(run.directory / "curve.csv", index=False)
+
+
+def trained_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The network, and what is known of its training.
+
+    Raises:
+        InputError: if the weights are missing or damaged.
+    """
+    header = weights.read_header(run.directory)
+    known = {name: json.loads(header[name]) for name in ("epochs", "test_accuracy")}
+    return run.best_trial(), {**known, "weights": weights.NAME}

@@ -11,15 +11,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-import reports
-from nas.runs import training_results
-from nas.runs.audit_results import LONG, longer
-from nas.runs.config import read_settings
+from nas.runs.audit_results import long_run
+from nas.runs.kinds import KINDS
 from nas.runs.run import Run
-from nas.runs.search_results import summary
-from nas.screens.report import audit_parts, lines
-from nas.screens.training import curve_table
-from nas.screens.training import lines as training_lines
+from nas.screens.views import VIEWS
 
 PAUSE = 1.0
 """Seconds between two looks at the run."""
@@ -42,7 +37,7 @@ def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: floa
                 live.update(screen(now), refresh=True)
         return
     for now in changes(run, pause):
-        line = json.dumps(state(now)) if as_json else sentence(state(now))
+        line = json.dumps(state(now)) if as_json else sentence(now)
         console.print(Text(line), soft_wrap=True)
 
 
@@ -66,64 +61,29 @@ def changes(run: Run, pause: float) -> Any:
 
 
 def state(run: Run) -> dict[str, Any]:
-    """Where the search stands."""
-    settings = read_settings(run.directory)
-    if settings.trains_one:
-        facts = training_results.summary(run)
-        return {**facts, "over": facts["status"] in ("done", "failed")}
-    trials, again = run.trials(), run.confirmations()
-    status = {name: int(number) for name, number in trials["status"].value_counts().items()}
-    done = trials[trials["status"] == "done"]
-    told = len(done) + status.get("failed", 0)
-    networks = int(done["repeat_of"].isna().sum())
-    confirm = min(settings.confirmations, networks) * settings.confirm_seeds
-    long = longer(settings) and state(Run(run.directory / LONG))
-    return {
-        "trials": settings.trials,
-        "status": status,
-        "best_reward": float(done["reward"].max()) if len(done) else None,
-        "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
-        "confirmations": len(again),
-        **({"long": long} if long else {}),
-        "over": told == settings.trials and len(again) >= confirm and (not long or long["over"]),
-    }
+    """Where the run stands."""
+    return KINDS[run.settings.kind].state(run)
 
 
-def sentence(facts: dict[str, Any]) -> str:
-    """A ``state`` in words."""
-    if "of_epochs" in facts:
-        return training_lines(facts)[1]
-    counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items()) or "none yet"
-    best = "" if facts["best_reward"] is None else f"; best reward {facts['best_reward']:.4f}"
-    again = f"; {facts['confirmations']} confirmations" if facts["confirmations"] else ""
-    long = f"; the longer schedule: {sentence(facts['long'])}" if "long" in facts else ""
-    return f"{facts['trials']} trials: {counts}{best}, front {facts['front']}{again}{long}"
+def sentence(run: Run) -> str:
+    """Where the run stands, in words."""
+    return VIEWS[run.settings.kind].sentence(state(run))
 
 
 def screen(run: Run) -> Group:
-    """The front so far, below the line of where the search stands."""
-    first = Text(sentence(state(run)))
-    if read_settings(run.directory).trains_one:
-        return Group(first, Text(""), curve_table(training_results.summary(run)))
-    if run.networks().empty:
-        return Group(first)
-    if run.config.get("audit"):
-        return Group(first, Text(""), *audit_parts(run))
-    if run.config.get("scaling"):
-        return Group(first, Text(""), reports.front_table(run.pareto(), run.best_trial()["trial"]))
-    facts = summary(run)
-    front = reports.front_table(run.pareto(), facts["best"]["trial"])
-    return Group(first, Text(""), front, Text(""), *map(Text, lines(facts)))
+    """What there is so far, below the line that says where the run stands."""
+    parts = VIEWS[run.settings.kind].so_far(run)
+    lines = [sentence(run), *([""] if parts else []), *parts]
+    return Group(*(Text(part) if isinstance(part, str) else part for part in lines))
 
 
 def is_written(run: Run) -> bool:
     """Whether a process is writing the run, or the longer schedule of an audit."""
-    for directory in (run.directory, run.directory / LONG):
-        lock = filelock.FileLock(directory / "run.lock")
+    for written in filter(None, (run, long_run(run))):
+        lock = filelock.FileLock(written.directory / "run.lock")
         try:
-            if directory.is_dir():
-                lock.acquire(timeout=0)
-                lock.release()
+            lock.acquire(timeout=0)
+            lock.release()
         except (filelock.Timeout, OSError):
             return True
     return False

@@ -1,8 +1,9 @@
-"""What a person sees of a search: progress while it runs, the front when it is over."""
+"""What a person sees while trials run."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -17,26 +18,23 @@ from rich.progress import (
 from rich.text import Text
 
 import reports
-from nas.runs.run import Run
-from nas.screens.report import print_report
-from nas.search.loop import Search
-from nas.spec.trial import Epoch, Outcome, Row
+from nas.runs.kinds import KINDS
+from nas.spec.listener import Listener, Standing
+from nas.spec.settings import Settings
+from nas.spec.trial import Epoch, Outcome, Row, Trial
 
 PLAIN_LINES = 200
-"""A search prints about so many lines where there is no terminal, however many its trials."""
+"""About how many lines a search prints where there is no terminal, however many its trials."""
 
 
-class Screen:
+class Screen(Listener):
     """A progress bar on a terminal, plain lines elsewhere, nothing if ``quiet``."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(quiet=quiet, highlight=False)
         self.best: Row | None = None
         self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
-        self.search: Search | None = None
-        self.audits = False  # an audit ranks nothing by reward, and looks for no best
-        self.notes: list[str] = []  # to be said when trials begin
-        self.told = 0
+        self.ranked = True  # by reward
         self.doing = "Starting"
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -66,67 +64,42 @@ class Screen:
         """One line, above the bar if there is one; wrapped only by the terminal itself."""
         self.console.print(Text(text), soft_wrap=True)
 
-    def packing(self, done: int, total: int) -> None:
-        """So many images are decoded."""
-        self._progress.update(self._task, description="Packing images", completed=done, total=total)
+    def progress(self, doing: str, done: int, total: int) -> None:
+        self._progress.update(self._task, description=doing, completed=done, total=total)
 
-    def timing(self, done: int, total: int) -> None:
-        """So many networks are timed, for a plan."""
-        self._progress.update(self._task, description="Timing networks", completed=done, total=total)
+    def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
+        kind = KINDS[settings.kind]
+        self.ranked, self.doing = kind.ranked, "Training" if kind.given else "Searching"
+        self.best, self.front = None, []
+        for row in finished:
+            self._count(row)
+        self._progress.reset(self._task, description=self.doing, total=standing.trials)
+        self._update(standing)
 
-    def start(self, search: Search, *, audits: bool = False) -> None:
-        """The search, or an audit, begins or goes on with what it has."""
-        self.search = search
-        self.audits = audits
-        self.best, self.front, self.told = None, [], 0
-        for note in self.notes:
-            self.say(note)
-        self.notes = []
-        for row in search.rows.values():
-            if row.status in ("done", "failed"):
-                self._count(row)
-        self.doing = "Training" if search.train_again else "Searching"
-        self._progress.reset(self._task, description=self.doing, total=search.trials)
-        self._update()
-
-    def on_finish(self, row: Row, outcome: Outcome) -> None:
-        """A trial has finished."""
-        record = self._count(row) and not self.audits
-        self._update()
-        if self.search is None or self.console.is_terminal or self.console.quiet:
+    def on_finish(self, row: Row, outcome: Outcome, standing: Standing) -> None:
+        record = self._count(row) and self.ranked
+        self._update(standing)
+        if self.console.is_terminal or self.console.quiet:
             return
-        every = math.ceil(self.search.trials / PLAIN_LINES)
+        every = math.ceil(standing.trials / PLAIN_LINES)
         if row.status == "failed" and row.repeat_of is None:
             self.say(f"trial {row.trial}: failed: {row.error}")
         elif record or row.trial % every == 0:
             again = f", as trial {row.repeat_of}" if row.repeat_of is not None else ""
-            reward = "" if self.audits else f"reward {row.reward:.4f}{' (best so far)' if record else ''}, "
+            reward = f"reward {row.reward:.4f}{' (best so far)' if record else ''}, " if self.ranked else ""
             self.say(
                 f"trial {row.trial}: accuracy {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
                 f"{reward}{outcome.seconds:.1f} s{again}"
             )
 
-    def on_confirm(self) -> None:
-        """One of the best networks has been trained again."""
-        self._update()
+    def on_confirm(self, trial: Trial, outcome: Outcome, standing: Standing) -> None:
+        self._update(standing)
 
-    def on_restore(self, epochs: int) -> None:
-        """A training goes on after ``epochs``."""
-
-    def on_step(self, epochs: float) -> None:
-        """A training has done so many epochs; a search shows trials."""
-
-    def on_epoch(self, epoch: Epoch) -> None:  # noqa: ARG002  # a training shows it
-        """A trial has finished an epoch; others may have begun since the last change."""
-        self._update()
-
-    def finished(self, run: Run) -> None:
-        """The front, the best network and how far to believe them."""
-        print_report(self.console, run)
+    def on_epoch(self, trial: Trial, epoch: Epoch, standing: Standing) -> None:
+        self._update(standing)  # others may have begun since the last change
 
     def _count(self, row: Row) -> bool:
         """Takes a finished trial into best and front; True if it is the best so far."""
-        self.told += 1
         if row.accuracy is None or row.reward is None:
             return False
         flops, accuracy = float(row.flops), row.accuracy
@@ -138,17 +111,15 @@ class Screen:
         self.best = row
         return True
 
-    def _update(self) -> None:
-        if self.search is None or self._progress.disable:
+    def _update(self, standing: Standing) -> None:
+        if self._progress.disable:
             return
         best = f"best reward {self.best.reward:.4f}, front {len(self.front)}, " if self.best else ""
-        state = f"{'' if self.audits else best}{len(self.search.running)} running"
-        confirmed, confirmations = self.search.confirmed
-        confirming = confirmations > 0 and self.told == self.search.trials
+        confirming = standing.confirmations > 0 and standing.finished == standing.trials
         self._progress.update(
             self._task,
             description="Confirming the best" if confirming else self.doing,
-            total=self.search.trials + confirmations,
-            completed=self.told + confirmed,
-            state=state,
+            total=standing.trials + standing.confirmations,
+            completed=standing.finished + standing.confirmed,
+            state=f"{best if self.ranked else ''}{standing.running} running",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,37 +11,54 @@ from rich.text import Text
 
 import reports
 from nas.runs.audit_results import findings, verdict
+from nas.runs.kinds import summary
 from nas.runs.run import Run
-from nas.runs.search_results import summary
 from reports.tables import MOST_NETWORKS
 
-
-def print_report(console: Console, run: Run, facts: dict[str, Any] | None = None) -> None:
-    """The front and the summary of a search, or a scaling run's choice and family, or an audit's verdict.
-
-    Args:
-        facts: ``summary(run)``, if it is there already.
-    """
-    run = run.snapshot()
-    facts = summary(run) if facts is None else facts
-    if "audit" in facts:
-        for part in audit_parts(run):
-            console.print(part, soft_wrap=isinstance(part, Text))
-    elif "grid" in facts:
-        from nas.screens.scaling import print_scaling
-
-        print_scaling(console, run)
-    else:
-        console.print(reports.front_table(run.pareto(), facts["best"]["trial"]))
-        console.print()
-        for line in lines(facts):
-            console.print(Text(line), soft_wrap=True)
-    if "reranked" in facts:
-        print_ranking(console, facts["reranked"])
+Parts = Sequence[RenderableType]
+"""Tables, and lines of text."""
 
 
-def lines(facts: dict[str, Any]) -> list[str]:
-    """A ``summary`` in words."""
+def print_parts(console: Console, parts: Parts) -> None:
+    """Prints tables as they are, and lines wrapped only by the terminal itself."""
+    for part in parts:
+        console.print(Text(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
+
+
+def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
+    """The front of a search, and its facts in words."""
+    return [reports.front_table(run.pareto(), facts["best"]["trial"]), "", *search_lines(facts)]
+
+
+def search_so_far(run: Run) -> Parts:
+    """The same while the search goes on."""
+    return [] if run.networks().empty else search_parts(run, summary(run))
+
+
+def trial_sentence(state: dict[str, Any]) -> str:
+    """Where the trials stand, in words."""
+    counts = ", ".join(f"{number} {status}" for status, number in state["status"].items()) or "none yet"
+    best = "" if state["best_reward"] is None else f"; best reward {state['best_reward']:.4f}"
+    again = f"; {state['confirmations']} confirmations" if state["confirmations"] else ""
+    long = f"; the longer schedule: {trial_sentence(state['long'])}" if "long" in state else ""
+    return f"{state['trials']} trials: {counts}{best}, front {state['front']}{again}{long}"
+
+
+def audit_parts(run: Run, _facts: dict[str, Any] | None = None) -> Parts:
+    """The networks of an audit, and its verdict."""
+    found = findings(run)
+    more = len(found.table) - MOST_NETWORKS
+    left = [f"{more} more are in {run.directory / 'audit.csv'}"] if more > 0 else []
+    return [reports.audit_table(found.table), *left, "", *verdict(found)]
+
+
+def audit_so_far(run: Run) -> Parts:
+    """The same while the audit goes on."""
+    return [] if run.networks().empty else audit_parts(run)
+
+
+def search_lines(facts: dict[str, Any]) -> list[str]:
+    """``search_facts`` in words."""
     counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items())
     again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
     noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
@@ -89,55 +107,44 @@ def speed_lines(speed: dict[str, Any] | None) -> list[str]:
     return [f"Trainings {' and '.join(said)}."]
 
 
-def print_ranking(console: Console, ranked: dict[str, Any]) -> None:
+def ranking_parts(ranked: dict[str, Any]) -> Parts:
     """The best networks under another objective, and the old choice."""
     objective, before = ranked["objective"], ranked["before"]
     rows = ranked["best"] + ([] if before in ranked["best"] else [before])
-    console.print(
-        Text(
-            f"\nBy another objective: {objective['kind']}, {reports.count(objective['target_flops'])} "
-            f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}; nothing is trained again\n"
-        ),
-        soft_wrap=True,
-    )
-    console.print(reports.ranking_table(pd.DataFrame(rows), objective["cost"], before["trial"]))
     chosen = ranked["best"][0]
-    verdict = (
+    choice = (
         "The choice is the same (*)."
         if chosen["trial"] == before["trial"]
         else f"It would choose trial {chosen['trial']} with a reward of {chosen['reward']:.4f}; the choice "
         f"of the search (*), trial {before['trial']}, has {before['reward']:.4f}, rank {before['rank']}."
     )
-    for line in ("", verdict, chosen["arch"]):
-        console.print(Text(line), soft_wrap=True)
+    return [
+        f"\nBy another objective: {objective['kind']}, {reports.count(objective['target_flops'])} "
+        f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}; nothing is trained again\n",
+        reports.ranking_table(pd.DataFrame(rows), objective["cost"], before["trial"]),
+        "",
+        choice,
+        chosen["arch"],
+    ]
 
 
-def print_comparison(console: Console, compared: pd.DataFrame, common: dict[str, Any]) -> None:
-    """Runs side by side, as of ``comparison``."""
+def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
+    """Runs side by side, see ``comparison``."""
     objective, reference = common["objective"], common["reference"]
-    console.print(reports.comparison_table(compared, objective["cost"]))
     under = (
         f"Rewards are {objective['kind']}, {reports.count(objective['target_flops'])} "
         f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}"
     )
     if common["others_differ"]:
         under += f", the objective of {compared['run'].iloc[0]}; the others searched under another one"
-    for line in (
+    return [
+        reports.comparison_table(compared, objective["cost"]),
         "",
         f"{under}. Reward after N: the highest of the first N trials.",
         "Hypervolume: the best accuracy to be had, averaged over all budgets up to "
         f"{reports.count(reference['flops'])} FLOPs.",
-    ):
-        console.print(Text(line), soft_wrap=True)
+    ]
 
 
 def _cost_name(cost: str) -> str:
     return {"flops": "FLOPs"}.get(cost, cost)
-
-
-def audit_parts(run: Run) -> list[RenderableType]:
-    """A table, and lines."""
-    found = findings(run)
-    more = len(found.table) - MOST_NETWORKS
-    left = [f"{more} more are in {run.directory / 'audit.csv'}"] if more > 0 else []
-    return [reports.audit_table(found.table), *map(Text, [*left, "", *verdict(found)])]

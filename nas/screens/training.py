@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 import reports
 from nas.runs.run import Run
-from nas.runs.training_results import summary
+from nas.runs.training_results import training_facts
 from nas.screens.progress import PLAIN_LINES, Screen
-from nas.search.loop import Search
-from nas.spec.trial import Epoch, Outcome, Row
+from nas.screens.report import Parts
+from nas.spec.listener import Standing
+from nas.spec.settings import Settings
+from nas.spec.trial import Epoch, Outcome, Row, Trial
 from nas.training import weights
 from reports.numbers import duration
 
@@ -27,19 +26,17 @@ RECENT = 5
 
 
 class TrainingScreen(Screen):
-    """Of ``epochs``, where a ``Screen`` is of trials."""
+    """Shows epochs, where a ``Screen`` shows trials."""
 
-    def __init__(self, epochs: int, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(quiet=quiet)
-        self.epochs = epochs
+        self.epochs = 0  # of the whole training
         self.restored = 0
         self.seconds = [0.0]  # since the training began, at its start and after each epoch
         self.updated = 0.0
 
-    def start(self, search: Search, *, audits: bool = False) -> None:
-        self.search, self.audits = search, audits
-        for note in self.notes:
-            self.say(note)
+    def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
+        self.epochs = settings.recipe.epochs
         self._progress.update(self._task, description="Training", total=self.epochs, completed=0)
 
     def on_restore(self, epochs: int) -> None:
@@ -53,7 +50,7 @@ class TrainingScreen(Screen):
             self.updated = now
             self._progress.update(self._task, completed=epochs)
 
-    def on_epoch(self, epoch: Epoch) -> None:
+    def on_epoch(self, trial: Trial, epoch: Epoch, standing: Standing) -> None:
         self.seconds.append(epoch.seconds)
         if epoch.epoch <= self.restored:
             return
@@ -69,28 +66,27 @@ class TrainingScreen(Screen):
                 f"{epoch.valid_loss:.4f}, {state}, {self.seconds[-1] - self.seconds[-2]:.1f} s{left}"
             )
 
-    def on_finish(self, row: Row, outcome: Outcome) -> None:
-        """What there is to say, ``finished`` says."""
-
-    def finished(self, run: Run) -> None:
-        print_summary(self.console, summary(run))
+    def on_finish(self, row: Row, outcome: Outcome, standing: Standing) -> None:
+        """The report that follows says it."""
 
 
-def print_summary(console: Console, facts: dict[str, Any]) -> None:
+def training_parts(_run: Run, facts: dict[str, Any]) -> Parts:
     """The last epochs, the accuracies, and where the weights are."""
-    console.print(curve_table(facts))
-    console.print()
-    for line in lines(facts):
-        console.print(Text(line), soft_wrap=True)
+    return [reports.epochs_table(facts["curve"][-SHOWN:]), "", *training_lines(facts)]
 
 
-def curve_table(facts: dict[str, Any]) -> Table:
-    """The last epochs of a ``summary``."""
-    return reports.epochs_table(facts["curve"][-SHOWN:])
+def training_so_far(run: Run) -> Parts:
+    """The last epochs."""
+    return training_parts(run, training_facts(run))[:1]
 
 
-def lines(facts: dict[str, Any]) -> list[str]:
-    """A ``summary`` in words."""
+def training_sentence(facts: dict[str, Any]) -> str:
+    """How far the training has come."""
+    return training_lines(facts)[1]
+
+
+def training_lines(facts: dict[str, Any]) -> list[str]:
+    """``training_facts`` in words."""
     run, of_epochs = facts["run"], facts["of_epochs"]
     network = f"{facts['arch']}: {reports.count(facts['flops'])} FLOPs at {facts['resolution']} px"
     if facts["status"] == "failed":

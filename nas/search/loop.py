@@ -3,7 +3,7 @@
     next() -- Trial --> an executor -- epochs, Outcome --> finish()
 
 ``Search`` is the loop's state; an executor decides where and when trials run. Each step is
-journalled before the screen learns of it, and a controller is a pure function of its seed and
+journalled before the listener hears of it, and a controller is a pure function of its seed and
 the order of asks and tells, so replaying the journal's events restores it; a slow one is saved now and
 then, and only what came later is replayed.
 """
@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from controllers import Controller
 from nas.search.journal import Journal
 from nas.search.learning_curves import final_accuracy
+from nas.spec.listener import Listener, Standing
 from nas.spec.objective import Objective
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from search_spaces import ArchSpec, SearchSpace, cost
@@ -38,22 +39,31 @@ def trial_seed(seed: int, trial: int, confirmation: int = 0) -> int:
     return int(np.random.SeedSequence([seed, trial, confirmation]).generate_state(1)[0])
 
 
+@dataclass(frozen=True)
+class Confirm:
+    """What is trained again when all trials have finished.
+
+    Args:
+        networks: those with the highest rewards; of trials that a scheduler stopped, the reward that their
+            curve points to.
+        seeds: fresh seeds that each of them is trained on.
+    """
+
+    networks: int = 0
+    seeds: int = 1
+
+
 class Search:
     """A search in progress, new or resumed from its journal.
 
     Args:
         trials: proposals to make in all, those already in the journal included.
         seed: of the run; each training derives its own from it.
-        confirmations: networks, those with the highest rewards, to train again when all trials are finished;
-            of trials that a scheduler stopped, the reward that their curve points to.
-        confirm_seeds: fresh seeds that each of them is trained on.
         epochs: of a full training, if a scheduler may stop trials before; the controller is then told where
             their curves point to.
         train_again: whether a network that was proposed before is trained again, on the new trial's seed.
             Otherwise what was measured is told again, for no time spent.
-        on_epoch: told of every epoch of a trial, after the journal.
-        on_finish: told of every finished trial, after journal and controller.
-        on_confirm: told that a confirmation has finished, after the journal.
+        listener: told of every epoch, finished trial and confirmation, after the journal and the controller.
     """
 
     def __init__(
@@ -65,13 +75,10 @@ class Search:
         *,
         trials: int,
         seed: int,
-        confirmations: int = 0,
-        confirm_seeds: int = 1,
+        confirm: Confirm = Confirm(),
         epochs: int | None = None,
         train_again: bool = False,
-        on_epoch: Callable[[Epoch], None] | None = None,
-        on_finish: Callable[[Row, Outcome], None] | None = None,
-        on_confirm: Callable[[], None] | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self.space = space
         self.controller = controller
@@ -79,15 +86,12 @@ class Search:
         self.journal = journal
         self.trials = trials
         self.seed = seed
-        self.confirmations = confirmations
-        self.confirm_seeds = confirm_seeds
+        self.confirm = confirm
         self.epochs = epochs
         self.train_again = train_again
-        self.on_epoch = on_epoch
-        self.on_finish = on_finish
-        self.on_confirm = on_confirm
-        self.confirmed = 0, min(confirmations, trials) * confirm_seeds
-        """Confirmations that have finished, of how many; of at most so many until all trials have."""
+        self.listener = listener or Listener()
+        self.confirmed = 0, min(confirm.networks, trials) * confirm.seeds
+        """Confirmations that have finished, of how many; an upper bound until all trials have."""
         self.rows: dict[int, Row] = {}
         self.running: set[Trial] = set()
         self.gave_up: str | None = None
@@ -107,6 +111,11 @@ class Search:
         return not (self.running or self._queue) and (self.gave_up is not None or self._left == 0)
 
     @property
+    def standing(self) -> Standing:
+        """Where it stands now."""
+        return Standing(self.trials, len(self._told), len(self.running), *self.confirmed)
+
+    @property
     def _left(self) -> int:
         return self.trials - len(self.rows)
 
@@ -123,8 +132,7 @@ class Search:
         """A running trial has finished an epoch."""
         if not trial.confirms:
             self.journal.epoch(trial.trial, epoch)
-        if self.on_epoch:
-            self.on_epoch(epoch)
+        self.listener.on_epoch(trial, epoch, self.standing)
 
     def finish(self, trial: Trial, outcome: Outcome) -> None:
         """A running trial has ended."""
@@ -132,8 +140,7 @@ class Search:
         if trial.confirms:
             self.journal.confirm(trial.trial, trial.seed, outcome)
             self.confirmed = self.confirmed[0] + 1, self.confirmed[1]
-            if self.on_confirm:
-                self.on_confirm()
+            self.listener.on_confirm(trial, outcome, self.standing)
             return
         self._tell(trial.trial, outcome)
         for twin in self._waiting.pop(trial.trial, []):
@@ -195,8 +202,7 @@ class Search:
         self._remember(row)
         self._told[number] = told
         self.controller.tell(row.actions, told)
-        if self.on_finish:
-            self.on_finish(row, outcome)
+        self.listener.on_finish(row, outcome, self.standing)
         self._failures += row.status == "failed"
         if self._failures >= min(GIVE_UP_AFTER, self.trials) and not self._successes:
             which = f"the first {self._failures} trials all failed, the last one"
@@ -215,14 +221,14 @@ class Search:
         Those lead by luck too, so it is their fresh trainings, compared with one another, that show the
         noise of a seed: ``reports.uncertainty``.
         """
-        if self._left or self.running or self._waiting or self._queue or not self.confirmations:
+        if self._left or self.running or self._waiting or self._queue or not self.confirm.networks:
             return
         trained = [row for row in self.rows.values() if row.status == "done" and row.repeat_of is None]
         trained.sort(key=lambda row: (-(self._told[row.trial] or 0.0), row.trial))
         confirmed = self.journal.confirmed()
-        missing = self.confirmations * self.confirm_seeds - len(confirmed)
-        for number in range(1, self.confirm_seeds + 1):
-            for row in trained[: self.confirmations]:
+        missing = self.confirm.networks * self.confirm.seeds - len(confirmed)
+        for number in range(1, self.confirm.seeds + 1):
+            for row in trained[: self.confirm.networks]:
                 seed = trial_seed(self.seed, row.trial, number)
                 if (row.trial, seed) not in confirmed and len(self._queue) < missing:
                     self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), seed, confirms=True))

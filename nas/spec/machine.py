@@ -12,7 +12,7 @@ CGROUP = Path("/sys/fs/cgroup")
 def cpu_count() -> int:
     """CPUs that this process may use: those of its affinity, and no more than its container is given."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cpus, math.floor(_cpu_quota())))
+    return max(1, int(min(cpus, _cpu_quota())))
 
 
 def _cpu_quota() -> float:

@@ -13,8 +13,6 @@ from nas.spec.resources import Resources
 from nas.spec.scaling import Scaling
 
 SCHEDULERS = ("fifo", "asha")
-TRAIN = "train"
-"""The ``space`` of a run of ``nas train``."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +90,18 @@ class Settings:
             raise ValueError("scheduler asha is Ray Tune's and needs `address` local or auto, got inline")
 
     @property
-    def trains_one(self) -> bool:
-        """Whether one network is trained, and its weights are kept: ``nas train``."""
-        return self.space == TRAIN and self.listed
+    def kind(self) -> str:
+        """The kind of run, an entry of ``nas.runs.kinds.KINDS``; derived, so that older runs have one too."""
+        if self.scaling:
+            return "scaling"
+        if self.audit:
+            return "audit"
+        return "training" if self.networks else "search"
 
     @property
-    def listed(self) -> bool:
-        """Whether given networks are trained, and nothing is searched."""
-        return bool(self.networks) or self.scaling is not None
+    def reference(self) -> int | None:
+        """The resolution that stands for the recipe's, see ``Recipe.shrink``: a scaling run's base has it."""
+        return self.scaling.arch.resolution if self.scaling else None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import InputError
+from nas.spec.listener import Listener
 from nas.spec.trial import Epoch, Trial
 from nas.training.checkpoint import Checkpoint, damaged, read_checkpoint, write_checkpoint
 from nas.training.proxy import Training
@@ -36,9 +37,8 @@ def checkpoints_alone(training: FullTraining, trial: Trial, start: Checkpoint | 
     trainer = Trainer(
         trial.arch, training.data, training.recipe, trial.seed, training.device, whole_curve=True
     )
-    if training.on_step:
-        done = len(start.curve) if start else 0
-        trainer.on_step = _counter(training.on_step, done, trainer.steps_per_epoch)
+    steps = itertools.count((len(start.curve) if start else 0) * trainer.steps_per_epoch + 1)
+    trainer.on_step = lambda: training.listener.on_step(next(steps) / trainer.steps_per_epoch)
     return checkpoints(trainer, start, training.directory)
 
 
@@ -54,15 +54,13 @@ class FullTraining(Training):
         workers: processes that share every batch.
         checkpoints: trains on after a checkpoint, or from the start; ``nas.launch.data_parallel`` has the
             one for several processes.
-        on_restore: told of the epochs that the checkpoint has.
-        on_step: told of the epochs that are done, with their fraction; nobody is, of several processes.
+        listener: told of the checkpoint's epochs and of every step; of no step where several processes train.
     """
 
     directory: Path = Path()
     workers: int = 1
     checkpoints: Checkpoints = checkpoints_alone
-    on_restore: Callable[[int], None] | None = None
-    on_step: Callable[[float], None] | None = None
+    listener: Listener = field(default_factory=Listener)
 
     def __post_init__(self) -> None:
         images = round(self.recipe.fraction * len(self.data.train.labels))
@@ -81,8 +79,7 @@ class FullTraining(Training):
         """
         now = start = read_checkpoint(self.directory)
         if start:
-            if self.on_restore:
-                self.on_restore(len(start.curve))
+            self.listener.on_restore(len(start.curve))
             yield from start.curve
         for now in self.checkpoints(self, trial, start):
             write_checkpoint(self.directory, now)
@@ -131,9 +128,3 @@ def checkpoints(trainer: Trainer, start: Checkpoint | None, directory: Path) -> 
             pixels = Pixels(test, trainer.device, trainer.arch.resolution, view=trainer.valid_images.view)
             _, test_accuracy = trainer.evaluate(pixels)
         yield Checkpoint(curve, trainer.state_dict(), mean, deviation, test_accuracy)
-
-
-def _counter(on_step: Callable[[float], None], epochs: int, steps_per_epoch: int) -> Callable[[], None]:
-    """Counts steps, on from ``epochs``, for ``on_step``."""
-    steps = itertools.count(epochs * steps_per_epoch + 1)
-    return lambda: on_step(next(steps) / steps_per_epoch)

@@ -13,7 +13,8 @@ from sklearn.datasets import load_digits
 from controllers import make
 from nas import Objective, open_run
 from nas.search.journal import Journal
-from nas.search.loop import Search
+from nas.search.loop import Confirm, Search
+from nas.spec.listener import Listener
 from nas.spec.trial import Epoch
 from search_spaces import SPACES
 
@@ -25,6 +26,20 @@ def fake_accuracy(trial):
     """Reproducible, of the network for the most part and of the seed for a little."""
     network = zlib.crc32(str(trial.arch).encode()) / 2**32
     return 0.1 + 0.8 * network + 0.01 * (trial.seed % 7) / 7
+
+
+class Heard(Listener):
+    """Keeps what is said, and hands progress on."""
+
+    def __init__(self, progress=lambda done, total: None):
+        self.said = []
+        self.hand_on = progress
+
+    def say(self, text):
+        self.said.append(text)
+
+    def progress(self, doing, done, total):
+        self.hand_on(done, total)
 
 
 class Fake:
@@ -52,7 +67,18 @@ def few_images(path):
     return ["--data", f"npz:{path.name}", "--proxy", "resolution=8", "--proxy", "epochs=2"]
 
 
-def new_search(directory, *, create, space="nasbench-macro", controller="rnn", trials=30, seed=0, **options):
+def new_search(
+    directory,
+    *,
+    create,
+    space="nasbench-macro",
+    controller="rnn",
+    trials=30,
+    seed=0,
+    confirmations=0,
+    confirm_seeds=1,
+    **options,
+):
     """A journal and a search over it; the caller closes the journal."""
     journal = Journal(directory, create=create)
     found = SPACES[space]
@@ -63,6 +89,7 @@ def new_search(directory, *, create, space="nasbench-macro", controller="rnn", t
         journal,
         trials=trials,
         seed=seed,
+        confirm=Confirm(confirmations, confirm_seeds),
         **options,
     )
 

@@ -18,7 +18,8 @@ from nas import open_run
 from nas.launch.draw import draw_known, draw_networks
 from nas.runs.audit_results import longer
 from nas.runs.config import read_settings
-from nas.screens.follow import follow_run, sentence, state
+from nas.screens.follow import follow_run, state
+from nas.screens.report import trial_sentence as sentence
 from nas.search.tables import read_table
 from search_spaces import SPACES, ArchSpec, canonical, cost
 

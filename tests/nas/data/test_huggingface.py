@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from fakes import Heard
 from pictures import encoded, noise, write_classes
 
 from nas.data import load_data
@@ -27,9 +28,10 @@ def load(datasets, tmp_path):
     """Loads a data set; what was said is in ``load.said``."""
 
     def load(name, **options):
-        load.said = []
+        listener = Heard()
+        load.said = listener.said
         cache = Cache(tmp_path / "cache")
-        return load_data(f"hf:{name}", size=SIZE, cache=cache, say=load.said.append, **options)
+        return load_data(f"hf:{name}", size=SIZE, cache=cache, listener=listener, **options)
 
     return load
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import Heard
 from pictures import write_classes
 from places import ROOT
 
@@ -51,10 +52,19 @@ def many(tmp_path_factory):
 def load(tmp_path):
     """Loads a folder; what was said is in ``load.said``."""
 
-    def load(folder, *, size=SIZE, limit=10**9, cache=tmp_path / "cache", **options):
-        load.said = []
+    def load(
+        folder,
+        *,
+        size=SIZE,
+        limit=10**9,
+        cache=tmp_path / "cache",
+        progress=lambda done, total: None,
+        **options,
+    ):
+        listener = Heard(progress)
+        load.said = listener.said
         source = folder if isinstance(folder, str) else f"folder:{folder}"
-        return load_data(source, size=size, cache=Cache(cache, limit), say=load.said.append, **options)
+        return load_data(source, size=size, cache=Cache(cache, limit), listener=listener, **options)
 
     return load
 
@@ -255,8 +265,11 @@ import sys
 from pathlib import Path
 from nas.data import load_data
 from nas.data.cache import Cache
+from nas.spec.listener import Listener
+listener = Listener()
+listener.say = print
 if __name__ == "__main__":
-    data = load_data(sys.argv[1], size=8, cache=Cache(Path(sys.argv[2])), say=print)
+    data = load_data(sys.argv[1], size=8, cache=Cache(Path(sys.argv[2])), listener=listener)
     print(len(data.train.labels))
 """
 
@@ -281,8 +294,8 @@ def test_two_processes_that_want_one_pack_make_it_once(many, tmp_path):
 
 
 def test_a_process_that_is_killed_while_it_packs_leaves_no_pack(load, many, tmp_path):
-    kill = "lambda done, total: done > 200 and os.kill(os.getpid(), signal.SIGKILL)"
-    script = "import os, signal" + LOAD.replace("say=print", f"progress={kill}")
+    kill = "lambda doing, done, total: done > 200 and os.kill(os.getpid(), signal.SIGKILL)"
+    script = "import os, signal" + LOAD.replace("say = print", f"progress = {kill}")
     (tmp_path / "load.py").write_text(script)
     process = python(tmp_path / "load.py", f"folder:{many}", tmp_path / "cache")
     process.communicate()  # returns when its children have closed their outputs too: they end with it
@@ -307,7 +320,7 @@ def test_ctrl_c_while_packing_leaves_nothing(many, tmp_path):
     (tmp_path / "load.py").write_text(
         # A process that was started in the background may ignore Ctrl-C, and so would its children.
         "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        + LOAD.replace("say=print", "progress=lambda done, total: print(done, flush=True)")
+        + LOAD.replace("say = print", "progress = lambda doing, done, total: print(done, flush=True)")
     )
     process = python(tmp_path / "load.py", f"folder:{many}", tmp_path / "cache", start_new_session=True)
     process.stdout.readline()

@@ -1,10 +1,15 @@
 """What a person sees while a search runs."""
 
+import dataclasses
+
 import pytest
 from fakes import Fake, new_search
 
 from nas.launch.inline import run_inline
 from nas.screens.progress import Screen
+from nas.spec.objective import Objective
+from nas.spec.recipe import Recipe
+from nas.spec.settings import Audit, Settings
 
 
 @pytest.fixture
@@ -19,10 +24,13 @@ def terminal(monkeypatch):
 def watched(directory, *, audits=False, **options):
     """A search of five networks, of which two are trained again, as a ``Screen`` shows it."""
     screen = Screen()
-    told = {"on_epoch": screen.on_epoch, "on_finish": screen.on_finish, "on_confirm": screen.on_confirm}
-    journal, search = new_search(directory, create=True, trials=5, controller="random", **told, **options)
+    asked = Settings("nasbench-macro", 5, "digits", "train", "random", Objective(55e6), Recipe())
+    asked = dataclasses.replace(asked, audit=Audit() if audits else None)
+    journal, search = new_search(
+        directory, create=True, trials=5, controller="random", listener=screen, **options
+    )
     with journal, screen:
-        screen.start(search, audits=audits)
+        screen.on_start(asked, [], search.standing)
         run_inline(search, Fake())
     return search
 

@@ -11,7 +11,7 @@ from nas import InputError, Objective, open_run
 from nas.launch.inline import run_inline
 from nas.runs.config import write_config
 from nas.search.journal import Journal
-from nas.search.loop import GIVE_UP_AFTER, MOST_WAITING, Search
+from nas.search.loop import GIVE_UP_AFTER, MOST_WAITING, Confirm, Search
 from nas.spec.trial import Epoch, Outcome, steps
 from search_spaces import ArchSpec, Decision, SearchSpace, cost
 from search_spaces.presets import EFFICIENTNET_B0, resize
@@ -348,9 +348,7 @@ def test_the_winner_is_chosen_after_confirmation_not_by_one_lucky_training(tmp_p
     )
     with Journal(tmp_path, create=True) as journal:
         objective = Objective(4e8, exponent=0.0)  # cost counts for nothing
-        search = Search(
-            space, GridSearch(space), objective, journal, trials=5, seed=0, confirmations=2, confirm_seeds=2
-        )
+        search = Search(space, GridSearch(space), objective, journal, trials=5, seed=0, confirm=Confirm(2, 2))
         run_inline(search, Lucky())
     run = open_run(tmp_path)
     assert run.trials()["reward"].idxmax() == 1

@@ -1,0 +1,121 @@
+"""The kinds of run: what sets each apart. How each looks on the terminal is in ``nas.screens.views``.
+
+A fifth kind takes a case of ``Settings.kind``, an entry of ``KINDS`` here and one of ``VIEWS`` there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import InputError, unknown
+from nas.runs import audit_results, figure_files, scaling_results, search_results, training_results
+from nas.runs.run import Run
+from nas.spec.settings import Settings
+from reports.page.document import Page
+from search_spaces import SPACES, SearchSpace, listed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What sets one kind of run apart from the others. Functions take a run that has a finished trial.
+
+    Args:
+        space: the networks to train.
+        facts: the run in numbers, as ``nas report --json`` prints them; from a run and, for comparison, a
+            random search.
+        state: where the run stands, also before its first trial has finished; it is finished if ``over``.
+        write_tables: writes the files that follow the run while it goes on.
+        choose: writes the files that only a finished run has; the chosen network, a row of ``Run.networks``,
+            and what ``best.json`` says besides.
+        page: the page with what only this kind says; arguments as ``facts``.
+        figure: for ``nas report --png``, from a run and its facts; None if there is none.
+        given: whether the networks are given and each is trained in turn; else a controller proposes them.
+        ranked: whether rewards rank the networks.
+        keeps_weights: whether its one network is trained to the end, with checkpoints and weights kept.
+    """
+
+    space: Callable[[Settings], SearchSpace]
+    facts: Callable[[Run, Run | None], dict[str, Any]]
+    state: Callable[[Run], dict[str, Any]]
+    write_tables: Callable[[Run], None]
+    choose: Callable[[Run], tuple[dict[str, Any], dict[str, Any]]]
+    page: Callable[[Page, Run, Run | None], Page]
+    figure: Callable[[Run, Mapping[str, Any]], Figure] | None = None
+    given: bool = True
+    ranked: bool = True
+    keeps_weights: bool = False
+
+
+def known_space(name: str) -> SearchSpace:
+    """One of ``SPACES``; InputError if there is none of that name."""
+    if name not in SPACES:
+        raise InputError(f"space: {unknown('space', name, SPACES)}")
+    return SPACES[name]
+
+
+def given_space(settings: Settings) -> SearchSpace:
+    """The networks of ``settings``, with the classes of the space that they are from."""
+    classes = SPACES[settings.space].num_classes if settings.space in SPACES else 1000
+    return listed(settings.space, settings.networks, classes)
+
+
+KINDS = {
+    "search": Kind(
+        space=lambda settings: known_space(settings.space),
+        facts=search_results.search_facts,
+        state=search_results.trial_state,
+        write_tables=Run.write_pareto,
+        choose=search_results.best_network,
+        page=search_results.search_page,
+        figure=figure_files.search_figure,
+        given=False,
+    ),
+    "scaling": Kind(
+        space=lambda settings: scaling_results.scaling_of(settings).space(),
+        facts=scaling_results.scaling_facts,
+        state=search_results.trial_state,
+        write_tables=Run.write_pareto,
+        choose=scaling_results.write_family_of_best,
+        page=scaling_results.scaling_page,
+        figure=figure_files.scaling_figure,
+    ),
+    "audit": Kind(
+        space=given_space,
+        facts=audit_results.audit_facts,
+        state=audit_results.audit_state,
+        write_tables=audit_results.write_audit,
+        choose=search_results.best_network,
+        page=audit_results.audit_page,
+        ranked=False,
+    ),
+    "training": Kind(
+        space=given_space,
+        facts=training_results.training_facts,
+        state=training_results.training_state,
+        write_tables=training_results.write_curve,
+        choose=training_results.trained_network,
+        page=training_results.training_page,
+        keeps_weights=True,
+    ),
+}
+
+
+def summary(
+    run: Run, random: Run | None = None, ranking: search_results.Ranking | None = None
+) -> dict[str, Any]:
+    """A run in numbers: the facts of its kind and, with ``ranking``, the best networks under that.
+
+    Args:
+        random: a random search to compare with, in place of the run's own first trials.
+
+    Raises:
+        InputError: if no trial is done, or ``random`` is not a random search of the same kind.
+    """
+    run = run.snapshot()
+    facts = KINDS[run.settings.kind].facts(run, random)
+    return {**facts, "reranked": search_results.reranked(run, ranking)} if ranking else facts
