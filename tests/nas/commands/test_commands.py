@@ -127,7 +127,7 @@ def test_report_prints_the_front_and_rewrites_it(nas, tmp_path):
 
 def test_show_reads_presets_runs_files_and_text(nas, tmp_path):
     nas("search", *TABLE, "--trials", 5, "--run", "r")
-    (tmp_path / "net.json").write_text(PRESETS["mnasnet-a1"].dumps())
+    (tmp_path / "net.json").write_text(json.dumps(PRESETS["mnasnet-a1"].to_json()))
     for source, arch in {
         "efficientnet-b3": PRESETS["efficientnet-b3"],
         "r": open_run("r").best(),
