@@ -302,12 +302,6 @@ def test_the_example_reads_a_run(tmp_path):
     assert f"after 29: {run.trials()['reward'].max():.4f}, random search" in done.stdout
 
 
-@pytest.mark.parametrize("benchmark", ["reports.py", "scaling.py"])
-def test_a_benchmark_named_like_a_package_does_not_hide_it(benchmark):
-    command = [sys.executable, ROOT / "benchmarks" / benchmark, "--help"]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 def test_matplotlib_is_imported_for_figures_only(tmp_path):
     fake_run(tmp_path / "r")
     program = (
