@@ -10,8 +10,10 @@ code 1 if a mark is missed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,13 @@ from reports import hypervolume, pareto_front
 from search_spaces import SPACES, cost
 
 NOISE = 0.02
+COLUMNS = {
+    "trials": "trial status arch actions accuracy flops params activations reward epochs seconds seed worker "
+    "error started finished",
+    "epochs": "trial epoch train_loss valid_loss accuracy seconds",
+    "events": "kind trial reward",
+    "confirmations": "trial seed accuracy epochs seconds worker error finished",
+}
 
 
 def write_run(directory: Path, trials: int) -> None:
@@ -68,7 +77,7 @@ def write_run(directory: Path, trials: int) -> None:
             (
                 *(trial, "failed" if failed else "done", str(arch), json.dumps(actions)),
                 *(None if failed else accuracy, *price, reward, 4, 12.5, trial, "worker 0"),
-                *("ArithmeticError: loss is nan" if failed else None, when, when, None),
+                *("ArithmeticError: loss is nan" if failed else None, when, when),
             )
         )
         epochs += [
@@ -82,11 +91,11 @@ def write_run(directory: Path, trials: int) -> None:
         for row in best
         for seed in (1, 2)
     ]
-    with Journal(directory) as journal, journal._transaction() as db:
-        db.executemany(f"INSERT INTO trials VALUES ({', '.join('?' * 17)})", rows)
-        db.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)", epochs)
-        db.executemany("INSERT INTO events (kind, trial, reward) VALUES (?, ?, ?)", events)
-        db.executemany("INSERT INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?)", again)
+    tables = {"trials": rows, "epochs": epochs, "events": events, "confirmations": again}
+    with contextlib.closing(sqlite3.connect(directory / "run.db")) as db:
+        for table, filled in tables.items():
+            frame = pd.DataFrame(filled, columns=COLUMNS[table].split())
+            frame.to_sql(table, db, if_exists="append", index=False)
 
 
 def measure(*arguments: str) -> tuple[float, float]:
