@@ -7,14 +7,12 @@ import sys
 
 import pandas as pd
 import pytest
-from fakes import compare, few_images, start, wait_for_trials
+from fakes import TABLE, compare, few_images, start, wait_for_trials
 from places import ACCEL_TABLE, MACRO_TABLE
 
 from controllers import DynaSettings
 from nas import open_run
 from search_spaces import PRESETS, ArchSpec
-
-TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
 
 
 def test_a_search_leaves_everything_in_its_directory(nas, tmp_path):

@@ -10,9 +10,9 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from fakes import Fake, few_images, new_search, start, wait_for_trials
+from fakes import TABLE, Fake, few_images, new_search, start, wait_for_trials
 from PIL import Image
-from places import MACRO_TABLE, ROOT
+from places import ROOT
 from rich.console import Console
 
 from nas import Objective, open_run
@@ -23,8 +23,6 @@ from nas.spec.recipe import Recipe
 from nas.spec.settings import Settings
 from nas.spec.trial import Outcome
 from reports import hypervolume
-
-TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
 
 
 def fake_run(directory, *, trials=30, controller="random", fail=(), confirmations=3, confirm_seeds=2, seed=0):
