@@ -16,13 +16,13 @@ then, agree with the accuracy after the whole training.
 
 from __future__ import annotations
 
-import argparse
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
+from script import make_parser
 
 from nas import open_run
 from nas.launch.ray_tune import asha
@@ -88,7 +88,7 @@ def replay_line(run: Run, left: pd.DataFrame, epochs: int) -> str:
 
 def main() -> None:
     """Prints one line a run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("runs", nargs="+")
     for name in parser.parse_args().runs:
         run = open_run(name)

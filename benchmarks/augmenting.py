@@ -10,7 +10,6 @@ this process, so that others on the machine disturb less; on CUDA, seconds of th
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import random
 import time
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
+from script import CIFAR, make_parser
 
 from nas.data import Dataset, Part
 from nas.spec.recipe import EFFICIENTNET, Recipe, enlarged
@@ -31,7 +31,6 @@ from nas.training.trainer import Trainer
 from search_spaces import SPACES
 
 BATCH = 128
-CIFAR = Path(__file__).parents[2] / "shared" / "data" / "cifar10_6k" / "cifar10_6k_subset_uint8.npz"
 RECIPES = {
     "flip": Recipe(flip=True),
     "padded crop, flip": Recipe(crop="padded", flip=True),
@@ -155,7 +154,7 @@ def compare(source: list[Image.Image], side: int, networks: int, device: str) ->
 
 def main() -> None:
     """Prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--images", type=Path, default=CIFAR, help="npz with train_x, real colour images")
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 224], help="in pixels")
     parser.add_argument("--networks", type=int, default=4, help="that are trained to compare with")

@@ -11,19 +11,16 @@ highest posterior mean, and that of the K alone; what the winner's shown accurac
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import pandas as pd
+from script import make_parser
 
 from reports.uncertainty import measured_noise, posterior, usual
 
 
 def main() -> None:
     """Prints one line per truth, K and S."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--networks", type=int, default=24)
     parser.add_argument("--noise", type=float, default=0.025)
     parser.add_argument("--searches", type=int, default=1000)

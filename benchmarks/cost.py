@@ -14,7 +14,6 @@ favours fvcore), or ``CostTable`` below 100,000 architectures a second. One thre
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import itertools
 import statistics
@@ -25,6 +24,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from script import make_parser, print_marks
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -110,7 +110,7 @@ def counter_seconds(counter: Counter, device: str, archs: list[ArchSpec]) -> tup
 
 
 def seconds_each(price: Callable[[], object], architectures: int, at_least: float = 0.3) -> float:
-    """Median seconds per architecture over 5 rounds of ``price``, which prices so many."""
+    """Median seconds per architecture over 5 rounds of ``price``, which prices ``architectures``."""
     price()
     rounds = []
     for _ in range(5):
@@ -126,7 +126,7 @@ def seconds_each(price: Callable[[], object], architectures: int, at_least: floa
 
 def main() -> int:
     """Prints the tables and the marks."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--networks", type=int, default=1000, help="random networks that cost() prices")
     parser.add_argument("--counted", type=int, default=9, help="of these, how many the counters count")
     options = parser.parse_args()
@@ -167,14 +167,13 @@ def main() -> int:
                 ratios += on
     print(f"\nAll counters agree on B0 and on {options.counted} random networks.")
 
-    marks = {
-        f"cost() is {min(ratios):,.0f}x fvcore, mark {RATIO_MARK:,}x": min(ratios) >= RATIO_MARK,
-        f"CostTable prices {1 / vectorised:,.0f} a second, mark {VECTORISED_MARK:,}": 1 / vectorised
-        >= VECTORISED_MARK,
-    }
-    for mark, reached in marks.items():
-        print(f"{'PASS' if reached else 'FAIL'}  {mark}")
-    return 0 if all(marks.values()) else 1
+    ratio, rate = min(ratios), 1 / vectorised
+    return print_marks(
+        {
+            f"cost() is {ratio:,.0f}x fvcore, mark {RATIO_MARK:,}x": ratio >= RATIO_MARK,
+            f"CostTable prices {rate:,.0f} a second, mark {VECTORISED_MARK:,}": rate >= VECTORISED_MARK,
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -3,35 +3,31 @@
     python benchmarks/learning.py random evolution rnn rnn:epochs=40 [--seeds 10]
 
 Prints the mean accuracy of the last 100 proposals before 200, 500 and 1,000 trials, averaged over
-seeds, and the seconds of a run. Settings stand behind the controller's name.
+seeds, and the seconds of a run. Settings follow the controller's name.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
 
 import numpy as np
+from script import MACRO_TABLE, make_parser
 
 import controllers
 from nas.search.tables import Table
 from search_spaces import SPACES
 
-FILE = Path(__file__).parents[2] / "shared" / "data" / "nas_bench_macro" / "nas-bench-macro_cifar10.json"
 MARKS = (200, 500, 1000)
 
 
 def main() -> None:
     """Prints one line per controller."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("controllers", nargs="+", metavar="NAME[:SETTING=VALUE[,...]]")
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
     space = SPACES["nasbench-macro"]
-    accuracies = Table(FILE, space).accuracies
+    accuracies = Table(MACRO_TABLE, space).accuracies
     print(f"{'':32}" + "".join(f"{mark:>8}" for mark in MARKS) + "   s/run")
     for text in options.controllers:
         name, _, pairs = text.partition(":")

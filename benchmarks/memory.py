@@ -1,13 +1,13 @@
 """Expected memory of a training against its measured peak on a CPU: random networks, several recipes.
 
-python benchmarks/peak_memory.py
+python benchmarks/memory.py [--networks 6]
 """
 
-import argparse
 from collections.abc import Iterator
 
 import numpy as np
 import torch
+from script import make_parser
 
 from nas.data import load_data
 from nas.spec.recipe import Recipe
@@ -39,13 +39,13 @@ def networks(number: int) -> Iterator[tuple[str, ArchSpec, Recipe]]:
 
 def main() -> None:
     """Trains two steps of each, evaluates, then prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--networks", type=int, default=6)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
     data = load_data("digits")
     errors: dict[str, list[float]] = {}
-    for name, arch, recipe in networks(arguments.networks):
+    for name, arch, recipe in networks(options.networks):
         trained = recipe.shrink(arch)
         trainer = Trainer(trained, data, recipe, 0)
         trainer.steps_per_epoch = 2

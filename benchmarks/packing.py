@@ -7,7 +7,6 @@ The images are mosaics of CIFAR-10's, as JPEG of quality 90.
 
 from __future__ import annotations
 
-import argparse
 import os
 import pickle
 import tempfile
@@ -16,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from script import CIFAR, make_parser
 
 from nas.data import load_data
 from nas.data.cache import Cache
 from nas.data.decode import decode
 
-CIFAR = Path(__file__).parents[1] / "../shared/data/cifar10_6k/cifar10_6k_subset_uint8.npz"
 CLASSES = 10
 
 
@@ -59,7 +58,7 @@ class Clock:
 
 def main() -> None:
     """Writes images, then times."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     for name, value in (("images", 2000), ("width", 500), ("height", 375), ("size", 256)):
         parser.add_argument(f"--{name}", type=int, default=value)
     asked = parser.parse_args()

@@ -8,10 +8,10 @@ Kendall tau and R2 are 5-fold cross-validated on the real ImageNet accuracies.
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import kendalltau
+from script import ACCEL_TABLE, make_parser
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_predict
@@ -24,14 +24,13 @@ from nas.search.tables import read_table
 from nas.spec.trial import Trial
 from search_spaces import SPACES
 
-FILE = Path(__file__).parents[2] / "shared" / "data" / "accel_nasbench" / "accel_nasbench.csv.gz"
-
 
 def main() -> None:
     """Prints one line per regression; the last one is the one in use."""
+    make_parser(__doc__).parse_args()
     space = SPACES["accel-nasbench"]
-    archs, accuracies = read_table(FILE, space)
-    ours = Predictor(FILE, space)
+    archs, accuracies = read_table(ACCEL_TABLE, space)
+    ours = Predictor(ACCEL_TABLE, space)
     singles = ours.singles(archs)
     models = {
         "ridge": (Ridge(), singles),

@@ -9,8 +9,9 @@ best served candidate has under the proxy than the worst, both taken over what t
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
+
+from script import make_parser
 
 from nas.commands.arguments import find_arch
 from nas.spec.recipe import Recipe
@@ -19,7 +20,7 @@ from nas.spec.scaling import Scaling, unevenness
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--base", default="efficientnet-b0")
     parser.add_argument("--width", type=float, default=0.25)
     options = parser.parse_args()

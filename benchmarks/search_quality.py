@@ -9,9 +9,9 @@ macro         NAS-Bench-Macro, CIFAR-10: the controller sees one of three seeds,
 macro-reward  the same, with the reward ACC x (FLOPs / 55.4M)^-0.07
 
 Writes results.csv (a row per run), table.txt and figure.svg in ``--out``. Runs that stand in results.csv are
-not repeated, so it can be stopped and started again. With ``--workers`` so many trials run at a time, and a
+not repeated, so it can be stopped and started again. With ``--workers`` several trials run at a time, and a
 controller asks for the next one before it was told of the others. Opponents are Optuna's samplers and this
-project's own random search, regularised evolution and PPO; settings stand behind a name:
+project's own random search, regularised evolution and PPO; settings follow a name:
 evolution:population=50,sample=25.
 """
 
@@ -21,7 +21,6 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # a process per core instead
 
-import argparse
 import functools
 import json
 import multiprocessing
@@ -41,6 +40,7 @@ import xgboost
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
+from script import ACCEL_TABLE, MACRO_TABLE, make_parser
 from sklearn.model_selection import KFold, cross_val_predict
 
 import controllers
@@ -48,9 +48,6 @@ from nas.search.tables import Table, read_table
 from nas.spec.objective import Objective
 from search_spaces import PRESETS, SPACES, Actions, Cost, SearchSpace, cost
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
-ACCEL = DATA / "accel_nasbench" / "accel_nasbench.csv.gz"
-MACRO = DATA / "nas_bench_macro" / "nas-bench-macro_cifar10.json"
 TREES = {
     "n_estimators": 3000,
     "max_depth": 3,
@@ -71,7 +68,7 @@ OPTUNA: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
 DEFAULT = ("dyna", "random", "evolution", "evolution:population=50,sample=25", "rnn", *OPTUNA)
 PROBLEMS = ("accel", "accel-noise", "macro", "macro-reward")
 MOST = {"macro": 200, "macro-reward": 200}
-"""Trials of a problem; behind these everyone has found the best."""
+"""Trials of a problem; by then everyone has found the best."""
 SLOW = "optuna-gp"
 """Its proposals take longer and longer, so it has ``--slow-trials``."""
 
@@ -130,8 +127,8 @@ def accel(oracle: str, noise: float) -> Problem:
 
 def macro(trade: bool) -> Problem:
     """NAS-Bench-Macro's table, for accuracy alone or for the reward."""
-    space, known = SPACES["nasbench-macro"], json.loads(MACRO.read_text())
-    accuracies = Table(MACRO, space).accuracies  # identities make equal networks of different codes
+    space, known = SPACES["nasbench-macro"], json.loads(MACRO_TABLE.read_text())
+    accuracies = Table(MACRO_TABLE, space).accuracies  # identities make equal networks of different codes
     objective = Objective(55.4e6, None if trade else 0.0)
 
     def see(actions: Actions, rng: np.random.Generator) -> float:
@@ -153,7 +150,7 @@ def values(space: SearchSpace, actions: NDArray[np.int64]) -> NDArray[np.float64
 def fit_oracle(file: Path) -> None:
     """Writes the trees to ``file`` and says how good they are."""
     space = SPACES["accel-nasbench"]
-    archs, accuracies = read_table(ACCEL, space)
+    archs, accuracies = read_table(ACCEL_TABLE, space)
     features = values(space, np.array([space.encode(arch) for arch in archs]))
     trees = xgboost.XGBRegressor(**TREES)
     folds = KFold(5, shuffle=True, random_state=0)
@@ -165,7 +162,7 @@ def fit_oracle(file: Path) -> None:
 
 
 class Optuna:
-    """A sampler of Optuna behind ask and tell; it sees the decisions as categories, and the reward.
+    """A sampler of Optuna, with our ask and tell; it sees the decisions as categories, and the reward.
 
     Trials that were asked and not yet told are known to it, as running ones.
     """
@@ -323,7 +320,7 @@ def figure(frame: pd.DataFrame) -> Figure:
 
 
 def arranged(frame: pd.DataFrame, workers: int, names: Sequence[str]) -> pd.DataFrame:
-    """The runs of ``names`` with so many workers, by problem and name; the longest of each seed."""
+    """The runs of ``names`` with ``workers`` workers, by problem and name; the longest of each seed."""
     frame = frame[(frame["workers"] == workers) & frame["controller"].isin(names)]
     frame = frame.sort_values("trials").drop_duplicates(["problem", "controller", "seed"], keep="last")
     places = [
@@ -334,9 +331,7 @@ def arranged(frame: pd.DataFrame, workers: int, names: Sequence[str]) -> pd.Data
 
 def main() -> None:
     """Runs what is missing, then prints the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--slow-trials", type=int, default=200, help=f"as many of {SLOW}")

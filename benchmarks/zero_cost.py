@@ -13,14 +13,13 @@ naswot   log-determinant of the kernel of activation patterns (Mellor et al. 202
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
+from script import ACCEL_TABLE, MACRO_TABLE, make_parser
 from torch import Tensor, nn
 
 from controllers.features import Features
@@ -29,11 +28,7 @@ from nas.search.tables import read_table
 from search_spaces import SPACES, ArchSpec, cost
 from search_spaces.network import Network, build_network
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
-TABLES = {
-    "accel-nasbench": DATA / "accel_nasbench" / "accel_nasbench.csv.gz",
-    "nasbench-macro": DATA / "nas_bench_macro" / "nas-bench-macro_cifar10.json",
-}
+TABLES = {"accel-nasbench": ACCEL_TABLE, "nasbench-macro": MACRO_TABLE}
 TOLD = (20, 50, 100)
 
 
@@ -117,9 +112,7 @@ def model_tau(
 
 def main() -> None:
     """Prints a table for each space."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--networks", type=int, default=200)
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--splits", type=int, default=20)

@@ -28,7 +28,7 @@ from controllers.policy import Policy
 from controllers.rnn import clipped_surrogate
 from controllers.settings import DynaSettings
 from controllers.surrogate import Score, Surrogate
-from controllers.tensors import load_optimizer, load_weights, one_thread, optimizer_state, weights_state
+from controllers.tensors import load_policy, one_thread, policy_state
 from search_spaces import Actions, ArchSpec, SearchSpace
 
 CLIP = 0.2
@@ -197,8 +197,7 @@ class DynaController:
     def state_dict(self) -> dict[str, Any]:
         return {
             **self._identity(),
-            "weights": weights_state(self._policy),
-            "optimizer": optimizer_state(self._optimizer),
+            **policy_state(self._policy, self._optimizer),
             "surrogate": self._surrogate.state_dict(),
             "told": list(self._told),
             "failed": list(self._failed),
@@ -210,8 +209,7 @@ class DynaController:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         check_identity(self._identity(), state)
-        load_weights(self._policy, state["weights"])
-        load_optimizer(self._optimizer, state["optimizer"])
+        load_policy(self._policy, self._optimizer, state)
         self._surrogate.load_state_dict(state["surrogate"])
         self._told = [(tuple(actions), reward) for actions, reward in state["told"]]
         self._failed = [tuple(actions) for actions in state["failed"]]

@@ -20,7 +20,7 @@ from torch import Tensor
 from controllers.controller import check_identity, checked_reward, identity
 from controllers.policy import Policy
 from controllers.settings import RNNSettings
-from controllers.tensors import load_optimizer, load_weights, one_thread, optimizer_state, weights_state
+from controllers.tensors import load_policy, one_thread, policy_state
 from search_spaces import Actions, SearchSpace
 
 
@@ -116,8 +116,7 @@ class RNNController:
     def state_dict(self) -> dict[str, Any]:
         return {
             **self._identity(),
-            "weights": weights_state(self._policy),
-            "optimizer": optimizer_state(self._optimizer),
+            **policy_state(self._policy, self._optimizer),
             "baseline": self._baseline,
             "pending": [(actions, list(waiting)) for actions, waiting in self._pending.items()],
             "batch": [tuple(result) for result in self._batch],
@@ -126,8 +125,7 @@ class RNNController:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         check_identity(self._identity(), state)
-        load_weights(self._policy, state["weights"])
-        load_optimizer(self._optimizer, state["optimizer"])
+        load_policy(self._policy, self._optimizer, state)
         self._baseline = state["baseline"]
         self._pending = {tuple(actions): deque(waiting) for actions, waiting in state["pending"]}
         self._batch = [Result(tuple(actions), *rest) for actions, *rest in state["batch"]]

@@ -11,27 +11,22 @@ import torch
 from torch import Tensor, nn
 
 
-def weights_state(policy: nn.Module) -> dict[str, Any]:
-    """Every weight, by name; a copy."""
-    return {name: _array(weight) for name, weight in policy.state_dict().items()}
-
-
-def load_weights(policy: nn.Module, state: Mapping[str, Any]) -> None:
-    """The inverse of ``weights_state``."""
-    policy.load_state_dict({name: torch.tensor(weight) for name, weight in state.items()})
-
-
-def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The moments of every weight, by its number as text; a copy."""
+def policy_state(policy: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Every weight by name, and its moments by its number as text; copies."""
     moments = optimizer.state_dict()["state"]
-    return {str(i): {name: _array(value) for name, value in moments[i].items()} for i in moments}
+    return {
+        "weights": {name: _array(weight) for name, weight in policy.state_dict().items()},
+        "optimizer": {str(i): {name: _array(value) for name, value in moments[i].items()} for i in moments},
+    }
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """The inverse of ``optimizer_state``."""
-    moments = {int(i): {name: torch.tensor(value) for name, value in state[i].items()} for i in state}
+def load_policy(policy: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """The inverse of ``policy_state``; ``state`` may hold more."""
+    policy.load_state_dict({name: torch.tensor(weight) for name, weight in state["weights"].items()})
+    moments = state["optimizer"]
+    own = {int(i): {name: torch.tensor(value) for name, value in moments[i].items()} for i in moments}
     groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    optimizer.load_state_dict({"state": own, "param_groups": groups})
 
 
 def _array(tensor: Tensor) -> np.ndarray[Any, Any]:

@@ -7,7 +7,6 @@ from scaling_search.compound import (
     Coefficients,
     scale,
     scale_to,
-    stochastic_depth,
 )
 from scaling_search.explain import implied_phis, rounding_shares, side_by_side, why
 from scaling_search.families import PHIS, Model, dropout, family, from_json, models, published, to_json
@@ -33,7 +32,6 @@ __all__ = [
     "scale",
     "scale_to",
     "side_by_side",
-    "stochastic_depth",
     "to_json",
     "why",
     "within",

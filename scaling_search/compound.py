@@ -16,7 +16,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from search_spaces import ArchSpec, LayerSpec, cost, resize, round_repeats
+from search_spaces import ArchSpec, cost, resize, round_repeats
 
 MOST = 1000
 """Times the base that depth, width or resolution may grow: beyond, it is a slip of the keyboard."""
@@ -135,14 +135,3 @@ def scale_to(
         middle = (low + high) / 2
         low, high = (middle, high) if cost(at(middle)).flops < flops else (low, middle)
     return min((at(low), at(high)), key=lambda network: abs(cost(network).flops - flops))
-
-
-def stochastic_depth(arch: ArchSpec, final: float = 0.2) -> tuple[float, ...]:
-    """The drop rate of each layer of ``arch``: from 0 up to nearly ``final``, 0 where nothing is added.
-
-    ``final`` is 0.2 in every published model; what grows with phi is the number of layers.
-
-    Source: tensorflow/tpu, efficientnet_model.py (survival probability 0.8).
-    """
-    layers: tuple[LayerSpec, ...] = arch.layers()
-    return tuple(final * i / len(layers) if layer.residual else 0.0 for i, layer in enumerate(layers))

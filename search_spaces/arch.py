@@ -10,7 +10,6 @@ with equal layers build the same network, and ``canonical`` gives both the same 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -250,10 +249,6 @@ class ArchSpec:
             raise ValueError(f"stages must be a list, got {fields['stages']!r}")
         fields["stages"] = tuple(StageSpec(**_fields(StageSpec, stage)) for stage in fields["stages"])
         return cls(**fields)
-
-    def dumps(self) -> str:
-        """``to_json`` as text."""
-        return json.dumps(self.to_json())
 
 
 def _fields(kind: type, data: object) -> dict[str, Any]:

@@ -11,17 +11,14 @@ The last two are decoded and resized one time, into a pack (``nas.data.pack``).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from nas.data.cache import Cache
 from nas.data.dataset import Dataset, Part
 from nas.data.digits import load_digits
 from nas.data.npz import load_npz
+from nas.data.pack import load_packed
 from nas.errors import unknown
 from nas.spec.listener import Listener
-
-if TYPE_CHECKING:
-    from nas.data.cache import Cache
-    from nas.data.listing import Listing
 
 __all__ = ["Dataset", "Part", "load_data"]
 
@@ -54,25 +51,7 @@ def load_data(
     if source in SOURCES:
         return SOURCES[source](seed)
     if kind == "npz" and rest:
-        return load_npz(_path(rest), seed)
+        return load_npz(Path(rest).expanduser().absolute(), seed)
     if kind in ("folder", "hf") and rest:
-        from nas.data.cache import Cache
-        from nas.data.pack import load_packed
-
-        return load_packed(_list(kind, rest), size, seed, cache or Cache(), listener or Listener())
+        return load_packed(source, size, seed, cache or Cache(), listener or Listener())
     raise ValueError(unknown("data", source, KNOWN))
-
-
-def _list(kind: str, rest: str) -> Listing:
-    """What there is to pack."""
-    if kind == "folder":
-        from nas.data.folder import list_folder
-
-        return list_folder(_path(rest), f"folder:{_path(rest)}")
-    from nas.data.huggingface import list_huggingface
-
-    return list_huggingface(rest)
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()

@@ -24,6 +24,8 @@ import numpy as np
 from nas.data.cache import HEADER, Cache, mapped
 from nas.data.dataset import Dataset, Part
 from nas.data.decode import Task, decode_all
+from nas.data.folder import list_folder
+from nas.data.huggingface import list_huggingface
 from nas.data.listing import IN_WORDS, Listing, Take
 from nas.errors import RunError
 from nas.spec.listener import Listener
@@ -74,10 +76,11 @@ class _Opened(NamedTuple):
     broken: list[str]
 
 
-def load_packed(listing: Listing, size: int, seed: int, cache: Cache, listener: Listener) -> Dataset:
-    """The images of ``listing`` from their pack, which is made if there is none.
+def load_packed(source: str, size: int, seed: int, cache: Cache, listener: Listener) -> Dataset:
+    """The images of ``source`` from their pack, which is made if there is none.
 
     Args:
+        source: ``folder:DIR`` or ``hf:NAME``.
         size: side of the images, in pixels.
         listener: told what takes long, and how many images are decoded.
 
@@ -86,6 +89,7 @@ def load_packed(listing: Listing, size: int, seed: int, cache: Cache, listener: 
         ValueError: if files cannot be read, or a class has no image left that is not broken.
         RunError: if a process that decodes is killed.
     """
+    listing = list_images(source)
     origin = Origin(listing.source, size, seed, cache, key_of(listing, size, seed))
     for note in listing.notes:
         listener.say(note)
@@ -107,6 +111,15 @@ def load_packed(listing: Listing, size: int, seed: int, cache: Cache, listener: 
     return Dataset(listing.source, listing.classes, parts["train"], parts["valid"], parts.get("test"))
 
 
+def list_images(source: str) -> Listing:
+    """What there is to pack."""
+    kind, _, rest = source.partition(":")
+    if kind == "hf":
+        return list_huggingface(rest)
+    directory = Path(rest).expanduser().absolute()
+    return list_folder(directory, f"folder:{directory}")
+
+
 def reopen(origin: Origin, name: str) -> Part:
     """A part again, in a process that was sent it; on a machine without the pack, that is made first.
 
@@ -115,9 +128,8 @@ def reopen(origin: Origin, name: str) -> Part:
     """
     with origin.cache.locked(origin.key) as path, contextlib.suppress(OSError, ValueError, LookupError):
         return _open(path, origin).parts[name]
-    from nas.data import load_data
-
-    data = load_data(origin.source, size=origin.size, seed=origin.seed, cache=origin.cache)
+    source, size, seed, cache, _ = origin
+    data = load_packed(source, size, seed, cache, lambda _: None, lambda _done, _total: None)
     part: Part = getattr(data, name)
     if not isinstance(part, PackedPart) or part.origin is None or part.origin.key != origin.key:
         raise RunError(

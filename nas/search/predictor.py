@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,6 @@ from nas.search.tables import read_table
 from nas.spec.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, cost
 from search_spaces.cost_table import CostTable
-
-if TYPE_CHECKING:
-    pass
 
 
 class Predictor:

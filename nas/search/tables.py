@@ -10,18 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from nas.errors import InputError
 from nas.spec.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, canonical
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 ACCURACY_COLUMNS = ("accuracy", "mean_acc", "val_top1", "top1", "val_acc", "acc")
 
@@ -85,8 +81,6 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
 
 
 def _read_frame(file: Path, space: SearchSpace) -> pd.DataFrame:
-    import pandas as pd
-
     if not file.is_file():
         raise InputError(f"table must exist, got {file}")
     suffixes = file.suffixes

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from nas.data import Dataset
+from nas.spec.recipe import Recipe
 from search_spaces import ArchSpec, cost
-
-if TYPE_CHECKING:
-    from nas.data import Dataset
-    from nas.spec.recipe import Recipe
 
 PROCESS = 600_000_000
 """Bytes of a process that has trained a network, without what depends on the network or the images."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from nas.data import Dataset
+from nas.spec.recipe import Recipe
 from nas.spec.trial import Epoch, Trial
-
-if TYPE_CHECKING:
-    from nas.data import Dataset
-    from nas.spec.recipe import Recipe
+from nas.training.allocator import release_memory
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,6 @@ class Training:
         """One epoch at a time."""
         import torch
 
-        from nas.training.allocator import release_memory
         from nas.training.trainer import train
 
         torch.set_num_threads(self.threads)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError, safe_open
+
 from nas.errors import InputError
 from nas.files import replace
 
@@ -39,8 +41,6 @@ def read_header(directory: Path) -> dict[str, str]:
     Raises:
         InputError: if the file is missing or damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = directory / NAME
     try:
         with safe_open(path, framework="numpy") as file:

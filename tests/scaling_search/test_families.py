@@ -23,7 +23,6 @@ from scaling_search import (
     scale,
     scale_to,
     side_by_side,
-    stochastic_depth,
     to_json,
     why,
 )
@@ -130,16 +129,6 @@ def test_a_network_is_the_same_inside_its_intervals_and_another_outside(alpha, b
         assert at(low) == at(high) == network
         assert low == 1 or at(max(1, low - 2e-4)) != network
         assert at(high + 2e-4) != network
-
-
-def test_stochastic_depth_rises_with_the_layer_and_is_0_without_a_residual():
-    rates = stochastic_depth(B0)
-    layers = B0.layers()
-    for i, (rate, layer) in enumerate(zip(rates, layers, strict=True)):
-        assert rate == pytest.approx(0.0125 * i if layer.residual else 0)
-    deeper = stochastic_depth(scale(B0, PUBLISHED_COEFFICIENTS, 3))
-    assert sum(deeper) > sum(rates)
-    assert max(deeper) < 0.2
 
 
 # FACTS sec. 5: which phi each published coefficient implies

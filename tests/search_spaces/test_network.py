@@ -162,6 +162,14 @@ def test_drop_rates_grow_linearly_and_only_residual_layers_have_one(b0):
     assert sum(rate > 0 for rate in expected) == 9
 
 
+def test_a_deeper_network_drops_more_and_its_last_layer_no_more_often(b0):
+    with torch.device("meta"):
+        b3 = build_network(PRESETS["efficientnet-b3"], 10, stochastic_depth=0.2)
+    rates, deeper = ([layer.drop_rate for layer in network.layers] for network in (b0, b3))
+    assert sum(deeper) > sum(rates)
+    assert max(deeper) < 0.2
+
+
 def test_stochastic_depth_drops_whole_branches_and_keeps_the_expectation():
     count, rate = 4000, 0.25
     layer = layer_of("mb1_r1_k3_s1_c8", 8, drop_rate=rate)

@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pandas as pd
+from places import MACRO_TABLE
 from sklearn.datasets import load_digits
 
 from controllers import make
@@ -20,6 +21,8 @@ from search_spaces import SPACES
 
 QUICK = ["--set", "batch_size=32", "--set", "bn_momentum=0.1", "--set", "ema=0.9", "--threads", 1]
 """Options of a training that is over soon."""
+TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
+"""Options of a search that trains nothing."""
 
 
 def fake_accuracy(trial):

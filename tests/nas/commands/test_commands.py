@@ -7,14 +7,12 @@ import sys
 
 import pandas as pd
 import pytest
-from fakes import compare, few_images, start, wait_for_trials
+from fakes import TABLE, compare, few_images, start, wait_for_trials
 from places import ACCEL_TABLE, MACRO_TABLE
 
 from controllers import DynaSettings
 from nas import open_run
 from search_spaces import PRESETS, ArchSpec
-
-TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
 
 
 def test_a_search_leaves_everything_in_its_directory(nas, tmp_path):
@@ -127,7 +125,7 @@ def test_report_prints_the_front_and_rewrites_it(nas, tmp_path):
 
 def test_show_reads_presets_runs_files_and_text(nas, tmp_path):
     nas("search", *TABLE, "--trials", 5, "--run", "r")
-    (tmp_path / "net.json").write_text(PRESETS["mnasnet-a1"].dumps())
+    (tmp_path / "net.json").write_text(json.dumps(PRESETS["mnasnet-a1"].to_json()))
     for source, arch in {
         "efficientnet-b3": PRESETS["efficientnet-b3"],
         "r": open_run("r").best(),

@@ -10,9 +10,9 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from fakes import Fake, few_images, new_search, start, wait_for_trials
+from fakes import TABLE, Fake, few_images, new_search, start, wait_for_trials
 from PIL import Image
-from places import MACRO_TABLE, ROOT
+from places import ROOT
 from rich.console import Console
 
 from nas import Objective, open_run
@@ -23,8 +23,6 @@ from nas.spec.recipe import Recipe
 from nas.spec.settings import Settings
 from nas.spec.trial import Outcome
 from reports import hypervolume
-
-TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
 
 
 def fake_run(directory, *, trials=30, controller="random", fail=(), confirmations=3, confirm_seeds=2, seed=0):
@@ -300,12 +298,6 @@ def test_the_example_reads_a_run(tmp_path):
     volume = hypervolume(run.networks(), reference={"accuracy": 0.0, "flops": run.networks()["flops"].max()})
     assert f"hypervolume {volume / run.networks()['flops'].max():.4f}" in done.stdout
     assert f"after 29: {run.trials()['reward'].max():.4f}, random search" in done.stdout
-
-
-@pytest.mark.parametrize("benchmark", ["reports.py", "scaling.py"])
-def test_a_benchmark_named_like_a_package_does_not_hide_it(benchmark):
-    command = [sys.executable, ROOT / "benchmarks" / benchmark, "--help"]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_matplotlib_is_imported_for_figures_only(tmp_path):

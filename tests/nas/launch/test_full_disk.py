@@ -1,11 +1,9 @@
 """A disk that is full: one line says so, and nothing that was finished is lost."""
 
 import pytest
-from places import MACRO_TABLE
+from fakes import TABLE
 
 from nas import open_run
-
-TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
 
 
 def fill(disk, leave):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import typer
-from fakes import few_images
+from fakes import TABLE, few_images
 from places import MACRO_TABLE
 
 from nas import InputError
@@ -204,11 +204,10 @@ def test_plan_shows_what_it_does_meanwhile(nas, tmp_path, monkeypatch):
 
 
 def test_where_nothing_is_trained_plan_says_so(nas):
-    table = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
-    code, out, _ = nas("plan", *table)
+    code, out, _ = nas("plan", *TABLE)
     assert (code, out.count("\n")) == (0, 1)
     assert "Nothing is trained with --evaluator table:" in out
-    assert json.loads(nas("plan", *table, "--json")[1]) == {"trials": 1000, "trained": 0}
+    assert json.loads(nas("plan", *TABLE, "--json")[1]) == {"trials": 1000, "trained": 0}
 
 
 def test_networks_that_would_not_fit_are_not_timed_and_search_warns(nas, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects
 import pytest
-from fakes import few_images, start
+from fakes import TABLE, few_images, start
 from grids import candidates, table
 from places import MACRO_TABLE
 from playwright.sync_api import sync_playwright
@@ -30,7 +30,6 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
-TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
 ATTACK = "</script><script>alert(1)</script><!-- <b>&amp;"
 
 

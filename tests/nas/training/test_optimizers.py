@@ -3,16 +3,15 @@ import copy
 import numpy as np
 import pytest
 import torch
+from blocks import TINY
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import quick
 
 from nas.spec.recipe import EFFICIENTNET, Recipe
 from nas.training.optimizers import RMSPROP_EPSILON, TFRMSProp, WeightAverage, make_optimizer, set_rate
-from search_spaces import ArchSpec
 from search_spaces.network import build_network
 
-TINY = ArchSpec.parse("res64-silu-stem8-conv_r1_k3_s2_c8-mb3_r2_k3_s2_c16_se0.25-head64")
 SHAPES = ((3, 2), (4,), ())
 RATES = (0.1, 0.1, 0.02, 0.0, 0.3)
 

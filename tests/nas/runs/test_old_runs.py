@@ -1,0 +1,96 @@
+"""Runs that version 0.1 made open, resume and report as they did.
+
+Their ``config.json`` has the commands; the interrupted ones were stopped as by Ctrl-C. Each
+``KIND-finished.json`` is what ``nas report KIND-finished --json`` printed then.
+"""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from places import ROOT
+
+from nas import open_run
+
+OLD = ROOT / "tests" / "runs_of_0.1"
+TRIALS = {"search": 6, "scaling": 8, "audit": 6, "training": 1}
+
+every_kind = pytest.mark.parametrize("kind", TRIALS)
+
+
+@pytest.fixture
+def old(tmp_path):
+    """Copies an old run to ``r``."""
+
+    def old(name):
+        shutil.copytree(OLD / name, tmp_path / "r")
+        return tmp_path / "r"
+
+    return old
+
+
+def close(value):
+    """To compare with: numbers nearly, as other processors round differently."""
+    if isinstance(value, dict):
+        return {key: close(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [close(each) for each in value]
+    return pytest.approx(value, rel=1e-6) if isinstance(value, float) else value
+
+
+def finished(directory):
+    """The trials that are done, with their epochs; of a training, whose trial goes on, its epochs."""
+    run = open_run(directory)
+    trials = run.trials()
+    done = trials[trials["status"] == "done"]
+    epochs = run.epochs()
+    if not (directory / "checkpoint.pt").exists():
+        epochs = epochs[epochs["trial"].isin(done["trial"])]
+    return done, epochs
+
+
+@every_kind
+def test_a_finished_run_opens(old, kind):
+    run = open_run(old(f"{kind}-finished"))
+    assert list(run.trials()["status"]) == ["done"] * TRIALS[kind]
+    assert str(run.best()) == json.loads((run.directory / "best.json").read_text())["arch"]
+    pareto = run.pareto()
+    if kind == "training":
+        assert list(pareto["trial"]) == [0]
+    else:
+        written = pd.read_csv(run.directory / "pareto.csv")
+        columns = ["trial", "arch", "accuracy", "flops", "params", "activations"]
+        pareto = pareto[columns].reset_index(drop=True)
+        pd.testing.assert_frame_equal(pareto, written[columns], check_dtype=False)
+
+
+@every_kind
+def test_a_finished_run_reports_as_before(nas, old, kind):
+    old(f"{kind}-finished")
+    code, out, err = nas("report", "r", "--json")
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    assert facts.pop("run") == "r"
+    assert facts == close(json.loads((OLD / f"{kind}-finished.json").read_text()))
+
+
+@every_kind
+def test_an_interrupted_run_resumes_to_its_end_and_keeps_what_was_finished(nas, old, kind):
+    run = old(f"{kind}-interrupted")
+    directories = [run, run / "long"] if kind == "audit" else [run]
+    before = [finished(directory) for directory in directories]
+    assert nas("resume", "r")[0] == 0
+    for directory, (trials, epochs) in zip(directories, before, strict=True):
+        now, curves = finished(directory)
+        assert len(now) == TRIALS[kind]
+        config = json.loads((directory / "config.json").read_text())
+        assert len(curves) == len(now) * config["recipe"]["epochs"]
+        pd.testing.assert_frame_equal(now[now["trial"].isin(trials["trial"])], trials, check_dtype=False)
+        kept = curves.merge(epochs[["trial", "epoch"]])
+        pd.testing.assert_frame_equal(kept, epochs.reset_index(drop=True))
+    assert len(open_run(run).confirmations()) == 2 * (kind == "search")
+    code, out, err = nas("report", "r", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out).keys() == json.loads((OLD / f"{kind}-finished.json").read_text()).keys() | {"run"}
+    assert (run / "report.html").exists()
