@@ -201,8 +201,8 @@ def find_family(text: str, option: str = "ARCH") -> tuple[dict[str, Model], str]
     Raises:
         InputError: if the file is damaged, or has no such model.
     """
-    from nas.errors import unknown
     from nas.runs.family_files import is_family, read_family
+    from search_spaces.names import unknown
 
     head, _, model = text.rpartition(":")
     for path, name in [(Path(text), "")] + [(Path(head), model)] * bool(head):
@@ -221,8 +221,8 @@ def find_arch(text: str, option: str = "ARCH") -> ArchSpec:
     Raises:
         InputError: if it is no preset, no run, no JSON file with an architecture, and no architecture.
     """
-    from nas.errors import unknown
     from search_spaces import PRESETS, ArchSpec
+    from search_spaces.names import unknown
 
     if text in PRESETS:
         return PRESETS[text]
@@ -255,9 +255,9 @@ def find_recipe(name: str, fields: Mapping[str, str], option: str) -> Recipe:
     Raises:
         InputError: if there is no such recipe or field, or a value is out of range.
     """
-    from controllers import parse_settings
-    from nas.errors import unknown
     from nas.spec.recipe import RECIPES, Recipe
+    from search_spaces.names import unknown
+    from search_spaces.rules import parse_settings
 
     if name not in RECIPES:
         raise InputError(f"--recipe: {unknown('recipe', name, RECIPES)}")

@@ -27,7 +27,7 @@ from nas.commands.options import (
     pairs,
     parse_bytes,
 )
-from nas.errors import InputError, unknown
+from nas.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,12 +123,13 @@ def scale(
     Example: nas scale --phi 1 --base runs/first
     """
     import scaling_search
-    from controllers import parse_settings
     from nas.launch import launch
     from nas.screens.progress import Screen
     from nas.screens.scaling import print_explanation, print_family
     from nas.spec.resources import Resources
     from nas.spec.scaling import Scaling, fairness
+    from search_spaces.names import unknown
+    from search_spaces.rules import parse_settings
 
     directory = run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-scale"
     trains = evaluator == "train"
@@ -260,10 +261,10 @@ def settings_of(
     Raises:
         InputError: if there is nothing to compare, a family could not be made, or a value is out of range.
     """
-    from controllers import parse_settings
     from nas.spec.objective import Objective
     from nas.spec.recipe import Recipe
     from nas.spec.settings import Settings
+    from search_spaces.rules import parse_settings
 
     candidates = checked(lambda: scaling.candidates)
     checked(lambda: [scaling.family(candidate.triples[0]) for candidate in candidates], "--phis")

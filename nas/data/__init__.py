@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from nas.data.dataset import Dataset, Part
 from nas.data.digits import load_digits
 from nas.data.npz import load_npz
-from nas.errors import unknown
+from search_spaces.names import unknown
 
 if TYPE_CHECKING:
     from nas.data.cache import Cache

@@ -46,10 +46,8 @@ def read_settings(directory: Path) -> Settings:
     """
     try:
         return Settings.from_json(read_config(directory))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"RUN must have valid settings in its config.json ({error!r}): {directory}"
-        ) from None
+    except ValueError as error:
+        raise InputError(f"RUN must have valid settings in its config.json ({error}): {directory}") from None
 
 
 def environment() -> dict[str, Any]:
