@@ -14,7 +14,7 @@ WIDEST = 4096
 """Units of an LSTM or an embedding, at most: beyond, memory runs out long before trials do."""
 Count = Annotated[int, Field(ge=1)]
 Width = Annotated[int, Field(ge=1, le=WIDEST)]
-LearningRate = Annotated[float, Field(gt=0, le=1, description="be positive and at most 1")]
+LearningRate = Annotated[float, Field(gt=0, le=1)]
 
 
 @validated
@@ -77,9 +77,9 @@ class RNNSettings:
     embedding_units: Width = 100
     init_range: Annotated[float, Field(gt=0, lt=math.inf)] = 0.1
     learning_rate: LearningRate = 3.5e-4
-    clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    entropy_weight: Annotated[float, Field(ge=0, lt=math.inf)] = 1e-5
-    baseline_decay: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    clip: Annotated[float, Field(gt=0, lt=1, description="be between 0 and 1")] = 0.2
+    entropy_weight: Annotated[float, Field(ge=0, description="be finite and not negative")] = 1e-5
+    baseline_decay: Annotated[float, Field(ge=0, lt=1, description="be in [0, 1)")] = 0.95
     update_every: Count = 20
     epochs: Count = 20
 

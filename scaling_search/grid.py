@@ -21,7 +21,7 @@ from search_spaces import ArchSpec, cost
 from search_spaces.rules import validated
 
 Positive = Annotated[float, Field(gt=0, lt=math.inf)]
-Axis = Annotated[float, Field(ge=1, le=10)]
+Axis = Annotated[float, Field(ge=1, le=10, description="lie in [1, 10]")]
 
 
 @validated

@@ -6,10 +6,10 @@
 
     Recipe(epochs=0)  # ValueError: epochs must be at least 1, got 0
 
-The words of a rule follow from its bounds. Where others are better, a field's ``description`` has them, and
-its ``title`` the name. ``lt=inf`` only adds "and finite": no number may be infinite or NaN.
+The words of a rule follow from its bounds. A field's ``description`` replaces them, its ``title`` the name.
+No number may be infinite or NaN; ``lt=inf`` adds "and finite" to the words.
 
-Not imported by ``search_spaces`` itself, because pydantic takes a while to import.
+``search_spaces`` itself does not import this module, because importing pydantic takes a while.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import math
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -31,17 +30,14 @@ from search_spaces.names import unknown
 
 T = TypeVar("T")
 Value = str | int | float
-BOUNDS = ("ge", "gt", "le", "lt")
+BOUNDS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
+SHORTER = {"above 0": "positive", "below inf": "finite"}
+TYPES = {"bool": "true or false", "int": "of type int", "float": "of type float"}
 OUT_OF_BOUNDS = ("greater_than_equal", "greater_than", "less_than_equal", "less_than", "finite_number")
 
 
-def _as_given(value: Any, check: Any) -> Any:
-    check(value)
-    return value
-
-
-Number = Annotated[float, WrapValidator(_as_given)]
-"""A float; an int stays one, where pydantic would convert it."""
+Number = Annotated[float, WrapValidator(lambda value, check: (check(value), value)[1])]
+"""A float, or an int that stays one: pydantic would make a float of it."""
 
 
 class OneOf(NamedTuple):
@@ -55,9 +51,9 @@ class OneOf(NamedTuple):
 
 @typing.dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def validated(cls: type[T]) -> type[T]:
-    """Makes ``cls`` a frozen dataclass that checks its fields, and converts none of them.
+    """Makes ``cls`` a frozen dataclass that checks its fields, strictly: no text for a number, no 4.0 for 4.
 
-    Its constructor raises a ValueError: the field, the rule and the value, in one line.
+    Its constructor raises a ValueError in one line: the field, the rule and the value.
     """
     config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
     made: Any = dataclass(frozen=True, config=config)(cls)
@@ -86,8 +82,8 @@ def parse_settings(kind: type[T], values: Mapping[str, Value]) -> T:
             try:
                 parsed[name] = TypeAdapter(field.annotation).validate_strings(str(values[name]))  # type: ignore[arg-type]
             except ValidationError as error:
-                rule = _rule(field, error.errors()[0])
-                raise ValueError(f"{name} must {rule}, got {values[name]!r}") from None
+                rule = _type(error.errors()[0])
+                raise ValueError(f"{name} must be {rule}, got {values[name]!r}") from None
     return kind(**parsed)
 
 
@@ -108,14 +104,15 @@ def _fields(kind: object) -> dict[str, FieldInfo]:
 
 
 def _line(kind: object, errors: ValidationError) -> str:
-    """The first of ``errors`` in a ``kind``."""
+    """The first of ``errors``, found when a ``kind`` was made, in one line."""
     error = errors.errors()[0]
-    if error["type"] == "value_error":  # of a __post_init__, which says all
+    if error["type"] == "value_error":  # from a __post_init__, which says it all
         return str(error["ctx"]["error"])
     path, field = [], FieldInfo()
     for part in error["loc"]:
         fields = _fields(kind)
-        name = list(fields)[part] if fields and isinstance(part, int) else str(part)  # an int: by position
+        positions: dict[int | str, str] = dict(enumerate(fields))
+        name = positions.get(part, str(part))
         if name in fields:
             field = fields[name]
             kind = next(filter(_fields, (field.annotation, *typing.get_args(field.annotation))), None)
@@ -128,39 +125,23 @@ def _line(kind: object, errors: ValidationError) -> str:
 
 
 def _rule(field: FieldInfo, error: ErrorDetails) -> str:
-    """What the value of ``field`` must do."""
-    kinds = [kind for kind in typing.get_args(field.annotation) if kind is not type(None)]
-    kind = kinds[0] if len(kinds) == 1 else field.annotation
+    """What ``field`` asks of its value, as the words after "must"."""
     if field.description:
         return field.description
-    if error["type"] == "literal_error":
-        return next(f"be one of {rule.choices}" for rule in field.metadata if isinstance(rule, OneOf))
+    for rule in field.metadata:
+        if isinstance(rule, OneOf):
+            return f"be one of {rule.choices}"
     if error["type"] in OUT_OF_BOUNDS:
-        bounds = {
-            name: getattr(rule, name) for rule in field.metadata for name in BOUNDS if hasattr(rule, name)
-        }
-        return _words(bounds, whole=kind is int)
-    types: dict[object, str] = {bool: "true or false", int: "of type int", float: "of type float"}
-    return f"be {types.get(kind) or error['msg'].removeprefix('Input should be ')}"
+        bounds = [
+            words.format(getattr(rule, name))
+            for rule in field.metadata
+            for name, words in BOUNDS.items()
+            if hasattr(rule, name)
+        ]
+        return f"be {' and '.join(SHORTER.get(bound, bound) for bound in bounds) or 'a finite number'}"
+    return f"be {_type(error)}"
 
 
-def _words(bounds: Mapping[str, float], *, whole: bool) -> str:
-    """What a number within ``bounds`` does, a ``whole`` one or another."""
-    match bounds:
-        case {"ge": low, "le": high}:
-            return f"be at least {low} and at most {high}" if whole else f"lie in [{low}, {high}]"
-        case {"gt": low, "le": high}:
-            return f"be in ({low}, {high}]"
-        case {"ge": 0, "lt": math.inf}:
-            return "be finite and not negative"
-        case {"ge": low, "lt": high}:
-            return f"be in [{low}, {high})"
-        case {"gt": low, "lt": math.inf}:
-            return f"be {f'above {low}' if low else 'positive'} and finite"
-        case {"gt": low, "lt": high}:
-            return f"be between {low} and {high}"
-        case {"gt": low}:
-            return f"be above {low}" if low else "be positive"
-        case {"ge": low}:
-            return f"be at least {low}" if whole else f"be {low} or more"
-    return "be a finite number"
+def _type(error: ErrorDetails) -> str:
+    kind = error["type"].split("_")[0]  # int, of int_type, int_parsing, int_from_float
+    return TYPES.get(kind) or error["msg"].removeprefix("Input should be ")

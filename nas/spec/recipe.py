@@ -36,14 +36,14 @@ def enlarged(resolution: int) -> int:
 
 
 def at_least(least: int) -> Any:
-    """The rule of an integer, with the type in its words."""
+    """The rule of an integer, in words that name the type."""
     return Field(ge=least, description=f"be an integer of at least {least}")
 
 
 Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0, description="be 0 or more")]
+Rate = Annotated[float, Field(ge=0, lt=1, description="be in [0, 1)")]
+Share = Annotated[float, Field(gt=0, le=1, description="be in (0, 1]")]
 
 
 @validated

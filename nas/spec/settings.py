@@ -101,6 +101,4 @@ class Settings:
         """
         if "proxy" in data:  # the recipe's name in the first runs
             data = {"recipe": data["proxy"], **data}
-        return read_json(
-            cls, {field.name: data[field.name] for field in dataclasses.fields(cls) if field.name in data}
-        )
+        return read_json(cls, {name: data[name] for name in cls.__dataclass_fields__ if name in data})
