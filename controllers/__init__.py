@@ -15,16 +15,10 @@ from controllers.controller import Controller, Objective, Price
 from controllers.evolution import RegularizedEvolution
 from controllers.grid_search import GridSearch
 from controllers.random_search import RandomSearch
-from controllers.settings import (
-    DynaSettings,
-    EvolutionSettings,
-    RandomSettings,
-    RNNSettings,
-    Value,
-    parse_settings,
-    unknown,
-)
+from controllers.settings import DynaSettings, EvolutionSettings, RandomSettings, RNNSettings
 from search_spaces import SearchSpace
+from search_spaces.names import unknown
+from search_spaces.rules import Value, parse_settings
 
 
 class Problem(NamedTuple):
@@ -94,7 +88,7 @@ def make(
         ValueError: if the name or a setting is unknown, or a value is out of range.
     """
     if name not in CONTROLLERS:
-        raise unknown("controller", name, CONTROLLERS)
+        raise ValueError(unknown("controller", name, CONTROLLERS))
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
     kind = CONTROLLERS[name]
@@ -114,5 +108,4 @@ __all__ = [
     "RNNSettings",
     "RandomSettings",
     "make",
-    "parse_settings",
 ]

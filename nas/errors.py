@@ -7,9 +7,6 @@ NasError          what went wrong, in one line
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 
 class NasError(Exception):
     """What went wrong, in one line."""
@@ -21,11 +18,3 @@ class InputError(NasError):
 
 class RunError(NasError):
     """The run failed although its input was right."""
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """``unknown space 'mans'; did you mean 'mnas'? Known: ...``."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, 1)
-    hint = f" did you mean {close[0]!r}?" if close else ""
-    return f"unknown {kind} {name!r};{hint} Known: {', '.join(names)}"

@@ -12,13 +12,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from scaling_search.compound import MOST, Coefficients, scale
 from search_spaces import ArchSpec, cost
+from search_spaces.rules import validated
+
+Positive = Annotated[float, Field(gt=0, lt=math.inf)]
+Axis = Annotated[float, Field(ge=1, le=10, description="lie in [1, 10]")]
 
 
-@dataclass(frozen=True)
+@validated
 class Grid:
     """Which triples are tried, and which of their networks are compared.
 
@@ -37,25 +43,17 @@ class Grid:
         ValueError: with the rule and the value, if a field is out of range.
     """
 
-    step: float = 0.05
-    alpha_max: float = 2.0
-    beta_max: float = 1.5
-    gamma_max: float = 1.5
-    product: float = 2.0
-    tolerance: float = 0.1
-    flops_tolerance: float = 0.12
+    step: Positive = 0.05
+    alpha_max: Axis = 2.0
+    beta_max: Axis = 1.5
+    gamma_max: Axis = 1.5
+    product: Annotated[float, Field(gt=1, lt=math.inf)] = 2.0
+    tolerance: Positive = 0.1
+    flops_tolerance: Positive = 0.12
 
     def __post_init__(self) -> None:
-        for name in ("step", "tolerance", "flops_tolerance"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
         if self.step < 0.001:
             raise ValueError(f"step must be at least 0.001, got {self.step}")
-        for name in ("alpha_max", "beta_max", "gamma_max"):
-            if not 1 <= getattr(self, name) <= 10:
-                raise ValueError(f"{name} must lie in [1, 10], got {getattr(self, name)}")
-        if not 1 < self.product < math.inf:
-            raise ValueError(f"product must be above 1 and finite, got {self.product}")
 
     def triples(self) -> list[Coefficients]:
         """All triples within the tolerance, alpha changing slowest.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.errors import InputError, unknown
+from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.spec.recipe import Recipe
@@ -81,6 +81,7 @@ def find_family(text: str) -> tuple[dict[str, Model], str] | None:
         InputError: if the file is damaged, or has no such model.
     """
     from nas.runs.family_files import is_family, read_family
+    from search_spaces.names import unknown
 
     head, _, model = text.rpartition(":")
     for path, name in [(Path(text), "")] + [(Path(head), model)] * bool(head):
@@ -100,6 +101,7 @@ def find_arch(text: str) -> ArchSpec:
         InputError: if it is no preset, no run, no JSON file with an architecture, and no architecture.
     """
     from search_spaces import PRESETS, ArchSpec
+    from search_spaces.names import unknown
 
     if text in PRESETS:
         return PRESETS[text]
@@ -128,8 +130,9 @@ def find_recipe(name: str, values: Mapping[str, str], field: str) -> Recipe:
     Raises:
         InputError: if there is no such recipe or field, or a value is out of range.
     """
-    from controllers import parse_settings
     from nas.spec.recipe import RECIPES, Recipe
+    from search_spaces.names import unknown
+    from search_spaces.rules import parse_settings
 
     if name not in RECIPES:
         raise InputError(f"recipe: {unknown('recipe', name, RECIPES)}")

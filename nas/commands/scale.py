@@ -15,7 +15,7 @@ from nas.commands.declare import declared
 from nas.commands.options import JsonOption, QuietOption, ResourceOptions, ScaleOptions
 from nas.commands.running import new_directory, watch
 from nas.commands.search import find_resources
-from nas.errors import InputError, unknown
+from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
@@ -86,6 +86,8 @@ def make_family(
 
 def refuse_preset(options: ScaleOptions) -> None:
     """InputError if the preset is unknown, or stands beside what it has itself."""
+    from search_spaces.names import unknown
+
     if options.preset != "efficientnet":
         raise InputError(f"preset: {unknown('preset', str(options.preset), ['efficientnet'])}")
     defaults = ScaleOptions()
@@ -143,9 +145,9 @@ def find_scaling(options: ScaleOptions, base: ArchSpec) -> Scaling:
     Raises:
         InputError: if a value is out of range or cannot be read.
     """
-    from controllers import parse_settings
     from nas.spec.scaling import Scaling
     from scaling_search import Grid
+    from search_spaces.rules import parse_settings
 
     given = options.coefficients
     trained_seeds = 2 if options.evaluator == "train" else 1
@@ -173,10 +175,10 @@ def scale_settings(
     Raises:
         InputError: if there is nothing to compare, a family could not be made, or a value is out of range.
     """
-    from controllers import parse_settings
     from nas.spec.objective import Objective
     from nas.spec.recipe import Recipe
     from nas.spec.settings import Settings
+    from search_spaces.rules import parse_settings
 
     with checked():
         candidates = scaling.candidates

@@ -17,8 +17,8 @@ from nas.data.dataset import Dataset, Part
 from nas.data.digits import load_digits
 from nas.data.npz import load_npz
 from nas.data.pack import load_packed
-from nas.errors import unknown
 from nas.spec.listener import Listener
+from search_spaces.names import unknown
 
 __all__ = ["Dataset", "Part", "load_data"]
 

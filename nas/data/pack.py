@@ -129,7 +129,7 @@ def reopen(origin: Origin, name: str) -> Part:
     with origin.cache.locked(origin.key) as path, contextlib.suppress(OSError, ValueError, LookupError):
         return _open(path, origin).parts[name]
     source, size, seed, cache, _ = origin
-    data = load_packed(source, size, seed, cache, lambda _: None, lambda _done, _total: None)
+    data = load_packed(source, size, seed, cache, Listener())
     part: Part = getattr(data, name)
     if not isinstance(part, PackedPart) or part.origin is None or part.origin.key != origin.key:
         raise RunError(

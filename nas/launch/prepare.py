@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import controllers
-from nas.errors import InputError, unknown
+from nas.errors import InputError
 from nas.runs.kinds import KINDS
 from nas.search.journal import Journal
 from nas.search.loop import Confirm, Search
@@ -22,6 +22,8 @@ from nas.spec.settings import Settings
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from search_spaces import SearchSpace, cost
+from search_spaces.names import unknown
+from search_spaces.rules import parse_settings
 
 if TYPE_CHECKING:
     from nas.data import Dataset
@@ -43,7 +45,7 @@ def resolve_controller(settings: Settings) -> Settings:
         raise InputError(f"controller: {unknown('controller', name, controllers.CONTROLLERS)}")
     try:
         kind = controllers.CONTROLLERS[name].settings
-        given: Any = controllers.parse_settings(kind, settings.controller_settings)
+        given: Any = parse_settings(kind, settings.controller_settings)
     except ValueError as error:
         raise InputError(f"controller_settings: {error}") from None
     return dataclasses.replace(settings, controller_settings=dataclasses.asdict(given))

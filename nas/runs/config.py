@@ -46,10 +46,8 @@ def read_settings(directory: Path) -> Settings:
     """
     try:
         return Settings.from_json(read_config(directory))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"run must have valid settings in its config.json ({error!r}): {directory}"
-        ) from None
+    except ValueError as error:
+        raise InputError(f"run must have valid settings in its config.json ({error}): {directory}") from None
 
 
 def environment() -> dict[str, Any]:
@@ -75,7 +73,7 @@ def environment() -> dict[str, Any]:
 
 def _git_commit() -> str | None:
     """Of the checkout that nas runs from; None if it was installed."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     git = ["git", "-C", str(root), "rev-parse", "HEAD"]

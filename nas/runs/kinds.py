@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import InputError, unknown
+from nas.errors import InputError
 from nas.runs import audit_results, figure_files, scaling_results, search_results, training_results
 from nas.runs.run import Run
 from nas.spec.settings import Settings
 from reports.page.document import Page
 from search_spaces import SPACES, SearchSpace, listed
+from search_spaces.names import unknown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

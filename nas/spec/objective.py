@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+
+from search_spaces.rules import Number, OneOf, validated
 
 EXPONENTS = {"soft": -0.07, "hard": -1.0, "abs": -0.07}
 """Every kind of reward and the exponent that it has unless told otherwise."""
 
 
-@dataclass(frozen=True)
+@validated
 class Objective:
     """``objective(accuracy, flops)`` is the reward of a network; x is its FLOPs / ``target_flops``.
 
@@ -32,19 +35,13 @@ class Objective:
     arXiv:2008.06120, sec. 3 (abs).
     """
 
-    target_flops: float
+    target_flops: Annotated[Number, Field(gt=0, lt=math.inf)]
     exponent: float | None = None
-    kind: str = "soft"
+    kind: Annotated[str, OneOf(tuple(EXPONENTS)), Field(title="reward")] = "soft"
 
     def __post_init__(self) -> None:
-        if self.kind not in EXPONENTS:
-            raise ValueError(f"reward must be one of {tuple(EXPONENTS)}, got {self.kind!r}")
-        if not (math.isfinite(self.target_flops) and self.target_flops > 0):
-            raise ValueError(f"target_flops must be positive and finite, got {self.target_flops}")
         if self.exponent is None:
             object.__setattr__(self, "exponent", EXPONENTS[self.kind])
-        elif not math.isfinite(self.exponent):
-            raise ValueError(f"exponent must be a finite number, got {self.exponent}")
 
     def rewards(self, accuracies: NDArray[np.float64], flops: NDArray[np.float64]) -> NDArray[np.float64]:
         """``self(accuracy, flops)`` for arrays that broadcast; estimates may lie a little outside [0, 1]."""

@@ -7,9 +7,12 @@ efficientnet   to the end, as EfficientNet was
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from search_spaces import ArchSpec, resize
+from search_spaces.rules import OneOf, validated
 
 OPTIMIZERS = ("adamw", "rmsprop")
 SCHEDULES = ("cosine", "exponential")
@@ -32,7 +35,18 @@ def enlarged(resolution: int) -> int:
     return resolution + round(MARGIN * resolution)
 
 
-@dataclass(frozen=True)
+def at_least(least: int) -> Any:
+    """The rule of an integer, in words that name the type."""
+    return Field(ge=least, description=f"be an integer of at least {least}")
+
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0, description="be 0 or more")]
+Rate = Annotated[float, Field(ge=0, lt=1, description="be in [0, 1)")]
+Share = Annotated[float, Field(gt=0, le=1, description="be in (0, 1]")]
+
+
+@validated
 class Recipe:
     """A training. The defaults are the short one's, and are measured (``nas audit``, LOG.md).
 
@@ -74,62 +88,34 @@ class Recipe:
     Source of ``EFFICIENTNET``: tensorflow/tpu, models/official/efficientnet/main.py, utils.py.
     """
 
-    resolution: int = 32
-    width: float = 0.25
-    divisor: int = 8
-    epochs: int = 6
-    fraction: float = 1.0
-    batch_size: int = 64
-    optimizer: str = "adamw"
-    learning_rate: float = 0.01
-    learning_rate_batch: int = 0
-    weight_decay: float = 0.05
-    schedule: str = "cosine"
-    warmup: float = 0.1
-    bn_momentum: float = 0.1
+    resolution: Annotated[int, Field(ge=0, description="be an integer of at least 8")] = 32
+    width: Positive = 0.25
+    divisor: Annotated[int, at_least(1)] = 8
+    epochs: Annotated[int, at_least(1)] = 6
+    fraction: Share = 1.0
+    batch_size: Annotated[int, at_least(2)] = 64
+    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = "adamw"
+    learning_rate: Positive = 0.01
+    learning_rate_batch: Annotated[int, at_least(0)] = 0
+    weight_decay: NotNegative = 0.05
+    schedule: Annotated[str, OneOf(SCHEDULES)] = "cosine"
+    warmup: Rate = 0.1
+    bn_momentum: Share = 0.1
     zero_start: bool = True
-    label_smoothing: float = 0.0
-    ema: float = 0.0
-    dropout: float = 0.0
-    stochastic_depth: float = 0.0
-    crop: str = "none"
+    label_smoothing: Rate = 0.0
+    ema: Rate = 0.0
+    dropout: Rate = 0.0
+    stochastic_depth: Rate = 0.0
+    crop: Annotated[str, OneOf(CROPS)] = "none"
     flip: bool = False
-    policy: str = "none"
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    precision: str = "auto"
+    policy: Annotated[str, OneOf(POLICIES)] = "none"
+    mixup: NotNegative = 0.0
+    cutmix: NotNegative = 0.0
+    precision: Annotated[str, OneOf(PRECISIONS)] = "auto"
 
     def __post_init__(self) -> None:
-        if self.resolution != 0 or type(self.resolution) is not int:
-            self._integer("resolution", 8)
-        for name, least in (("divisor", 1), ("epochs", 1), ("batch_size", 2), ("learning_rate_batch", 0)):
-            self._integer(name, least)
-        for name, choices in (
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-            ("crop", CROPS),
-            ("policy", POLICIES),
-            ("precision", PRECISIONS),
-        ):
-            self._require(name, getattr(self, name) in choices, f"one of {choices}")
-        for name in ("width", "learning_rate"):
-            self._require(name, 0 < getattr(self, name) < math.inf, "positive")
-        for name in ("weight_decay", "mixup", "cutmix"):
-            self._require(name, 0 <= getattr(self, name) < math.inf, "0 or more")
-        for name in ("warmup", "label_smoothing", "ema", "dropout", "stochastic_depth"):
-            self._require(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
-        for name in ("fraction", "bn_momentum"):
-            self._require(name, 0 < getattr(self, name) <= 1, "in (0, 1]")
-        for name in ("zero_start", "flip"):
-            self._require(name, type(getattr(self, name)) is bool, "true or false")
-
-    def _integer(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        self._require(name, type(value) is int and value >= least, f"an integer of at least {least}")
-
-    def _require(self, name: str, holds: bool, rule: str) -> None:
-        if not holds:
-            raise ValueError(f"{name} must be {rule}, got {getattr(self, name)!r}")
+        if 0 < self.resolution < 8:
+            raise ValueError(f"resolution must be an integer of at least 8, got {self.resolution}")
 
     def shrink(self, arch: ArchSpec, reference: int | None = None) -> ArchSpec:
         """The network that is trained in place of ``arch``.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from nas.errors import InputError
+from search_spaces.rules import Number, OneOf, validated
 
 ADDRESSES = ("local", "auto", "inline")
+GPUS = "be a share of one GPU or a whole number"
 
 
-@dataclass(frozen=True)
+@validated
 class Resources:
     """Where trials run, and what each is given.
 
@@ -27,24 +31,16 @@ class Resources:
         ValueError: with the rule and the value, if a field is out of range.
     """
 
-    address: str = "local"
-    workers: int | None = None
-    cpus_per_trial: float = 1.0
-    gpus_per_trial: float | None = None
-    cache_size: int = 50 * 10**9
+    address: Annotated[str, OneOf(ADDRESSES)] = "local"
+    workers: Annotated[int | None, Field(ge=1)] = None
+    cpus_per_trial: Annotated[Number, Field(gt=0)] = 1.0
+    gpus_per_trial: Annotated[float | None, Field(ge=0, description=GPUS)] = None
+    cache_size: Annotated[int, Field(ge=1, description="be at least 1 byte")] = 50 * 10**9
 
     def __post_init__(self) -> None:
-        if self.address not in ADDRESSES:
-            raise ValueError(f"address must be one of {ADDRESSES}, got {self.address!r}")
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"workers must be at least 1, got {self.workers}")
-        if not 0 < self.cpus_per_trial < float("inf"):
-            raise ValueError(f"cpus_per_trial must be positive, got {self.cpus_per_trial}")
         gpus = self.gpus_per_trial
-        if gpus is not None and not (0 <= gpus <= 1 or gpus == int(gpus)):
-            raise ValueError(f"gpus_per_trial must be a share of one GPU or a whole number, got {gpus}")
-        if self.cache_size < 1:
-            raise ValueError(f"cache_size must be at least 1 byte, got {self.cache_size}")
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"gpus_per_trial must {GPUS}, got {gpus}")
         if self.address == "inline" and self.workers not in (None, 1):
             raise ValueError(f"workers must be 1 with `address` inline, got {self.workers}")
 

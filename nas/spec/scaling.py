@@ -11,10 +11,11 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import field
+from typing import Annotated, NamedTuple
 
-from nas.errors import unknown
+from pydantic import Field
+
 from nas.spec.recipe import Recipe
 from scaling_search import (
     PHIS,
@@ -29,6 +30,8 @@ from scaling_search import (
     within,
 )
 from search_spaces import ArchSpec, SearchSpace, canonical, cost, listed
+from search_spaces.names import unknown
+from search_spaces.rules import OneOf, validated
 
 PROXY = Recipe(resolution=40, divisor=2, epochs=3, fraction=0.4, batch_size=64)
 """Where the base is no run: at 40 px, sizes round less unevenly than at 32 (LOG.md), and it is short."""
@@ -44,7 +47,7 @@ class Candidate(NamedTuple):
     triples: tuple[Coefficients, ...]
 
 
-@dataclass(frozen=True)
+@validated
 class Scaling:
     """What ``nas scale`` was asked.
 
@@ -64,38 +67,21 @@ class Scaling:
     """
 
     base: str
-    phi: float = 1.0
+    phi: Annotated[float, Field(gt=0, lt=math.inf)] = 1.0
     strategies: tuple[str, ...] = ("compound",)
     coefficients: Coefficients | None = None
     grid: Grid = field(default_factory=Grid)
-    rounding: str = "ceil"
-    multiple: int = 8
+    rounding: Annotated[str, OneOf(tuple(ROUNDINGS))] = "ceil"
+    multiple: Annotated[int, Field(ge=1)] = 8
     phis: Mapping[str, float] = field(default_factory=lambda: dict(PHIS))
-    seeds: int = 2
+    seeds: Annotated[int, Field(ge=1)] = 2
 
     def __post_init__(self) -> None:
-        if not 0 < self.phi < math.inf:
-            raise ValueError(f"phi must be positive and finite, got {self.phi}")
         for name in self.strategies:
             if name not in ("compound", *STRATEGIES):
                 raise ValueError(f"strategy: {unknown('strategy', name, ['compound', *STRATEGIES])}")
         if not self.strategies or len(set(self.strategies)) < len(self.strategies):
             raise ValueError(f"strategy must name one or more, each once, got {list(self.strategies)}")
-        if self.rounding not in ROUNDINGS:
-            raise ValueError(f"rounding must be one of {tuple(ROUNDINGS)}, got {self.rounding!r}")
-        for name in ("multiple", "seeds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Scaling:
-        """The inverse of ``dataclasses.asdict``."""
-        values = dict(data)
-        values["strategies"] = tuple(values["strategies"])
-        values["grid"] = Grid(**values["grid"])
-        if values["coefficients"]:
-            values["coefficients"] = Coefficients(**values["coefficients"])
-        return cls(**values)
 
     @property
     def arch(self) -> ArchSpec:

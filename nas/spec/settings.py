@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from nas.spec.objective import Objective
 from nas.spec.recipe import Recipe
 from nas.spec.resources import Resources
 from nas.spec.scaling import Scaling
+from search_spaces.rules import OneOf, read_json, validated
 
 SCHEDULERS = ("fifo", "asha")
 
 
-@dataclass(frozen=True)
+@validated
 class Audit:
     """What ``nas audit`` was asked, besides the networks and the schedule that all of them are trained by.
 
@@ -29,23 +32,13 @@ class Audit:
         ValueError: with the rule and the value, if a field is out of range.
     """
 
-    seeds: int = 3
+    seeds: Annotated[int, Field(ge=1)] = 3
     long: Recipe | None = None
     reference: tuple[float, ...] = ()
     source: str = ""
 
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise ValueError(f"seeds must be at least 1, got {self.seeds}")
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Audit:
-        """The inverse of ``dataclasses.asdict``."""
-        long = Recipe(**data["long"]) if data["long"] else None
-        return cls(**{**data, "long": long, "reference": tuple(data["reference"])})
-
-
-@dataclass(frozen=True)
+@validated
 class Settings:
     """All that decides how a search goes; the same settings, on one worker, give the same trials.
 
@@ -62,30 +55,24 @@ class Settings:
     """
 
     space: str
-    trials: int
+    trials: Annotated[int, Field(ge=1)]
     data: str
     evaluator: str
     controller: str
     objective: Objective
     recipe: Recipe
-    seed: int = 0
-    confirmations: int = 0
-    confirm_seeds: int = 1
+    seed: Annotated[int, Field(ge=0)] = 0
+    confirmations: Annotated[int, Field(ge=0, title="confirm")] = 0
+    confirm_seeds: Annotated[int, Field(ge=1)] = 1
     controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
-    scheduler: str = "fifo"
+    scheduler: Annotated[str, OneOf(SCHEDULERS)] = "fifo"
     networks: tuple[str, ...] = ()
     scaling: Scaling | None = None
     audit: Audit | None = None
     data_seed: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("trials", 1), ("confirmations", 0), ("confirm_seeds", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                option = {"confirmations": "confirm"}.get(name, name)
-                raise ValueError(f"{option} must be at least {least}, got {getattr(self, name)}")
-        if self.scheduler not in SCHEDULERS:
-            raise ValueError(f"scheduler must be one of {SCHEDULERS}, got {self.scheduler!r}")
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs `address` local or auto, got inline")
 
@@ -109,23 +96,11 @@ class Settings:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
-        """The inverse of ``to_json``; further keys are left alone.
+        """The inverse of ``to_json``, also for older runs; further keys are left alone.
 
         Raises:
-            KeyError, TypeError, ValueError: if a field is missing, unknown or out of range.
+            ValueError: if a field is missing, unknown, of another type or out of range.
         """
-        # fields that older runs lack
-        added = ("scheduler", "scaling", "confirm_seeds", "networks", "audit", "data_seed")
-        data = {"recipe": data.get("proxy"), **data}  # its name in them
-        values = {
-            f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data or f.name not in added
-        }
-        values["objective"] = Objective(**values["objective"])
-        values["recipe"] = Recipe(**values["recipe"])
-        values["resources"] = Resources(**values["resources"])
-        values["networks"] = tuple(values.get("networks", ()))
-        if values.get("scaling"):
-            values["scaling"] = Scaling.from_json(values["scaling"])
-        if values.get("audit"):
-            values["audit"] = Audit.from_json(values["audit"])
-        return cls(**values)
+        if "proxy" in data:  # the recipe's name in the first runs
+            data = {"recipe": data["proxy"], **data}
+        return read_json(cls, {name: data[name] for name in cls.__dataclass_fields__ if name in data})

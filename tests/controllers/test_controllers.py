@@ -26,7 +26,8 @@ from bandits import (
 from hypothesis import Phase, given, settings
 from places import ROOT
 
-from controllers import CONTROLLERS, EvolutionSettings, GridSearch, RNNSettings, make, parse_settings
+from controllers import CONTROLLERS, EvolutionSettings, GridSearch, RNNSettings, make
+from search_spaces.rules import parse_settings
 
 # The contract, for every controller
 
