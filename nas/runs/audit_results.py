@@ -20,7 +20,7 @@ import pandas as pd
 import reports
 from nas.runs.config import read_settings
 from nas.runs.run import Run
-from nas.search.loop import trial_seed
+from nas.spec.seeds import trial_seed
 from nas.spec.settings import Settings
 
 LONG = "long"

@@ -10,8 +10,8 @@ from fakes import Fake, compare, few_images, new_search
 from nas import open_run
 from nas.launch.inline import run_inline
 from nas.search.journal import Journal
-from nas.search.loop import trial_seed
 from nas.spec.recipe import Recipe
+from nas.spec.seeds import trial_seed
 from nas.spec.trial import Epoch, Outcome, Trial, steps
 from nas.training import peak_memory
 from nas.training.proxy import Training
