@@ -1,4 +1,4 @@
-"""``report.html`` of a run: what it says, collected; how it looks is ``reports.page.document.document``."""
+"""``report.html`` of a run: what it says, collected; how it looks is ``reports.page``."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ from nas.runs.run import Run
 from nas.runs.scaling_results import compare, grid_frame, verdict
 from nas.runs.search_results import baseline
 from nas.spec.scaling import Scaling
-from reports.page.audit import AuditRun
-from reports.page.document import Page, render
-from reports.page.scaling import ScalingRun
-from reports.page.training import TrainingRun
+from reports.page import AuditRun, Page, ScalingRun, TrainingRun, render
 from search_spaces import SPACES
 
 UNMEASURED = "Seed noise was not measured: no network was trained on a second seed."
