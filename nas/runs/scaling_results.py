@@ -12,6 +12,7 @@ import reports
 from nas.errors import RunError
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import Scaling
+from reports.numbers import plural
 from scaling_search import (
     Coefficients,
     one_network,
@@ -122,7 +123,7 @@ def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
         lines.append("No network was trained twice, so nothing says how sure this choice is: see --seeds.")
     elif others:
         lines.append(
-            f"{others} other{'s' * (others > 1)} of {len(compared)} (=) cannot be told apart from it at "
+            f"{plural(others, 'other')} of {len(compared)} (=) cannot be told apart from it at "
             f"{chosen['trainings']:.0f} trainings each (95 %); more --seeds would."
         )
     better = compared[(compared["reward"] > chosen["reward"]) & ~compared["tied"]]

@@ -12,6 +12,7 @@ import reports
 from nas.runs.audit_results import findings, verdict
 from nas.runs.run import Run
 from nas.runs.search_results import summary
+from reports.numbers import count, memory, percent, plural, plus_minus
 from reports.tables import MOST_NETWORKS
 
 
@@ -58,10 +59,10 @@ def best_line(best: dict[str, Any]) -> str:
     """The choice, and how sure it is."""
     if best.get("p_best") is None:
         return f"Best (*, reward {best['reward']:.4f}): {best['arch']}"
-    trainings = f"{best['trainings']} training{'s' * (best['trainings'] > 1)}"
+    trainings = plural(best["trainings"], "training")
     return (
-        f"Best (*, expected reward {best['reward']:.4f} ±{best['reward_error']:.4f} from {trainings}; the "
-        f"best of all with a probability of {reports.percent(best['p_best'])}): {best['arch']}"
+        f"Best (*, expected reward {plus_minus(best['reward'], best['reward_error'])} from {trainings}; the "
+        f"best of all with a probability of {percent(best['p_best'])}): {best['arch']}"
     )
 
 
@@ -85,7 +86,7 @@ def speed_lines(speed: dict[str, Any] | None) -> list[str]:
         return []
     rate, peak = speed["images_per_second"], speed["peak_memory"]
     said = [f"ran at {rate:,.0f} images/s (median)"] * (rate is not None)
-    said += [f"had {reports.count(peak)}B of memory at most"] * (peak is not None)
+    said += [f"had {memory(peak)} of memory at most"] * (peak is not None)
     return [f"Trainings {' and '.join(said)}."]
 
 
@@ -95,7 +96,7 @@ def print_ranking(console: Console, ranked: dict[str, Any]) -> None:
     rows = ranked["best"] + ([] if before in ranked["best"] else [before])
     console.print(
         Text(
-            f"\nBy another objective: {objective['kind']}, {reports.count(objective['target_flops'])} "
+            f"\nBy another objective: {objective['kind']}, {count(objective['target_flops'])} "
             f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}; nothing is trained again\n"
         ),
         soft_wrap=True,
@@ -117,7 +118,7 @@ def print_comparison(console: Console, compared: pd.DataFrame, common: dict[str,
     objective, reference = common["objective"], common["reference"]
     console.print(reports.comparison_table(compared, objective["cost"]))
     under = (
-        f"Rewards are {objective['kind']}, {reports.count(objective['target_flops'])} "
+        f"Rewards are {objective['kind']}, {count(objective['target_flops'])} "
         f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}"
     )
     if common["others_differ"]:
@@ -126,7 +127,7 @@ def print_comparison(console: Console, compared: pd.DataFrame, common: dict[str,
         "",
         f"{under}. Reward after N: the highest of the first N trials.",
         "Hypervolume: the best accuracy to be had, averaged over all budgets up to "
-        f"{reports.count(reference['flops'])} FLOPs.",
+        f"{count(reference['flops'])} FLOPs.",
     ):
         console.print(Text(line), soft_wrap=True)
 
