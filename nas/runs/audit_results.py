@@ -8,7 +8,6 @@ The longer schedule is an audit of its own in ``RUN/long``, on the same networks
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 import reports
+from nas.files import write_csv, write_json
 from nas.runs.config import read_settings
 from nas.runs.run import Run
 from nas.spec.seeds import trial_seed
@@ -110,15 +110,15 @@ def _with_means(table: pd.DataFrame) -> pd.DataFrame:
 def write_audit(run: Run) -> None:
     """Writes ``audit.csv`` and ``audit.json``."""
     found = findings(run)
-    found.table.to_csv(run.directory / "audit.csv", index=False)
-    (run.directory / "audit.json").write_text(json.dumps(as_json(found), indent=2) + "\n")
+    write_csv(run.directory / "audit.csv", found.table)
+    write_json(run.directory / "audit.json", as_json(found))
 
 
 def as_json(found: Findings) -> dict[str, Any]:
     """``audit.json``; what is not known is null."""
     settings = found.settings
     assert settings.audit is not None
-    facts = {
+    facts: dict[str, Any] = {
         "space": settings.space,
         "data": settings.data,
         "networks": len(settings.networks),
@@ -133,16 +133,8 @@ def as_json(found: Findings) -> dict[str, Any]:
         "cost_ratio": cost_ratio(found),
         "verdict": verdict(found),
     }
-    return {name: _known(value) for name, value in facts.items()}
-
-
-def _known(value: Any) -> Any:
-    """``value`` with None for what is not a number."""
-    if isinstance(value, dict):
-        return {name: _known(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    plain: dict[str, Any] = reports.plain(facts)
+    return plain
 
 
 def verdict(found: Findings) -> list[str]:

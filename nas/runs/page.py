@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 
 import scaling_search
 from nas.errors import RunError
+from nas.files import write
 from nas.runs import training_results
 from nas.runs.audit_results import findings
 from nas.runs.audit_results import verdict as verdict_of_audit
@@ -37,11 +37,10 @@ def write_page(run: Run, random: Run | None = None) -> Path:
     Raises:
         InputError: if no trial is done, ``config.json`` or ``family.json`` is damaged, or ``random`` is no
             random search of the same kind.
+        RunError: if it cannot be written.
     """
     path = run.directory / "report.html"
-    unfinished = path.with_suffix(f".html.{os.getpid()}")
-    unfinished.write_text(render(collect(run, random)), encoding="utf-8")
-    unfinished.replace(path)
+    write(path, render(collect(run, random)))
     return path
 
 

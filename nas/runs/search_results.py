@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +62,7 @@ def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None)
         facts["audit"] = as_json(findings(run))
     elif settings.scaling:
         compared = compare(trials, settings.scaling, settings.recipe)
-        facts["grid"] = json.loads(compared.to_json(orient="records"))
+        facts["grid"] = reports.plain(compared)
     else:
         facts["baseline"] = baseline(run, random)
     if ranking:
@@ -216,8 +215,5 @@ def _hypervolume(run: Run, reference: dict[str, float]) -> float:
 def _records(frame: pd.DataFrame, columns: Sequence[str] = NETWORK) -> list[dict[str, Any]]:
     """Rows as JSON values: the columns, and what is known besides; what is missing is None."""
     known = [name for name in ERRORS if name in frame and frame[name].notna().any()]
-    kept = frame[[*columns, *known]].astype(object)
-    return [
-        {str(name): value for name, value in row.items()}
-        for row in kept.where(kept.notna(), None).to_dict("records")
-    ]
+    rows: list[dict[str, Any]] = reports.plain(frame[[*columns, *known]])
+    return rows

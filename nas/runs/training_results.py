@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import reports
 from nas.errors import InputError
+from nas.files import write_csv
 from nas.runs.config import read_settings
 from nas.runs.run import Run
 from nas.training import weights
@@ -29,7 +31,7 @@ def finish(run: Run) -> dict[str, Any]:
 
 def write_curve(run: Run) -> None:
     """Writes ``curve.csv``: a row per epoch."""
-    run.epochs().drop(columns="trial").to_csv(run.directory / "curve.csv", index=False)
+    write_csv(run.directory / "curve.csv", run.epochs().drop(columns="trial"))
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -65,5 +67,5 @@ def summary(run: Run) -> dict[str, Any]:
         "accuracy": None if curve.empty else float(curve["accuracy"].iloc[-1]),
         "test_accuracy": json.loads(header["test_accuracy"]) if done else None,
         "seconds": None if curve.empty else float(curve["seconds"].iloc[-1]),
-        "curve": json.loads(curve.to_json(orient="records", double_precision=15)),
+        "curve": reports.plain(curve),
     }
