@@ -13,52 +13,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def replace(path: Path, content: bytes | memoryview) -> None:
-    """Writes a file that is still there if the power fails the moment after.
+def replace(path: Path, content: bytes | memoryview, *, shared: bool = False) -> None:
+    """Writes a file, whole or not at all.
 
-    Only the process that holds ``run.lock`` may: it overwrites what a killed one has left unfinished.
+    Args:
+        shared: several processes may write it at a time, such as two of ``nas report``. Otherwise only the
+            one that holds ``run.lock`` may, and the file is still there if the power fails the moment after.
 
     Raises:
         RunError: if it cannot be written, as on a full disk; what was there before still is.
     """
-    _write(path, content, path.with_name(f"{path.name}.unfinished"), lasting=True)
-
-
-def write(path: Path, text: str) -> None:
-    """Writes a text file; several processes may at a time, such as two of ``nas report``.
-
-    Raises:
-        RunError: as ``replace``.
-    """
-    _write(path, text.encode(), path.with_name(f"{path.name}.{os.getpid()}.unfinished"), lasting=False)
-
-
-def write_json(path: Path, value: object) -> None:
-    """Writes ``value`` as ``json_text``; see ``write``."""
-    write(path, json_text(value))
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Writes the rows of ``frame``; see ``write``."""
-    write(path, frame.to_csv(index=False))
-
-
-def json_text(value: object) -> str:
-    """``value`` as a JSON file has it; see ``reports.plain``."""
-    from reports import plain  # here, because whoever writes weights needs no pandas
-
-    return json.dumps(plain(value), indent=2, allow_nan=False) + "\n"
-
-
-def _write(path: Path, content: bytes | memoryview, unfinished: Path, *, lasting: bool) -> None:
+    unfinished = path.with_name(f"{path.name}{f'.{os.getpid()}' * shared}.unfinished")
     try:
         with unfinished.open("wb") as file:
             file.write(content)
-            if lasting:
+            if not shared:
                 file.flush()
                 os.fsync(file.fileno())
         unfinished.replace(path)
-        if lasting:
+        if not shared:
             directory = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(directory)  # or the new name may be lost
@@ -72,3 +45,20 @@ def _write(path: Path, content: bytes | memoryview, unfinished: Path, *, lasting
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Writes the rows of ``frame`` to a shared file; see ``replace``."""
+    replace(path, frame.to_csv(index=False).encode(), shared=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes ``value`` to a shared file; see ``replace``."""
+    replace(path, json_text(value).encode(), shared=True)
+
+
+def json_text(value: object) -> str:
+    """``value`` as a JSON file has it, see ``reports.plain``."""
+    from reports import plain  # here, because whoever writes weights needs no pandas
+
+    return json.dumps(plain(value), indent=2, allow_nan=False) + "\n"

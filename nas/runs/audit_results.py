@@ -118,7 +118,7 @@ def as_json(found: Findings) -> dict[str, Any]:
     """``audit.json``; what is not known is null."""
     settings = found.settings
     assert settings.audit is not None
-    facts: dict[str, Any] = {
+    facts = {
         "space": settings.space,
         "data": settings.data,
         "networks": len(settings.networks),
@@ -133,8 +133,8 @@ def as_json(found: Findings) -> dict[str, Any]:
         "cost_ratio": cost_ratio(found),
         "verdict": verdict(found),
     }
-    plain: dict[str, Any] = reports.plain(facts)
-    return plain
+    known: dict[str, Any] = reports.plain(facts)
+    return known
 
 
 def verdict(found: Findings) -> list[str]:

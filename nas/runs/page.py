@@ -12,7 +12,7 @@ import pandas as pd
 
 import scaling_search
 from nas.errors import RunError
-from nas.files import write
+from nas.files import replace
 from nas.runs import training_results
 from nas.runs.audit_results import findings
 from nas.runs.audit_results import verdict as verdict_of_audit
@@ -40,7 +40,7 @@ def write_page(run: Run, random: Run | None = None) -> Path:
         RunError: if it cannot be written.
     """
     path = run.directory / "report.html"
-    write(path, render(collect(run, random)))
+    replace(path, render(collect(run, random)).encode(), shared=True)
     return path
 
 

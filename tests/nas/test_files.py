@@ -10,12 +10,12 @@ import pytest
 from places import ROOT
 
 from nas.errors import RunError
-from nas.files import replace, write, write_csv, write_json
+from nas.files import replace, write_csv, write_json
 
 LARGE = 2 * 10**6  # bytes, where the disk has one million
 WRITERS = {
     "best.json": (lambda path, size: replace(path, bytes(size))),
-    "report.html": (lambda path, size: write(path, "é" * size)),
+    "report.html": (lambda path, size: replace(path, bytes(size), shared=True)),
     "config.json": (lambda path, size: write_json(path, {"text": "x" * size})),
     "pareto.csv": (lambda path, size: write_csv(path, pd.DataFrame({"text": ["x" * size]}))),
 }
