@@ -3,6 +3,7 @@
 from reports.audit import Agreement, Consistency, agree, by_network, errors_of, examine, seeds_of
 from reports.audit_words import agreement_line, consistency_lines, trainings_line, verdict_line
 from reports.baseline import best_so_far, expected_best, near_random
+from reports.json_values import plain
 from reports.kendall import row_means
 from reports.means import completed, network_means, not_told_apart
 from reports.noise import SeedNoise, seed_noise
@@ -60,6 +61,7 @@ __all__ = [
     "not_told_apart",
     "pareto_front",
     "percent",
+    "plain",
     "ranking_table",
     "read_confirmations",
     "read_epochs",

@@ -6,7 +6,7 @@ import math
 
 from reports.audit import Agreement, Consistency, Separation
 from reports.kendall import Tau
-from reports.numbers import duration
+from reports.numbers import duration, percent, plural
 
 WELL, ROUGHLY = 0.7, 0.4
 """From these taus between seeds on, a proxy is said to repeat itself well, and roughly."""
@@ -25,7 +25,7 @@ def trainings_line(proxy: Consistency, networks: int, seeds: int) -> str:
     """What was trained, and what it cost."""
     failed = f", {proxy.failed} failed" if proxy.failed else ""
     return (
-        f"{networks} networks, {seeds} training{'s' * (seeds > 1)} each: {proxy.done} done{failed}; "
+        f"{networks} networks, {plural(seeds, 'training')} each: {proxy.done} done{failed}; "
         f"{proxy.seconds_mean:.1f} s a training, at most {proxy.seconds_max:.1f} s, "
         f"{duration(proxy.seconds_total)} in all."
     )
@@ -44,8 +44,8 @@ def consistency_lines(proxy: Consistency) -> list[str]:
     if not math.isnan(tau.value):
         single, *several = proxy.expected
         line = (
-            f"Between seeds: tau {tau_text(tau)}; two trainings order {0.5 + tau.value / 2:.0%} of the pairs "
-            f"of networks alike. With infinitely many seeds one training agrees by {single.limit:.2f}"
+            f"Between seeds: tau {tau_text(tau)}; two trainings order {percent(0.5 + tau.value / 2)} of the "
+            f"pairs of networks alike. With infinitely many seeds one training agrees by {single.limit:.2f}"
         )
         lines += [
             line + "".join(f", the mean of {one.seeds:.3g} by {one.limit:.2f}" for one in several) + "."

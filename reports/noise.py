@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reports.means import trained
+from reports.numbers import plural
 from reports.uncertainty import confirmed, flops_of, measured_noise, posterior, usual
 
 
@@ -43,8 +44,8 @@ class SeedNoise:
             verdict = f"this proxy cannot tell the top {self.ties} apart"
         else:
             verdict = "the best network stands out"
-        seeds = f"{self.trainings} fresh seed{'s' * (self.trainings > 1)}"
-        networks = f"{self.pairs} network{'s' * (self.pairs > 1)}"
+        seeds = plural(self.trainings, "fresh seed")
+        networks = plural(self.pairs, "network")
         return (
             f"Seed noise is {self.noise:.4f} in accuracy ({networks} trained again, on {seeds} in all), "
             f"the {self.networks} networks spread {self.spread:.4f}: single trainings that differ by less "

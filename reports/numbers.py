@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import math
 
 
 def duration(seconds: float) -> str:
@@ -18,6 +18,14 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+def rough_duration(hours: float) -> str:
+    """``1.5 hours``, ``12 minutes`` or ``40 seconds``, of a forecast: no more exact than two digits."""
+    for unit, size in (("hours", 1.0), ("minutes", 60.0)):
+        if hours * size >= 2:
+            return f"{float(f'{hours * size:.2g}'):g} {unit}"
+    return f"{hours * 3600:.0f} seconds"
+
+
 def count(number: float) -> str:
     """``385814752`` as ``386M``, three digits."""
     for unit, scale in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
@@ -27,11 +35,26 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def plus_minus(value: float, error: float | None) -> str:
+def memory(size: float) -> str:
+    """Bytes: ``779123456`` as ``779MB``."""
+    return f"{count(size)}B"
+
+
+def gigabytes(size: float) -> str:
+    """Bytes, where they are compared with what there is: ``779123456`` as ``0.8 GB``."""
+    return f"{size / 1e9:.1f} GB"
+
+
+def plus_minus(value: float, error: float | None, sign: str = "±") -> str:
     """``0.9459 ±0.0121``, without the error if it is not known."""
-    return f"{value:.4f}" + ("" if error is None or pd.isna(error) else f" ±{error:.4f}")
+    return f"{value:.4f}" + ("" if error is None or math.isnan(error) else f" {sign}{error:.4f}")
 
 
-def percent(chance: float) -> str:
-    """A probability in whole percent."""
-    return "<1%" if 0 < chance < 0.005 else f"{chance:.0%}"
+def percent(share: float) -> str:
+    """A share or a probability in whole percent: ``78 %``, and ``<1 %`` where 0 would not be true."""
+    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 training``, ``2 trainings``."""
+    return f"{number} {noun}{'s' * (number != 1)}"

@@ -1,4 +1,4 @@
-"""``run.db`` as DataFrames, readable while the search writes it; and several runs as one."""
+"""``run.db``: its tables, DataFrames of them (also while a search writes them), and several runs as one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,28 @@ import pandas as pd
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite's field for telling whose file this is
 SCHEMA_VERSION = 3
-_MEASURED = {"images_per_second": "REAL", "peak_memory": "INTEGER"}
-ADDED_COLUMNS = {"trials": _MEASURED, "epochs": _MEASURED, "confirmations": _MEASURED}
-"""That schema 1 lacks, by table, with their types; they are the tables' last ones."""
+_MEASURED = "images_per_second REAL, peak_memory INTEGER"
+TABLES = {
+    # one row per proposal of the controller
+    "trials": "trial INTEGER PRIMARY KEY, status TEXT NOT NULL, arch TEXT NOT NULL, actions TEXT NOT NULL,"
+    " accuracy REAL, flops INTEGER, params INTEGER, activations INTEGER, reward REAL, epochs INTEGER,"
+    " seconds REAL, seed INTEGER, worker TEXT, error TEXT, started TEXT, finished TEXT, repeat_of INTEGER, "
+    + _MEASURED,
+    # learning curves
+    "epochs": "trial INTEGER NOT NULL, epoch INTEGER NOT NULL, train_loss REAL, valid_loss REAL,"
+    " accuracy REAL, seconds REAL, " + _MEASURED,
+    # asks and tells, in the order in which the controller saw them
+    "events": "event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL",
+    # further trainings of the best networks on fresh seeds, to choose among them
+    "confirmations": "trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER,"
+    " seconds REAL, worker TEXT, error TEXT, finished TEXT, " + _MEASURED,
+    # its state after one of the events, so that not all of them need be replayed
+    "controller": "event INTEGER PRIMARY KEY, state TEXT NOT NULL",
+}
+"""Every table's columns with their types. A new column goes to the end of its table and may be NULL: that is
+what files of an older nas are given by ``upgrade``."""
+_KEYS = {"epochs": "trial, epoch", "confirmations": "trial, seed"}
+"""Primary keys of more than one column."""
 
 
 class HasTrials(Protocol):
@@ -73,7 +92,8 @@ def read_trials(directory: Path) -> pd.DataFrame:
 
 def speed(trials: pd.DataFrame) -> dict[str, float | int | None] | None:
     """The median ``images_per_second`` and the largest ``peak_memory`` (bytes); None if no trial has them."""
-    rates, peaks = (trials.get(name, pd.Series(dtype=float)).dropna() for name in _MEASURED)
+    names = ("images_per_second", "peak_memory")
+    rates, peaks = (trials.get(name, pd.Series(dtype=float)).dropna() for name in names)
     if rates.empty and peaks.empty:
         return None
     return {
@@ -126,6 +146,26 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def columns_of(table: str) -> dict[str, str]:
+    """The columns of a table, and their types."""
+    return dict(column.split(" ", 1) for column in TABLES[table].split(", "))
+
+
+def upgrade(db: sqlite3.Connection) -> None:
+    """Brings ``run.db``, of an older nas or empty, to the current schema, within a transaction of ``db``."""
+    if db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
+        return
+    for table, columns in TABLES.items():
+        key = f", PRIMARY KEY ({_KEYS[table]})) WITHOUT ROWID" if table in _KEYS else ")"
+        db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}{key}")
+        there = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
+        for name, kind in columns_of(table).items():
+            if name not in there:
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
 def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
     query = f"SELECT * FROM {table} ORDER BY {order}"  # noqa: S608 - our own names
     with contextlib.closing(connect(directory / "run.db")) as connection:
@@ -134,7 +174,7 @@ def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
         except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
             line = str(error).splitlines()[-1]
             raise ValueError(f"run has a run.db that SQLite cannot read ({line}): {directory}") from None
-    for column in ADDED_COLUMNS[table]:
-        if column not in frame:
+    for column in columns_of(table):
+        if column not in frame:  # in a run of an older nas
             frame[column] = None
     return frame.astype({"images_per_second": float, "peak_memory": "Int64"})

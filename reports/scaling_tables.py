@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from reports.numbers import count
+from reports.numbers import count, plus_minus
 from reports.tables import plain_table
 
 WIDE = 0.05
@@ -37,7 +37,7 @@ def grid_table(compared: pd.DataFrame) -> Table:
             str(row["resolution"]),
             f"{row['growth']:.2f}x",
             f"{row['trained_growth']:.2f}x",
-            f"{row['accuracy']:.4f}{_error(row['accuracy_error'])}",
+            plus_minus(row["accuracy"], row["accuracy_error"]),
             f"{row['reward']:.4f}",
         ]
         table.add_row(*cells, *([row["strategy"]] if several else []))
@@ -47,10 +47,6 @@ def grid_table(compared: pd.DataFrame) -> Table:
 def _interval(row: dict[Hashable, Any]) -> str:
     low, high = row.get("alpha_low", float("nan")), row.get("alpha_high", float("nan"))
     return f" ({low:.2f}-{high:.2f})" if high - low > WIDE else ""
-
-
-def _error(error: float) -> str:
-    return "" if pd.isna(error) else f" ±{error:.4f}"
 
 
 def family_table(family: pd.DataFrame) -> Table:

@@ -10,7 +10,7 @@ import typer
 from nas.commands.arguments import absolute, checked, find_recipe, pairs
 from nas.commands.declare import declared
 from nas.commands.options import AuditOptions, JsonOption, QuietOption, ResourceOptions
-from nas.commands.running import new_directory, watch
+from nas.commands.running import run_directory, watch
 from nas.commands.search import find_resources
 from nas.errors import InputError
 
@@ -33,7 +33,7 @@ def audit(
     from nas.screens.progress import Screen
 
     settings = audit_settings(options, resources)
-    directory = new_directory(options.run, "audit")
+    directory = run_directory(options.run, "audit")
     screen = Screen(quiet=quiet or as_json)
     watch(screen, directory, lambda: launch.start(settings, directory, screen))
     if as_json:

@@ -90,12 +90,11 @@ def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *
     """Compares runs."""
     from nas.runs.search_results import comparison
     from nas.screens.report import comparison_parts, print_parts
+    from reports import plain
 
     compared, common = comparison(runs, ranking)
     if as_json:
-        kept = compared.astype(object)
-        rows = kept.where(kept.notna(), None).to_dict("records")
-        typer.echo(json.dumps({**common, "runs": rows}, indent=2))
+        typer.echo(json.dumps(plain({**common, "runs": compared}), indent=2))
     else:
         print_parts(console, comparison_parts(compared, common))
 

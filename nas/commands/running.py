@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nas.screens.progress import Screen
 
 
-def new_directory(run: Path | None, name: str) -> Path:
+def run_directory(run: Path | None, name: str) -> Path:
     """``run``, or a directory under ``runs`` with the time and ``name``."""
     return run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
 

@@ -13,7 +13,7 @@ import typer
 from nas.commands.arguments import absolute, checked, find_arch, pairs, parse_numbers
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption, QuietOption, ResourceOptions, ScaleOptions
-from nas.commands.running import new_directory, watch
+from nas.commands.running import run_directory, watch
 from nas.commands.search import find_resources
 from nas.errors import InputError
 
@@ -45,7 +45,7 @@ def scale(
     from nas.screens.report import print_parts
     from nas.screens.scaling import explanation_parts
 
-    directory = new_directory(options.run, "scale")
+    directory = run_directory(options.run, "scale")
     screen = Screen(quiet=quiet or as_json)
     watch(screen, directory, lambda: make_family(options, resources, directory, screen))
     if options.explain:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nas.commands.arguments import absolute, checked, find_recipe, pairs, parse_bytes, parse_count
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
-from nas.commands.running import new_directory, watch
+from nas.commands.running import run_directory, watch
 
 if TYPE_CHECKING:
     from nas.spec.resources import Resources
@@ -24,7 +24,7 @@ def search(options: SearchOptions, resources: ResourceOptions, quiet: QuietOptio
     from nas.screens.progress import Screen
 
     settings = search_settings(options, resources)
-    directory = new_directory(options.run, options.space)
+    directory = run_directory(options.run, options.space)
     screen = Screen(quiet=quiet)
     watch(screen, directory, lambda: launch.start(settings, directory, screen))
 

@@ -17,7 +17,7 @@ from nas.commands.arguments import (
 )
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, TrainOptions
-from nas.commands.running import new_directory, watch
+from nas.commands.running import run_directory, watch
 from nas.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def train(options: TrainOptions, quiet: QuietOption = False) -> None:
     recipe = find_training(options.arch, options.recipe, pairs(options.fields, "fields"), options.epochs)
     network = recipe.shrink(find_arch(options.arch))
     settings = train_settings(options, network, recipe)
-    directory = new_directory(options.run, "train")
+    directory = run_directory(options.run, "train")
     size = f"{count(settings.objective.target_flops)} FLOPs at {network.resolution} px"
     note = f"Training {network}: {size}, on {settings.data}"
     screen = TrainingScreen(quiet=quiet)

@@ -54,13 +54,3 @@ class Dataset:
     def num_classes(self) -> int:
         """Outputs of a classifier for it."""
         return len(self.classes)
-
-
-def split(labels: Labels, valid_share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of the training and the validation part, with each class's share in both."""
-    from sklearn.model_selection import train_test_split
-
-    train, valid = train_test_split(
-        np.arange(len(labels)), test_size=valid_share, stratify=labels, random_state=seed
-    )
-    return train, valid

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.dataset import Dataset, Images, Part, split
+from nas.data.dataset import Dataset, Images, Part
+from nas.data.split import split_arrays
 
 CANVAS = 32  # pixels
 SCALE = (3.0, 3.75)  # pixels of the canvas per pixel of a scan
@@ -30,7 +31,7 @@ def load_digits(seed: int) -> Dataset:
     scans, labels = datasets.load_digits(return_X_y=True)
     scans = scans.reshape(-1, 8, 8) / 16.0  # [N, 8, 8] in [0, 1]
     labels = labels.astype(np.int64)
-    train, valid = split(labels, DIGITS_VALID_SHARE, seed)
+    train, valid = split_arrays(labels, DIGITS_VALID_SHARE, seed)
     return Dataset(
         "digits",
         tuple(map(str, range(10))),

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nas.data.dataset import Labels
+from nas.data.split import Rows, split_files
 
 PARTS = ("train", "valid", "test")
 IN_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 VALID_SHARE, TEST_SHARE = 0.2, 0.1
 MIN_PER_CLASS = 5  # the fewest that give every part an image, and most of them to training
 ORDER_SEED = 0  # of parts that are given: every seed then shares one pack
-
-Rows = NDArray[np.intp]
 
 
 class Split(NamedTuple):
@@ -102,28 +100,9 @@ class Listing:
                 if name in self.splits
             }
         shares = [VALID_SHARE] if "test" in self.splits else [VALID_SHARE, TEST_SHARE]
-        rows = stratified(self.splits["train"].labels, shares, seed)
+        rows = split_files(self.splits["train"].labels, shares, seed)
         parts = {name: Take("train", part) for name, part in zip(PARTS, rows, strict=False)}
         if "test" in self.splits:
             order = np.random.default_rng(ORDER_SEED).permutation(len(self.splits["test"].labels))
             parts["test"] = Take("test", order)
         return parts
-
-
-def stratified(labels: Labels, shares: Sequence[float], seed: int) -> list[Rows]:
-    """Disjoint parts that are together all rows of ``labels`` `[N]`, each in random order.
-
-    Args:
-        labels: from 0 up, of each at least one more than there are shares.
-        shares: of the second and further parts, of each class; at least one image of it. The first part
-            gets what is left.
-    """
-    rng = np.random.default_rng(seed)
-    parts: list[list[Rows]] = [[] for _ in range(len(shares) + 1)]
-    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
-    for rows in by_class:
-        ends = np.cumsum([max(1, round(share * len(rows))) for share in shares])
-        *held, rest = np.split(rng.permutation(rows), ends)
-        for part, piece in zip(parts, [rest, *held], strict=True):
-            part.append(piece)
-    return [rng.permutation(np.concatenate(part)) for part in parts]

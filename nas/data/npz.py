@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.dataset import Dataset, Images, Labels, Part, split
+from nas.data.dataset import Dataset, Images, Labels, Part
+from nas.data.split import split_arrays
 
 KEYS = ("train_x", "train_y", "test_x", "test_y")
 VALID_SHARE = 0.2  # of the training images
@@ -45,7 +46,7 @@ def load_npz(path: Path, seed: int) -> Dataset:
             raise ValueError(
                 f"test_y must lie in [0, {len(classes) - 1}], got {test.labels.min()} to {test.labels.max()}"
             )
-    train, valid = split(labels, VALID_SHARE, seed)
+    train, valid = split_arrays(labels, VALID_SHARE, seed)
     return Dataset(
         f"npz:{path}",
         tuple(map(str, classes)),

@@ -29,11 +29,12 @@ from torch import Tensor
 
 from nas.errors import NasError, RunError
 from nas.spec.listener import Listener
+from nas.spec.seeds import epoch_seed
 from nas.spec.trial import Trial
 from nas.training.checkpoint import Checkpoint, load, save
 from nas.training.full import checkpoints, checkpoints_alone
 from nas.training.pixels import Pixels
-from nas.training.trainer import Trainer, mixed_seed
+from nas.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from nas.training.full import FullTraining
@@ -60,7 +61,7 @@ class SharedTrainer(Trainer):
 
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Every N-th image of each batch; the order itself is drawn alike in all processes."""
-        torch.manual_seed(mixed_seed(self.seed, self.epoch, self.rank))
+        torch.manual_seed(epoch_seed(self.seed, self.epoch, self.rank))
         own = order.view(-1, self.batch_size)[:, self.rank :: self.workers]  # [batches, B of this process]
         self.share = own.shape[1] / self.batch_size
         return self.train_images.batches(own.flatten(), own.shape[1])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,7 @@ def begin(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> Jour
     Raises:
         InputError: if they cannot be made, as on a full disk; then nothing is left of them.
     """
-    make_directory(directory)
-    try:
+    with new_directory(directory):
         if long := longer(settings):  # made first, so that it is there wherever this run has a run.db
             make_directory(directory / LONG)
             write_config(directory / LONG, long.to_json(), **facts)
@@ -83,9 +82,22 @@ def begin(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> Jour
                 pass
         write_config(directory, settings.to_json(), **facts)
         return Journal(directory, create=True)
+
+
+@contextmanager
+def new_directory(directory: Path) -> Iterator[None]:
+    """Makes a run's directory, to write its first files in; if they cannot be written, nothing is left.
+
+    Raises:
+        InputError: if it or they cannot be made, as on a full disk.
+    """
+    make_directory(directory)
+    try:
+        yield
     except (OSError, sqlite3.OperationalError, RunError) as error:
         shutil.rmtree(directory, ignore_errors=True)
-        reason = getattr(error, "strerror", None) or error.__cause__ or error
+        cause = error.__cause__ or error
+        reason = getattr(cause, "strerror", None) or cause
         raise InputError(
             f"directory must be a directory with room for a run ({reason}), got {directory}"
         ) from None
@@ -103,9 +115,9 @@ def start_family(
         InputError: if the directory exists or cannot be made.
     """
     refuse_existing(directory)
-    make_directory(directory)
-    write_config(directory, asked)
-    write_family(directory, family, coefficients)
+    with new_directory(directory):
+        write_config(directory, asked)
+        write_family(directory, family, coefficients)
 
 
 def refuse_existing(directory: Path) -> None:

@@ -20,6 +20,7 @@ from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.training import expected_memory, peak_memory
 from nas.training.proxy import Training
+from reports.numbers import gigabytes
 from search_spaces import Actions, ArchSpec, Cost, SearchSpace, cost
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ arXiv:2003.13678, sec. 3.3.
 """
 WARM_UP = (0.0, 0.5)  # seconds of steps; the first of all is one step, which faults pages in
 MEASURED = 1.5  # seconds of steps
-GIGABYTE = 1e9
 
 
 class Candidate(NamedTuple):
@@ -279,12 +279,12 @@ def fit_line(
     """How many networks would not fit, and what helps; or that all fit."""
     workers = resources.workers or 1
     if device != "cpu":
-        there, also = f"its share of a GPU is {share / GIGABYTE:.1f} GB", ", or a larger --gpus-per-trial,"
+        there, also = f"its share of a GPU is {gigabytes(share)}", ", or a larger --gpus-per-trial,"
     elif workers > 1:
-        there, also = f"each of {workers} can have {share / GIGABYTE:.1f} GB", ", or fewer --workers,"
+        there, also = f"each of {workers} can have {gigabytes(share)}", ", or fewer --workers,"
     else:
-        there, also = f"{share / GIGABYTE:.1f} GB are free", ""
-    needs = f"Memory: a training needs up to {largest / GIGABYTE:.1f} GB, and {there}: "
+        there, also = f"{gigabytes(share)} are free", ""
+    needs = f"Memory: a training needs up to {gigabytes(largest)}, and {there}: "
     if not too_large:
         return f"{needs}all {sampled} sampled networks fit."
     return (

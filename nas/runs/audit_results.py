@@ -8,7 +8,6 @@ The longer schedule is an audit of its own in ``RUN/long``, on the same networks
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 import reports
+from nas.files import write_csv, write_json
 from nas.runs.run import Run
 from nas.runs.search_results import trial_facts, trial_state
-from nas.search.loop import trial_seed
+from nas.spec.seeds import trial_seed
 from nas.spec.settings import Settings
-from reports.page.audit import AuditRun
-from reports.page.document import Page
+from reports.page import AuditRun, Page
 
 LONG = "long"
 """The directory of the longer schedule in that of the run."""
@@ -141,8 +140,8 @@ def write_audit(run: Run) -> None:
     """Writes ``pareto.csv``, ``audit.csv`` and ``audit.json``."""
     run.write_pareto()
     found = findings(run)
-    found.table.to_csv(run.directory / "audit.csv", index=False)
-    (run.directory / "audit.json").write_text(json.dumps(as_json(found), indent=2) + "\n")
+    write_csv(run.directory / "audit.csv", found.table)
+    write_json(run.directory / "audit.json", as_json(found))
 
 
 def as_json(found: Findings) -> dict[str, Any]:
@@ -164,16 +163,8 @@ def as_json(found: Findings) -> dict[str, Any]:
         "cost_ratio": cost_ratio(found),
         "verdict": verdict(found),
     }
-    return {name: _known(value) for name, value in facts.items()}
-
-
-def _known(value: Any) -> Any:
-    """``value`` with None for what is not a number."""
-    if isinstance(value, dict):
-        return {name: _known(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    known: dict[str, Any] = reports.plain(facts)
+    return known
 
 
 def verdict(found: Findings) -> list[str]:

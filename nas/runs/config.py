@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import InputError
+from nas.files import write_json
 from nas.spec.machine import cpu_count
 from nas.spec.settings import Settings
 
@@ -19,7 +20,7 @@ from nas.spec.settings import Settings
 def write_config(directory: Path, settings: Mapping[str, Any], **facts: Any) -> None:
     """Writes ``config.json``: the settings, ``facts`` about the run, and where it runs."""
     config = {**settings, **facts, "command": sys.argv, "environment": environment()}
-    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    write_json(directory / "config.json", config)
 
 
 def read_config(directory: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from nas.errors import InputError
+from nas.files import write_csv, write_json
 from scaling_search import Coefficients, Model, from_json, to_json
 from search_spaces import cost
 
@@ -40,8 +41,8 @@ def family_frame(family: Mapping[str, Model]) -> pd.DataFrame:
 
 def write_family(directory: Path, family: Mapping[str, Model], coefficients: Coefficients) -> None:
     """Writes ``family.json`` and ``family.csv``."""
-    (directory / "family.json").write_text(json.dumps(to_json(family, coefficients), indent=2) + "\n")
-    family_frame(family).to_csv(directory / "family.csv", index=False)
+    write_json(directory / "family.json", to_json(family, coefficients))
+    write_csv(directory / "family.csv", family_frame(family))
 
 
 def is_family(file: Path) -> bool:

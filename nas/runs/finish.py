@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from nas.errors import RunError
-from nas.files import replace
+from nas.files import json_text, replace
 from nas.runs.kinds import KINDS
 from nas.runs.page import write_page
 from nas.runs.run import Run
@@ -22,17 +20,10 @@ def finish(directory: Path) -> Run:
     """
     run = Run(directory).snapshot()
     kind = KINDS[run.settings.kind]
-    try:
-        kind.write_tables(run)
-        network, more = kind.choose(run)
-        write_page(run)
-        text = json.dumps(best_json(run, network, more), indent=2, default=lambda value: value.item()) + "\n"
-        replace(directory / "best.json", text.encode())
-    except OSError as error:
-        raise RunError(
-            f"the run's files could not be written ({error.strerror}); with room for them, go on with: "
-            f"nas resume {directory}"
-        ) from error
+    kind.write_tables(run)
+    network, more = kind.choose(run)
+    write_page(run)
+    replace(directory / "best.json", json_text(best_json(run, network, more)).encode())
     return run
 
 

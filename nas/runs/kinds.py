@@ -13,7 +13,7 @@ from nas.errors import InputError
 from nas.runs import audit_results, figure_files, scaling_results, search_results, training_results
 from nas.runs.run import Run
 from nas.spec.settings import Settings
-from reports.page.document import Page
+from reports.page import Page
 from search_spaces import SPACES, SearchSpace, listed
 from search_spaces.names import unknown
 

@@ -1,14 +1,14 @@
-"""``report.html`` of a run: what it says, collected; how it looks is ``reports.page.document``."""
+"""``report.html`` of a run: what it says, collected; how it looks is ``reports.page``."""
 
 from __future__ import annotations
 
 import datetime
-import os
 from pathlib import Path
 
+from nas.files import replace
 from nas.runs.kinds import KINDS
 from nas.runs.run import Run
-from reports.page.document import Page, render
+from reports.page import Page, render
 
 
 def write_page(run: Run, random: Run | None = None) -> Path:
@@ -20,11 +20,10 @@ def write_page(run: Run, random: Run | None = None) -> Path:
     Raises:
         InputError: if no trial is done, ``config.json`` or ``family.json`` is damaged, or ``random`` is not a
             random search of the same kind.
+        RunError: if it cannot be written.
     """
     path = run.directory / "report.html"
-    unfinished = path.with_suffix(f".html.{os.getpid()}")
-    unfinished.write_text(render(collect(run, random)), encoding="utf-8")
-    unfinished.replace(path)
+    replace(path, render(collect(run, random)).encode(), shared=True)
     return path
 
 

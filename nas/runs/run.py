@@ -13,6 +13,7 @@ import pandas as pd
 
 import reports
 from nas.errors import InputError
+from nas.files import write_csv
 from nas.runs.config import read_config, read_settings
 from nas.search.journal import connect
 from nas.spec.objective import Objective
@@ -79,7 +80,7 @@ class Run:
         """Writes the front to ``pareto.csv``."""
         front = self.pareto()
         front = front.assign(actions=[json.dumps(actions) for actions in front["actions"]])
-        front.to_csv(self.directory / "pareto.csv", index=False)
+        write_csv(self.directory / "pareto.csv", front)
 
     def best_trial(self) -> dict[str, Any]:
         """The network with the highest reward, as its first trial; the first of equals.

@@ -12,14 +12,15 @@ import pandas as pd
 
 import reports
 from nas.errors import RunError
+from nas.files import write_csv
 from nas.runs.family_files import family_frame, read_family, write_family
 from nas.runs.run import Run
 from nas.runs.search_results import trial_facts
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import Scaling
 from nas.spec.settings import Settings
-from reports.page.document import Page
-from reports.page.scaling import ScalingRun
+from reports.numbers import plural
+from reports.page import Page, ScalingRun
 from scaling_search import Coefficients, one_network, published, scale, within
 from search_spaces import ArchSpec, canonical, cost
 
@@ -97,7 +98,7 @@ def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
         lines.append("No network was trained twice, so nothing says how sure this choice is: see --seeds.")
     elif others:
         lines.append(
-            f"{others} other{'s' * (others > 1)} of {len(compared)} (=) cannot be told apart from it at "
+            f"{plural(others, 'other')} of {len(compared)} (=) cannot be told apart from it at "
             f"{chosen['trainings']:.0f} trainings each (95 %); more --seeds would."
         )
     better = compared[(compared["reward"] > chosen["reward"]) & ~compared["tied"]]
@@ -133,7 +134,7 @@ def scaling_facts(run: Run, _random: Run | None) -> dict[str, Any]:
 def write_family_of_best(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     """Writes ``grid.csv`` and the family by the chosen coefficients; the network chosen, nothing more."""
     compared, networks = compare_run(run), run.networks()
-    compared.to_csv(run.directory / "grid.csv", index=False)
+    write_csv(run.directory / "grid.csv", compared)
     chosen = compared[compared["chosen"]].iloc[0]
     coefficients = Coefficients(chosen["alpha"], chosen["beta"], chosen["gamma"])
     write_family(run.directory, scaling_of(run.settings).family(coefficients), coefficients)

@@ -14,7 +14,7 @@ import reports
 from nas.errors import InputError
 from nas.runs.run import Run
 from nas.spec.objective import Objective
-from reports.page.document import Page
+from reports.page import Page
 from search_spaces import SPACES
 
 NETWORK = ["trial", "arch", "accuracy", "flops", "params", "activations", "reward"]
@@ -246,8 +246,5 @@ def _hypervolume(run: Run, reference: dict[str, float]) -> float:
 def _records(frame: pd.DataFrame, columns: Sequence[str] = NETWORK) -> list[dict[str, Any]]:
     """Rows as JSON values: the columns, and what is known besides; what is missing is None."""
     known = [name for name in ERRORS if name in frame and frame[name].notna().any()]
-    kept = frame[[*columns, *known]].astype(object)
-    return [
-        {str(name): value for name, value in row.items()}
-        for row in kept.where(kept.notna(), None).to_dict("records")
-    ]
+    rows: list[dict[str, Any]] = reports.plain(frame[[*columns, *known]])
+    return rows

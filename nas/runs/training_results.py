@@ -6,11 +6,12 @@ import dataclasses
 import json
 from typing import Any
 
+import reports
 from nas.errors import InputError
+from nas.files import write_csv
 from nas.runs.run import Run
 from nas.training import weights
-from reports.page.document import Page
-from reports.page.training import TrainingRun
+from reports.page import Page, TrainingRun
 from search_spaces import ArchSpec
 
 
@@ -46,7 +47,7 @@ def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
         "accuracy": None if curve.empty else float(curve["accuracy"].iloc[-1]),
         "test_accuracy": json.loads(header["test_accuracy"]) if done else None,
         "seconds": None if curve.empty else float(curve["seconds"].iloc[-1]),
-        "curve": json.loads(curve.to_json(orient="records", double_precision=15)),
+        "curve": reports.plain(curve),
     }
 
 
@@ -65,7 +66,7 @@ def training_page(page: Page, run: Run, _random: Run | None) -> Page:
 
 def write_curve(run: Run) -> None:
     """Writes ``curve.csv``: a row per epoch."""
-    run.epochs().drop(columns="trial").to_csv(run.directory / "curve.csv", index=False)
+    write_csv(run.directory / "curve.csv", run.epochs().drop(columns="trial"))
 
 
 def trained_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:

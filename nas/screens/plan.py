@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-import reports
-from nas.launch.plan import GIGABYTE, Plan, Timed, fit_line
-from reports.tables import plain_table
+from nas.launch.plan import Plan, Timed, fit_line
+from reports.numbers import count, gigabytes, memory, percent, rough_duration
+from reports.tables import plain_table, sketch
 from search_spaces import cost
 
 
@@ -30,14 +30,14 @@ def cells(row: Timed) -> tuple[str, ...]:
     """A row of the table."""
     price, timing = cost(row.candidate.arch), row.timing
     return (
-        f"{100 * row.place:.0f} %",
-        reports.count(price.flops),
-        reports.count(price.params),
+        percent(row.place),
+        count(price.flops),
+        count(price.params),
         f"{timing.images_per_second:,.0f}" if timing else "",
         "" if row.seconds is None else f"{row.seconds:.1f}",
-        f"{reports.count(timing.peak_memory)}B" if timing and timing.peak_memory else "",
-        f"{reports.count(row.candidate.expected_memory)}B",
-        reports.sketch(str(row.candidate.arch)),
+        memory(timing.peak_memory) if timing and timing.peak_memory else "",
+        memory(row.candidate.expected_memory),
+        sketch(str(row.candidate.arch)),
     )
 
 
@@ -51,7 +51,7 @@ def lines(plan: Plan) -> list[str]:
         said = [f"{work}: how long is unknown, none of these networks fits."]
     else:
         said = [
-            f"{work}: about {duration(plan.hours)}, {plan.seconds:.1f} s a trial on average over "
+            f"{work}: about {rough_duration(plan.hours)}, {plan.seconds:.1f} s a trial on average over "
             f"{plan.sampled} random networks, each timed alone."
         ]
         if plan.gpu_hours:
@@ -59,22 +59,12 @@ def lines(plan: Plan) -> list[str]:
         else:
             said.append(f"That is {plan.cpu_hours:.3g} CPU-core-hours.")
     if plan.available is None:
-        said.append(
-            f"Memory: a trial needs up to {plan.largest / GIGABYTE:.1f} GB; what is free is not known here."
-        )
+        said.append(f"Memory: a trial needs up to {gigabytes(plan.largest)}; what is free is not known here.")
     else:
         said.append(
             fit_line(plan.too_large, plan.sampled, plan.largest, plan.available, resources, plan.device)
         )
     return said
-
-
-def duration(hours: float) -> str:
-    """``1.5 hours``, ``12 minutes`` or ``40 seconds``: timings are no more exact than two digits."""
-    for unit, size in (("hours", 1.0), ("minutes", 60.0)):
-        if hours * size >= 2:
-            return f"{float(f'{hours * size:.2g}'):g} {unit}"
-    return f"{hours * 3600:.0f} seconds"
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import reports
 from nas.runs.audit_results import findings, verdict
 from nas.runs.kinds import summary
 from nas.runs.run import Run
+from reports.numbers import count, memory, percent, plural, plus_minus
 from reports.tables import MOST_NETWORKS
 
 Parts = Sequence[RenderableType]
@@ -76,10 +77,10 @@ def best_line(best: dict[str, Any]) -> str:
     """The choice, and how sure it is."""
     if best.get("p_best") is None:
         return f"Best (*, reward {best['reward']:.4f}): {best['arch']}"
-    trainings = f"{best['trainings']} training{'s' * (best['trainings'] > 1)}"
+    trainings = plural(best["trainings"], "training")
     return (
-        f"Best (*, expected reward {best['reward']:.4f} ±{best['reward_error']:.4f} from {trainings}; the "
-        f"best of all with a probability of {reports.percent(best['p_best'])}): {best['arch']}"
+        f"Best (*, expected reward {plus_minus(best['reward'], best['reward_error'])} from {trainings}; the "
+        f"best of all with a probability of {percent(best['p_best'])}): {best['arch']}"
     )
 
 
@@ -103,7 +104,7 @@ def speed_lines(speed: dict[str, Any] | None) -> list[str]:
         return []
     rate, peak = speed["images_per_second"], speed["peak_memory"]
     said = [f"ran at {rate:,.0f} images/s (median)"] * (rate is not None)
-    said += [f"had {reports.count(peak)}B of memory at most"] * (peak is not None)
+    said += [f"had {memory(peak)} of memory at most"] * (peak is not None)
     return [f"Trainings {' and '.join(said)}."]
 
 
@@ -119,7 +120,7 @@ def ranking_parts(ranked: dict[str, Any]) -> Parts:
         f"of the search (*), trial {before['trial']}, has {before['reward']:.4f}, rank {before['rank']}."
     )
     return [
-        f"\nBy another objective: {objective['kind']}, {reports.count(objective['target_flops'])} "
+        f"\nBy another objective: {objective['kind']}, {count(objective['target_flops'])} "
         f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}; nothing is trained again\n",
         reports.ranking_table(pd.DataFrame(rows), objective["cost"], before["trial"]),
         "",
@@ -132,7 +133,7 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
     """Runs side by side, see ``comparison``."""
     objective, reference = common["objective"], common["reference"]
     under = (
-        f"Rewards are {objective['kind']}, {reports.count(objective['target_flops'])} "
+        f"Rewards are {objective['kind']}, {count(objective['target_flops'])} "
         f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}"
     )
     if common["others_differ"]:
@@ -142,7 +143,7 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
         "",
         f"{under}. Reward after N: the highest of the first N trials.",
         "Hypervolume: the best accuracy to be had, averaged over all budgets up to "
-        f"{reports.count(reference['flops'])} FLOPs.",
+        f"{count(reference['flops'])} FLOPs.",
     ]
 
 

@@ -1,13 +1,7 @@
 """``run.db``: everything a run has done, in SQLite. The only truth; all else is rebuilt from it.
 
-    trials         one row per proposal of the controller
-    epochs         learning curves
-    events         asks and tells, in the order in which the controller saw them
-    confirmations  trainings of the best networks on fresh seeds, to choose among them
-    controller     its state after one of the events, so that not all of them need be replayed
-
-One event is one transaction, committed before the controller or the screen hears of it, so a
-killed search has lost at most what was being trained.
+Its tables are described in ``reports.run_db``. One event is one transaction, committed before the controller
+or the screen hears of it, so a killed search has lost at most what was being trained.
 """
 
 from __future__ import annotations
@@ -27,28 +21,8 @@ import reports
 from nas.errors import InputError, RunError
 from nas.search import snapshot
 from nas.spec.trial import Epoch, Outcome, Row
-from reports.run_db import ADDED_COLUMNS, APPLICATION_ID, SCHEMA_VERSION
+from reports.run_db import upgrade
 from search_spaces import Cost
-
-_SCHEMA = """
-CREATE TABLE trials (
-    trial INTEGER PRIMARY KEY, status TEXT NOT NULL, arch TEXT NOT NULL, actions TEXT NOT NULL,
-    accuracy REAL, flops INTEGER, params INTEGER, activations INTEGER, reward REAL,
-    epochs INTEGER, seconds REAL, seed INTEGER, worker TEXT, error TEXT, started TEXT, finished TEXT,
-    repeat_of INTEGER, images_per_second REAL, peak_memory INTEGER
-);
-CREATE TABLE epochs (
-    trial INTEGER NOT NULL, epoch INTEGER NOT NULL, train_loss REAL, valid_loss REAL, accuracy REAL,
-    seconds REAL, images_per_second REAL, peak_memory INTEGER, PRIMARY KEY (trial, epoch)
-) WITHOUT ROWID;
-CREATE TABLE events (event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL);
-CREATE TABLE confirmations (
-    trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER, seconds REAL,
-    worker TEXT, error TEXT, finished TEXT, images_per_second REAL, peak_memory INTEGER,
-    PRIMARY KEY (trial, seed)
-) WITHOUT ROWID;
-CREATE TABLE controller (event INTEGER PRIMARY KEY, state TEXT NOT NULL);
-"""
 
 
 class Event(NamedTuple):
@@ -99,17 +73,12 @@ class Journal:
         try:
             if create:
                 opened = self._connection = sqlite3.connect(path, isolation_level=None)
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                with self._transaction():
-                    for statement in _SCHEMA.split(";\n"):
-                        self._connection.execute(statement)
-                    self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             else:
                 opened = self._connection = connect(path, write=True)
                 self._refuse_damage(path)
-                self._add_columns()
-                self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            with self._transaction() as db:
+                upgrade(db)
         except BaseException:
             if opened is not None:
                 opened.close()
@@ -140,21 +109,6 @@ class Journal:
             self._connection.close()
             line = " ".join(verdict.split())
             raise InputError(f"run has a run.db that SQLite cannot read ({line}): {path}")
-
-    def _add_columns(self) -> None:
-        """Brings a ``run.db`` that an older nas wrote to the current schema."""
-        with self._transaction() as db:
-            if db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
-                return
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS controller (event INTEGER PRIMARY KEY, state TEXT NOT NULL)"
-            )
-            for table, columns in ADDED_COLUMNS.items():
-                there = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
-                for column, kind in columns.items():
-                    if column not in there:
-                        db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

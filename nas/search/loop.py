@@ -14,13 +14,12 @@ import time
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-import numpy as np
-
 from controllers import Controller
 from nas.search.journal import Journal
 from nas.search.learning_curves import final_accuracy
 from nas.spec.listener import Listener, Standing
 from nas.spec.objective import Objective
+from nas.spec.seeds import trial_seed
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from search_spaces import ArchSpec, SearchSpace, cost
 
@@ -32,11 +31,6 @@ MOST_WAITING = 8
 
 SAVE_EVERY = 5.0
 """Seconds that a controller may have spent since it was saved: the most that a resumed search repeats."""
-
-
-def trial_seed(seed: int, trial: int, confirmation: int = 0) -> int:
-    """The seed of one training, the same whenever and wherever it runs."""
-    return int(np.random.SeedSequence([seed, trial, confirmation]).generate_state(1)[0])
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.data import Dataset
 from nas.spec.recipe import Recipe
+from nas.spec.seeds import epoch_seed
 from nas.spec.trial import Epoch
 from nas.training import peak_memory
 from nas.training.allocator import keep_memory
@@ -242,13 +242,8 @@ def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
     """torch's default generators, seeded for one epoch; behind it they are as they were."""
     devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(mixed_seed(seed, epoch))
+        torch.manual_seed(epoch_seed(seed, epoch))
         yield
-
-
-def mixed_seed(*numbers: int) -> int:
-    """A seed for torch that follows from all ``numbers``."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _network(arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str) -> Network:

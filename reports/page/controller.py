@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.marginals import Marginals
+from reports.numbers import percent
 from reports.page.markup import Html, tag
 from reports.page.parts import plot, section
 from reports.page.plots import Figure, axis, figure, label, line
@@ -80,7 +81,7 @@ def _decision(decision: Decision, shares: NDArray[np.float64]) -> Html:
             "li",
             tag("i", class_=f"swatch c{index + 1}"),
             tag("span", name),
-            tag("b", f"{100 * shares[-1, index]:.0f} %"),
+            tag("b", percent(shares[-1, index])),
             class_="most" if index == most else None,
         )
         for index, name in enumerate(names)

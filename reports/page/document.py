@@ -1,4 +1,4 @@
-"""``report.html``: a run as one page that opens anywhere, offline, and asks the network for nothing."""
+"""The page, put together from its sections."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import json
-import math
-from typing import Any
+
+from reports.json_values import plain
 
 VOID = ("meta", "input", "rect", "use", "path", "line")
 """Tags without children here; those of SVG are closed, as SVG wants it."""
@@ -44,15 +44,7 @@ def embedded_json(value: object) -> Html:
 
     NaN and infinities, which JSON lacks, become null.
     """
-    text = json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+    text = json.dumps(plain(value), allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Html(text)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

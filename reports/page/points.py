@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.numbers import count
+from reports.numbers import count, plus_minus
 from reports.page.drawing import Block, blocks
 from reports.pareto import pareto_front
 from search_spaces import ArchSpec
@@ -86,9 +86,7 @@ def _gap(table: pd.DataFrame, front: pd.DataFrame, cost: str) -> NDArray[np.floa
 
 def accuracy_text(row: Mapping[Any, Any]) -> str:
     """A mean accuracy and, where the noise is known, its standard error."""
-    error = row.get("accuracy_error")
-    known = error is not None and not pd.isna(error)
-    return f"{row['accuracy']:.4f}" + (f" ± {error:.4f}" if known else "")
+    return plus_minus(row["accuracy"], row.get("accuracy_error"), "± ")
 
 
 def drawable(arch: str) -> list[Block]:

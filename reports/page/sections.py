@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.numbers import count, duration
+from reports.numbers import count, duration, memory, percent
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
 from reports.page.parts import copyable, data_table, facts, plot, section
@@ -89,7 +89,7 @@ def front_section(points: Points) -> Html:
             accuracy_text(row),
             *(count(row[cost]) for cost in COSTS),
             f"{row['reward']:.4f}",
-            *("" if pd.isna(row[column]) else f"{100 * row[column]:.0f} %" for column in chances),
+            *("" if pd.isna(row[column]) else percent(row[column]) for column in chances),
             row["arch"],
         )
         for number, row in zip(front, rows, strict=True)
@@ -183,7 +183,7 @@ def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapp
     if rate := measured.get("images_per_second"):
         pairs.append(("images per second, median", f"{rate:,.0f}"))
     if most := measured.get("peak_memory"):
-        pairs.append(("memory of a trial, at most", f"{count(most)}B"))
+        pairs.append(("memory of a trial, at most", memory(most)))
     pairs.append(("workers", trials.loc[trials["repeat_of"].isna(), "worker"].nunique()))
     return section("Time and compute", facts(pairs))
 

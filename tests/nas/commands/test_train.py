@@ -193,9 +193,9 @@ def test_a_finished_training_is_not_resumed(nas, trained):
 
 DYING = """
 import io, os, signal, sys
-import nas.checkpoint, nas.full_training, nas.journal
+import nas.search.journal, nas.training.checkpoint, nas.training.full
 epoch, moment = int(sys.argv.pop(1)), sys.argv.pop(1)
-replace, write = nas.files.replace, nas.training.full.write_checkpoint
+replace, write = nas.training.checkpoint.replace, nas.training.full.write_checkpoint
 journal = nas.search.journal.Journal.epoch
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
 
@@ -213,9 +213,9 @@ def journalled(self, trial, point):
     journal(self, trial, point)
     moment == "journalled" and point.epoch == epoch and die()
 
-nas.files.replace, nas.training.full.write_checkpoint = half, written
+nas.training.checkpoint.replace, nas.training.full.write_checkpoint = half, written
 nas.search.journal.Journal.epoch = journalled
-from nas.cli import main
+from nas.commands.main import main
 main()
 """
 MAIN = "from nas.commands.main import main\nmain()"

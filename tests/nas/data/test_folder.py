@@ -10,7 +10,8 @@ from pictures import encoded, noise, write_classes
 
 from nas.data import load_data
 from nas.data.folder import list_folder
-from nas.data.listing import MIN_PER_CLASS, Listing, Split, stratified
+from nas.data.listing import MIN_PER_CLASS, Listing, Split
+from nas.data.split import split_files
 
 
 def listing(directory):
@@ -34,7 +35,7 @@ labels = st.integers(2, 6).flatmap(
 
 @given(labels, st.sampled_from([[0.2], [0.2, 0.1]]), st.integers(0, 2**32))
 def test_stratified_parts_are_a_partition_with_every_class_in_each(labels, shares, seed):
-    parts = stratified(labels, shares, seed)
+    parts = split_files(labels, shares, seed)
     assert sorted(np.concatenate(parts)) == list(range(len(labels)))
     total = np.bincount(labels)
     for part in parts:
@@ -57,7 +58,7 @@ def test_parts_are_disjoint_and_nothing_is_left_over(labels, tested, seed):
 @given(arrays.arrays(np.int64, 60, elements=st.integers(0, 2)))
 def test_the_first_images_of_a_part_are_of_all_classes(labels):
     labels = np.sort(np.concatenate([labels, np.repeat(np.arange(3), 100)]))
-    train = stratified(labels, [0.2], 0)[0]
+    train = split_files(labels, [0.2], 0)[0]
     assert set(labels[train[:100]]) == {0, 1, 2}
 
 

@@ -57,3 +57,25 @@ def test_results_that_cannot_be_written_are_written_by_resume(nas, disk):
     code, _, err = nas("resume", run)
     assert (code, err) == (0, "")
     assert {"best.json", "pareto.csv", "report.html"} <= {path.name for path in run.iterdir()}
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(nas, disk):
+    run = disk / "r"
+    assert nas("search", *TABLE, "--trials", 3, "--address", "inline", "--run", run, "-q")[0] == 0
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    fill(disk, 0)
+    assert nas("report", run) == (
+        1,
+        "",
+        "nas: pareto.csv could not be written (No space left on device); with room for it, go on with: "
+        f"nas report {run}\n",
+    )
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_disk_without_room_for_a_family_is_wrong_input_and_nothing_is_left(nas, disk):
+    fill(disk, 4096)  # for the directory
+    code, out, err = nas("scale", "--coefficients", "1.2,1.1,1.15", "--run", disk / "r")
+    assert (code, out) == (2, "")
+    assert err.startswith("nas: --run must be a directory with room for a run (No space left on device)")
+    assert [path.name for path in disk.iterdir()] == ["filler"]

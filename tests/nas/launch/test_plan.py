@@ -24,11 +24,11 @@ from nas.launch.plan import (
     trial_seconds,
     wall_hours,
 )
-from nas.screens.plan import duration
 from nas.spec.recipe import Recipe
 from nas.spec.resources import Resources, fit
 from nas.training import expected_memory, peak_memory
 from nas.training.proxy import Training
+from reports.numbers import rough_duration
 from search_spaces import PRESETS, SPACES, Cost, cost, listed
 from search_spaces.network import build_network
 
@@ -161,7 +161,7 @@ def test_the_workers_are_those_that_the_search_would_have():
     [(0.001, "4 seconds"), (0.5, "30 minutes"), (7.1234, "7.1 hours"), (1.95, "120 minutes")],
 )
 def test_durations_are_told_in_their_unit(hours, text):
-    assert duration(hours) == text
+    assert rough_duration(hours) == text
 
 
 def test_plan_takes_the_options_of_search():

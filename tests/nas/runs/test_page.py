@@ -20,7 +20,7 @@ from nas import open_run
 from nas.errors import InputError
 from nas.runs.page import collect, write_page
 from reports import count
-from reports.page.document import render
+from reports.page import render
 from reports.page.drawing import blocks
 from reports.page.points import COSTS
 from search_spaces import ArchSpec

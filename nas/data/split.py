@@ -1,0 +1,45 @@
+"""Stratified splits, for sources that come without a validation part: each class has its share in every part.
+
+There are two ways, by two random generators, and neither can go: with another split, the same seed would
+give another search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.data.dataset import Labels
+
+Rows = NDArray[np.intp]
+
+
+def split_arrays(labels: Labels, valid_share: float, seed: int) -> tuple[Rows, Rows]:
+    """Training and validation rows of images in memory (``digits``, ``npz``), by scikit-learn."""
+    from sklearn.model_selection import train_test_split
+
+    train, valid = train_test_split(
+        np.arange(len(labels)), test_size=valid_share, stratify=labels, random_state=seed
+    )
+    return train, valid
+
+
+def split_files(labels: Labels, shares: Sequence[float], seed: int) -> list[Rows]:
+    """Disjoint parts that are together all rows of ``labels`` `[N]`, each in random order, for image files.
+
+    Args:
+        labels: from 0 up, of each at least one more than there are shares.
+        shares: of the second and further parts, of each class; at least one image of it. The first part
+            gets what is left.
+    """
+    rng = np.random.default_rng(seed)
+    parts: list[list[Rows]] = [[] for _ in range(len(shares) + 1)]
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
+    for rows in by_class:
+        ends = np.cumsum([max(1, round(share * len(rows))) for share in shares])
+        *held, rest = np.split(rng.permutation(rows), ends)
+        for part, piece in zip(parts, [rest, *held], strict=True):
+            part.append(piece)
+    return [rng.permutation(np.concatenate(part)) for part in parts]
