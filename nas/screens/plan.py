@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 import reports
 from nas.launch.plan import GIGABYTE, Plan, Timed, fit_line
+from nas.screens.report import print_parts
 from reports.tables import plain_table
 from search_spaces import cost
 
@@ -20,10 +20,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
     for row in plan.timed:
         table.add_row(*cells(row))
-    console.print(table)
-    console.print()
-    for line in lines(plan):
-        console.print(Text(line), soft_wrap=True)
+    print_parts(console, [table, "", *lines(plan)])
 
 
 def cells(row: Timed) -> tuple[str, ...]:
