@@ -109,7 +109,7 @@ def _read(path: str) -> bytes:
 
 
 def decode_all(tasks: Iterable[Task], processes: int) -> Iterator[tuple[Task, list[int]]]:
-    """Each finished task and what ``decode_into`` gave; tasks are drawn as processes become free.
+    """Runs ``decode_into`` on tasks, drawn as processes become free; yields each with its broken places.
 
     Raises:
         ValueError, OSError: as ``decode_into``.

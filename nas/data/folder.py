@@ -49,7 +49,8 @@ def list_folder(directory: Path, source: str) -> Listing:
                 (file, label)
                 for label, name in enumerate(names)
                 if name in classes[split]
-                for file in sorted(_images(directory, roots[split] / name))
+                for file in sorted(walk(directory, roots[split] / name))
+                if file.path.lower().endswith(SUFFIXES)
             ]
             for split in classes
         }
@@ -109,10 +110,6 @@ def _subfolders(directory: Path) -> dict[str, Path]:
         for entry in os.scandir(directory)
         if entry.is_dir() and not entry.name.startswith(".")
     }
-
-
-def _images(directory: Path, top: Path) -> Iterator[File]:
-    return (file for file in walk(directory, top) if file.path.lower().endswith(SUFFIXES))
 
 
 def _split(directory: Path, listed: Sequence[tuple[File, int]]) -> Split:

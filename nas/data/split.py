@@ -30,9 +30,9 @@ def split_files(labels: Labels, shares: Sequence[float], seed: int) -> list[Rows
     """Divides the rows of ``labels`` `[N]` into disjoint parts, each in random order, for image files.
 
     Args:
-        labels: from 0 up; each at least once more than there are shares.
-        shares: of each class, for the second and further parts, which get at least one image of it. The first
-            part gets the rest.
+        labels: from 0 up; every class must have more rows than there are shares.
+        shares: of every class, for the second and further parts; each gets at least one row. The first part
+            gets the rest.
     """
     rng = np.random.default_rng(seed)
     parts: list[list[Rows]] = [[] for _ in range(len(shares) + 1)]

@@ -50,7 +50,7 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
 
 
 class Journal:
-    """Writes a ``run.db``, and reads it back; only one process can have it open at a time.
+    """Writes a ``run.db``, and reads it back; only one process can have a run's journal open.
 
     Args:
         directory: the run's, which must exist.

@@ -20,11 +20,7 @@ These four constants are fitted to measured peaks on a CPU: ``benchmarks/memory.
 
 
 def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
-    """The expected peak of a training run, in bytes.
-
-    Args:
-        arch: the network that is trained, after ``Recipe.shrink``.
-    """
+    """The peak, in bytes, that a training run of ``arch``, after ``Recipe.shrink``, is expected to reach."""
     from nas.training.pixels import CHUNK, RESIDENT_ON_CPU
     from nas.training.trainer import EVAL_BATCH, NORMALISED_BY
 

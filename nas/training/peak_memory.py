@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import sys
 from pathlib import Path
 
+from nas.spec.machine import CGROUP
 from nas.training.allocator import release_memory
 
 PROC = Path("/proc/self")
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def reset_peak(device: str) -> None:
@@ -25,8 +26,8 @@ def reset_peak(device: str) -> None:
         (PROC / "clear_refs").write_text("5")  # VmHWM falls to what is resident now: man 5 proc
 
 
-def peak(device: str) -> int | None:
-    """The most memory used since ``reset_peak``, in bytes; None if the system does not tell.
+def peak(device: str) -> int:
+    """The most memory used since ``reset_peak``, in bytes.
 
     On a GPU this is the memory of tensors; on a CPU, the resident memory of the whole process.
     """
@@ -36,10 +37,6 @@ def peak(device: str) -> int | None:
         return torch.cuda.max_memory_allocated(device)
     with contextlib.suppress(OSError, LookupError):
         return 1024 * _kilobytes(PROC / "status", "VmHWM")
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else 1024 * most
 

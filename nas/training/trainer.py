@@ -93,7 +93,7 @@ class Trainer:
         self.epoch = 0
         self.seconds = 0.0
         peak_memory.reset_peak(device)
-        self.on_step: Callable[[], None] | None = None
+        self.on_step: Callable[[], None] = lambda: None
         count = max(2, round(recipe.fraction * len(data.train.labels)))  # BN needs two images
         cropped = recipe.crop == "random_resized"
         self.train_images = Pixels(
@@ -181,8 +181,7 @@ class Trainer:
             loss = self.captured(self._step, images, target) if self.captured else self._step(images, target)
             if self.average:
                 self.average.update(self.network, step + 1)
-            if self.on_step:
-                self.on_step()
+            self.on_step()
             yield loss
 
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
