@@ -38,8 +38,8 @@ class Confirm:
     """Which networks are trained again when all trials have finished.
 
     Args:
-        networks: how many, those with the highest rewards; predicted from the learning curve if a scheduler
-            stopped the trial.
+        networks: how many, those with the highest rewards; if a scheduler stopped a trial, its reward is the
+            one that its learning curve predicts.
         seeds: fresh seeds that each is trained on.
     """
 
