@@ -43,7 +43,7 @@ def consistency_lines(proxy: Consistency) -> list[str]:
     lines = []
     if not math.isnan(tau.value):
         single, *several = proxy.expected
-        means = "".join(f", for the mean of {one.seeds:.3g} runs {one.limit:.2f}" for one in several)
+        means = "".join(f", {one.limit:.2f} for the mean of {one.seeds:.3g} runs" for one in several)
         lines.append(
             f"Between seeds: tau {tau_text(tau)}; two training runs order {percent(0.5 + tau.value / 2)} of "
             "the pairs of networks alike. Expected tau with infinitely many seeds: "

@@ -48,8 +48,8 @@ class SeedNoise:
         networks = plural(self.pairs, "network")
         return (
             f"Seed noise is {self.noise:.4f} in accuracy ({networks} trained again, on {seeds} in all), "
-            f"the spread of the {self.networks} networks {self.spread:.4f}. Single training runs that differ "
-            f"by less than {self.least_difference:.4f} say nothing, and {verdict}."
+            f"and the spread of the {self.networks} networks is {self.spread:.4f}. Single training runs that "
+            f"differ by less than {self.least_difference:.4f} say nothing, and {verdict}."
         )
 
 

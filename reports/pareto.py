@@ -105,7 +105,7 @@ def _on_front(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         keep[:] = [steps.add(x, y) for x, y in costs[:, 1:].tolist()]
     else:
         front = costs[:0]
-        for start in range(0, len(costs), BLOCK):  # a row is only dominated by earlier ones
+        for start in range(0, len(costs), BLOCK):  # only earlier rows can dominate a row
             rows = np.arange(start, min(start + BLOCK, len(costs)))
             alive = rows[~_dominated(costs[rows], front)]
             alive = alive[~_dominated(costs[alive], costs[alive])]

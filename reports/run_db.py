@@ -23,12 +23,12 @@ TABLES = {
     # learning curves
     "epochs": "trial INTEGER NOT NULL, epoch INTEGER NOT NULL, train_loss REAL, valid_loss REAL,"
     " accuracy REAL, seconds REAL, " + _MEASURED,
-    # asks and tells, in the controller's order
+    # asks and tells, in the order in which the controller saw them
     "events": "event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL",
     # further training runs of the best networks on fresh seeds, to choose among them
     "confirmations": "trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER,"
     " seconds REAL, worker TEXT, error TEXT, finished TEXT, " + _MEASURED,
-    # its state after an event, so that only later ones need to be replayed
+    # the controller's state after an event, so that only later ones need to be replayed
     "controller": "event INTEGER PRIMARY KEY, state TEXT NOT NULL",
 }
 """Each table's columns with their types. A new column goes to the end of its table and must allow NULL, which

@@ -18,7 +18,7 @@ WIDE = 0.05
 def grid_table(compared: pd.DataFrame) -> Table:
     """The networks that were compared: ``*`` is chosen, ``=`` cannot be told apart from it.
 
-    In brackets after alpha is its range that gives the same network; ``growth`` is FLOPs over the base's,
+    The brackets after alpha hold the range that gives the same network; ``growth`` is FLOPs over the base's,
     ``trained`` the same for what the proxy trains.
 
     Args:
@@ -52,25 +52,32 @@ def _interval(row: dict[Hashable, Any]) -> str:
 
 def family_table(family: pd.DataFrame) -> Table:
     """A family in numbers, from the columns of ``family.csv``."""
-    table = plain_table(
-        "phi", "depth", "width", "px", "FLOPs", "growth", "2^phi", "params", "activations", "dropout",
-        first="model",
-    )  # fmt: skip
-    for row in family.to_dict("records"):
-        table.add_row(
-            row["model"],
-            known(row["phi"], "{:g}".format),
-            f"{row['depth']:.3g}",
-            f"{row['width']:.3g}",
-            str(row["resolution"]),
-            count(row["flops"]),
-            f"{row['growth']:.2f}",
-            known(row["nominal_growth"], "{:.2f}".format),
-            count(row["params"]),
-            count(row["activations"]),
-            f"{row['dropout']:g}",
-        )
+    rows = family_cells(family)
+    first, *numbers = rows[0]
+    table = plain_table(*numbers, first=first)
+    for row in rows:
+        table.add_row(*row.values())
     return table
+
+
+def family_cells(family: pd.DataFrame) -> list[dict[str, str]]:
+    """Each model of a family as texts, by the titles of their columns."""
+    return [
+        {
+            "model": row["model"],
+            "phi": known(row["phi"], "{:g}".format),
+            "depth": f"{row['depth']:.3g}",
+            "width": f"{row['width']:.3g}",
+            "px": str(row["resolution"]),
+            "FLOPs": count(row["flops"]),
+            "growth": f"{row['growth']:.2f}",
+            "2^phi": known(row["nominal_growth"], "{:.2f}".format),
+            "params": count(row["params"]),
+            "activations": count(row["activations"]),
+            "dropout": f"{row['dropout']:g}",
+        }
+        for row in family.to_dict("records")
+    ]
 
 
 def family_stages_table(family: pd.DataFrame) -> Table:
