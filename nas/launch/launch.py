@@ -11,15 +11,15 @@ from typing import Any
 
 from nas.errors import InputError, RunError
 from nas.launch.inline import run_inline
+from nas.launch.placement import check_gpus, opened
 from nas.launch.plan import memory_warning
 from nas.launch.prepare import (
     EvaluatorKind,
-    check_gpus,
     find_space,
     fingerprint,
     make_evaluator,
     make_search,
-    place,
+    placed,
     resolve_controller,
 )
 from nas.runs.audit_results import LONG, longer
@@ -54,7 +54,8 @@ def start(settings: Settings, directory: Path, listener: Listener, notes: Sequen
     check_gpus(settings.resources, trains=settings.evaluator == "train")
     evaluator = make_evaluator(settings, space, directory, listener)
     with ExitStack() as stack:
-        placed, resources = place(evaluator, settings.resources, stack)
+        resources = stack.enter_context(opened(settings.resources))
+        evaluator = placed(evaluator, resources)
         price = {
             "num_classes": space.num_classes,
             "resolution": space.decode([0] * len(space.decisions)).resolution,
@@ -62,7 +63,7 @@ def start(settings: Settings, directory: Path, listener: Listener, notes: Sequen
         facts = {"cost": price, "input_sha256": fingerprint(evaluator)}
         journal = stack.enter_context(begin(directory, settings, facts))
         search = make_search(settings, space, journal, listener)
-        run(search, placed, resources, listener, settings, notes)
+        run(search, evaluator, resources, listener, settings, notes)
     finish(directory)
     go_on_longer(directory, listener)
     return Run(directory)
@@ -189,7 +190,8 @@ def go_on(
                 raise InputError(
                     f"run began with other contents of {settings.data} or {settings.evaluator}: {directory}"
                 )
-            run(search, *place(evaluator, resources, stack), listener, settings, notes)
+            resources = stack.enter_context(opened(resources))
+            run(search, placed(evaluator, resources), resources, listener, settings, notes)
     finish(directory)
     return True
 
@@ -207,10 +209,10 @@ def run(
         listener.say(note)
     finished = [row for row in search.rows.values() if row.status in ("done", "failed")]
     listener.on_start(settings, finished, search.standing)
-    if isinstance(evaluator, Training):
-        warning = memory_warning(search.space, evaluator, resources, settings.seed)
-        if warning:
-            listener.say(warning)
+    if isinstance(evaluator, Training) and (
+        warning := memory_warning(search.space, evaluator, resources, settings.seed)
+    ):
+        listener.say(warning)
     if resources.address == "inline" or isinstance(evaluator, FullTraining):
         run_inline(search, evaluator)
     else:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nas.launch.placement import gpus_of
 from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
@@ -112,7 +112,7 @@ def make_plan(
     """Times a few networks in this process, and says what the search will take.
 
     Args:
-        resources: with nothing left open, see ``nas.spec.resources.fit``.
+        resources: with nothing left open, see ``nas.launch.placement``.
         task: on the device, and with the threads, of a trial.
         listener: is told how many networks are timed.
     """
@@ -144,7 +144,7 @@ def make_plan(
         if seconds is None
         else wall_hours(seconds, settings.trials, again, resources.workers or 1),
         cpu_hours=None if total is None else total * resources.cpus_per_trial / 3600,
-        gpu_hours=None if total is None else total * gpus(resources, task.device) / 3600,
+        gpu_hours=None if total is None else total * gpus_of(resources, task.device) / 3600,
         available=share,
         too_large=0 if share is None else sum(candidate.expected_memory > share for candidate in found),
         sampled=len(found),
@@ -232,24 +232,6 @@ def wall_hours(seconds: float, trials: int, confirmations: int, workers: int) ->
     return seconds * (math.ceil(trials / workers) + math.ceil(confirmations / workers)) / 3600
 
 
-def machine() -> dict[str, float]:
-    """This machine's CPUs, as Ray counts them, and GPUs."""
-    import torch
-
-    cpus = os.cpu_count() or 1
-    try:  # a container's limit, where there is one
-        quota, period = (peak_memory.CGROUP / "cpu.max").read_text().split()
-        cpus = min(cpus, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass
-    return {"CPU": float(cpus), "GPU": float(torch.cuda.device_count())}
-
-
-def gpus(resources: Resources, device: str) -> float:
-    """GPUs of a trial."""
-    return (resources.gpus_per_trial or 1.0) if device != "cpu" else 0.0
-
-
 def memory_share(resources: Resources, device: str) -> int | None:
     """Bytes that one trial may have: its share of a GPU, or of the memory that is free here.
 
@@ -259,7 +241,7 @@ def memory_share(resources: Resources, device: str) -> int | None:
     if free is None or (device == "cpu" and resources.address == "auto"):
         return None
     if device != "cpu":
-        return int(free * min(1.0, gpus(resources, device)))
+        return int(free * min(1.0, gpus_of(resources, device)))
     return free // (resources.workers or 1)
 
 

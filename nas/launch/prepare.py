@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import controllers
 from nas.errors import InputError
+from nas.launch.placement import device_of, threads_of
 from nas.runs.kinds import KINDS
 from nas.search.journal import Journal
 from nas.search.loop import Confirm, Search
@@ -124,55 +124,16 @@ def find_data(settings: Settings, space: SearchSpace, listener: Listener) -> Dat
         raise InputError(f"data: {error}") from None
 
 
-def place(
-    evaluator: EvaluatorKind, resources: Resources, stack: ExitStack
-) -> tuple[EvaluatorKind, Resources]:
-    """The evaluator on its device, and the resources that are really there; starts or joins Ray."""
-    if resources.address != "inline":
-        from nas.launch.cluster import cluster
+def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
+    """``evaluator`` on the device, in the processes and with the threads that ``resources`` give it."""
+    if not isinstance(evaluator, Training):
+        return evaluator
+    task = dataclasses.replace(evaluator, device=device_of(resources), threads=threads_of(resources))
+    if not isinstance(task, FullTraining) or resources.workers in (None, 1):
+        return task
+    from nas.launch.data_parallel import shared_checkpoints
 
-        resources = stack.enter_context(cluster(resources))
-    if isinstance(evaluator, Training):
-        evaluator = placed(evaluator, resources)
-    if isinstance(evaluator, FullTraining):
-        evaluator = dataclasses.replace(evaluator, workers=resources.workers or 1)
-        if evaluator.workers > 1:
-            from nas.launch.data_parallel import shared_checkpoints
-
-            evaluator = dataclasses.replace(evaluator, checkpoints=shared_checkpoints)
-    return evaluator, resources
-
-
-def placed(task: Training, resources: Resources) -> Training:
-    """``task`` on the device, and with the threads, that ``resources`` give a trial."""
-    threads = max(1, int(resources.cpus_per_trial))
-    return dataclasses.replace(task, device=find_device(resources), threads=threads)
-
-
-def find_device(resources: Resources) -> str:
-    """Where a trial trains: on the GPU that it is given or, inline, on one that is there."""
-    if resources.address != "inline":
-        return "cuda" if resources.gpus_per_trial else "cpu"
-    import torch
-
-    return "cuda" if resources.gpus_per_trial != 0 and torch.cuda.is_available() else "cpu"
-
-
-def check_gpus(resources: Resources, *, trains: bool) -> None:
-    """InputError if this machine lacks the GPUs asked for; a cluster's are counted when it is joined."""
-    if not resources.gpus_per_trial or resources.address == "auto":
-        return
-    if not trains:
-        raise InputError(
-            f"gpus_per_trial must be 0 where nothing is trained, got {resources.gpus_per_trial:g}"
-        )
-    import torch
-
-    if resources.gpus_per_trial > torch.cuda.device_count():
-        raise InputError(
-            f"gpus_per_trial must be at most the {torch.cuda.device_count()} GPUs of this machine, "
-            f"got {resources.gpus_per_trial:g}"
-        )
+    return dataclasses.replace(task, workers=resources.workers, checkpoints=shared_checkpoints)
 
 
 def fingerprint(evaluator: EvaluatorKind) -> str:

@@ -23,21 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """What sets one kind of run apart from the others. Functions take a run that has a finished trial.
+    """What sets one kind of run apart from the others.
 
     Args:
         space: the networks to train.
-        facts: the run in numbers, as ``nas report --json`` prints them; from a run and, for comparison, a
-            random search.
-        state: where the run stands, also before its first trial has finished; it is finished if ``over``.
-        write_tables: writes the files that follow the run while it goes on.
-        choose: writes the files that only a finished run has; the chosen network, a row of ``Run.networks``,
-            and what ``best.json`` says besides.
-        page: the page with what only this kind says; arguments as ``facts``.
-        figure: for ``nas report --png``, from a run and its facts; None if there is none.
+        facts: what ``nas report --json`` prints of a run; a random search may be given to compare with.
+        state: where a run stands, at any time, for ``nas report --follow``; ``over`` says if it has ended.
+        write_tables: writes the files that ``nas report`` brings up to date while the run goes on.
+        choose: writes the files that only a finished run has. The chosen network, as a row of
+            ``Run.networks``, and what else ``best.json`` says.
+        page: adds to a page what only this kind says; a random search as for ``facts``.
+        figure: what ``nas report --png`` draws of a run, given its facts; None for nothing.
         given: whether the networks are given and each is trained in turn; else a controller proposes them.
-        ranked: whether rewards rank the networks.
-        keeps_weights: whether its one network is trained to the end, with checkpoints and weights kept.
+        ranked: whether the networks are ranked by reward.
+        keeps_weights: whether one network is trained to the end, and its checkpoint and weights are kept.
     """
 
     space: Callable[[Settings], SearchSpace]

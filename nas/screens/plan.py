@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from nas.launch.plan import Plan, Timed, fit_line
+from nas.screens.report import print_parts
 from reports.numbers import count, gigabytes, memory, percent, rough_duration
 from reports.tables import plain_table, sketch
 from search_spaces import cost
@@ -20,10 +20,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
     for row in plan.timed:
         table.add_row(*cells(row))
-    console.print(table)
-    console.print()
-    for line in lines(plan):
-        console.print(Text(line), soft_wrap=True)
+    print_parts(console, [table, "", *lines(plan)])
 
 
 def cells(row: Timed) -> tuple[str, ...]:

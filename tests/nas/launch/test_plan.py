@@ -10,13 +10,12 @@ from places import MACRO_TABLE
 
 from nas import InputError
 from nas.commands.main import app
-from nas.commands.plan import find_resources
 from nas.data import Dataset
 from nas.data.dataset import Part
+from nas.launch.placement import counted, fit, machine
 from nas.launch.plan import (
     Timing,
     fit_line,
-    machine,
     mean_seconds,
     memory_share,
     sample,
@@ -25,7 +24,7 @@ from nas.launch.plan import (
     wall_hours,
 )
 from nas.spec.recipe import Recipe
-from nas.spec.resources import Resources, fit
+from nas.spec.resources import Resources
 from nas.training import expected_memory, peak_memory
 from nas.training.proxy import Training
 from reports.numbers import rough_duration
@@ -150,10 +149,10 @@ def test_what_does_not_fit_is_said_with_what_helps():
 
 
 def test_the_workers_are_those_that_the_search_would_have():
-    assert find_resources(Resources()) == fit(Resources(), machine())
-    assert find_resources(Resources("inline")).workers == 1
+    assert counted(Resources()) == fit(Resources(), machine())
+    assert counted(Resources("inline")).workers == 1
     with pytest.raises(InputError, match="workers must be at most"):
-        find_resources(Resources(workers=10_000))
+        counted(Resources(workers=10_000))
 
 
 @pytest.mark.parametrize(
