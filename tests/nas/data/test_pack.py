@@ -244,7 +244,7 @@ def test_a_machine_with_other_files_says_so(load, folder, tmp_path):
     content = pickle.dumps(load(folder))
     shutil.rmtree(tmp_path / "cache")
     os.utime(folder / "cat" / "0.png", ns=(1, 1))
-    with pytest.raises(RunError, match="must hold the same files, of the same times, on every machine"):
+    with pytest.raises(RunError, match="must hold the same files, with the same times, on every machine"):
         pickle.loads(content)
 
 
