@@ -4,7 +4,7 @@
     run = open_run("runs/first")
     run.pareto()    # DataFrame
 
-Exceptions are drawn in ``nas.errors``.
+The exceptions are in ``nas.errors``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["InputError", "NasError", "Objective", "Run", "RunError", "open_run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports pandas only for those who read runs: ``nas --help`` does not."""
+    """Imports ``Run``, and with it pandas, only on first use, which keeps ``nas --help`` fast."""
     if name in ("Run", "open_run"):
         import nas.runs.run
 

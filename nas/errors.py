@@ -13,7 +13,7 @@ class NasError(Exception):
 
 
 class InputError(NasError):
-    """The user's input was wrong; the text names the option, the rule and the value."""
+    """The user's input was wrong; the message names the field, the rule and the value."""
 
 
 class RunError(NasError):
