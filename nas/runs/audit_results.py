@@ -158,8 +158,7 @@ def as_json(found: Findings) -> dict[str, Any]:
         "cost_ratio": cost_ratio(found),
         "verdict": verdict(found),
     }
-    known: dict[str, Any] = reports.plain(facts)
-    return known
+    return dict(reports.plain(facts))
 
 
 def verdict(found: Findings) -> list[str]:

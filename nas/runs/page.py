@@ -12,10 +12,7 @@ from reports.page import Page, render
 
 
 def write_page(run: Run, random: Run | None = None) -> Path:
-    """Writes ``report.html`` into the run's directory.
-
-    Args:
-        random: as for ``nas.runs.kinds.summary``.
+    """Writes ``report.html`` into the run's directory; arguments as for ``nas.runs.kinds.summary``.
 
     Raises:
         InputError: as ``nas.runs.kinds.summary``, or if ``config.json`` or ``family.json`` is damaged.

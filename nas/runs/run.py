@@ -159,19 +159,15 @@ class Snapshot(Run):
         self._kept: dict[str, pd.DataFrame] = {}
 
     def trials(self) -> pd.DataFrame:
-        """As ``Run.trials``."""
         return self._once("trials", super().trials)
 
     def confirmations(self) -> pd.DataFrame:
-        """As ``Run.confirmations``."""
         return self._once("confirmations", super().confirmations)
 
     def networks(self) -> pd.DataFrame:
-        """As ``Run.networks``."""
         return self._once("networks", super().networks)
 
     def snapshot(self) -> Snapshot:
-        """The snapshot itself."""
         return self
 
     def _once(self, name: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -85,7 +85,7 @@ def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
     elif others:
         lines.append(
             f"{plural(others, 'other')} of {len(compared)} (=) cannot be told apart from it at "
-            f"{chosen['trainings']:.0f} trainings each (95 %); more --seeds would."
+            f"{chosen['trainings']:.0f} training runs each (95 %); more --seeds would."
         )
     better = compared[(compared["reward"] > chosen["reward"]) & ~compared["tied"]]
     if len(better):

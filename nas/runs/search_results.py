@@ -17,7 +17,7 @@ from nas.spec.objective import Objective
 from reports.page import Page
 from search_spaces import SPACES
 
-NETWORK = ["trial", "arch", "accuracy", "flops", "params", "activations", "reward"]
+NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
 ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front"]
 """Further columns of a network, if the seed noise was measured."""
 UNMEASURED = "Seed noise was not measured: no network was trained on a second seed."
@@ -243,5 +243,4 @@ def _hypervolume(run: Run, reference: dict[str, float]) -> float:
 def _records(frame: pd.DataFrame, columns: Sequence[str] = NETWORK) -> list[dict[str, Any]]:
     """Rows as JSON values: ``columns``, and those of ``ERRORS`` that are known; missing values are None."""
     known = [name for name in ERRORS if name in frame and frame[name].notna().any()]
-    rows: list[dict[str, Any]] = reports.plain(frame[[*columns, *known]])
-    return rows
+    return list(reports.plain(frame[[*columns, *known]]))
