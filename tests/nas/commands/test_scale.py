@@ -59,7 +59,7 @@ def test_every_network_of_the_grid_is_trained_on_every_seed_and_a_family_comes_o
     means = trials.groupby("arch")["accuracy"].mean()
     assert grid.set_index("arch")["accuracy"].to_dict() == pytest.approx(means.to_dict())
     assert (grid["trainings"] == 2).all()
-    assert f"{len(expected)} networks, 2 trainings each" in out
+    assert f"{len(expected)} networks, 2 training runs each" in out
     chosen = grid[grid["chosen"]].iloc[0]
     assert chosen["reward"] == grid["reward"].max()
     assert json.loads((tmp_path / "r" / "best.json").read_text())["arch"] == chosen["arch"]
@@ -106,7 +106,7 @@ def test_a_predictor_decides_from_any_scaled_networks(nas, tmp_path):
 def test_networks_that_noise_cannot_tell_apart_are_named(nas, tmp_path):
     data = few_images(tmp_path / "few.npz")[:2]
     arguments = ["--base", SMALL, *data, *TINY, "--multiple", 4, "--address", "inline"]
-    for seeds, message in ((2, "cannot be told apart from it at 2 trainings each"), (1, "trained twice")):
+    for seeds, message in ((2, "cannot be told apart from it at 2 training runs each"), (1, "trained twice")):
         out = nas("scale", *arguments, "--seeds", seeds, "--run", f"r{seeds}")[1]
         assert message in out
     grid = pd.read_csv("r2/grid.csv")

@@ -215,7 +215,7 @@ def test_networks_that_would_not_fit_are_not_timed_and_search_warns(nas, tmp_pat
     search = ["--space", "mnas", *short, "--address", "inline", "--trials", 2, "--confirm", 0]
     code, out, _ = nas("plan", *search)
     assert code == 0
-    assert "how long is unknown" in out
+    assert "the time is unknown" in out
     warning = "0.1 GB are free: 200 of 200 sampled networks would not fit; a smaller batch_size or resolution"
     assert warning in out
     made = json.loads(nas("plan", *search, "--json")[1])
@@ -251,7 +251,7 @@ def test_report_says_how_fast_trainings_were(nas, tmp_path):
     inline = ["--address", "inline", "--trials", 2, "--confirm", 0]
     code, out, _ = nas("search", "--space", "mnas", *short, *inline, "--run", "r")
     assert code == 0
-    assert "images/s (median) and had " in out
+    assert "images/s (median) and used at most " in out
     speed = json.loads(nas("report", "r", "--json")[1])["speed"]
     assert speed["images_per_second"] > 0
     assert speed["peak_memory"] > 2**24
