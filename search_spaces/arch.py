@@ -214,8 +214,8 @@ class ArchSpec:
     def from_json(cls, data: object) -> ArchSpec:
         """The inverse of ``to_json``; ValueError if a field is missing, unknown or out of range.
 
-        Also takes the text form, and an object whose key ``arch`` holds either (``best.json``,
-        ``nas show --json``).
+        Also takes the text form, or an object with an architecture under the key ``arch``, as in
+        ``best.json`` and ``nas show --json``.
         """
         if isinstance(data, str):
             return cls.parse(data)
