@@ -74,7 +74,7 @@ def test_an_audit_trains_each_network_on_every_seed_and_says_what_that_means(nas
     assert facts["long"] is facts["with_long"] is facts["with_reference"] is None
     for line in facts["verdict"]:
         assert line in out
-    assert "4 networks, 2 trainings each: 8 done; " in out
+    assert "4 networks, 2 training runs each: 8 done; " in out
     assert "Size alone: FLOPs rank these accuracies with tau" in out
     assert "Verdict: " in out
 

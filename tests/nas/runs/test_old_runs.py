@@ -1,7 +1,8 @@
 """Runs that version 0.1 made open, resume and report as they did.
 
 Their ``config.json`` has the commands; the interrupted ones were stopped as by Ctrl-C. Each
-``KIND-finished.json`` is what ``nas report KIND-finished --json`` printed then.
+``KIND-finished.json`` is what ``nas report KIND-finished --json`` printed then; only the words of the audit's
+verdict are today's.
 """
 
 import json
