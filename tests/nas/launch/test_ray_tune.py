@@ -164,9 +164,9 @@ def test_many_trials_leave_few_files(tmp_path, ray, monkeypatch):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (Resources(workers=1000), "--workers must be at most"),
-        (Resources(cpus_per_trial=1000), "--cpus-per-trial must be at most"),
-        (Resources(gpus_per_trial=100), "--gpus-per-trial must be at most"),
+        (Resources(workers=1000), "^workers must be at most"),
+        (Resources(cpus_per_trial=1000), "^cpus_per_trial must be at most"),
+        (Resources(gpus_per_trial=100), "^gpus_per_trial must be at most"),
     ],
 )
 def test_more_than_the_cluster_has_is_refused(wanted, message):
