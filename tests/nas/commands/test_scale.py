@@ -320,7 +320,7 @@ def test_a_proxy_that_trains_equal_networks_unequally_is_named():
     growth = scaling.trained_growth(Recipe()).values()
     assert max(growth) / min(growth) > 2
     warning = fairness(scaling, Recipe())
-    assert f"the proxy trains them at {min(growth):.2f} to {max(growth):.2f} times its base" in warning
+    assert f"the proxy trains them at {min(growth):.2f} to {max(growth):.2f} times the base's" in warning
     better = dataclasses.replace(Recipe(), resolution=int(re.search(r"resolution=(\d+)", warning)[1]))
     fairer = scaling.trained_growth(better).values()
     assert max(fairer) / min(fairer) < max(growth) / min(growth)

@@ -141,7 +141,7 @@ def test_the_free_memory_is_shared_by_the_workers(monkeypatch):
 def test_what_does_not_fit_is_said_with_what_helps():
     line = fit_line(37, 200, 41 * GB, 11 * GB, Resources(workers=2), "cpu")
     assert line.startswith(
-        "Memory: a training needs up to 41.0 GB, and each of 2 can have 11.0 GB: 37 of 200 "
+        "Memory: a training run needs up to 41.0 GB, and each of 2 can have 11.0 GB: 37 of 200 "
     )
     assert "--workers" in line
     assert "--gpus-per-trial" in fit_line(1, 9, GB, GB, Resources(workers=2, gpus_per_trial=0.5), "cuda")
