@@ -1,4 +1,4 @@
-"""Writes the files of a run atomically: under a temporary name, which is then changed."""
+"""Writes the files of a run atomically: each under a temporary name first, and then renamed."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def audit_state(run: Run) -> dict[str, Any]:
 
 
 def audit_page(page: Page, run: Run, _random: Run | None) -> Page:
-    """The page with the findings; the networks and their reference accuracies are left to ``audit.csv``."""
+    """The page with the findings; its configuration leaves networks and references to ``audit.csv``."""
     config = {**page.config, "networks": len(run.settings.networks)}
     config["audit"] = {name: value for name, value in config["audit"].items() if name != "reference"}
     found = findings(run)

@@ -158,8 +158,10 @@ def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[s
     options: Any = {"rounding": scaling.rounding, "multiple": scaling.multiple}
     if canonical(scale(scaling.arch, triple, scaling.phi, **options)) != arch:
         return {}
-    edges = one_network(scaling.arch, triple, scaling.phi, **options)
-    return {f"{name}_{end}": both[end == "high"] for name, both in edges.items() for end in ("low", "high")}
+    intervals: dict[str, float] = {}
+    for name, (low, high) in one_network(scaling.arch, triple, scaling.phi, **options).items():
+        intervals |= {f"{name}_low": low, f"{name}_high": high}
+    return intervals
 
 
 def _grid(scaling: Scaling) -> pd.DataFrame:

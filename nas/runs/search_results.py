@@ -25,7 +25,7 @@ UNMEASURED = "Seed noise was not measured: no network was trained on a second se
 
 @dataclasses.dataclass(frozen=True)
 class Ranking:
-    """Another objective to rank by, and the cost that stands for its FLOPs."""
+    """An objective to rank by, and the cost that takes the place of FLOPs in it."""
 
     objective: Objective
     cost: str = "flops"
@@ -118,7 +118,8 @@ def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:
 
     Returns:
         the number of finished ``trials``, ``best`` and ``random`` after them, the number of random trials
-        that this ``rests_on`` and where they are ``from``; and the curves of both at the trials ``counts``.
+        that this ``rests_on`` and where they are ``from``; and, after each of ``counts`` trials, both again
+        as ``best_so_far`` and ``random_so_far``.
 
     Raises:
         InputError: if ``random`` is not a random search with the same space, data, evaluator and recipe.

@@ -40,7 +40,7 @@ def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: floa
 
 def changes(run: Run, pause: float) -> Any:
     """Snapshots of the run, one for each change of its state, until it is over."""
-    before, looks, quiet = None, 0, 0  # looks since a change; checks in a row that found no writer
+    before, looks, quiet = None, 0, 0  # looks: since a change; quiet: checks in a row without a writer
     while True:
         now = run.snapshot()
         facts = state(now)

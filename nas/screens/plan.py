@@ -61,8 +61,9 @@ def lines(plan: Plan) -> list[str]:
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """The plan as JSON values; memory in bytes."""
-    facts = dataclasses.asdict(dataclasses.replace(plan, timed=()))
-    resources, _ = facts.pop("resources"), facts.pop("timed")
+    facts = dataclasses.asdict(plan)
+    del facts["timed"]
+    resources = facts.pop("resources")
     networks = [
         {
             "place": row.place,

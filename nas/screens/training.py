@@ -96,11 +96,12 @@ def training_lines(facts: dict[str, Any]) -> list[str]:
         done = f"{facts['epochs']} of {of_epochs} epochs are done"
         return [network, f"{done}; if it was interrupted: nas resume {run}"]
     test = facts["test_accuracy"]
-    measured = "not measured, the data has no test part" if test is None else f"{test:.4f}"
     return [
         network,
         f"Validation accuracy {facts['accuracy']:.4f} after {of_epochs} epochs on {facts['data']}, "
         f"{duration(facts['seconds'])}",
-        f"Test accuracy{':' * (test is None)} {measured}",
+        "Test accuracy: not measured, the data has no test part"
+        if test is None
+        else f"Test accuracy {test:.4f}",
         f"Weights are in {run}/{weights.NAME}; look at the network with: nas show {run}",
     ]
