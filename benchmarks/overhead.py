@@ -27,7 +27,7 @@ from script import make_parser, print_marks
 
 import controllers
 from nas import Objective
-from nas.launch.cluster import cluster
+from nas.launch.placement import opened
 from nas.launch.ray_tune import run_ray
 from nas.search.journal import Journal
 from nas.search.loop import Search
@@ -113,7 +113,7 @@ def main() -> int:
     parser.add_argument("--plain-trials", type=int, default=12)
     options = parser.parse_args()
     logging.getLogger("ray").setLevel(logging.ERROR)
-    with cluster(Resources(gpus_per_trial=0)) as resources:
+    with opened(Resources(gpus_per_trial=0)) as resources:
         costs = {
             "our search": measure(lambda trials: ours(resources, trials), options.trials),
             "plain Ray Tune": measure(plain, options.plain_trials),

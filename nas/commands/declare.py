@@ -19,6 +19,7 @@ from typing import Any
 
 from nas.errors import InputError
 
+KEYWORD = inspect.Parameter.KEYWORD_ONLY
 NAMES = {"run": "RUN", "directory": "--run", "arch": "ARCH"}
 """What is called the same in every command: an existing run, the directory of a new one, a network."""
 
@@ -32,18 +33,14 @@ def declared(**names: str) -> Callable[[Callable[..., None]], Callable[..., None
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         hints = typing.get_type_hints(command, include_extras=True)
-        del hints["return"]
-        groups: dict[str, type[Any]] = {
-            name: kind
-            for name, kind in hints.items()
-            if isinstance(kind, type) and dataclasses.is_dataclass(kind)
-        }
+        groups: dict[str, type[Any]] = {}
         parameters: list[inspect.Parameter] = []
         for name, parameter in inspect.signature(command).parameters.items():
-            fields = _parameters(groups[name]) if name in groups else [parameter]
-            parameters += [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in fields]
-        annotations = hints | {one.name: one.annotation for one in parameters if one.name not in hints}
-        parameters = [one.replace(annotation=annotations[one.name]) for one in parameters]
+            if dataclasses.is_dataclass(hints[name]):
+                groups[name] = hints[name]
+                parameters += _parameters(groups[name])
+            else:
+                parameters.append(parameter.replace(kind=KEYWORD, annotation=hints[name]))
         words = {one.name: _option(one) for one in parameters} | NAMES | names
 
         @functools.wraps(command)
@@ -68,7 +65,7 @@ def declared(**names: str) -> Callable[[Callable[..., None]], Callable[..., None
 def spelled(text: str, words: dict[str, str]) -> str:
     """``text`` in the words of the command line: a field begins it, further ones stand in backticks."""
     text = re.sub(r"\A\w+(?=[ :])", lambda field: words.get(field[0], field[0]), text)
-    return re.sub(r"`(\w+)`", lambda field: words.get(field[1], f"--{field[1].replace('_', '-')}"), text)
+    return re.sub(r"`(\w+)`", lambda field: words.get(field[1], field[0]), text)
 
 
 def _parameters(kind: type[Any]) -> list[inspect.Parameter]:
@@ -77,7 +74,7 @@ def _parameters(kind: type[Any]) -> list[inspect.Parameter]:
     return [
         inspect.Parameter(
             field.name,
-            inspect.Parameter.KEYWORD_ONLY,
+            KEYWORD,
             default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
             annotation=hints[field.name],
         )

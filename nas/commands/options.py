@@ -9,7 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
-NEW_RUN = "The run's directory; must not exist."
+NEW_RUN = "The run's directory; it must not exist yet."
 AS_SEARCH = "As for nas search."
 LOCAL = "local; inline with a table or predictor"
 PAIR = "NAME=VALUE"
@@ -21,10 +21,12 @@ CacheOption = Annotated[
     str,
     Option(
         metavar="BYTES",
-        help="All packed images on this machine, e.g. 200G; the oldest go first. NAS_CACHE says where.",
+        help="Room for packed images on this machine, e.g. 200G; the oldest go first. NAS_CACHE says where.",
     ),
 ]
-SchedulerOption = Annotated[str, Option(help="fifo trains all to the end; asha stops those that are behind.")]
+SchedulerOption = Annotated[
+    str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
+]
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,10 @@ class SearchOptions:
         Option("--set", metavar=PAIR, help="A setting of the controller, e.g. initial=20."),
     ] = None
     evaluator: Annotated[
-        str, Option(help="Accuracies: train, table:FILE (look up) or predictor:FILE (fit a regression).")
+        str,
+        Option(
+            help="Where accuracies come from: train, table:FILE, or predictor:FILE (a regression on a table)."
+        ),
     ] = "train"
     recipe: Annotated[
         str, Option(help="How each network is trained: proxy (short) or efficientnet (to the end).")
@@ -69,12 +74,12 @@ class SearchOptions:
     ] = None
     scheduler: SchedulerOption = "fifo"
     confirm: Annotated[
-        int, Option(help="Networks, the best, to train again at the end, before one is chosen; 0 for none.")
+        int, Option(help="How many of the best networks to train again at the end, before one is chosen.")
     ] = 3
     confirm_seeds: Annotated[
         int, Option(help="Fresh seeds for each of these; two or more measure the noise of a seed.")
     ] = 2
-    seed: Annotated[int, Option(help="Of everything random in the run.")] = 0
+    seed: Annotated[int, Option(help="Seeds everything random in the run.")] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-SPACE", help=NEW_RUN)] = None
 
 
@@ -83,7 +88,9 @@ class ResourceOptions:
     """Where trials run, and what each is given."""
 
     workers: Annotated[int | None, Option(show_default="as many as fit", help="Trials at a time.")] = None
-    cpus_per_trial: Annotated[float, Option(help="CPUs of a trial; its threads are the whole ones.")] = 1.0
+    cpus_per_trial: Annotated[float, Option(help="CPUs of a trial; it has a thread for each whole one.")] = (
+        1.0
+    )
     gpus_per_trial: Annotated[
         float | None,
         Option(show_default="1 where there are GPUs", help="GPUs of a trial; 0.25 lets four share one."),
@@ -92,7 +99,7 @@ class ResourceOptions:
         str | None,
         Option(
             show_default=LOCAL,
-            help="local: Ray on this machine. auto: the running Ray cluster. inline: no Ray, one by one.",
+            help="local: Ray on this machine. auto: the running Ray cluster. inline: no Ray, one at a time.",
         ),
     ] = None
     cache_size: CacheOption = "50G"
@@ -118,7 +125,7 @@ class AuditOptions:
     space: Annotated[str, Option(help="Whose networks are trained, see nas spaces.")] = "mnas"
     data: Annotated[str, Option(help=AS_SEARCH)] = "digits"
     networks: Annotated[int, Option(help="Networks to train, drawn at random.")] = 24
-    seeds: Annotated[int, Option(help="Trainings of each, on as many seeds.")] = 3
+    seeds: Annotated[int, Option(help="Training runs of each network, on as many seeds.")] = 3
     recipe: Annotated[str, Option(help=AS_SEARCH)] = "proxy"
     proxy: Annotated[
         list[str] | None, Option(metavar=PAIR, help="A field of the recipe, as for nas search.")
@@ -127,15 +134,15 @@ class AuditOptions:
         list[str] | None,
         Option(
             metavar=PAIR,
-            help="Where a longer schedule differs from it, e.g. epochs=16; all are trained that way too.",
+            help="A field of a longer schedule, e.g. epochs=16; every network is trained by it, too.",
         ),
     ] = None
     reference: Annotated[
         Path | None,
-        Option(metavar="FILE", help="Known accuracies, as for table:FILE; its networks are drawn."),
+        Option(metavar="FILE", help="Known accuracies, as for table:FILE; the networks are drawn from it."),
     ] = None
-    sample_seed: Annotated[int, Option(help="Draws the networks.")] = 0
-    seed: Annotated[int, Option(help="Of everything else that is random.")] = 0
+    sample_seed: Annotated[int, Option(help="Seeds the draw of the networks.")] = 0
+    seed: Annotated[int, Option(help="Seeds everything else that is random.")] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-audit", help=NEW_RUN)] = None
 
 
@@ -161,16 +168,19 @@ class TrainOptions:
     epochs: Annotated[
         int | None, Option(show_default="the recipe's", help="Passes over the training images.")
     ] = None
-    seed: Annotated[int, Option(help="Of everything random, and of the validation part.")] = 0
+    seed: Annotated[int, Option(help="Seeds everything random, the validation split too.")] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-train", help=NEW_RUN)] = None
     device: Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto"
     threads: Annotated[
         int | None, Option(show_default="all cores, shared", help="CPU threads of a process.")
     ] = None
     data_parallel: Annotated[
-        int, Option(metavar="N", help="Processes that share every batch, on a GPU or on threads each.")
+        int,
+        Option(metavar="N", help="Processes that share every batch, each on a GPU or on its own threads."),
     ] = 1
-    address: Annotated[str, Option(help="Of those: local, or auto for the running Ray cluster.")] = "local"
+    address: Annotated[str, Option(help="Where those run: local, or auto for the running Ray cluster.")] = (
+        "local"
+    )
     cache_size: CacheOption = "50G"
 
 
@@ -182,7 +192,7 @@ class ScaleOptions:
     base: Annotated[
         str,
         Option(
-            metavar="RUN|ARCH", help="What to scale. Of a run: its best network, its data and its recipe."
+            metavar="RUN|ARCH", help="What to scale; a run brings its best network, its data and its recipe."
         ),
     ] = "efficientnet-b0"
     coefficients: Annotated[
@@ -206,14 +216,14 @@ class ScaleOptions:
     ] = None
     seeds: Annotated[
         int | None,
-        Option(show_default="2, or 1 with a table or predictor", help="Trainings of each network."),
+        Option(show_default="2, or 1 with a table or predictor", help="Training runs of each network."),
     ] = None
     scheduler: SchedulerOption = "fifo"
-    rounding: Annotated[str, Option(help="Of layers: ceil as published, or round.")] = "ceil"
-    multiple: Annotated[int, Option(help="Resolutions are multiples of it, in pixels.")] = 8
-    phis: Annotated[str, Option(metavar="PHI,...", help="Of the family's models B0, B1, ...; from 0 up.")] = (
-        "0,0.5,1,2,3.5,5,6,7"
-    )
+    rounding: Annotated[str, Option(help="How layers are rounded: ceil as published, or round.")] = "ceil"
+    multiple: Annotated[int, Option(help="Resolutions are multiples of this, in pixels.")] = 8
+    phis: Annotated[
+        str, Option(metavar="PHI,...", help="The phi of each model, B0, B1, ...; rising from 0.")
+    ] = "0,0.5,1,2,3.5,5,6,7"
     explain: Annotated[
         bool, Option("--explain", help="Show formula, published table and yours, and what rounding did.")
     ] = False
@@ -225,12 +235,12 @@ class ScaleOptions:
         Option(
             metavar=PAIR,
             show_default="the base run's",
-            help="Of the short training, as for nas search; resolution is the base's.",
+            help="A field of the short training, as for nas search; resolution is the base's.",
         ),
     ] = None
-    seed: Annotated[int | None, Option(show_default="the base run's, or 0", help="Of everything random.")] = (
-        None
-    )
+    seed: Annotated[
+        int | None, Option(show_default="the base run's, or 0", help="Seeds everything random.")
+    ] = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-scale", help=NEW_RUN)] = None
 
 
@@ -255,9 +265,9 @@ class ReportOptions:
         None
     )
     reward: Annotated[str | None, Option(show_default="the run's", help="Rank by soft, hard or abs.")] = None
-    cost: Annotated[
-        str, Option(help="What networks are charged for there: flops, params or activations.")
-    ] = "flops"
+    cost: Annotated[str, Option(help="What networks are charged for: flops, params or activations.")] = (
+        "flops"
+    )
     random: Annotated[
         Path | None,
         Option(

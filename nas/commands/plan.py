@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption, ResourceOptions, SearchOptions
 from nas.commands.search import search_settings
-from nas.errors import InputError
-
-if TYPE_CHECKING:
-    from nas.spec.resources import Resources
 
 
 @declared(table="--evaluator FILE")
@@ -26,7 +20,7 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
 
     Example: nas plan --space mnas --trials 200
     """
-    from nas.launch import launch, prepare
+    from nas.launch import launch, placement, prepare
     from nas.launch.plan import make_plan
     from nas.screens.plan import plan_json, print_plan
     from nas.screens.progress import Screen
@@ -38,7 +32,7 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
         settings = prepare.resolve_controller(settings)
         if options.run is not None:
             launch.refuse_existing(options.run)
-        prepare.check_gpus(settings.resources, trains=settings.evaluator == "train")
+        placement.check_gpus(settings.resources, trains=settings.evaluator == "train")
         task = prepare.make_evaluator(settings, found, Path(), screen)
         if not isinstance(task, Training):
             screen.say(
@@ -47,34 +41,11 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
             if as_json:
                 typer.echo(json.dumps({"trials": settings.trials, "trained": 0}, indent=2))
             return
-        there = find_resources(settings.resources)
-        made = make_plan(settings, there, prepare.placed(task, there), found, screen)
+        there = placement.counted(settings.resources)
+        task = prepare.placed(task, there)
+        assert isinstance(task, Training)
+        made = make_plan(settings, there, task, found, screen)
         if as_json:
             typer.echo(json.dumps(plan_json(made), indent=2))
         else:
             print_plan(screen.console, made)
-
-
-def find_resources(resources: Resources) -> Resources:
-    """What the search would have, counted as it would count; a cluster is asked, nothing is started.
-
-    Raises:
-        InputError: if it is not there, or this machine has no GPU to stand for those of a cluster.
-    """
-    import torch
-
-    from nas.launch.plan import machine
-    from nas.spec.resources import fit
-
-    if resources.address == "inline":
-        return dataclasses.replace(resources, workers=1)
-    if resources.address == "local":
-        return fit(resources, machine())
-    from nas.launch.cluster import cluster
-
-    with cluster(resources) as found:
-        if found.gpus_per_trial and not torch.cuda.is_available():
-            raise InputError(
-                "address auto must find GPUs on this machine too, for nas plan to time them; got none"
-            )
-        return found

@@ -31,7 +31,7 @@ REFUSED = {
 """By the kind of run, or by what else is reported: why some options mean nothing there, and which."""
 
 
-@declared(figures="--png and --svg", arch="RUN")
+@declared(figures="--png and --svg", arch="RUN", controller="--controller")
 def report(options: ReportOptions) -> None:
     """Show a run's Pareto front and write it to RUN/pareto.csv; several runs: compare them.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import TYPE_CHECKING
 
 from nas.commands.arguments import (
@@ -18,15 +17,11 @@ from nas.commands.arguments import (
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, TrainOptions
 from nas.commands.running import run_directory, watch
-from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.spec.recipe import Recipe
-    from nas.spec.resources import Resources
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @declared(workers="--data-parallel", cpus_per_trial="--threads", gpus_per_trial="--device")
@@ -57,11 +52,12 @@ def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> 
     Raises:
         InputError: if a value is out of range or cannot be read.
     """
+    from nas.launch.placement import of_processes
     from nas.spec.objective import Objective
     from nas.spec.settings import Settings
     from search_spaces import cost
 
-    resources = find_resources(options.device, options.threads, options.data_parallel, options.address)
+    resources = of_processes(options.device, options.threads, options.data_parallel, options.address)
     with checked():
         return Settings(
             space="train",
@@ -103,39 +99,3 @@ def find_dropout(arch: str) -> float | None:
         family, model = found
         return family[model].dropout
     return None
-
-
-def find_resources(device: str, threads: int | None, processes: int, address: str) -> Resources:
-    """Where a training runs.
-
-    Raises:
-        InputError: if an option is out of range, or this machine has too few GPUs.
-    """
-    from nas.spec.resources import Resources
-
-    if device not in DEVICES:
-        raise InputError(f"device must be one of {DEVICES}, got {device!r}")
-    for field, value in (("data_parallel", processes), ("threads", threads)):
-        if value is not None and value < 1:
-            raise InputError(f"{field} must be at least 1, got {value}")
-    if address not in ("local", "auto"):
-        raise InputError(f"address must be local or auto, got {address!r}")
-    gpus = None if device == "auto" else float(device == "cuda")
-    if gpus and address == "local":
-        import torch
-
-        if processes > torch.cuda.device_count():
-            raise InputError(
-                f"device cuda must find {processes} GPUs on this machine, got {torch.cuda.device_count()}"
-            )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    each = threads or max(1, cores // processes)
-    if processes * each > cores and processes > 1 and address == "local":
-        raise InputError(
-            f"data_parallel must be at most {max(1, cores // each)}, for {cores} cores at {each} each, "
-            f"got {processes}"
-        )
-    if processes == 1:
-        return Resources("inline", None, each, gpus)
-    with checked():
-        return Resources(address, processes, each, gpus)

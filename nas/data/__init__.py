@@ -3,9 +3,9 @@
 digits      scikit-learn's scans on cluttered canvases
 npz:FILE    a NumPy archive
 folder:DIR  a folder of images for each class
-hf:NAME     a data set of Hugging Face's hub, or Parquet files or a folder of images that lie here
+hf:NAME     a data set of Hugging Face's hub, or local Parquet files or folders of images
 
-The last two are decoded and resized one time, into a pack (``nas.data.pack``).
+The last two are decoded and resized once, into a pack (``nas.data.pack``).
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from search_spaces.names import unknown
 
 __all__ = ["Dataset", "Part", "load_data"]
 
-SOURCES = {"digits": load_digits}
-KNOWN = (*SOURCES, "npz:FILE", "folder:DIR", "hf:NAME")
+KNOWN = ("digits", "npz:FILE", "folder:DIR", "hf:NAME")
 
 
 def load_data(
@@ -34,22 +33,22 @@ def load_data(
     cache: Cache | None = None,
     listener: Listener | None = None,
 ) -> Dataset:
-    """The images of ``source``, split by class and by ``seed`` unless it comes with splits.
+    """The images of ``source``, split by class and ``seed`` unless the source comes with splits.
 
     Args:
-        source: ``digits``, ``npz:FILE``, ``folder:DIR`` or ``hf:NAME``.
-        size: to which images of a folder or of ``hf`` are resized, in pixels; others keep their own.
-        seed: of the split alone; a search keeps one split for all its trials.
+        source: one of ``KNOWN``.
+        size: in pixels; packed images are resized to it, others keep their own size.
+        seed: for the split only; a search keeps one split for all its trials.
         cache: for packs; None takes the default one.
-        listener: is told what takes long, how many images are packed, and which are left out.
+        listener: told what takes long, how many images are packed, and which are left out.
 
     Raises:
-        ValueError: in one line, if the source is unknown, or its files cannot be used.
+        ValueError: in one line, if the source is unknown or its files cannot be used.
         InputError: likewise, if the cache has no room.
     """
     kind, _, rest = source.partition(":")
-    if source in SOURCES:
-        return SOURCES[source](seed)
+    if source == "digits":
+        return load_digits(seed)
     if kind == "npz" and rest:
         return load_npz(Path(rest).expanduser().absolute(), seed)
     if kind in ("folder", "hf") and rest:

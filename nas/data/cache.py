@@ -1,11 +1,11 @@
-"""Where packs lie: a bounded directory that several processes may use at once.
+"""The directory for packs, of limited size, which several processes may use at once.
 
 KEY/        a pack
-KEY.tmp/    one being made, by whoever holds its lock; a leftover if nobody does
+KEY.tmp/    a pack in the making; a leftover if no process holds its lock
 KEY.lock    held to make, open or remove the pack KEY
-room.lock   held to count what is there, and to take room for a new pack
+room.lock   held to add up the sizes, and to make room for a new pack
 
-A pack that is mapped by any process is in use: the mapping holds a shared lock on the file.
+A pack is in use while any process maps it into memory: the mapping holds a shared lock on the file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from nas.data.dataset import Images
 from nas.errors import InputError
 from reports import count
 
-HEADER = "pack.json"  # its time of change is when the pack was last used
+HEADER = "pack.json"  # its modification time is when the pack was last used
 
 
 def default_directory() -> Path:
     """``$NAS_CACHE``, or ``nas`` in the user's cache directory."""
-    given = os.environ.get("NAS_CACHE")
-    if given:
+    if given := os.environ.get("NAS_CACHE"):
         return Path(given).expanduser().absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
 
@@ -41,7 +40,7 @@ class Cache:
     """A directory for packs.
 
     Args:
-        limit: of all packs together, in bytes.
+        limit: bytes of all packs together.
     """
 
     directory: Path = field(default_factory=default_directory)
@@ -49,10 +48,10 @@ class Cache:
 
     @contextlib.contextmanager
     def locked(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[Path]:
-        """The directory of the pack ``key``, which nobody else makes, opens or removes meanwhile.
+        """Locks the pack ``key`` against other processes, and gives its directory, which need not exist.
 
         Args:
-            waiting: called if another process has to be waited for.
+            waiting: called if another process holds the lock.
 
         Raises:
             InputError: if the cache cannot be written.
@@ -76,10 +75,10 @@ class Cache:
 
     @contextlib.contextmanager
     def making(self, pack: Path, sizes: dict[str, int]) -> Iterator[Path]:
-        """A new directory with files of these sizes; it becomes ``pack`` if nothing is raised, else vanishes.
+        """A new directory with files of these sizes; it becomes ``pack``, or vanishes if anything is raised.
 
         Args:
-            pack: is locked, and not there.
+            pack: locked by this process, and not there yet.
 
         Raises:
             InputError: if the limit is too low, or the disk is full.
@@ -89,7 +88,7 @@ class Cache:
             with FileLock(self.directory / "room.lock"):
                 self._make_room(pack.name, sum(sizes.values()))
                 new.mkdir()
-                for name, size in sizes.items():  # sparse, but counted by others
+                for name, size in sizes.items():  # sparse, but other processes count them
                     with (new / name).open("wb") as file:
                         file.truncate(size)
             yield new
@@ -101,7 +100,7 @@ class Cache:
             shutil.rmtree(new, ignore_errors=True)
 
     def _make_room(self, key: str, wanted: int) -> None:
-        """Removes leftovers, and the packs that were used least recently until ``wanted`` bytes are free."""
+        """Removes leftovers, and then least recently used packs until ``wanted`` bytes are free."""
         if wanted > self.limit:
             raise InputError(
                 f"cache_size must be at least {count(wanted)} for these images, got {count(self.limit)}"
@@ -134,10 +133,10 @@ class Cache:
         )
 
     def _remove(self, key: str, path: Path, *, mine: bool = False) -> bool:
-        """Removes a directory unless somebody uses it; whether it is gone.
+        """Removes a directory unless it is in use; whether it was removed.
 
         Args:
-            mine: this process holds the lock of ``key``.
+            mine: whether this process holds the lock of ``key``.
         """
         with contextlib.ExitStack() as stack:
             if not mine:
@@ -147,24 +146,21 @@ class Cache:
                     return False
             if path.suffix != ".tmp" and _in_use(path):
                 return False
-            gone = path.with_suffix(".gone")  # at once, however long it takes to remove
+            gone = path.with_suffix(".gone")  # atomic, however long the removal takes
             path.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
         return True
 
 
 def mapped(path: Path, shape: Sequence[int]) -> Images:
-    """A file's images, read-only and not read yet.
-
-    The lock is held by the mapping, which keeps the file open, so for as long as there is an array of it.
-    """
+    """A file's images as a read-only memory map, locked for as long as any array of them exists."""
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         return np.asarray(np.memmap(file, np.uint8, "r", shape=tuple(shape)))
 
 
 def _in_use(pack: Path) -> bool:
-    """Whether any process maps one of its files."""
+    """Whether any process maps a file of ``pack``."""
     for path in pack.iterdir():
         with path.open("rb") as file:
             try:
@@ -175,7 +171,7 @@ def _in_use(pack: Path) -> bool:
 
 
 def _size(directory: Path) -> int:
-    """In bytes; 0 if somebody is just removing it."""
+    """Bytes in ``directory``; 0 if another process is removing it."""
     with contextlib.suppress(FileNotFoundError):
         return sum(path.stat().st_size for path in directory.iterdir())
     return 0

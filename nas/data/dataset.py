@@ -1,4 +1,4 @@
-"""What every source of images gives: labelled uint8 images in a training, a validation and a test part.
+"""What every source gives: labelled uint8 images in a training, a validation and perhaps a test part.
 
 Shapes: N images, H and W pixels, C channels (1: grey, 3: colour).
 """
@@ -27,21 +27,21 @@ class Part(NamedTuple):
     labels: Labels
 
     def hash_into(self, digest: hashlib._Hash) -> None:
-        """Adds to ``digest`` what tells these images from others."""
+        """Updates ``digest`` with what identifies these images."""
         for array in (self.images, self.labels):
             digest.update(array.tobytes())
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A task's images; picklable, so that workers can be sent it.
+    """A task's images; picklable, so that it can be sent to workers.
 
     Args:
-        name: the source that ``load_data`` was given, a file's path made absolute.
+        name: the source given to ``load_data``, with any path made absolute.
         classes: their names, by label.
-        train: what networks are trained on.
-        valid: never trained on; a trial's accuracy is measured here.
-        test: neither trained on nor searched with; None if the source has no such part.
+        train: networks are trained on it.
+        valid: never trained on; trials' accuracies are measured on it.
+        test: used neither for training nor for the search; None if the source has no such part.
     """
 
     name: str
@@ -52,5 +52,5 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """Outputs of a classifier for it."""
+        """How many classes there are."""
         return len(self.classes)

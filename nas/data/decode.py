@@ -1,4 +1,4 @@
-"""Image files to square uint8 RGB images, on all cores, into a file that has a place for each."""
+"""Decodes image files to square uint8 RGB images, on all cores, into a file with a place for each."""
 
 from __future__ import annotations
 
@@ -21,18 +21,10 @@ from PIL import ExifTags, Image
 from nas.data.dataset import Images
 
 BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    OverflowError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
+    *(OSError, SyntaxError, ValueError, TypeError, IndexError, OverflowError, EOFError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
 )
-"""What Pillow raises of files that are no images, or torn ones."""
+"""What Pillow raises for files that are not images, or are truncated."""
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -43,11 +35,11 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""By EXIF orientation: a camera that was held upright stores what it saw lying on its side."""
+"""By EXIF orientation, which tells how the camera was held."""
 
 
 class Task(NamedTuple):
-    """Images, as paths or as files' bytes, and their places in ``file``, counted in images."""
+    """Images, as paths or as encoded bytes, and their places in ``file``, counted in images."""
 
     file: str
     size: int
@@ -61,11 +53,11 @@ def decode(encoded: bytes, size: int) -> Images:
     Grey, palette, CMYK and 16-bit images become RGB; transparency is dropped; the first frame is taken.
 
     Raises:
-        BROKEN: if it is no image, or a torn one.
+        BROKEN: if it is not an image, or a truncated one.
     """
     with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(encoded)) as image:
-        # A large JPEG is decoded at a half, a quarter or an eighth, not below twice what is wanted:
-        # Pillow's own rule for thumbnails, and four times faster for photos.
+        # Decodes a large JPEG at a half, a quarter or an eighth, but at no less than twice ``size``, as
+        # Pillow does for thumbnails: four times faster for photos.
         image.draft(None, (2 * size, 2 * size))
         turn = _turn(image)
         whole = _rgb(image)
@@ -78,18 +70,18 @@ def decode(encoded: bytes, size: int) -> Images:
 def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except BROKEN:  # of damaged EXIF; the image may be whole, and is decoded next
+    except BROKEN:  # the EXIF data is damaged, but the image may be whole
         return None
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):  # convert would clip what is above 255
+    if image.mode.startswith("I;16"):  # convert would clip values above 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("RGB")
 
 
 def decode_into(task: Task) -> list[int]:
-    """Decodes and writes; the places of broken images, which are left as they were.
+    """Decodes images and writes them; the places of broken ones, which are not written.
 
     Raises:
         ValueError: if a file cannot be read at all.
@@ -116,16 +108,8 @@ def _read(path: str) -> bytes:
         raise ValueError(f"images must be readable ({error.strerror}), got {path}") from None
 
 
-class Done(NamedTuple):
-    """A finished task: how many images it had, and the places of the broken ones."""
-
-    file: str
-    images: int
-    broken: list[int]
-
-
-def decode_all(tasks: Iterable[Task], processes: int) -> Iterator[Done]:
-    """``decode_into`` on all tasks, which are drawn as processes become free.
+def decode_all(tasks: Iterable[Task], processes: int) -> Iterator[tuple[Task, list[int]]]:
+    """Runs ``decode_into`` on tasks, drawn as processes become free; yields each with its broken places.
 
     Raises:
         ValueError, OSError: as ``decode_into``.
@@ -133,7 +117,7 @@ def decode_all(tasks: Iterable[Task], processes: int) -> Iterator[Done]:
     """
     if processes == 1:
         for task in tasks:
-            yield Done(task.file, len(task.places), decode_into(task))
+            yield task, decode_into(task)
         return
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin)
     pending: dict[Future[list[int]], Task] = {}
@@ -148,21 +132,20 @@ def decode_all(tasks: Iterable[Task], processes: int) -> Iterator[Done]:
         pool.shutdown(cancel_futures=True)
 
 
-def _finished(pending: dict[Future[list[int]], Task]) -> Iterator[Done]:
+def _finished(pending: dict[Future[list[int]], Task]) -> Iterator[tuple[Task, list[int]]]:
     """Takes at least one finished task out of ``pending``."""
     for future in wait(pending, return_when=FIRST_COMPLETED).done:
-        task = pending.pop(future)
-        yield Done(task.file, len(task.places), future.result())
+        yield pending.pop(future), future.result()
 
 
 def _begin() -> None:
-    """Ctrl-C is the parent's to handle; without a parent, killed perhaps, there is nothing to do."""
+    """Leaves Ctrl-C to the parent, and ends this process when the parent ends, perhaps killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
-    def end_with() -> None:
+    def end_with_parent() -> None:
         parent.join()
         os._exit(1)
 
-    threading.Thread(target=end_with, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()

@@ -1,4 +1,4 @@
-"""``digits``: scikit-learn's handwritten digits, shifted, turned and resized on a larger canvas."""
+"""``digits``: scikit-learn's handwritten digits, shifted, rotated and resized on a larger canvas."""
 
 from __future__ import annotations
 
@@ -14,34 +14,32 @@ CANVAS = 32  # pixels
 SCALE = (3.0, 3.75)  # pixels of the canvas per pixel of a scan
 TURN = math.radians(15)
 SHIFT = 2.0  # pixels
-COPIES = 4  # of each scan
-DIGITS_VALID_SHARE = 0.4  # of the scans; large, because what a small part measures is noise
+COPIES = 4  # per scan
+DIGITS_VALID_SHARE = 0.4  # of the scans; large, because a small part would measure mostly noise
 
 
 def load_digits(seed: int) -> Dataset:
     """1797 scans of 8 x 8 pixels, each drawn ``COPIES`` times at a random size, angle and place.
 
-    Scans are split before they are copied, so that no scan of the validation part is trained on.
-    The task is meant to be about as hard as a trial of 130 steps can learn. With clutter and noise, or
-    with more freedom of place, many networks end on a plateau that they leave by luck, and seeds
-    agree less on the ranking (LOG.md).
+    Scans are split before they are copied, so that no scan of the validation part is trained on. The task is
+    meant to be about as hard as a trial of 130 steps can learn. With clutter and noise, or more freedom of
+    place, many networks get stuck on a plateau, which they leave by luck, and seeds agree less on the ranking
+    (LOG.md).
     """
     from sklearn import datasets
 
     scans, labels = datasets.load_digits(return_X_y=True)
     scans = scans.reshape(-1, 8, 8) / 16.0  # [N, 8, 8] in [0, 1]
     labels = labels.astype(np.int64)
-    train, valid = split_arrays(labels, DIGITS_VALID_SHARE, seed)
-    return Dataset(
-        "digits",
-        tuple(map(str, range(10))),
-        train=Part(_draw(scans[train], np.random.default_rng(1)), np.tile(labels[train], COPIES)),
-        valid=Part(_draw(scans[valid], np.random.default_rng(2)), np.tile(labels[valid], COPIES)),
+    train, valid = (
+        Part(_draw(scans[rows], np.random.default_rng(number)), np.tile(labels[rows], COPIES))
+        for number, rows in enumerate(split_arrays(labels, DIGITS_VALID_SHARE, seed), 1)
     )
+    return Dataset("digits", tuple(map(str, range(10))), train, valid)
 
 
 def _draw(scans: NDArray[np.float64], rng: np.random.Generator) -> Images:
-    """Canvases `[COPIES * N, CANVAS, CANVAS, 1]` of scans `[N, 8, 8]`: one of each, then another of each."""
+    """Draws scans `[N, 8, 8]` on canvases `[COPIES * N, CANVAS, CANVAS, 1]`: all once, then all again, ..."""
     from scipy.ndimage import affine_transform
 
     count = len(scans) * COPIES

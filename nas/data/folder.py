@@ -1,4 +1,4 @@
-"""``folder:DIR``: a folder of images for each class, as ImageNet comes."""
+"""``folder:DIR``: a folder of images for each class, laid out as ImageNet is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLITS = {"train": "train", "val": "valid", "valid": "valid", "validation": "val
 
 
 class File(NamedTuple):
-    """An image file: its path from the folder that was given, its bytes, and when it was written."""
+    """A file: its path relative to the source's directory, its size in bytes and its modification time."""
 
     path: str
     size: int
@@ -25,13 +25,12 @@ class File(NamedTuple):
 
 
 def list_folder(directory: Path, source: str) -> Listing:
-    """The images below ``directory``: class folders, or ``train``, ``val`` and ``test`` folders of them.
+    """The images below ``directory``: class folders, or ``train``, ``val`` and ``test`` folders of these.
 
-    Folders inside a class folder belong to it. Hidden files, and files that are no images by their
-    suffix, are passed over.
+    Folders inside a class folder belong to it. Hidden files and files without an image's suffix are skipped.
 
     Raises:
-        ValueError: in one line, if the folder cannot be read, or its classes do not fit together.
+        ValueError: in one line, if the folder cannot be read or its classes do not fit together.
     """
     try:
         roots = _roots(directory)
@@ -40,10 +39,9 @@ def list_folder(directory: Path, source: str) -> Listing:
         if not names:
             raise ValueError(f"folder:DIR must hold a folder of images for each class, got {directory}")
         for split in classes:
-            unknown = sorted(set(classes[split]) - set(names))
-            if unknown:
+            if unknown := sorted(set(classes[split]) - set(names)):
                 raise ValueError(
-                    f"{source} must hold images of every class to train on, got none of {unknown[0]!r}, "
+                    f"{source} must hold training images of every class, got none of {unknown[0]!r}, "
                     f"which is in {roots[split].name}"
                 )
         files = {
@@ -51,7 +49,8 @@ def list_folder(directory: Path, source: str) -> Listing:
                 (file, label)
                 for label, name in enumerate(names)
                 if name in classes[split]
-                for file in sorted(_images(directory, roots[split] / name))
+                for file in sorted(walk(directory, roots[split] / name))
+                if file.path.lower().endswith(SUFFIXES)
             ]
             for split in classes
         }
@@ -61,16 +60,13 @@ def list_folder(directory: Path, source: str) -> Listing:
         ) from None
     if not any(files.values()):
         raise ValueError(f"{source} must hold images ({', '.join(SUFFIXES)}), got none")
-    return Listing(
-        source,
-        names,
-        {split: _split(directory, listed) for split, listed in files.items() if listed or split == "valid"},
-        digest_of(file for listed in files.values() for file, _ in listed),
-    )
+    kept = {split: listed for split, listed in files.items() if listed or split == "valid"}
+    splits = {split: _split(directory, listed) for split, listed in kept.items()}
+    return Listing(source, names, splits, digest_of(file for listed in files.values() for file, _ in listed))
 
 
 def digest_of(files: Iterable[File]) -> str:
-    """SHA-256 of which files these are, not of what is in them: ImageNet has 1.3 million."""
+    """SHA-256 of the files' names, sizes and times, not of their contents: ImageNet has 1.3 million."""
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(os.fsencode(file.path) + f"\0{file.size}\0{file.mtime_ns}\n".encode())
@@ -78,7 +74,7 @@ def digest_of(files: Iterable[File]) -> str:
 
 
 def walk(directory: Path, top: Path) -> Iterator[File]:
-    """The files below ``top``, hidden ones left out, with paths from ``directory``."""
+    """The files below ``top`` except hidden ones, with paths relative to ``directory``."""
     for entry in os.scandir(top):
         if entry.name.startswith("."):
             continue
@@ -90,7 +86,7 @@ def walk(directory: Path, top: Path) -> Iterator[File]:
 
 
 def _roots(directory: Path) -> dict[str, Path]:
-    """The folders of the splits; without any, the folder itself is the training split."""
+    """The splits' folders; if there are none, ``directory`` itself is the training split."""
     roots: dict[str, Path] = {}
     for name, path in sorted(_subfolders(directory).items()):
         split = SPLITS.get(name.lower())
@@ -114,10 +110,6 @@ def _subfolders(directory: Path) -> dict[str, Path]:
         for entry in os.scandir(directory)
         if entry.is_dir() and not entry.name.startswith(".")
     }
-
-
-def _images(directory: Path, top: Path) -> Iterator[File]:
-    return (file for file in walk(directory, top) if file.path.lower().endswith(SUFFIXES))
 
 
 def _split(directory: Path, listed: Sequence[tuple[File, int]]) -> Split:

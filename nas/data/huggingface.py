@@ -1,4 +1,4 @@
-"""``hf:NAME``: a data set of Hugging Face's hub, or files that lie here and its library reads."""
+"""``hf:NAME``: a data set of Hugging Face's hub, or local files that its library can read."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LABEL_NAMES = ("label", "labels", "class", "target")
 
 
 def list_huggingface(name: str) -> Listing:
-    """The images of the data set ``name``, found by their type, and the labels beside them.
+    """The images of a data set, found by their type, and their labels.
 
     Args:
-        name: on the hub; or a directory, or a file, of this machine.
+        name: on the hub, or the path of a directory or a file.
 
     Raises:
-        ValueError: in one line, if ``datasets`` is not installed, or the data set is none of labelled images.
+        ValueError: in one line, if ``datasets`` is not installed, or these are not labelled images.
     """
     if importlib.util.find_spec("datasets") is None:
         raise ValueError(
@@ -39,31 +39,23 @@ def list_huggingface(name: str) -> Listing:
     if "train" not in found:
         raise ValueError(f"{source} must have a split train, got {', '.join(found)}")
     image, label, notes = _columns(found["train"].features, source)
-    raw = {
-        split: np.array(list(table[label]))  # `[N]`, of whatever type the labels are
-        for split, table in found.items()
-    }
+    raw = {split: np.array(list(table[label])) for split, table in found.items()}  # `[N]`, of any type
     if "test" in raw and _unlabelled(raw["test"]):
         notes += (f"The test split of {source} has no labels and is left out",)
         del raw["test"]
     classes, labels = _labels(found["train"].features[label], raw, source)
     splits = {
-        split: Split(
-            labels[split],
-            _reader(found[split], image),
-            f"{split}[{{}}]".format,
-        )
-        for split in raw
+        split: Split(labels[split], _reader(found[split], image), f"{split}[{{}}]".format) for split in raw
     }
     return Listing(source, classes, splits, _digest(path, found), notes)
 
 
 def _load(path: Path, name: str) -> dict[str, datasets.Dataset]:
-    """The splits, by our names."""
+    """The data set's splits, by our names for them."""
     import datasets
 
     bars = datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()  # ours are on the screen
+    datasets.disable_progress_bars()  # we show our own
     try:
         if path.is_file():
             tables = datasets.load_dataset(str(path.parent), data_files=path.name)
@@ -77,9 +69,8 @@ def _load(path: Path, name: str) -> dict[str, datasets.Dataset]:
             datasets.enable_progress_bars()
     found: dict[str, datasets.Dataset] = {}
     for split, table in tables.items():
-        ours = SPLITS.get(str(split).lower())
-        if ours is not None and ours not in found:
-            found[ours] = table
+        if ours := SPLITS.get(str(split).lower()):
+            found.setdefault(ours, table)
     return found or dict(tables)
 
 
@@ -111,14 +102,14 @@ def _columns(features: Any, source: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _unlabelled(labels: np.ndarray[Any, Any]) -> bool:
-    """Whether these are a hidden test's: all -1, or missing."""
+    """Whether all are -1 or missing, as in the test split of a competition."""
     return all(label is None or label == -1 for label in labels.tolist())
 
 
 def _labels(
     feature: Any, raw: dict[str, np.ndarray[Any, Any]], source: str
 ) -> tuple[tuple[str, ...], dict[str, Labels]]:
-    """The classes' names, and each split's labels as indices of them."""
+    """The names of the classes, and each split's labels as indices of these."""
     for split, labels in raw.items():
         if labels.dtype == object:
             raise ValueError(f"{source} must have a label for every image, got none for some of {split}")
@@ -127,10 +118,9 @@ def _labels(
         names = sorted(set(raw["train"].tolist()))
         index = {name: number for number, name in enumerate(names)}
         for split, labels in raw.items():
-            unknown = set(labels.tolist()) - set(index)
-            if unknown:
+            if unknown := set(labels.tolist()) - set(index):
                 raise ValueError(
-                    f"{source} must hold images of every class to train on, got none of {min(unknown)!r}, "
+                    f"{source} must hold training images of every class, got none of {min(unknown)!r}, "
                     f"which is in {split}"
                 )
         raw = {split: np.array([index[name] for name in labels.tolist()]) for split, labels in raw.items()}
@@ -158,12 +148,12 @@ def _reader(table: datasets.Dataset, column: str) -> Callable[[Sequence[int]], l
 
 
 def _digest(path: Path, found: dict[str, datasets.Dataset]) -> str:
-    """SHA-256 of which data set this is."""
+    """SHA-256 of what identifies the data set."""
     if path.is_dir():
         return digest_of(walk(path, path))
     if path.exists():
         status = path.stat()
         return digest_of([File(path.name, status.st_size, status.st_mtime_ns)])
-    # The hub's revision is in the fingerprints.
+    # The fingerprints contain the hub's revision.
     facts = sorted(f"{split} {table._fingerprint}" for split, table in found.items())
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()

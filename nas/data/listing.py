@@ -1,4 +1,4 @@
-"""What a source of image files holds, before anything is decoded, and which of it goes into which part.
+"""What a source of image files holds, before anything is decoded, and how it is divided into parts.
 
 Splits are the source's own; parts are what a search needs: ``train``, ``valid`` and ``test``.
 """
@@ -17,15 +17,15 @@ from nas.data.split import Rows, split_files
 PARTS = ("train", "valid", "test")
 IN_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 VALID_SHARE, TEST_SHARE = 0.2, 0.1
-MIN_PER_CLASS = 5  # the fewest that give every part an image, and most of them to training
-ORDER_SEED = 0  # of parts that are given: every seed then shares one pack
+MIN_PER_CLASS = 5  # the fewest that give every part an image and training most of them
+ORDER_SEED = 0  # for splits that the source has: all seeds then share one pack
 
 
 class Split(NamedTuple):
     """Labelled images, encoded.
 
     labels: `[N]`, indices of the listing's classes.
-    read: gives, of some rows, each image file's path or its bytes.
+    read: gives the path or the encoded bytes of each of some rows.
     name: gives a row's name, for messages.
     """
 
@@ -35,7 +35,7 @@ class Split(NamedTuple):
 
 
 class Take(NamedTuple):
-    """A part: these rows, in this order, of that split."""
+    """A part: rows of a split, in order."""
 
     split: str
     rows: Rows
@@ -46,15 +46,15 @@ class Listing:
     """A source's images, not decoded yet.
 
     Args:
-        source: as ``load_data`` was given it.
+        source: as given to ``load_data``, with any path made absolute.
         classes: their names, by label.
         splits: ``train``, and ``valid`` and ``test`` where the source has them.
-        digest: of which files these are, hexadecimal.
-        notes: what the user should know of how the source was read.
+        digest: identifies the files, hexadecimal.
+        notes: what the user should know about how the source was read.
 
     Raises:
-        ValueError: if there are fewer than two classes, one has no image to train on or to validate
-            with, or too few to hold some out.
+        ValueError: if there are fewer than two classes, or a class has too few images to train on, to
+            validate with or to hold out.
     """
 
     source: str
@@ -74,31 +74,27 @@ class Listing:
                 continue
             counts = np.bincount(self.splits[name].labels, minlength=len(self.classes))
             if counts.min() < least:
-                why = ", to hold some out" if least > 1 else ""
+                images = "images of each class, to hold some out" if least > 1 else "image of each class"
                 raise ValueError(
-                    f"{self.source} must hold at least {least} {IN_WORDS[name]} "
-                    f"image{'s' * (least > 1)} of each class"
-                    f"{why}, got {counts.min()} of {self.classes[counts.argmin()]!r}"
+                    f"{self.source} must hold at least {least} {IN_WORDS[name]} {images}, "
+                    f"got {counts.min()} of {self.classes[counts.argmin()]!r}"
                 )
 
     @property
     def held_out(self) -> bool:
-        """Whether the validation part is taken from the training split, which then depends on the seed."""
+        """Whether the validation part is held out of the training split; the seed then decides which rows."""
         return "valid" not in self.splits
 
     def parts(self, seed: int) -> dict[str, Take]:
         """The parts, each in an order that mixes the classes: a recipe may train on the first images only.
 
-        A source with a validation split is used as it is. Else a fifth of each class is held out of the
-        training split for validation and, if there is no test split either, a tenth for a test.
+        Splits are kept if one is for validation. Otherwise a fifth of each class is held out of the training
+        split for validation and, if there is no test split either, a tenth for a test part.
         """
         if not self.held_out:
             rng = np.random.default_rng(ORDER_SEED)
-            return {
-                name: Take(name, rng.permutation(len(self.splits[name].labels)))
-                for name in PARTS
-                if name in self.splits
-            }
+            names = [name for name in PARTS if name in self.splits]
+            return {name: Take(name, rng.permutation(len(self.splits[name].labels))) for name in names}
         shares = [VALID_SHARE] if "test" in self.splits else [VALID_SHARE, TEST_SHARE]
         rows = split_files(self.splits["train"].labels, shares, seed)
         parts = {name: Take("train", part) for name, part in zip(PARTS, rows, strict=False)}

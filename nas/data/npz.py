@@ -1,4 +1,4 @@
-"""``npz:FILE``: a NumPy archive of the user's own."""
+"""``npz:FILE``: a NumPy archive that the user made."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from nas.data.split import split_arrays
 
 KEYS = ("train_x", "train_y", "test_x", "test_y")
 VALID_SHARE = 0.2  # of the training images
-MIN_PER_CLASS = 5  # with a share of 0.2, the fewest that give every class a validation image
+MIN_PER_CLASS = 5  # at a share of 0.2, the fewest that give every class a validation image
 
 
 def load_npz(path: Path, seed: int) -> Dataset:
-    """The file's training images, split, and its test images if it has any."""
+    """The file's training images, split for validation, and its test images if it has any."""
     arrays = _read_npz(path)
     images, labels = _checked(arrays, "train")
     classes, counts = np.unique(labels, return_counts=True)
@@ -46,18 +46,12 @@ def load_npz(path: Path, seed: int) -> Dataset:
             raise ValueError(
                 f"test_y must lie in [0, {len(classes) - 1}], got {test.labels.min()} to {test.labels.max()}"
             )
-    train, valid = split_arrays(labels, VALID_SHARE, seed)
-    return Dataset(
-        f"npz:{path}",
-        tuple(map(str, classes)),
-        train=Part(images[train], labels[train]),
-        valid=Part(images[valid], labels[valid]),
-        test=test,
-    )
+    train, valid = (Part(images[rows], labels[rows]) for rows in split_arrays(labels, VALID_SHARE, seed))
+    return Dataset(f"npz:{path}", tuple(map(str, classes)), train, valid, test)
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of the file that this module knows; others, such as class names, are left alone."""
+    """The file's arrays in ``KEYS``; others, such as class names, are ignored."""
     try:
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
             keys = list(archive)

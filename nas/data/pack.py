@@ -1,6 +1,6 @@
-"""Packs: a source's images, decoded and resized one time, in files that are mapped into memory.
+"""Packs: a source's images, decoded and resized once, in files that are mapped into memory.
 
-pack.json       version, how many images each part has, which were broken
+pack.json       version, number of images of each part, names of broken images
 PART.images     uint8 `[N, size, size, 3]`
 PART.labels     int64 `[N]`
 """
@@ -33,13 +33,13 @@ from nas.spec.machine import cpu_count
 from reports import count
 
 VERSION = 1
-CHUNK = 32  # images of a task
-IMAGES_PER_PROCESS = 256  # fewer are decoded sooner than another process starts
-NAMED = 3  # of the broken images, in the warning
+CHUNK = 32  # images per task
+IMAGES_PER_PROCESS = 256  # fewer are decoded faster than another process starts
+NAMED = 3  # broken images in the warning
 
 
 class Origin(NamedTuple):
-    """Where a pack is, and what it is made from where it is not."""
+    """Where a pack is, and how to make it if it is missing."""
 
     source: str
     size: int
@@ -49,11 +49,11 @@ class Origin(NamedTuple):
 
 
 class PackedPart(Part):
-    """A part whose images lie in a pack. It is pickled as where they are, not what they are.
+    """A part whose images lie in a pack; pickled as a reference to it, without the images.
 
     Attributes:
-        origin: of the pack; None for one that was derived from another part.
-        name: of the part in it.
+        origin: the pack's; None for a part that was derived from another one.
+        name: the part's, in the pack.
     """
 
     origin: Origin | None = None
@@ -71,11 +71,6 @@ class PackedPart(Part):
             digest.update(f"{self.origin.key} {self.name}".encode())
 
 
-class _Opened(NamedTuple):
-    parts: dict[str, PackedPart]
-    broken: list[str]
-
-
 def load_packed(source: str, size: int, seed: int, cache: Cache, listener: Listener) -> Dataset:
     """The images of ``source`` from their pack, which is made if there is none.
 
@@ -86,7 +81,7 @@ def load_packed(source: str, size: int, seed: int, cache: Cache, listener: Liste
 
     Raises:
         InputError: if the cache has no room.
-        ValueError: if files cannot be read, or a class has no image left that is not broken.
+        ValueError: if files cannot be read, or all images of a class are broken.
         RunError: if a process that decodes is killed.
     """
     listing = list_images(source)
@@ -105,14 +100,14 @@ def load_packed(source: str, size: int, seed: int, cache: Cache, listener: Liste
         if opened is None:
             _make(path, listing, origin, listener)
             opened = _open(path, origin)
-    if opened.broken:
-        listener.say(_warning(opened.broken, listing.source))
-    parts = opened.parts
+    parts, broken = opened
+    if broken:
+        listener.say(_warning(broken, listing.source))
     return Dataset(listing.source, listing.classes, parts["train"], parts["valid"], parts.get("test"))
 
 
 def list_images(source: str) -> Listing:
-    """What there is to pack."""
+    """The images of ``source``, not decoded yet."""
     kind, _, rest = source.partition(":")
     if kind == "hf":
         return list_huggingface(rest)
@@ -121,37 +116,35 @@ def list_images(source: str) -> Listing:
 
 
 def reopen(origin: Origin, name: str) -> Part:
-    """A part again, in a process that was sent it; on a machine without the pack, that is made first.
+    """Opens a part in the process that it was sent to; makes the pack on a machine that has none.
 
     Raises:
-        RunError: if the source is another one there.
+        RunError: if the source has other files on this machine.
     """
     with origin.cache.locked(origin.key) as path, contextlib.suppress(OSError, ValueError, LookupError):
-        return _open(path, origin).parts[name]
-    source, size, seed, cache, _ = origin
-    data = load_packed(source, size, seed, cache, Listener())
-    part: Part = getattr(data, name)
+        return _open(path, origin)[0][name]
+    part: Part = getattr(load_packed(*origin[:-1], Listener()), name)
     if not isinstance(part, PackedPart) or part.origin is None or part.origin.key != origin.key:
         raise RunError(
-            f"{origin.source} must hold the same files, of the same times, on every machine; "
+            f"{origin.source} must hold the same files, with the same times, on every machine; "
             f"{socket.gethostname()} has others"
         )
     return part
 
 
 def key_of(listing: Listing, size: int, seed: int) -> str:
-    """SHA-256 of all that decides what is in a pack."""
+    """SHA-256 of everything that decides what a pack holds."""
     used = seed if listing.held_out else None
     kind = listing.source.partition(":")[0]
     facts = json.dumps([VERSION, kind, size, used, listing.classes, listing.digest])
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
-def _open(path: Path, origin: Origin) -> _Opened:
-    """Maps a pack and notes that it was used.
+def _open(path: Path, origin: Origin) -> tuple[dict[str, PackedPart], list[str]]:
+    """Maps a pack into memory and marks it as used; its parts, and the names of broken images.
 
     Raises:
-        OSError, ValueError, LookupError, TypeError: if it is damaged or another version's.
+        OSError, ValueError, LookupError, TypeError: if it is damaged or of another version.
     """
     header = json.loads((path / HEADER).read_text())
     if header["version"] != VERSION:
@@ -165,12 +158,12 @@ def _open(path: Path, origin: Origin) -> _Opened:
                 raise ValueError(f"{file} must have {size} bytes, got {found}")
         stored = (path / f"{name}.labels").read_bytes()
         if hashlib.sha256(stored).hexdigest() != facts["labels"]:
-            raise ValueError(f"{name}.labels must be as it was written, and is not")
+            raise ValueError(f"{name}.labels does not match its checksum")
         labels = np.frombuffer(stored, "<i8").astype(np.int64)
         parts[name] = PackedPart(mapped(path / f"{name}.images", shape), labels)
         parts[name].origin, parts[name].name = origin, name
     os.utime(path / HEADER)
-    return _Opened(parts, header["broken"])
+    return parts, header["broken"]
 
 
 def _make(path: Path, listing: Listing, origin: Origin, listener: Listener) -> None:
@@ -182,8 +175,8 @@ def _make(path: Path, listing: Listing, origin: Origin, listener: Listener) -> N
     started = time.perf_counter()
     with origin.cache.making(path, sizes) as new:
         listener.say(
-            f"Packing {total:,} images of {listing.source} at {origin.size} px, "
-            f"{count(sum(sizes.values()))} bytes, into {origin.cache.directory}: once"
+            f"Packing {total:,} images of {listing.source} at {origin.size} px, once, "
+            f"into {origin.cache.directory} ({count(sum(sizes.values()))} bytes)"
         )
         broken = _decode(new, listing, takes, origin.size, listener)
         facts = {name: _finish(new, name, listing, take, broken[name]) for name, take in takes.items()}
@@ -199,26 +192,26 @@ def _make(path: Path, listing: Listing, origin: Origin, listener: Listener) -> N
 
 
 def _sizes(name: str, images: int, size: int) -> dict[str, int]:
-    """Bytes of a part's files."""
+    """The sizes of a part's files, in bytes."""
     return {f"{name}.images": images * size * size * 3, f"{name}.labels": images * 8}
 
 
 def _decode(
     directory: Path, listing: Listing, takes: Mapping[str, Take], size: int, listener: Listener
 ) -> dict[str, list[int]]:
-    """Writes all images; the places of the broken ones, by part."""
+    """Decodes and writes all images; the places of the broken ones, by part."""
     files = {str(directory / f"{name}.images"): name for name in takes}
     broken: dict[str, list[int]] = {name: [] for name in takes}
     total = sum(len(take.rows) for take in takes.values())
     processes = max(1, min(cpu_count(), total // IMAGES_PER_PROCESS))
     done = 0
     try:
-        for task in decode_all(_tasks(files, listing, takes, size), processes):
-            broken[files[task.file]] += task.broken
-            done += task.images
+        for task, lost in decode_all(_tasks(files, listing, takes, size), processes):
+            broken[files[task.file]] += lost
+            done += len(task.places)
             listener.progress("Packing images", done, total)
     except BrokenProcessPool:
-        raise RunError("a process that decodes images died (killed, perhaps for memory)") from None
+        raise RunError("a process that decodes images died, perhaps because memory ran out") from None
     return broken
 
 
@@ -227,7 +220,7 @@ def _tasks(
 ) -> Iterator[Task]:
     for file, name in files.items():
         split, rows = listing.splits[takes[name].split], takes[name].rows
-        # In the source's order, which is that of the disk, wherever the images go.
+        # Reads in the source's order, which is that on the disk.
         places = np.argsort(rows, kind="stable").tolist()
         for start in range(0, len(places), CHUNK):
             chunk = places[start : start + CHUNK]
@@ -235,15 +228,14 @@ def _tasks(
 
 
 def _finish(directory: Path, name: str, listing: Listing, take: Take, broken: list[int]) -> dict[str, Any]:
-    """Closes the gaps of broken images, writes the labels, and what ``pack.json`` says of the part.
+    """Closes the gaps that broken images left and writes the labels; the part's entry in ``pack.json``.
 
     Raises:
-        ValueError: if a class has lost its last image.
+        ValueError: if all images of a class are broken.
     """
     labels = listing.splits[take.split].labels[take.rows]
     kept = np.delete(np.arange(len(labels)), broken)
-    lost = set(labels) - set(labels[kept])
-    if lost:
+    if lost := set(labels) - set(labels[kept]):
         raise ValueError(
             f"{listing.source} must hold {IN_WORDS[name]} images of every class that can be decoded, "
             f"got none of {listing.classes[min(lost)]!r}"

@@ -1,7 +1,7 @@
-"""Stratified splits, for sources that come without a validation part: each class has its share in every part.
+"""Stratified splits, for sources without a validation part: each class has its share in every part.
 
-There are two ways, by two random generators, and neither can go: with another split, the same seed would
-give another search.
+There are two functions, with different random generators. Both must stay: with another split, the same seed
+would give another search.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def split_arrays(labels: Labels, valid_share: float, seed: int) -> tuple[Rows, R
 
 
 def split_files(labels: Labels, shares: Sequence[float], seed: int) -> list[Rows]:
-    """Disjoint parts that are together all rows of ``labels`` `[N]`, each in random order, for image files.
+    """Divides the rows of ``labels`` `[N]` into disjoint parts, each in random order, for image files.
 
     Args:
-        labels: from 0 up, of each at least one more than there are shares.
-        shares: of the second and further parts, of each class; at least one image of it. The first part
-            gets what is left.
+        labels: from 0 up; every class must have more rows than there are shares.
+        shares: of every class, for the second and further parts; each gets at least one row. The first part
+            gets the rest.
     """
     rng = np.random.default_rng(seed)
     parts: list[list[Rows]] = [[] for _ in range(len(shares) + 1)]

@@ -1,4 +1,4 @@
-"""Ray, started or joined."""
+"""Starts or joins Ray."""
 
 from __future__ import annotations
 
@@ -9,27 +9,25 @@ from collections.abc import Iterator
 import ray
 
 from nas.errors import InputError
-from nas.spec.resources import Resources, fit
+from nas.spec.machine import cpu_count
 
 
 @contextlib.contextmanager
-def cluster(resources: Resources) -> Iterator[Resources]:
-    """Ray, started or joined, and the resources with nothing left open.
-
-    Raises:
-        InputError: if there is no cluster to join, or it lacks what a trial or the workers need.
-    """
+def cluster(address: str) -> Iterator[dict[str, float]]:
+    """Yields the CPUs and GPUs of Ray, started (``local``) or joined (``auto``, InputError if there is none)."""
+    local = address == "local"
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         ray.init(
-            address="local" if resources.address == "local" else "auto",
-            include_dashboard=False if resources.address == "local" else None,
+            address="local" if local else "auto",
+            num_cpus=cpu_count() if local else None,
+            include_dashboard=False if local else None,
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
     except ConnectionError as error:
         raise InputError(f"address auto must find a running Ray cluster ({error})") from None
     try:
-        yield fit(resources, ray.cluster_resources())
+        yield ray.cluster_resources()
     finally:
         ray.shutdown()

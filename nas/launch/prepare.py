@@ -1,15 +1,15 @@
-"""From settings to what runs: the space, the controller, the images, the evaluator and its device."""
+"""Makes what a run needs from its settings: space, controller, images, evaluator and device."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import controllers
 from nas.errors import InputError
+from nas.launch.placement import device_of, threads_of
 from nas.runs.kinds import KINDS
 from nas.search.journal import Journal
 from nas.search.loop import Confirm, Search
@@ -32,12 +32,12 @@ EvaluatorKind = Training | Table | Predictor
 
 
 def find_space(settings: Settings) -> SearchSpace:
-    """The networks to train: a known space, or a list; InputError if there is no such space."""
+    """The space of the networks to train, or a list of networks; InputError if the space is unknown."""
     return KINDS[settings.kind].space(settings)
 
 
 def resolve_controller(settings: Settings) -> Settings:
-    """``settings`` with every setting of the controller; InputError if one, or the controller, is unknown."""
+    """``settings`` with the controller's defaults filled in; InputError if it or a setting is unknown."""
     if KINDS[settings.kind].given:
         return settings
     name = settings.controller
@@ -52,7 +52,7 @@ def resolve_controller(settings: Settings) -> Settings:
 
 
 def make_controller(settings: Settings, space: SearchSpace) -> controllers.Controller:
-    """The controller of ``settings``, told what is known before any training: objective and prices."""
+    """The controller of ``settings``, with what is known before any training: the objective and costs."""
     if KINDS[settings.kind].given:
         return controllers.GridSearch(space)
     return controllers.make(
@@ -66,7 +66,8 @@ def make_controller(settings: Settings, space: SearchSpace) -> controllers.Contr
 
 
 def make_search(settings: Settings, space: SearchSpace, journal: Journal, listener: Listener) -> Search:
-    """The search of ``settings``, with whatever its journal already has."""
+    """The search of ``settings``, restored from its journal."""
+    stops_early = settings.scheduler == "asha" and settings.evaluator == "train"
     return Search(
         space,
         make_controller(settings, space),
@@ -75,21 +76,16 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, listen
         trials=settings.trials,
         seed=settings.seed,
         confirm=Confirm(settings.confirmations, settings.confirm_seeds),
-        epochs=asha_epochs(settings),
+        epochs=settings.recipe.epochs if stops_early else None,
         train_again=KINDS[settings.kind].given,
         listener=listener,
     )
 
 
-def asha_epochs(settings: Settings) -> int | None:
-    """The epochs of a trial that ASHA may stop before; None if it may not."""
-    return settings.recipe.epochs if settings.scheduler == "asha" and settings.evaluator == "train" else None
-
-
 def make_evaluator(
     settings: Settings, space: SearchSpace, directory: Path, listener: Listener
 ) -> EvaluatorKind:
-    """Where accuracies come from; InputError if its file or data cannot be used."""
+    """What gives a network's accuracy; InputError if its file or data cannot be used."""
     kind, _, file = settings.evaluator.partition(":")
     if kind == "table" and file:
         return Table(Path(file), space)
@@ -124,59 +120,20 @@ def find_data(settings: Settings, space: SearchSpace, listener: Listener) -> Dat
         raise InputError(f"data: {error}") from None
 
 
-def place(
-    evaluator: EvaluatorKind, resources: Resources, stack: ExitStack
-) -> tuple[EvaluatorKind, Resources]:
-    """The evaluator on its device, and the resources that are really there; starts or joins Ray."""
-    if resources.address != "inline":
-        from nas.launch.cluster import cluster
+def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
+    """``evaluator`` with the device, processes and threads that ``resources`` give it."""
+    if not isinstance(evaluator, Training):
+        return evaluator
+    task = dataclasses.replace(evaluator, device=device_of(resources), threads=threads_of(resources))
+    if not isinstance(task, FullTraining) or resources.workers in (None, 1):
+        return task
+    from nas.launch.data_parallel import shared_checkpoints
 
-        resources = stack.enter_context(cluster(resources))
-    if isinstance(evaluator, Training):
-        evaluator = placed(evaluator, resources)
-    if isinstance(evaluator, FullTraining):
-        evaluator = dataclasses.replace(evaluator, workers=resources.workers or 1)
-        if evaluator.workers > 1:
-            from nas.launch.data_parallel import shared_checkpoints
-
-            evaluator = dataclasses.replace(evaluator, checkpoints=shared_checkpoints)
-    return evaluator, resources
-
-
-def placed(task: Training, resources: Resources) -> Training:
-    """``task`` on the device, and with the threads, that ``resources`` give a trial."""
-    threads = max(1, int(resources.cpus_per_trial))
-    return dataclasses.replace(task, device=find_device(resources), threads=threads)
-
-
-def find_device(resources: Resources) -> str:
-    """Where a trial trains: on the GPU that it is given or, inline, on one that is there."""
-    if resources.address != "inline":
-        return "cuda" if resources.gpus_per_trial else "cpu"
-    import torch
-
-    return "cuda" if resources.gpus_per_trial != 0 and torch.cuda.is_available() else "cpu"
-
-
-def check_gpus(resources: Resources, *, trains: bool) -> None:
-    """InputError if this machine lacks the GPUs asked for; a cluster's are counted when it is joined."""
-    if not resources.gpus_per_trial or resources.address == "auto":
-        return
-    if not trains:
-        raise InputError(
-            f"gpus_per_trial must be 0 where nothing is trained, got {resources.gpus_per_trial:g}"
-        )
-    import torch
-
-    if resources.gpus_per_trial > torch.cuda.device_count():
-        raise InputError(
-            f"gpus_per_trial must be at most the {torch.cuda.device_count()} GPUs of this machine, "
-            f"got {resources.gpus_per_trial:g}"
-        )
+    return dataclasses.replace(task, workers=resources.workers, checkpoints=shared_checkpoints)
 
 
 def fingerprint(evaluator: EvaluatorKind) -> str:
-    """SHA-256 of the images or the table behind an evaluator."""
+    """SHA-256 of the images or the file that an evaluator uses."""
     digest = hashlib.sha256()
     if isinstance(evaluator, Training):
         for part in (evaluator.data.train, evaluator.data.valid):
@@ -187,12 +144,11 @@ def fingerprint(evaluator: EvaluatorKind) -> str:
 
 
 def pack_size(settings: Settings, space: SearchSpace) -> int:
-    """The side, in pixels, at which images must be kept for the trainings of a run.
+    """The side, in pixels, at which images must be kept for a run: the largest resolution that is trained.
 
-    The largest resolution of any network that is trained. Where training crops at random, a margin
-    around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
+    Random crops need a margin around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
     """
-    # Only networks of a list differ in resolution.
+    # Networks differ in resolution only where they are a list.
     count = len(space.decisions[0].choices) if KINDS[settings.kind].given else 1
     archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
     resolution = max(settings.recipe.shrink(arch, settings.reference).resolution for arch in archs)

@@ -1,7 +1,7 @@
-"""``run.db``: everything a run has done, in SQLite. The only truth; all else is rebuilt from it.
+"""``run.db``: everything a run has done, in SQLite. Everything else can be rebuilt from it.
 
-Its tables are described in ``reports.run_db``. One event is one transaction, committed before the controller
-or the screen hears of it, so a killed search has lost at most what was being trained.
+``reports.run_db`` describes its tables. Each event is one transaction, committed before the controller or the
+listener is told, so a killed search loses at most what was being trained.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import filelock
@@ -26,7 +25,7 @@ from search_spaces import Cost
 
 
 class Event(NamedTuple):
-    """``ask`` or ``tell`` of a trial; a failed trial is told with reward None."""
+    """An ``ask`` or ``tell`` of a trial; the reward is None for an ``ask`` and for a failed trial."""
 
     kind: str
     trial: int
@@ -42,7 +41,7 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     """Opens an existing ``run.db``.
 
     Raises:
-        InputError: if there is none, it is damaged, or another program or a newer version wrote it.
+        InputError: if it is missing, damaged, or written by another program or a newer version.
     """
     try:
         return reports.connect(path, write=write)
@@ -51,11 +50,11 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
 
 
 class Journal:
-    """The writing end of a ``run.db``; one process at a time.
+    """Writes a ``run.db``, and reads it back; only one process can have a run's journal open.
 
     Args:
         directory: the run's, which must exist.
-        create: make a new ``run.db``; otherwise it must be there.
+        create: make a new ``run.db``; otherwise it must exist.
 
     Raises:
         InputError: if another process is writing this run, or as ``connect``.
@@ -69,30 +68,26 @@ class Journal:
         except filelock.Timeout:
             raise InputError(f"run is being written by another process: {directory}") from None
         path = directory / "run.db"
-        opened = None
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._lock.release)
             if create:
-                opened = self._connection = sqlite3.connect(path, isolation_level=None)
+                self._connection = sqlite3.connect(path, isolation_level=None)
             else:
-                opened = self._connection = connect(path, write=True)
+                self._connection = connect(path, write=True)
+            undo.callback(self._connection.close)
+            if not create:
                 self._refuse_damage(path)
             self._connection.execute("PRAGMA journal_mode = WAL")
             with self._transaction() as db:
                 upgrade(db)
-        except BaseException:
-            if opened is not None:
-                opened.close()
-            self._lock.release()
-            raise
-        # A crash of the process loses nothing; one of the machine at most the last events, never the file.
+            undo.pop_all()
+        # A crash of the process loses nothing; one of the machine, at most the last events, never the file.
         self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # Without readers this folds the log into run.db, a single file that can be copied.
         with contextlib.suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA journal_mode = DELETE")
@@ -100,19 +95,18 @@ class Journal:
         self._lock.release()
 
     def _refuse_damage(self, path: Path) -> None:
-        """InputError if any page of ``run.db`` is damaged: nothing is written to what cannot be read."""
+        """Raises InputError if any page of ``run.db`` is damaged, so that nothing more is written to it."""
         try:
             (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.DatabaseError as error:
             verdict = str(error)
         if verdict != "ok":
-            self._connection.close()
             line = " ".join(verdict.split())
             raise InputError(f"run has a run.db that SQLite cannot read ({line}): {path}")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it is written, or none.
+        """Writes everything or nothing.
 
         Raises:
             RunError: if it cannot be written, as on a full disk.
@@ -132,31 +126,25 @@ class Journal:
             ) from error
 
     def ask(self, row: Row, cost: Cost) -> None:
-        """The controller proposed ``row.actions``, and the trial is ``running`` or ``waiting``."""
+        """Records that the controller proposed ``row``, which is ``running`` or ``waiting``."""
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO trials (trial, status, arch, actions, flops, params, activations, seed, started,"
                 " repeat_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    row.trial,
-                    row.status,
-                    row.arch,
-                    json.dumps(row.actions),
-                    *cost,
-                    row.seed,
-                    now(),
-                    row.repeat_of,
+                    *(row.trial, row.status, row.arch, json.dumps(row.actions), *cost),
+                    *(row.seed, now(), row.repeat_of),
                 ),
             )
             db.execute("INSERT INTO events (kind, trial) VALUES ('ask', ?)", (row.trial,))
 
     def epoch(self, trial: int, epoch: Epoch) -> None:
-        """One more point of the learning curve; a trial that is trained again overwrites its old ones."""
+        """Records a point of a learning curve; a trial that is trained again overwrites its old points."""
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (trial, *epoch))
 
     def tell(self, row: Row, outcome: Outcome, told: float | None) -> None:
-        """The trial has become ``row``, ``done`` or ``failed``, and the controller will be ``told``."""
+        """Records that a trial ended as ``row``, ``done`` or ``failed``, and the reward that is ``told``."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE trials SET status = ?, accuracy = ?, reward = ?, epochs = ?, seconds = ?, worker = ?,"
@@ -169,7 +157,7 @@ class Journal:
             db.execute("INSERT INTO events (kind, trial, reward) VALUES ('tell', ?, ?)", (row.trial, told))
 
     def confirm(self, trial: int, seed: int, outcome: Outcome) -> None:
-        """The network of ``trial`` was trained once more, on ``seed``."""
+        """Records that the network of ``trial`` was trained once more, on ``seed``."""
         with self._transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -186,32 +174,26 @@ class Journal:
 
     def events(self) -> list[Event]:
         """Every ask and tell so far, in order."""
-        return [
-            Event(*row)
-            for row in self._connection.execute("SELECT kind, trial, reward FROM events ORDER BY event")
-        ]
+        rows = self._connection.execute("SELECT kind, trial, reward FROM events ORDER BY event")
+        return [Event(*row) for row in rows]
 
     def save_controller(self, state: Mapping[str, Any]) -> None:
-        """The controller's state after the last event, in place of any older one."""
+        """Saves the controller's state after the last event, in place of any older one."""
         with self._transaction() as db:
             db.execute("DELETE FROM controller")
-            db.execute(
-                "INSERT INTO controller SELECT coalesce(max(event), 0), ? FROM events",
-                (snapshot.write(state),),
-            )
+            query = "INSERT INTO controller SELECT coalesce(max(event), 0), ? FROM events"
+            db.execute(query, (snapshot.write(state),))
 
     def saved_controller(self) -> tuple[int, Any]:
-        """How many events the saved state knows, and the state; 0 and None if there is none."""
+        """How many events the saved state includes, and the state; 0 and None if there is none."""
         saved = self._connection.execute("SELECT event, state FROM controller").fetchone()
         if saved is None:
             return 0, None
-        (known,) = self._connection.execute(
-            "SELECT count(*) FROM events WHERE event <= ?", (saved[0],)
-        ).fetchone()
-        return known, snapshot.read(saved[1])
+        events = self._connection.execute("SELECT count(*) FROM events WHERE event <= ?", saved[:1])
+        return events.fetchone()[0], snapshot.read(saved[1])
 
     def curves(self) -> dict[int, list[tuple[int, float]]]:
-        """Epochs and accuracies of every trial that was trained and told, in order."""
+        """(epoch, accuracy) of every ``done`` trial that was trained, in order."""
         curves: dict[int, list[tuple[int, float]]] = {}
         for trial, epoch, accuracy in self._connection.execute(
             "SELECT trial, epoch, epochs.accuracy FROM epochs JOIN trials USING (trial)"
@@ -221,5 +203,5 @@ class Journal:
         return curves
 
     def confirmed(self) -> set[tuple[int, int]]:
-        """The (trial, seed) pairs that were confirmed."""
+        """The (trial, seed) pairs of all confirmations that have finished."""
         return set(self._connection.execute("SELECT trial, seed FROM confirmations"))

@@ -1,4 +1,4 @@
-"""Where a learning curve that was cut off would have ended."""
+"""Predicts the end of a learning curve that was cut off."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ Curve = Sequence[tuple[int, float]]
 
 
 def final_accuracy(epoch: int, accuracy: float, curves: Iterable[Curve], epochs: int) -> float:
-    """The accuracy after ``epochs`` that one of ``accuracy`` after ``epoch`` points to, not below it.
+    """Predicts the accuracy after ``epochs`` from ``accuracy`` after ``epoch``; never less than that.
 
-    A line through what networks that were trained to the end had at ``epoch`` and had in the end, drawn
-    towards slope 1 by as much as one of them says. Without any, ``accuracy`` itself.
+    This is a linear regression of final accuracies on those at ``epoch``, over networks that were trained to
+    the end, with its slope shrunk towards 1 by the weight of one average network. Without any such network,
+    ``accuracy`` is returned.
 
     Args:
-        epoch: at which the training was stopped.
-        accuracy: there, in [0, 1].
-        curves: of other networks; only those that reach ``epochs`` count.
-        epochs: of a full training.
+        epoch: at which training was stopped.
+        accuracy: at ``epoch``, in [0, 1].
+        curves: other networks'; only those that reach ``epochs`` count.
+        epochs: in a full training run.
 
     Source: regression on partial curves as in Baker et al. 2018, arXiv:1705.10823.
     """

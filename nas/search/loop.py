@@ -2,10 +2,10 @@
 
     next() -- Trial --> an executor -- epochs, Outcome --> finish()
 
-``Search`` is the loop's state; an executor decides where and when trials run. Each step is
-journalled before the listener hears of it, and a controller is a pure function of its seed and
-the order of asks and tells, so replaying the journal's events restores it; a slow one is saved now and
-then, and only what came later is replayed.
+``Search`` is the loop's state; an executor decides where and when trials run. Each step is in the journal
+before the listener is told. A controller is a pure function of its seed and the order of asks and tells, so
+replaying the journal's events restores it; a slow one is also saved now and then, and only later events are
+replayed.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from nas.spec.trial import Epoch, Outcome, Row, Trial
 from search_spaces import ArchSpec, SearchSpace, cost
 
 GIVE_UP_AFTER = 5
-"""So many failures without one success end a search: the fault is then not in the networks."""
+"""This many failures without a success end a search, because the networks are not to blame."""
 
 MOST_WAITING = 8
-"""Proposals of networks that are being trained just now; behind these, proposing pauses."""
+"""Proposals that may wait for a network that is being trained; beyond this many, proposing stops."""
 
 SAVE_EVERY = 5.0
-"""Seconds that a controller may have spent since it was saved: the most that a resumed search repeats."""
+"""Seconds of thinking after which a controller is saved: the most that a resumed search repeats."""
 
 
 @dataclass(frozen=True)
 class Confirm:
-    """What is trained again when all trials have finished.
+    """Which networks are trained again when all trials have finished.
 
     Args:
-        networks: those with the highest rewards; of trials that a scheduler stopped, the reward that their
-            curve points to.
-        seeds: fresh seeds that each of them is trained on.
+        networks: how many, those with the highest rewards; predicted from the learning curve if a scheduler
+            stopped the trial.
+        seeds: fresh seeds that each is trained on.
     """
 
     networks: int = 0
@@ -52,11 +52,11 @@ class Search:
 
     Args:
         trials: proposals to make in all, those already in the journal included.
-        seed: of the run; each training derives its own from it.
-        epochs: of a full training, if a scheduler may stop trials before; the controller is then told where
-            their curves point to.
+        seed: the run's; each training run derives its own from it.
+        epochs: in a full training run, if a scheduler may stop trials early; the controller is then told
+            their predicted final rewards.
         train_again: whether a network that was proposed before is trained again, on the new trial's seed.
-            Otherwise what was measured is told again, for no time spent.
+            Otherwise its result is told again, at no cost of time.
         listener: told of every epoch, finished trial and confirmation, after the journal and the controller.
     """
 
@@ -74,24 +74,17 @@ class Search:
         train_again: bool = False,
         listener: Listener | None = None,
     ) -> None:
-        self.space = space
-        self.controller = controller
-        self.objective = objective
-        self.journal = journal
-        self.trials = trials
-        self.seed = seed
-        self.confirm = confirm
-        self.epochs = epochs
-        self.train_again = train_again
-        self.listener = listener or Listener()
+        self.space, self.controller, self.objective, self.journal = space, controller, objective, journal
+        self.trials, self.seed, self.confirm, self.epochs = trials, seed, confirm, epochs
+        self.train_again, self.listener = train_again, listener or Listener()
         self.confirmed = 0, min(confirm.networks, trials) * confirm.seeds
-        """Confirmations that have finished, of how many; an upper bound until all trials have."""
+        """Finished confirmations and their total, an upper bound until all trials have finished."""
         self.rows: dict[int, Row] = {}
         self.running: set[Trial] = set()
         self.gave_up: str | None = None
         self.replayed_exactly = True
-        self._thinking = 0.0  # seconds of the controller since it was saved
-        self._failures = 0  # of this process; a resumed search has new hope
+        self._thinking = 0.0  # seconds that the controller took since it was saved
+        self._failures = 0  # in this process; a resumed search counts anew
         self._successes = 0
         self._queue: deque[Trial] = deque()  # to start before anything new is proposed
         self._told: dict[int, float | None] = {}  # trial -> the reward that the controller was told
@@ -101,12 +94,12 @@ class Search:
 
     @property
     def done(self) -> bool:
-        """Nothing is running, and nothing will be started any more."""
+        """Whether nothing is running, and nothing will be started any more."""
         return not (self.running or self._queue) and (self.gave_up is not None or self._left == 0)
 
     @property
     def standing(self) -> Standing:
-        """Where it stands now."""
+        """How far the search has come."""
         return Standing(self.trials, len(self._told), len(self.running), *self.confirmed)
 
     @property
@@ -167,7 +160,7 @@ class Search:
         return self._queue.popleft() if self._queue else None
 
     def _follow(self, row: Row) -> None:
-        """``row`` proposes a network that another trial has trained, or is training."""
+        """Handles a proposal of a network that another trial has trained or is training."""
         assert row.repeat_of is not None
         twin = self.rows[row.repeat_of]
         if twin.status == "running":
@@ -176,7 +169,7 @@ class Search:
             self._repeat(row.trial, Outcome(twin.accuracy, 0, 0.0, "", twin.error))
 
     def _repeat(self, number: int, outcome: Outcome) -> None:
-        """What was measured of a trial's twin is told again, for no time spent."""
+        """Tells the outcome of a trial's twin again, at no cost of time."""
         worker = f"trial {self.rows[number].repeat_of}"
         self._tell(number, Outcome(outcome.accuracy, 0, 0.0, worker, outcome.error))
 
@@ -210,10 +203,10 @@ class Search:
             del self._trainer[row.arch]  # another seed may succeed
 
     def _confirm_when_all_are_told(self) -> None:
-        """Queues further trainings of the networks with the highest rewards, on fresh seeds.
+        """Queues the networks with the highest rewards to be trained again, on fresh seeds.
 
-        Those lead by luck too, so it is their fresh trainings, compared with one another, that show the
-        noise of a seed: ``reports.uncertainty``.
+        They lead partly by luck, so it is the fresh results, compared with one another, that show the noise
+        between seeds: ``reports.uncertainty``.
         """
         if self._left or self.running or self._waiting or self._queue or not self.confirm.networks:
             return
@@ -229,7 +222,7 @@ class Search:
         self.confirmed = len(confirmed), len(confirmed) + len(self._queue)
 
     def _restore(self) -> None:
-        """Replays the journal into the controller and queues what was being trained."""
+        """Replays the journal into the controller, and queues the trials that were running."""
         journalled = {row.trial: row for row in self.journal.rows()}
         known, state = self.journal.saved_controller()
         if known:

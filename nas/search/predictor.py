@@ -1,4 +1,4 @@
-"""``predictor:FILE``: a regression on a table, for every network of the space."""
+"""``predictor:FILE``: a regression on a table, which predicts any network of the space."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from search_spaces.cost_table import CostTable
 class Predictor:
     """Ridge regression on decisions, pairs of decisions and log costs, fitted on a table.
 
-    An accuracy is mostly a sum of what each choice brings, and pairs of choices take up most of the
-    rest: on Accel-NASBench this ranks better than gradient-boosted trees and is faster (LOG.md).
-    Where the space is not staged, as in a scaling run, depth, width and resolution stand for the
-    decisions, and the table may hold any networks.
+    An accuracy is mostly the sum of what each choice contributes, and pairs of choices explain most of the
+    rest: on Accel-NASBench this ranks better than gradient-boosted trees and is faster (LOG.md). If the space
+    has no stages, as in a scaling run, depth, width and resolution replace the decisions, and the table may
+    hold any networks.
 
     Attributes:
-        kendall_tau: between predictions and accuracies, 5-fold cross-validated.
+        kendall_tau: between predicted and measured accuracies, by 5-fold cross-validation.
 
     Raises:
         InputError: as ``Table``, or if the table has fewer than 20 rows.
@@ -40,15 +40,13 @@ class Predictor:
             raise InputError(
                 f"evaluator predictor needs a table of at least 20 rows, got {len(archs)}: {file}"
             )
-        self.file = file
-        self.space = space
-        self.rows = len(archs)
+        self.file, self.space, self.rows = file, space, len(archs)
         self.costs = CostTable(space) if space.slots else None
         try:
             singles = self.singles(archs)
         except ValueError as error:
             raise InputError(f"evaluator predictor needs a table of its space: {error}: {file}") from None
-        self.mean, self.scale = singles.mean(axis=0), singles.std(axis=0) + 1e-9  # constants become 0
+        self.mean, self.scale = singles.mean(axis=0), singles.std(axis=0) + 1e-9  # constant features become 0
         features = self.pairs(singles)
         folds = KFold(5, shuffle=True, random_state=0)
         predicted = cross_val_predict(Ridge(), features, accuracies, cv=folds)
@@ -63,13 +61,13 @@ class Predictor:
         yield Epoch(1, None, None, min(max(accuracy, 0.0), 1.0), 0.0)
 
     def singles(self, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
-        """One-hot decisions, or log sizes, and log costs `[N, F]` of N networks."""
+        """Features `[N, F]` of N networks: one-hot decisions, or log sizes, and log costs."""
         if self.costs is None:
             sizes = [(*_sizes(arch), *cost(arch, self.space.num_classes)) for arch in archs]
             return np.log(np.array(sizes, np.float64))
         actions = np.array([self.space.encode(arch) for arch in archs])  # [N, D]
         choices = [len(decision.choices) for decision in self.space.decisions]
-        # The first choice of a decision is what the others are compared with.
+        # The first choice of each decision is the baseline, without a column.
         one_hot = [actions[:, [d]] == np.arange(1, n) for d, n in enumerate(choices)]
         return np.concatenate([*one_hot, np.log(self.costs(actions))], axis=1)
 

@@ -1,4 +1,4 @@
-"""A controller's state as text: plain values as JSON, arrays by their bytes; nothing in it can run.
+"""A controller's state as text: JSON with arrays in base64, so reading it cannot run code.
 
 state_dict() --write--> text in run.db --read--> load_state_dict()
 """
@@ -16,7 +16,7 @@ _ARRAY = "array"
 
 
 def write(state: Mapping[str, Any]) -> str:
-    """``state`` of dicts with text keys, lists, tuples, plain values and arrays; tuples become lists."""
+    """``state``: dicts with text keys, lists, tuples, plain values and arrays; tuples become lists."""
     return json.dumps(state, default=_pack)
 
 
@@ -24,7 +24,7 @@ def read(text: str) -> Any:
     """The inverse of ``write``, to the last bit.
 
     Raises:
-        ValueError: if ``text`` is not of ``write``.
+        ValueError: if ``write`` did not make ``text``.
     """
     return json.loads(text, object_hook=_unpack)
 

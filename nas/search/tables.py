@@ -1,8 +1,8 @@
-"""Where a trial's accuracy comes from: training, a table of known ones, or a predictor fitted on one.
+"""Where a trial's accuracy comes from: training, a table of known ones, or a predictor fitted to one.
 
 train            trains the network on the proxy task
 table:FILE       looks the network up
-predictor:FILE   a regression on the table, for every network of the space
+predictor:FILE   predicts it by a regression on the table, for any network of the space
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ACCURACY_COLUMNS = ("accuracy", "mean_acc", "val_top1", "top1", "val_acc", "acc"
 
 
 class Table:
-    """Accuracies that somebody measured: NAS-Bench-Macro's JSON, or CSV or Parquet.
+    """Measured accuracies from a file: NAS-Bench-Macro's JSON, CSV or Parquet.
 
     Args:
-        file: rows are networks, by a column ``arch`` or by one column per decision of the space, and
-            have an accuracy (``accuracy``, ``mean_acc``, ``val_top1``, ...) in [0, 1] or in percent.
+        file: each row has a network, in a column ``arch`` or in one column per decision of the space, and
+            an accuracy (``accuracy``, ``mean_acc``, ``val_top1``, ...) in [0, 1] or in percent.
 
     Raises:
         InputError: if the file is missing, damaged, or does not describe networks of the space.
@@ -107,12 +107,11 @@ def _parse(text: object, file: Path) -> ArchSpec:
 
 
 def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path) -> NDArray[np.int64]:
-    """Choices `[N, D]` to indices `[N, D]`."""
+    """The indices `[N, D]` of choices `[N, D]`."""
     columns = []
     for decision in space.decisions:
         index = {choice: number for number, choice in enumerate(decision.choices)}
-        unknown = set(frame[decision.name]) - set(index)
-        if unknown:
+        if unknown := set(frame[decision.name]) - set(index):
             raise InputError(
                 f"table must have {decision.name} in {decision.choices}, got {unknown.pop()!r}: {file}"
             )

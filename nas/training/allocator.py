@@ -1,4 +1,4 @@
-"""Memory on a CPU: kept between training steps, given back between trainings."""
+"""Memory on a CPU: kept between training steps, given back to the system between training runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ PAD = 2**26
 
 
 def keep_memory() -> None:
-    """Has glibc keep what is freed: every step needs the same again.
+    """Makes glibc keep freed memory, because every step needs it again; without glibc, does nothing.
 
-    Otherwise blocks above some megabytes go back to the system each time, which must then clear their pages
-    again: up to a fifth of a step, and several times more in a virtual machine (LOG.md). Where there is no
-    glibc, nothing happens.
+    Otherwise blocks above some megabytes go back to the system after each step, and it must clear their pages
+    again: up to a fifth of a step's time, and several times more in a virtual machine (LOG.md).
     """
     if libc := _glibc():
         libc.mallopt(M_MMAP_THRESHOLD, KEPT)
@@ -24,7 +23,7 @@ def keep_memory() -> None:
 
 
 def release_memory() -> None:
-    """Gives what is free back to the system."""
+    """Gives free memory back to the system."""
     if libc := _glibc():
         libc.malloc_trim(0)
 

@@ -1,10 +1,10 @@
 """Augmentation of whole batches, on the device that trains.
 
-Shapes: B images of a batch, C channels, H = W pixels, K classes. All draws come from torch's default
-generators, as dropout's do; a training seeds them for each epoch.
+Shapes: B images per batch, C channels, H = W pixels, K classes. All draws come from torch's default
+generators, as dropout's do; the trainer seeds them for each epoch.
 
-But for ``distort``, nothing here waits for the device, or has shapes that depend on what was drawn, so that
-a step can be captured as a CUDA graph.
+Except for ``distort``, nothing here waits for the device or has shapes that depend on the draws, so a step
+can be captured as a CUDA graph.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from nas.training.policies import POLICIES, distort
 
 ASPECTS = (3 / 4, 4 / 3)
 LEAST_AREA = 0.1
-"""EfficientNet's code asks for 8 %, and then draws again until the crop covers 10 % of the image."""
+"""EfficientNet's code asks for 8 %, but draws again until the crop covers 10 % of the image."""
 
 
 def augment(
     images: Tensor, labels: Tensor, recipe: Recipe, resolution: int, num_classes: int
 ) -> tuple[Tensor, Tensor]:
-    """A batch as the network is trained on it.
+    """Augments a batch by ``recipe``.
 
     Args:
-        images: uint8 `[B, C, H, W]`, channels last; at the resolution already, unless the recipe's crop is
+        images: uint8 `[B, C, H, W]`, channels last; already at ``resolution`` unless the recipe's crop is
             ``random_resized``.
         labels: `[B]`.
 
     Returns:
-        uint8 or float images `[B, C, resolution, resolution]` in 0 to 255, and labels `[B]` or, where images
-        are mixed, shares of classes `[B, K]`.
+        uint8 or float images `[B, C, resolution, resolution]` in 0 to 255, and labels `[B]` or, if images
+        are mixed, class shares `[B, K]`.
     """
     if recipe.crop == "random_resized":
         images = random_resized_crop(images, resolution)
@@ -50,16 +50,16 @@ def augment(
 
 
 def flip(images: Tensor) -> Tensor:
-    """Half of the images mirrored."""
+    """Mirrors each image with probability 1/2."""
     mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
     return torch.where(mirrored, images.flip(3), images)
 
 
 def padded_crop(images: Tensor, pad: int) -> Tensor:
-    """Each image moved by up to ``pad`` pixels in x and in y.
+    """Shifts each image by up to ``pad`` pixels in x and in y.
 
-    What comes in is the image's reflection. Black would be an edge that no other image has, and what it
-    means would depend on how images are normalised.
+    The uncovered border is filled with the image's reflection. Black would be an edge that no other image
+    has, and its meaning would depend on how images are normalised.
     """
     count, _, height, width = images.shape
     shift = torch.randint(-pad, pad + 1, (2, count, 1), device=images.device)
@@ -72,15 +72,15 @@ def padded_crop(images: Tensor, pad: int) -> Tensor:
 
 
 def _reflect(place: Tensor, size: int) -> Tensor:
-    """Places outside 0 to ``size - 1``, mirrored at the outermost pixel's middle."""
+    """Mirrors coordinates outside 0 to ``size - 1`` at the middle of the outermost pixel."""
     return (size - 1) - ((size - 1) - place.abs()).abs()
 
 
 def random_resized_crop(images: Tensor, resolution: int) -> Tensor:
-    """Each image's own part of it, resized; floats `[B, C, resolution, resolution]` in 0 to 255.
+    """A random part of each image, resized: floats `[B, C, resolution, resolution]` in 0 to 255.
 
-    As in EfficientNet's code, and unlike in torchvision, the aspect ratio is uniform and then the height, not
-    the area. Resizing is bicubic without antialiasing: images should be no larger than
+    As in EfficientNet's code, and unlike torchvision, the aspect ratio is drawn uniformly and then the
+    height, not the area. Resizing is bicubic without antialiasing: images should be no larger than
     ``nas.spec.recipe.enlarged(resolution)``.
 
     Source: tensorflow, core/kernels/image/sample_distorted_bounding_box_op.cc, ``GenerateRandomCrop``.
@@ -90,9 +90,9 @@ def random_resized_crop(images: Tensor, resolution: int) -> Tensor:
     aspect = ASPECTS[0] + (ASPECTS[1] - ASPECTS[0]) * draws[0]  # width / height, in pixels
     lowest = (LEAST_AREA * height * width / aspect).sqrt()
     highest = (width / aspect).clamp_max(height)
-    h = (lowest + (highest - lowest) * draws[1]) / height  # of the image's
+    h = (lowest + (highest - lowest) * draws[1]) / height  # share of the height
     w = h * aspect * height / width
-    # From -1 at one edge to 1 at the other: the middle of what is seen, such that all of it is in the image.
+    # The crop's centre, from -1 at one edge to 1 at the other, drawn so that the crop lies in the image.
     y, x = (1 - h) * (2 * draws[2] - 1), (1 - w) * (2 * draws[3] - 1)
     place = (2 * torch.arange(resolution, device=images.device) + 1) / resolution - 1
     rows = torch.addcmul(y[:, None], h[:, None], place)[:, :, None]  # [B, resolution, 1]
@@ -105,19 +105,18 @@ def random_resized_crop(images: Tensor, resolution: int) -> Tensor:
 def mix(
     images: Tensor, labels: Tensor, mixup: float, cutmix: float, num_classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Each image with its predecessor in the batch; with both alphas positive, a batch draws which way.
+    """Mixes each image with the one before it in the batch, by mixup, CutMix or, for each batch, either.
 
     Args:
-        mixup: alpha of the share that stays, which is beta distributed; 0 for none.
-        cutmix: likewise, of the area that stays, outside a box.
+        mixup: alpha of the beta distribution of the image's own share; 0 for no mixup.
+        cutmix: likewise for its own share of the area, outside a box; 0 for no CutMix.
 
     Returns:
-        float images `[B, C, H, W]`, and shares of classes `[B, K]`.
+        float images `[B, C, H, W]`, and class shares `[B, K]`.
 
     Source: Zhang et al. 2018, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899.
     """
-    device = images.device
-    size = images.shape[2:]
+    device, size = images.device, images.shape[2:]
     if mixup and cutmix:
         first = torch.rand((), device=device) < 0.5
         own = torch.where(first, _beta(mixup, device).expand(size), _outside_box(_beta(cutmix, device), size))
@@ -126,9 +125,8 @@ def mix(
     else:
         own = _outside_box(_beta(cutmix, device), size)
     pixels = images.float()
-    share = own.mean()
     classes = torch.zeros(len(labels), num_classes, device=device).scatter_(1, labels[:, None], 1.0)
-    return pixels.roll(1, 0).lerp(pixels, own), classes.roll(1, 0).lerp(classes, share)
+    return pixels.roll(1, 0).lerp(pixels, own), classes.roll(1, 0).lerp(classes, own.mean())
 
 
 def _beta(alpha: float, device: torch.device) -> Tensor:
@@ -138,7 +136,7 @@ def _beta(alpha: float, device: torch.device) -> Tensor:
 
 
 def _outside_box(share: Tensor, size: torch.Size) -> Tensor:
-    """`[H, W]`, 0 in a box of ``1 - share`` of the area, which may stick out, and else 1."""
+    """`[H, W]`: 0 in a box of ``1 - share`` of the area, which may reach beyond the image, and 1 outside."""
     half = (1 - share).sqrt() / 2
     inside = [
         ((torch.arange(length, device=share.device) + 0.5) / length - torch.rand_like(share)).abs() < half

@@ -1,8 +1,7 @@
-"""``checkpoint.pt``: a training at the end of an epoch, to go on from; always a whole one."""
+"""``checkpoint.pt``: a training run at the end of an epoch, to resume it from."""
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import zipfile
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ NAME = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training so far.
+    """A training run so far.
 
     Args:
         curve: its epochs.
-        state: of its ``Trainer``.
-        mean, deviation: of each channel of the training images, which are normalised by them.
-        test_accuracy: at the end of the training, if the data has a test part.
+        state: ``Trainer.state_dict()``.
+        mean, deviation: for each channel of the training images; all images are normalised by them.
+        test_accuracy: after the last epoch, if the data has a test part.
     """
 
     curve: tuple[Epoch, ...]
@@ -35,47 +34,42 @@ class Checkpoint:
 
     @property
     def weights(self) -> dict[str, Any]:
-        """The tensors of the network that was evaluated, by name."""
+        """The tensors of the network that is evaluated, by name."""
         weights: dict[str, Any] = self.state["average"] or self.state["network"]
         return weights
 
 
 def save(checkpoint: Checkpoint, file: IO[bytes]) -> None:
-    """Writes a checkpoint as ``torch.load(..., weights_only=True)`` reads it."""
+    """Writes a checkpoint that ``torch.load(..., weights_only=True)`` can read."""
     import torch
 
-    fields = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
-    torch.save({**fields, "curve": [tuple(epoch) for epoch in checkpoint.curve]}, file)
+    torch.save({**vars(checkpoint), "curve": [tuple(epoch) for epoch in checkpoint.curve]}, file)
 
 
 def load(file: IO[bytes]) -> Checkpoint:
-    """The inverse of ``save``, on the CPU; what it raises of a damaged file can be anything."""
+    """The inverse of ``save``, on the CPU; a damaged file can raise any exception."""
     import torch
 
     with zipfile.ZipFile(file) as archive:
-        if damaged_part := archive.testzip():  # torch writes checksums, and does not read them
-            raise ValueError(f"{damaged_part} has another checksum")
+        if damaged_part := archive.testzip():  # torch writes checksums, but does not check them
+            raise ValueError(f"{damaged_part} does not match its checksum")
     file.seek(0)
     fields = torch.load(file, map_location="cpu", weights_only=True)
     checkpoint = Checkpoint(**{**fields, "curve": tuple(Epoch(*epoch) for epoch in fields["curve"])})
     if not len(checkpoint.curve) == checkpoint.state["epoch"] > 0:
-        raise ValueError(f"{len(checkpoint.curve)} epochs, where {checkpoint.state['epoch']} are trained")
+        raise ValueError(f"{len(checkpoint.curve)} epochs in the curve, {checkpoint.state['epoch']} trained")
     return checkpoint
 
 
 def write_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
-    """Writes ``checkpoint.pt``; the one before is there until it is whole.
-
-    Raises:
-        RunError: if it cannot be written, as on a full disk.
-    """
+    """Writes ``checkpoint.pt``; raises as ``nas.files.replace``."""
     content = io.BytesIO()  # torch does not say why a file cannot be written
     save(checkpoint, content)
     replace(directory / NAME, content.getbuffer())
 
 
 def read_checkpoint(directory: Path) -> Checkpoint | None:
-    """What ``write_checkpoint`` wrote last; None if there is nothing.
+    """The run's latest checkpoint; None if there is none.
 
     Raises:
         InputError: if it is damaged.
@@ -91,9 +85,8 @@ def read_checkpoint(directory: Path) -> Checkpoint | None:
 
 
 def damaged(directory: Path, error: Exception) -> InputError:
-    """What to say of a checkpoint that cannot be used."""
-    words = f"{type(error).__name__}: {error}".split()
-    reason = " ".join(words)[:80]
+    """The error for a checkpoint that cannot be used."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:80]
     return InputError(
         f"run has a damaged checkpoint ({reason}); to train again from the first epoch, delete "
         f"{directory / NAME} and: nas resume {directory}"

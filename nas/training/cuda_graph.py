@@ -1,4 +1,4 @@
-"""A training step as one CUDA graph: small MBConv networks are bound by launches, not by arithmetic."""
+"""A training step as one CUDA graph: kernel launches, not arithmetic, limit small MBConv networks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 WARM_UP = 3
-"""Steps that libraries want for choosing their algorithms before anything is captured."""
+"""Steps before the capture, in which libraries choose their algorithms."""
 
 Step = Callable[[Tensor, Tensor], Tensor]
 
 
 class CapturedStep:
-    """A step, captured at the first call for the shapes that it then has; replayed in one launch.
+    """Captures a step at its first call, and from then on replays it, in one launch, for equal shapes.
 
-    The steps that warm up leave no trace in weights, BN statistics, optimiser or random state.
+    The warm-up steps leave no trace in weights, BN statistics, optimiser or random state.
 
     Args:
-        network, optimizer: what the step changes.
+        network, optimizer: what the step updates.
 
     Source: PyTorch's notes on CUDA semantics, "Whole-network capture".
     """
@@ -58,7 +58,7 @@ class CapturedStep:
             for tensor, value in saved:
                 tensor.copy_(value)
             for tensor in self._tensors():
-                if id(tensor) not in before:  # state that the optimiser made on the way; it begins at 0
+                if id(tensor) not in before:  # state that the optimiser has added; it begins at 0
                     tensor.zero_()
         torch.cuda.set_rng_state(random_state)
         self._optimizer.zero_grad(set_to_none=True)
@@ -67,11 +67,7 @@ class CapturedStep:
             self._loss = step(self._images, self._targets)
 
     def _tensors(self) -> list[Tensor]:
-        """All that a step changes."""
-        state = [
-            value
-            for values in self._optimizer.state.values()
-            for value in values.values()
-            if isinstance(value, Tensor)
-        ]
+        """Everything that a step changes."""
+        states = self._optimizer.state.values()
+        state = [value for values in states for value in values.values() if isinstance(value, Tensor)]
         return [*self._network.parameters(), *self._network.buffers(), *state]

@@ -1,8 +1,8 @@
 """The operations of AutoAugment, RandAugment and TrivialAugment, each on a stack of images.
 
 Shapes: N images, S = side in pixels, C channels (1: grey, 3: colour). Every operation maps uint8
-`[N, S, S, C]` and its magnitudes `[N]` to uint8 `[N, S, S, C]`, image by image as Pillow does. What comes
-from outside of an image is grey, as in EfficientNet's code, and geometry takes the nearest pixel.
+`[N, S, S, C]` and magnitudes `[N]` to uint8 `[N, S, S, C]`, image by image as Pillow does. Pixels from
+outside an image are grey, as in EfficientNet's code; geometric operations take the nearest pixel.
 
 Source: tensorflow/tpu, models/official/efficientnet/autoaugment.py; Pillow, ImageOps and ImageEnhance.
 """
@@ -20,32 +20,32 @@ LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Turns about the centre, counter-clockwise where ``degrees`` are positive."""
+    """Turns about the centre, counter-clockwise for positive ``degrees``."""
     angle = torch.deg2rad(degrees)
     cos, sin, none = angle.cos(), angle.sin(), torch.zeros_like(angle)
     return _affine(images, (cos, -sin, none), (sin, cos, none))
 
 
 def shear_x(images: Tensor, share: Tensor) -> Tensor:
-    """Row y shows what is ``share * y`` further right, counted from the upper edge."""
+    """Moves row y to the left by ``share * y``, counted from the upper edge."""
     one, none = torch.ones_like(share), torch.zeros_like(share)
     return _affine(images, (one, share, share), (none, one, none))
 
 
 def shear_y(images: Tensor, share: Tensor) -> Tensor:
-    """Column x shows what is ``share * x`` further down, counted from the left edge."""
+    """Moves column x up by ``share * x``, counted from the left edge."""
     one, none = torch.ones_like(share), torch.zeros_like(share)
     return _affine(images, (one, none, none), (share, one, share))
 
 
 def translate_x(images: Tensor, share: Tensor) -> Tensor:
-    """Every pixel shows what is ``share`` of the side further right."""
+    """Moves the image to the left by ``share`` of the side."""
     one, none = torch.ones_like(share), torch.zeros_like(share)
     return _affine(images, (one, none, 2 * share), (none, one, none))
 
 
 def translate_y(images: Tensor, share: Tensor) -> Tensor:
-    """Every pixel shows what is ``share`` of the side further down."""
+    """Moves the image up by ``share`` of the side."""
     one, none = torch.ones_like(share), torch.zeros_like(share)
     return _affine(images, (one, none, none), (none, one, 2 * share))
 
@@ -63,7 +63,7 @@ def color(images: Tensor, factor: Tensor) -> Tensor:
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
     """From the mean shade of grey (0) over the image (1) to more contrast.
 
-    EfficientNet's code divides by 256 where its mean should by the pixels; Pillow's mean is taken.
+    The mean is Pillow's: EfficientNet's code divides by 256, not by the number of pixels.
     """
     mean = (_grey(images).mean((1, 2, 3), keepdim=True) + 0.5).floor()
     return _blend(mean, images, factor)
@@ -74,24 +74,24 @@ def sharpness(images: Tensor, factor: Tensor) -> Tensor:
     x = images.permute(0, 3, 1, 2).float()
     inner = x[:, :, 1:-1, 1:-1]
     smooth = x.clone()
-    # Pillow's kernel: 5 in the middle of ones, by 13.
+    # Pillow's kernel: 5 in the middle, 1 around it, divided by 13.
     smooth[:, :, 1:-1, 1:-1] = ((9 * F.avg_pool2d(x, 3, stride=1) + 4 * inner) / 13 + 0.5).floor()
     return _blend(smooth.permute(0, 2, 3, 1), images, factor)
 
 
 def posterize(images: Tensor, bits: Tensor) -> Tensor:
-    """Keeps the ``bits`` highest of each value's eight."""
+    """Keeps the ``bits`` highest of each value's eight bits."""
     lost = torch.exp2(8 - bits) - 1
     return images & ~_each(lost.to(torch.uint8))
 
 
 def solarize(images: Tensor, threshold: Tensor) -> Tensor:
-    """Inverts values from ``threshold`` up; 256 inverts none."""
+    """Inverts values of at least ``threshold``; 256 inverts none."""
     return torch.where(images < _each(threshold.to(torch.int16)), images, ~images)
 
 
 def solarize_add(images: Tensor, addition: Tensor) -> Tensor:
-    """Adds to values below 128, up to 255."""
+    """Adds to values below 128; sums end at 255."""
     added = (images + _each(addition.to(torch.int16))).clamp_(0, 255).to(torch.uint8)
     return torch.where(images < 128, added, images)
 
@@ -102,17 +102,17 @@ def invert(images: Tensor, _: Tensor) -> Tensor:
 
 
 def autocontrast(images: Tensor, _: Tensor) -> Tensor:
-    """Stretches each channel to 0 to 255, unless it has one value only."""
+    """Stretches each channel to 0 to 255, unless it has only one value."""
     low = images.amin((1, 2), keepdim=True).float()  # [N, 1, 1, C]
     width = images.amax((1, 2), keepdim=True) - low
     scale = 255 / width.clamp_min(1)
-    # Values are multiples of 1/255: the addition lets none be rounded below the integer that it is.
+    # Exact results are at least 1/255 apart: 1e-3 only keeps float error from pushing one below its integer.
     stretched = ((images - low) * scale + 1e-3).to(torch.uint8)
     return torch.where(width > 0, stretched, images)
 
 
 def equalize(images: Tensor, _: Tensor) -> Tensor:
-    """Makes the values of each channel about equally frequent, unless it has one value only."""
+    """Makes the values of each channel about equally frequent, unless it has only one value."""
     n, channels = len(images), images.shape[3]
     first = 256 * torch.arange(n * channels, device=images.device).view(n, 1, 1, channels)
     index = (images.long() + first).flatten()  # into histograms, one for each image and channel
@@ -127,7 +127,7 @@ def equalize(images: Tensor, _: Tensor) -> Tensor:
 
 
 def cutout(images: Tensor, share: Tensor) -> Tensor:
-    """Greys a square that reaches ``share`` of the side to each side of a random centre."""
+    """Greys out a square that reaches ``share`` of the side in each direction from a random centre."""
     n, side = images.shape[:2]
     place = (torch.arange(side, device=images.device) + 0.5) / side
     centre = torch.rand(2, n, 1, device=images.device)
@@ -139,28 +139,15 @@ def cutout(images: Tensor, share: Tensor) -> Tensor:
 OPERATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     operation.__name__: operation
     for operation in (
-        rotate,
-        shear_x,
-        shear_y,
-        translate_x,
-        translate_y,
-        brightness,
-        color,
-        contrast,
-        sharpness,
-        posterize,
-        solarize,
-        solarize_add,
-        invert,
-        autocontrast,
-        equalize,
-        cutout,
+        *(rotate, shear_x, shear_y, translate_x, translate_y),
+        *(brightness, color, contrast, sharpness),
+        *(posterize, solarize, solarize_add, invert, autocontrast, equalize, cutout),
     )
 }
 
 
 def _affine(images: Tensor, x: tuple[Tensor, Tensor, Tensor], y: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """``x`` and ``y`` give a pixel's source: factors `[N]` on its x, its y, and 1.
+    """Resamples images: ``x`` and ``y`` give each pixel's source, as factors `[N]` of its x, its y and 1.
 
     Coordinates run from -1 at one edge to 1 at the other.
     """
@@ -172,16 +159,15 @@ def _affine(images: Tensor, x: tuple[Tensor, Tensor, Tensor], y: tuple[Tensor, T
 
 
 def _blend(degenerate: Tensor, images: Tensor, factor: Tensor) -> Tensor:
-    """``degenerate`` where ``factor`` is 0, the image where it is 1, and so on beyond."""
+    """``degenerate`` where ``factor`` is 0, the image where it is 1; linear between and beyond."""
     return torch.lerp(degenerate, images.float(), _each(factor)).clamp_(0, 255).to(torch.uint8)
 
 
 def _grey(images: Tensor) -> Tensor:
-    """`[N, S, S, C]` to shades of grey, floats `[N, S, S, 1]`."""
+    """Shades of grey, floats `[N, S, S, 1]`, of images `[N, S, S, C]`."""
     if images.shape[3] == 1:
         return images.float()
-    luma = torch.tensor(LUMA, device=images.device)
-    return ((images.float() @ luma)[..., None] + 0.5).floor()
+    return ((images.float() @ torch.tensor(LUMA, device=images.device))[..., None] + 0.5).floor()
 
 
 def _each(magnitude: Tensor) -> Tensor:

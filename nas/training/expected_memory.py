@@ -1,4 +1,4 @@
-"""What a training is expected to need, in closed form."""
+"""The memory that a training run is expected to need, in closed form."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from nas.spec.recipe import Recipe
 from search_spaces import ArchSpec, cost
 
 PROCESS = 600_000_000
-"""Bytes of a process that has trained a network, without what depends on the network or the images."""
+"""Bytes of a process that has trained a network, apart from what depends on the network or the images."""
 ACTIVATION_COPIES = 4.5
-"""Of each activation while weights are trained: what convolution, BN and activation keep, and gradients."""
+"""Copies of each activation in training: what convolution, BN and activation keep, and gradients."""
 WEIGHT_COPIES = 10
-"""Of each weight: gradient, two moments, and what the optimiser and the convolutions set aside for them."""
+"""Copies of each weight: gradient, two moments, and work space of the optimiser and the convolutions."""
 EVALUATED_COPIES = 3.5
-"""Of the largest map while a network is evaluated.
+"""Copies of the largest map in evaluation.
 
-These four are fitted to measured peaks on a CPU: ``benchmarks/memory.py``, LOG.md.
+These four constants are fitted to measured peaks on a CPU: ``benchmarks/memory.py``, LOG.md.
 """
 
 
 def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
-    """Bytes that a training is expected to have at its peak, in closed form.
-
-    Args:
-        arch: the network as it is trained: what ``Recipe.shrink`` gives.
-    """
+    """The peak, in bytes, that a training run of ``arch``, after ``Recipe.shrink``, is expected to reach."""
     from nas.training.pixels import CHUNK, RESIDENT_ON_CPU
     from nas.training.trainer import EVAL_BATCH, NORMALISED_BY
 
@@ -43,7 +39,7 @@ def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
 
 
 def largest_map(arch: ArchSpec) -> int:
-    """Elements of the largest output of a layer for one image."""
+    """Elements of the largest layer output for one image."""
     size = -(-arch.resolution // arch.stem_stride)
     most = arch.stem_channels * size * size
     for layer in arch.layers():

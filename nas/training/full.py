@@ -1,4 +1,4 @@
-"""A training to the end: a checkpoint after every epoch, the network's weights when it is over."""
+"""Full training: a checkpoint after every epoch, and the network's weights at the end."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
 
 def checkpoints_alone(training: FullTraining, trial: Trial, start: Checkpoint | None) -> Iterator[Checkpoint]:
-    """One after each epoch that is left after ``start``, trained in this process.
-
-    Raises:
-        ArithmeticError: if the loss is no longer finite.
-        InputError: if ``start`` is of another training.
-    """
+    """``checkpoints`` of a new trainer in this process; raises as they do."""
     if start and len(start.curve) == training.recipe.epochs:
         return iter(())
     import torch
@@ -47,14 +42,13 @@ Checkpoints = Callable[["FullTraining", Trial, Checkpoint | None], Iterator[Chec
 
 @dataclass(frozen=True)
 class FullTraining(Training):
-    """Trains a network as it is, and goes on from ``checkpoint.pt`` where there is one.
+    """Trains a network at full size, from ``checkpoint.pt`` if there is one.
 
     Args:
-        directory: of the run.
+        directory: the run's.
         workers: processes that share every batch.
-        checkpoints: trains on after a checkpoint, or from the start; ``nas.launch.data_parallel`` has the
-            one for several processes.
-        listener: told of the checkpoint's epochs and of every step; of no step where several processes train.
+        checkpoints: trains the epochs that are left; see ``nas.launch.data_parallel`` for several processes.
+        listener: told of restored epochs and, if one process trains, of every step.
     """
 
     directory: Path = Path()
@@ -71,7 +65,7 @@ class FullTraining(Training):
             )
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
-        """The epochs of the checkpoint, and then one at a time.
+        """The checkpoint's epochs, and then each further epoch when it is trained.
 
         Raises:
             InputError: if the checkpoint is damaged.
@@ -103,13 +97,13 @@ class FullTraining(Training):
 
 
 def checkpoints(trainer: Trainer, start: Checkpoint | None, directory: Path) -> Iterator[Checkpoint]:
-    """One after each epoch that is left after ``start``; the last one has the test accuracy.
+    """A checkpoint after each epoch that is left after ``start``; the last one has the test accuracy.
 
-    Their tensors are those of ``trainer``, which go on changing.
+    Their tensors are those of ``trainer``, so they change with the next step.
 
     Raises:
         ArithmeticError: if the loss is no longer finite.
-        InputError: if ``start``, that of ``directory``, is of another training.
+        InputError: if ``start``, read from ``directory``, does not fit ``trainer``.
     """
     from nas.training.pixels import Pixels
 

@@ -1,4 +1,4 @@
-"""What moves the weights: TensorFlow's RMSProp, and the average of weights that is evaluated."""
+"""Optimisers, TensorFlow's RMSProp among them, and the moving average of weights that is evaluated."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class TFRMSProp(Optimizer):
         step   = momentum * step + rate * gradient / sqrt(square + epsilon)
         weight = weight - step
 
-    Unlike torch's: epsilon stands inside the root, ``square`` begins at 1 and not at 0, and the learning
-    rate goes into the momentum, so that a lower one does not slow what is under way.
+    Unlike torch's: epsilon stands inside the root, ``square`` begins at 1 rather than 0, and the learning
+    rate is part of the momentum, so that a lower rate does not slow the steps already under way.
 
     Args:
         lr: the learning rate, a number or a scalar tensor.
-        weight_decay: times the weight is added to its gradient.
+        weight_decay: this factor times the weight is added to its gradient.
 
     Source: tensorflow, core/kernels/training_ops.cc, ``ApplyRMSProp``.
     """
@@ -42,14 +42,8 @@ class TFRMSProp(Optimizer):
         epsilon: float = RMSPROP_EPSILON,
         weight_decay: float = 0.0,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "decay": decay,
-            "momentum": momentum,
-            "epsilon": epsilon,
-            "weight_decay": weight_decay,
-        }
-        super().__init__(params, defaults)
+        defaults = {"decay": decay, "momentum": momentum, "epsilon": epsilon, "weight_decay": weight_decay}
+        super().__init__(params, {"lr": lr, **defaults})
         for group in self.param_groups:
             for weight in group["params"]:
                 self.state[weight] = {"square": torch.ones_like(weight), "step": torch.zeros_like(weight)}
@@ -77,27 +71,26 @@ class TFRMSProp(Optimizer):
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe, device: str) -> Optimizer:
-    """The recipe's optimiser; on CUDA its learning rate is a tensor, which captured steps read."""
+    """The recipe's optimiser; on CUDA its learning rate is a tensor, so that captured steps can read it."""
     cuda = torch.device(device).type == "cuda"
     rate = torch.tensor(recipe.rate(0, 1), device=device) if cuda else recipe.peak()
     if recipe.optimizer == "rmsprop":
-        bn = {id(p) for m in network.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()}
-        decayed = [p for p in network.parameters() if id(p) not in bn]
-        rest = [p for p in network.parameters() if id(p) in bn]
-        groups = [
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": rest, "weight_decay": 0.0},
-        ]
-        return TFRMSProp(groups, rate)
+        spared = [p for m in network.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
+    else:
+        spared = [p for p in network.parameters() if p.ndim <= 1]
+    ids = set(map(id, spared))
+    decayed = [p for p in network.parameters() if id(p) not in ids]
     groups = [
-        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": spared, "weight_decay": 0.0},
     ]
+    if recipe.optimizer == "rmsprop":
+        return TFRMSProp(groups, rate)
     return AdamW(groups, lr=rate, betas=ADAM_BETAS, capturable=cuda, fused=True)
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
-    """Every group's learning rate, in place where it is a tensor."""
+    """Sets every group's learning rate, in place where it is a tensor."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)
@@ -110,7 +103,7 @@ class WeightAverage:
 
     Args:
         network: a copy of the one that is trained.
-        decay: of the average, once steps are many; see ``Recipe.ema``.
+        decay: of the average after many steps; see ``Recipe.ema``.
 
     Source: tensorflow, ``tf.train.ExponentialMovingAverage`` with ``num_updates``.
     """
@@ -122,7 +115,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Draws the average towards ``network``; ``step`` counts from 1."""
+        """Moves the average towards ``network``; ``step`` counts from 1."""
         share = 1 - min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self.averages, _floats(network), share)
 

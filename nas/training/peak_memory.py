@@ -1,34 +1,35 @@
-"""Memory: what a training had at its peak, what there is, and what a training is expected to need."""
+"""Memory: the peak of a training run, and how much is available."""
 
 from __future__ import annotations
 
 import contextlib
+import resource
 import sys
 from pathlib import Path
 
+from nas.spec.machine import CGROUP
 from nas.training.allocator import release_memory
 
 PROC = Path("/proc/self")
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def reset_peak(device: str) -> None:
-    """From here on ``peak`` counts; where the system cannot do that on a CPU, since the process began."""
+    """Makes ``peak`` count from now; on a CPU, if the system cannot, it counts from the process's start."""
     if device.startswith("cuda"):
         import torch
 
         torch.cuda.init()  # or there is nothing to reset yet, which is an error
         torch.cuda.reset_peak_memory_stats(device)
         return
-    release_memory()  # what an earlier training has freed may still be resident
+    release_memory()  # what an earlier training run freed may still be resident
     with contextlib.suppress(OSError):
         (PROC / "clear_refs").write_text("5")  # VmHWM falls to what is resident now: man 5 proc
 
 
-def peak(device: str) -> int | None:
-    """The most memory since ``reset_peak``, in bytes; None where the system does not say.
+def peak(device: str) -> int:
+    """The most memory used since ``reset_peak``, in bytes.
 
-    On a GPU what tensors had there; on a CPU what of the whole process was resident.
+    On a GPU this is the memory of tensors; on a CPU, the resident memory of the whole process.
     """
     if device.startswith("cuda"):
         import torch
@@ -36,16 +37,12 @@ def peak(device: str) -> int | None:
         return torch.cuda.max_memory_allocated(device)
     with contextlib.suppress(OSError, LookupError):
         return 1024 * _kilobytes(PROC / "status", "VmHWM")
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else 1024 * most
 
 
 def available(device: str) -> int | None:
-    """Bytes that processes could still have here, or of a whole GPU; None where the system does not say."""
+    """Bytes that processes can still use, or all bytes of a GPU; None if the system does not tell."""
     if device.startswith("cuda"):
         import torch
 
@@ -62,7 +59,7 @@ def available(device: str) -> int | None:
 
 
 def _kilobytes(file: Path, name: str) -> int:
-    """The number behind ``name:`` in a file of /proc.
+    """The number after ``name:`` in a file of /proc.
 
     Raises:
         LookupError: if there is none.

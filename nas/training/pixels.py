@@ -1,6 +1,6 @@
-"""Images where they are trained on: on the device if they fit, else sent batch by batch.
+"""Images on the device that trains: all of them if they fit, otherwise sent batch by batch.
 
-Shapes: N images, B of a batch, C channels, H = W pixels.
+Shapes: N images, B per batch, C channels, H = W pixels.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from nas.spec.recipe import enlarged
 
 CHUNK = 512
 RESIDENT_SHARE = 0.3
-"""Of the memory that is free on a GPU, what images may take there."""
+"""The share of a GPU's free memory that images may take."""
 RESIDENT_ON_CPU = 2**30
-"""Bytes; what is larger stays in its file."""
+"""Bytes; a larger set of images stays in its file."""
 READERS, AHEAD = 4, 8
-"""Threads that read batches, and how many batches."""
+"""Threads that read batches, and how many batches they read ahead."""
 
 
 class Pixels:
-    """A part's images on a device, uint8: all of them if they fit, else each batch when it is its turn.
+    """A part's images on a device, uint8: all of them if they fit, otherwise each batch as it is needed.
 
     Args:
-        part: of a data set; only its first ``count`` images are used.
-        resolution: of the network.
+        part: only its first ``count`` images are used.
+        resolution: the network's.
         view: ``whole`` for images of that size; ``margin`` for larger ones, which are still to be cropped;
-            ``centre`` for what is in the middle of those. See ``fit``.
+            ``centre`` for the middle of those. See ``fit``.
     """
 
     def __init__(
@@ -42,9 +42,7 @@ class Pixels:
     ) -> None:
         self.images = part.images[:count]
         self.labels = torch.tensor(part.labels[:count], device=device)
-        self.device = device
-        self.resolution = resolution
-        self.view = view
+        self.device, self.resolution, self.view = device, resolution, view
         self.resident: Tensor | None = None  # [N, H, W, C]
         if self._fits(len(self) * self._send(self._read(slice(1))).numel()):
             parts = [self._send(self._read(slice(i, i + CHUNK))) for i in range(0, len(self), CHUNK)]
@@ -57,7 +55,7 @@ class Pixels:
         """Images uint8 `[B, C, H, W]`, channels last, and labels `[B]`, in whole batches.
 
         Args:
-            order: indices `[M]` on the CPU; what is left over after whole batches is left out.
+            order: indices `[M]` on the CPU; those after the last whole batch are left out.
         """
         batches = order[: len(order) // batch_size * batch_size].split(batch_size)
         if self.resident is not None:
@@ -85,8 +83,8 @@ class Pixels:
         return size <= RESIDENT_SHARE * free
 
     def _read(self, which: slice | NDArray[np.int64]) -> Tensor:
-        """`[B, H, W, C]` in memory, in pages that a GPU can fetch by itself."""
-        # torch.tensor copies: what Ray hands out is read-only, and from_numpy warns of that.
+        """`[B, H, W, C]` in memory, pinned if the device is a GPU."""
+        # torch.tensor copies: arrays from Ray are read-only, and from_numpy warns about that.
         images = torch.tensor(self.images[which])
         return images.pin_memory() if torch.device(self.device).type == "cuda" else images
 
@@ -96,10 +94,10 @@ class Pixels:
 
 
 def fit(images: Tensor, resolution: int, view: str) -> Tensor:
-    """uint8 `[B, C, H, W]` as a network of ``resolution`` has use for them, channels last.
+    """Sizes uint8 images `[B, C, H, W]` for a network of ``resolution``, channels last; see ``Pixels``.
 
-    ``margin`` and ``centre`` need images that are as large as ``enlarged`` says. Of smaller ones
-    ``margin`` gives all, at their own size, and ``centre`` all, resized.
+    If images are smaller than ``enlarged(resolution)``, ``margin`` leaves them as they are, and ``centre``
+    is the same as ``whole``.
     """
     larger = enlarged(resolution)
     if view != "whole" and min(images.shape[2:]) >= larger:
@@ -113,7 +111,7 @@ def fit(images: Tensor, resolution: int, view: str) -> Tensor:
 
 
 def resize(images: Tensor, resolution: int) -> Tensor:
-    """uint8 `[B, C, H, W]` to `[B, C, resolution, resolution]`, channels last."""
+    """Resizes uint8 `[B, C, H, W]` to `[B, C, resolution, resolution]`, channels last."""
     if images.shape[2:] != (resolution, resolution):
         images = F.interpolate(images.float(), (resolution, resolution), mode="bilinear", antialias=True)
         images = images.round().clamp(0, 255).to(torch.uint8)
@@ -121,7 +119,7 @@ def resize(images: Tensor, resolution: int) -> Tensor:
 
 
 class Normaliser:
-    """0 to 255 to floats, channel by channel: (x - mean) / deviation.
+    """Turns values from 0 to 255 into floats, channel by channel: (x - mean) / deviation.
 
     Args:
         mean, deviation: `[C]`.
@@ -138,6 +136,6 @@ class Normaliser:
 
 
 def normaliser(images: Tensor) -> Normaliser:
-    """0 to 255 to floats such that each channel of ``images`` has mean 0 and deviation 1."""
+    """The normaliser that gives each channel of ``images`` mean 0 and deviation 1."""
     sample = images.float()
     return Normaliser(sample.mean((0, 2, 3)), sample.std((0, 2, 3)).clamp_min(1))

@@ -1,4 +1,4 @@
-"""Which operations an image is distorted with: AutoAugment, RandAugment and TrivialAugment.
+"""Augmentation policies, which choose an image's distortions: AutoAugment, RandAugment, TrivialAugment.
 
 Translations and cutouts are shares of the side, as published for 224 pixels, so that they mean the same at
 any resolution.
@@ -15,14 +15,13 @@ from torch import Tensor
 from nas.training.distortions import OPERATIONS
 
 SIGNED = frozenset({"rotate", "shear_x", "shear_y", "translate_x", "translate_y"})
-"""These go to either side."""
+"""Operations whose magnitude is negated for half of the images."""
 
-NO_MAGNITUDE = ("invert", "autocontrast", "equalize")
 ENHANCEMENTS = ("brightness", "color", "contrast", "sharpness")
 TRANSLATION = 0.45
-"""Of the side, at level 10: 150 of 331 pixels in AutoAugment's paper, 100 of 224 in RandAugment's code.
+"""Share of the side at level 10: 150 of 331 pixels in AutoAugment's paper, 100 of 224 in RandAugment's code.
 
-The 250 pixels that AutoAugment has in EfficientNet's code would leave nothing of an image of 224.
+The 250 pixels of AutoAugment in EfficientNet's code would leave nothing of a 224-pixel image.
 """
 
 Step = tuple[str, float, float]  # operation, probability, magnitude
@@ -30,16 +29,16 @@ Step = tuple[str, float, float]  # operation, probability, magnitude
 
 @dataclass(frozen=True)
 class Policy:
-    """How to distort: ``draws`` times, each image draws one of ``choices`` and takes its steps in order."""
+    """``draws`` times, each image draws one of ``choices`` and goes through its steps in order."""
 
     draws: int
     choices: tuple[tuple[Step, ...], ...]
 
 
 def distort(images: Tensor, policy: Policy) -> Tensor:
-    """Each image by operations of its own.
+    """Distorts each image by operations of its own.
 
-    What is drawn is drawn on the CPU, so that nobody waits for a GPU to tell which images an operation gets.
+    The draws are made on the CPU, so that nothing waits for a GPU to tell which images an operation gets.
 
     Args:
         images: uint8 `[B, C, S, S]`.
@@ -53,7 +52,7 @@ def distort(images: Tensor, policy: Policy) -> Tensor:
         counts = operations.bincount(minlength=len(OPERATIONS) + 1).tolist()
         indices = order.to(images.device).split(counts)
         parts = magnitudes[order].to(images.device).split(counts)
-        # What is behind the last operation is left as it is.
+        # The images after those of the last operation stay as they are.
         for operation, index, magnitude in zip(OPERATIONS.values(), indices, parts, strict=False):
             if len(index):
                 pixels[index] = operation(pixels.index_select(0, index), magnitude)
@@ -61,7 +60,7 @@ def distort(images: Tensor, policy: Policy) -> Tensor:
 
 
 def _draw(policy: Policy, count: int) -> list[tuple[Tensor, Tensor]]:
-    """Layers of operations `[B]`, as places in OPERATIONS or behind them for none, and magnitudes `[B]`."""
+    """Layers of operations `[B]`, as indices of OPERATIONS or its length for none, and magnitudes `[B]`."""
     names = list(OPERATIONS)
     signed = torch.tensor([name in SIGNED for name in names])
     layers = []
@@ -76,25 +75,23 @@ def _draw(policy: Policy, count: int) -> list[tuple[Tensor, Tensor]]:
     return layers
 
 
-# By the level, from 0 to 1. Levels are no strengths: the highest solarises nothing.
+# By level, from 0 to 1. A level is not a strength: the highest one solarises nothing.
 _MAGNITUDES: dict[str, Callable[[float], float]] = {
     "rotate": lambda level: 30 * level,
-    "shear_x": lambda level: 0.3 * level,
-    "shear_y": lambda level: 0.3 * level,
-    "translate_x": lambda level: TRANSLATION * level,
-    "translate_y": lambda level: TRANSLATION * level,
-    # TensorFlow shifts by 7 bits at most, so that what should keep none keeps one.
+    **dict.fromkeys(("shear_x", "shear_y"), lambda level: 0.3 * level),
+    **dict.fromkeys(("translate_x", "translate_y"), lambda level: TRANSLATION * level),
+    # TensorFlow shifts by at most 7 bits, so a magnitude of 0 still keeps one bit.
     "posterize": lambda level: max(1, int(level * 4)),
     "solarize": lambda level: int(level * 256),
     "solarize_add": lambda level: int(level * 110),
     "cutout": lambda level: 40 / 224 * level,
     **dict.fromkeys(ENHANCEMENTS, lambda level: 0.1 + 1.8 * level),
-    **dict.fromkeys(NO_MAGNITUDE, lambda _: 0.0),
+    **dict.fromkeys(("invert", "autocontrast", "equalize"), lambda _: 0.0),
 }
 
 
 def _steps(*steps: tuple[str, float, int]) -> tuple[Step, ...]:
-    """Operations, probabilities and levels from 0 to 10."""
+    """Steps from operations, probabilities and levels from 0 to 10."""
     return tuple((name, probability, _MAGNITUDES[name](level / 10)) for name, probability, level in steps)
 
 
@@ -128,17 +125,17 @@ AUTOAUGMENT = Policy(
         _steps(("color", 0.8, 6), ("rotate", 0.4, 5)),
     ),
 )
-"""What EfficientNet was trained with, v0 in its code; not the policy of AutoAugment's paper.
+"""EfficientNet's policy, ``v0`` in its code; not the one in AutoAugment's paper.
 
 Source: tensorflow/tpu, models/official/efficientnet/autoaugment.py.
 """
 
 RANDAUGMENT = Policy(2, tuple(_steps((name, 1.0, 10)) for name in OPERATIONS))
-"""Two of 16 operations at level 10, the default of EfficientNet's code, the same file."""
+"""Two of 16 operations at level 10, the default in the same file."""
 
 
 def _trivial() -> tuple[tuple[Step, ...], ...]:
-    """14 operations at 31 strengths, the wide set."""
+    """14 operations at 31 strengths each, the paper's wide set."""
     choices = []
     for strength in range(31):
         level = strength / 30
@@ -152,7 +149,7 @@ def _trivial() -> tuple[tuple[Step, ...], ...]:
             **dict.fromkeys(("autocontrast", "equalize"), 0.0),
         }
         choices += [((name, 1.0, float(magnitude)),) for name, magnitude in magnitudes.items()]
-        choices += [(("invert", 0.0, 0.0),)]  # never: the 14th operation is none
+        choices += [(("invert", 0.0, 0.0),)]  # the 14th operation, the identity: a step of probability 0
     return tuple(choices)
 
 

@@ -1,4 +1,4 @@
-"""The short training that ranks candidates."""
+"""The short training run that ranks candidates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Training:
 
     Args:
         device: ``cpu`` or ``cuda``.
-        threads: of torch, in the process that trains; sums depend on it, so it is part of the task.
+        threads: that torch uses; sums depend on their number, so it is part of the task.
         reference: see ``Recipe.shrink``.
     """
 
@@ -29,7 +29,7 @@ class Training:
     reference: int | None = None
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
-        """One epoch at a time."""
+        """Yields each epoch when it is trained."""
         import torch
 
         from nas.training.trainer import train
@@ -38,7 +38,7 @@ class Training:
         try:
             yield from train(trial.arch, self.data, self.recipe, trial.seed, self.device, self.reference)
         except Exception as failure:
-            # Out of memory, perhaps: the frames of a traceback would keep the network until it is dropped.
+            # Perhaps out of memory: the traceback's frames would keep the network alive.
             traceback.clear_frames(failure.__traceback__)
             raise
         finally:

@@ -1,6 +1,6 @@
-"""One training of one network: deterministic, at the hardware's speed, and restorable at every epoch's end.
+"""Trains one network: deterministically, at the hardware's speed, restorable after every epoch.
 
-Shapes: N images, B of a batch, C channels, H = W pixels, K classes.
+Shapes: N images, B per batch, C channels, H = W pixels, K classes.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def train(
     device: str = "cpu",
     reference: int | None = None,
 ) -> Iterator[Epoch]:
-    """Train ``arch`` from scratch by ``recipe``, yielding after each epoch.
+    """Trains ``arch`` from scratch by ``recipe``, and yields each epoch.
 
-    The last epoch's accuracy, on the whole validation part, is the trial's; earlier ones draw the
-    learning curve, from the first ``CURVE_IMAGES`` validation images.
+    The last epoch's accuracy, on the whole validation part, is the trial's. Earlier ones are points of the
+    learning curve, measured on the first ``CURVE_IMAGES`` validation images.
 
     Args:
         arch: the full network; ``recipe.shrink`` resizes it.
-        seed: of the initialisation and the batch order. Equal arguments give equal results on a CPU.
+        seed: for all that is random. Equal arguments give equal results on a CPU.
         device: as torch names it.
         reference: see ``Recipe.shrink``.
 
@@ -60,20 +60,20 @@ def train(
 
 
 class Trainer:
-    """A training in progress.
+    """A training run in progress.
 
-    All that is random in an epoch follows from ``seed`` and the epoch's number, so one that is restored
-    from ``state_dict`` goes on exactly.
+    All randomness of an epoch follows from ``seed`` and the epoch's number, so a trainer that is restored
+    from ``state_dict`` goes on exactly as it would have.
 
     Args:
-        arch: the network to train, as it is.
+        arch: the network to train, not resized.
         device: as torch names it.
-        whole_curve: evaluate on all validation images after each epoch.
+        whole_curve: evaluate on all validation images after each epoch, not only after the last.
 
     Attributes:
-        network: being trained.
-        average: of its weights, or None; ``judged`` is what is evaluated.
-        epoch: finished ones.
+        network: the one that is trained.
+        average: the moving average of its weights, or None; see ``judged``.
+        epoch: how many have finished.
         on_step: called after every step.
     """
 
@@ -93,7 +93,7 @@ class Trainer:
         self.epoch = 0
         self.seconds = 0.0
         peak_memory.reset_peak(device)
-        self.on_step: Callable[[], None] | None = None
+        self.on_step: Callable[[], None] = lambda: None
         count = max(2, round(recipe.fraction * len(data.train.labels)))  # BN needs two images
         cropped = recipe.crop == "random_resized"
         self.train_images = Pixels(
@@ -105,7 +105,7 @@ class Trainer:
         self.average = WeightAverage(copy.deepcopy(self.network), recipe.ema) if recipe.ema else None
         self.optimizer = make_optimizer(self.network, recipe, device)
         self.batch_size = min(recipe.batch_size, count)
-        self.steps_per_epoch = count // self.batch_size  # what is left over waits for another epoch's order
+        self.steps_per_epoch = count // self.batch_size  # an incomplete batch is left out
         self.bfloat16 = uses_bfloat16(recipe.precision, device)
         cuda = torch.device(device).type == "cuda"
         self.captured = CapturedStep(self.network, self.optimizer) if cuda else None
@@ -116,16 +116,12 @@ class Trainer:
         return self.average.network if self.average else self.network
 
     def epochs(self) -> Iterator[Epoch]:
-        """The epochs that are left.
-
-        Raises:
-            ArithmeticError: if the loss is no longer finite.
-        """
+        """The epochs that are left; raises as ``next_epoch``."""
         while self.epoch < self.recipe.epochs:
             yield self.next_epoch()
 
     def next_epoch(self) -> Epoch:
-        """Trains one more epoch, and evaluates.
+        """Trains one more epoch and evaluates the network.
 
         Raises:
             ArithmeticError: if the loss is no longer finite.
@@ -148,7 +144,7 @@ class Trainer:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """All that ``load_state_dict`` needs to go on: tensors and numbers, by name."""
+        """Everything that ``load_state_dict`` needs to go on: tensors and numbers, by name."""
         return {
             "epoch": self.epoch,
             "seconds": self.seconds,
@@ -158,23 +154,23 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes back to where ``state_dict`` was called, with equal arguments otherwise."""
+        """Restores the state that ``state_dict`` gave for a trainer with the same arguments."""
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.network.load_state_dict(state["network"])
-        # Its own groups stay: their options are the device's, and rates are set at every step.
+        # Keep this optimiser's groups: their options depend on the device, and steps set the rates.
         own = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**own, "state": state["optimizer"]["state"]})
         if self.average:
             self.average.network.load_state_dict(state["average"])
 
     def _train_epoch(self) -> float:
-        """The mean loss."""
+        """Trains one epoch; its mean loss."""
         with _seeded(self.seed, self.epoch, self.device):
             losses = sum(self.steps(), torch.zeros((), device=self.device))
         return losses.item() / self.steps_per_epoch
 
     def steps(self) -> Iterator[Tensor]:
-        """The updates of one epoch, one at a time, each with its loss; random as torch's generators are."""
+        """Makes the updates of one epoch and yields each loss; draws from torch's default generators."""
         self.network.train()
         steps = self.steps_per_epoch
         order = torch.randperm(len(self.train_images))[: steps * self.batch_size]
@@ -185,16 +181,15 @@ class Trainer:
             loss = self.captured(self._step, images, target) if self.captured else self._step(images, target)
             if self.average:
                 self.average.update(self.network, step + 1)
-            if self.on_step:
-                self.on_step()
+            self.on_step()
             yield loss
 
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels in the order `[M]`, batch by batch."""
+        """Images and labels in ``order`` `[M]`, batch by batch."""
         return self.train_images.batches(order, self.batch_size)
 
     def _step(self, images: Tensor, target: Tensor) -> Tensor:
-        """One update on images `[B, C, H, W]`; the loss."""
+        """Makes one update on images `[B, C, H, W]`; its loss."""
         with self._autocast():
             logits = self.network(self.normalise(images))
         loss = F.cross_entropy(logits.float(), target, label_smoothing=self.recipe.label_smoothing)
@@ -205,7 +200,7 @@ class Trainer:
 
     def _autocast(self) -> torch.autocast:
         kind = torch.device(self.device).type
-        # Without its cache, which graphs cannot have; each weight is used once anyway.
+        # No cache: CUDA graphs do not allow one, and each weight is used once anyway.
         return torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False)
 
     @torch.no_grad()
@@ -228,7 +223,7 @@ class Trainer:
 def uses_bfloat16(precision: str, device: str) -> bool:
     """Whether ``Recipe.precision`` means bfloat16 on ``device``.
 
-    GPUs that have it gain by it. CPUs do with AMX; with AVX-512 alone it is slower than float32 (LOG.md).
+    It is faster on GPUs that support it, and on CPUs with AMX; with AVX-512 alone it is slower (LOG.md).
     """
     if precision != "auto":
         return precision == "bfloat16"
@@ -239,7 +234,7 @@ def uses_bfloat16(precision: str, device: str) -> bool:
 
 @contextlib.contextmanager
 def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
-    """torch's default generators, seeded for one epoch; behind it they are as they were."""
+    """Seeds torch's default generators for one epoch, and restores them after it."""
     devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(epoch_seed(seed, epoch))
@@ -248,24 +243,21 @@ def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
 
 def _network(arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str) -> Network:
     """The network, initialised from ``seed``."""
+    channels = data.train.images.shape[3]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(
-            arch,
-            data.num_classes,
-            data.train.images.shape[3],
-            dropout=recipe.dropout,
-            stochastic_depth=recipe.stochastic_depth,
+            arch, data.num_classes, channels, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth
         )
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = recipe.bn_momentum
     if recipe.zero_start:
-        # EfficientNet's classifier starts at U(+-1/sqrt(classes)), meant for 1000 of them: with 10 the
-        # logits start as loud noise, and a short training is spent on unlearning it.
+        # EfficientNet's classifier starts at U(+-1/sqrt(classes)), meant for 1000 classes: with 10 the
+        # logits start as loud noise, and a short training run is spent on unlearning it.
         nn.init.zeros_(network.classifier.weight)
         for layer in network.layers:
             if isinstance(layer, Layer) and layer.residual and hasattr(layer, "project"):
-                # Not before a ReLU: it would never wake.
+                # Not if a ReLU follows: it would never become active.
                 nn.init.zeros_(layer.get_parameter("project.1.weight"))
     return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -1,9 +1,9 @@
-"""``weights.safetensors``: a trained network's tensors, and in their header all that using them takes.
+"""``weights.safetensors``: a trained network's tensors; the header says what one must know to use them.
 
-Every value of the header is text, JSON but for ``arch``, ``data`` and ``view``: ``classes``, their names by
-label; ``in_channels``; ``view``, how ``nas.training.pixels.fit`` makes images as large as the network has use
-for; ``mean`` and ``deviation`` of each channel of images in 0 to 255; ``accuracy`` on the validation part;
-``test_accuracy``, null if the data has no test part; ``epochs``.
+The header's values are text, and JSON except for ``arch``, ``data`` and ``view``: ``classes``, their names by
+label; ``in_channels``; ``view``, how ``nas.training.pixels.fit`` sizes images; ``mean`` and ``deviation`` of
+each channel of images in 0 to 255; ``accuracy`` on the validation part; ``test_accuracy``, null if there is
+no test part; ``epochs``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,7 @@ NAME = "weights.safetensors"
 
 
 def write_weights(directory: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
-    """Writes ``weights.safetensors``, whole or not at all.
-
-    Raises:
-        RunError: if it cannot be written, as on a full disk.
-    """
+    """Writes ``weights.safetensors``; raises as ``nas.files.replace``."""
     from safetensors.torch import save
 
     content = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, dict(header))
@@ -36,7 +32,7 @@ def write_weights(directory: Path, tensors: Mapping[str, Tensor], header: Mappin
 
 
 def read_header(directory: Path) -> dict[str, str]:
-    """What ``write_weights`` wrote beside the tensors; needs no torch.
+    """The header, read without torch.
 
     Raises:
         InputError: if the file is missing or damaged.

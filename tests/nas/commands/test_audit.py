@@ -196,7 +196,7 @@ def test_failed_trainings_are_counted_and_left_out(nas, tiny, monkeypatch):
         (["--reference", "none.csv"], "--reference FILE must exist, got "),
         (["--reference", "few.csv"], "--networks must be at most the 1 networks of --reference, got 24"),
         (["--reference", "other.csv"], "--reference FILE must have a column 'arch' or the decisions of"),
-        (["--space", "nasbench-macro", "--networks", "4000"], "--networks must be at most those of --space"),
+        (["--space", "nasbench-macro", "--networks", "4000"], "found in --space nasbench-macro, got 4000"),
         (["--data", "npz:none.npz"], "--data: "),
         (["--address", "far"], "--address must be one of ('local', 'auto', 'inline'), got 'far'"),
     ],

@@ -59,7 +59,7 @@ def test_every_network_of_the_grid_is_trained_on_every_seed_and_a_family_comes_o
     means = trials.groupby("arch")["accuracy"].mean()
     assert grid.set_index("arch")["accuracy"].to_dict() == pytest.approx(means.to_dict())
     assert (grid["trainings"] == 2).all()
-    assert f"{len(expected)} networks, 2 trainings each" in out
+    assert f"{len(expected)} networks, 2 training runs each" in out
     chosen = grid[grid["chosen"]].iloc[0]
     assert chosen["reward"] == grid["reward"].max()
     assert json.loads((tmp_path / "r" / "best.json").read_text())["arch"] == chosen["arch"]
@@ -106,7 +106,7 @@ def test_a_predictor_decides_from_any_scaled_networks(nas, tmp_path):
 def test_networks_that_noise_cannot_tell_apart_are_named(nas, tmp_path):
     data = few_images(tmp_path / "few.npz")[:2]
     arguments = ["--base", SMALL, *data, *TINY, "--multiple", 4, "--address", "inline"]
-    for seeds, message in ((2, "cannot be told apart from it at 2 trainings each"), (1, "trained twice")):
+    for seeds, message in ((2, "cannot be told apart from it at 2 training runs each"), (1, "trained twice")):
         out = nas("scale", *arguments, "--seeds", seeds, "--run", f"r{seeds}")[1]
         assert message in out
     grid = pd.read_csv("r2/grid.csv")
@@ -321,7 +321,7 @@ def test_a_proxy_that_trains_equal_networks_unequally_is_named():
     growth = scaling.trained_growth(Recipe()).values()
     assert max(growth) / min(growth) > 2
     warning = fairness(scaling, Recipe())
-    assert f"the proxy trains them at {min(growth):.2f} to {max(growth):.2f} times its base" in warning
+    assert f"the proxy trains them at {min(growth):.2f} to {max(growth):.2f} times the base's" in warning
     better = dataclasses.replace(Recipe(), resolution=int(re.search(r"resolution=(\d+)", warning)[1]))
     fairer = scaling.trained_growth(better).values()
     assert max(fairer) / min(fairer) < max(growth) / min(growth)

@@ -238,7 +238,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_uninterrupted(nas,
         command = ["resume", "killed"]
     code, out, err = nas("resume", "killed")
     assert (code, err) == (0, "")
-    assert "Goes on after epoch 4 of 4" in out
+    assert "Resuming after epoch 4 of 4" in out
     compare("through", "killed")
     through, killed = (load_file(f"{run}/weights.safetensors") for run in ("through", "killed"))
     assert all(torch.equal(through[name], killed[name]) for name in through)
@@ -259,7 +259,7 @@ def test_signals_from_outside_lose_nothing_either(nas, data, tmp_path, stop):
     assert epochs_of(tmp_path / "stopped") < 60
     code, out, _ = nas("report", "stopped")
     assert code == 0
-    assert "of 60 epochs are there" in out
+    assert "of 60 epochs are done" in out
     assert nas("resume", "stopped", "-q")[0] == 0
     compare("through", "stopped")
 

@@ -177,7 +177,7 @@ def two_validations(root):
         (too_few, "must hold at least 5 training images of each class, to hold some out, got 4 of 'cat'"),
         (not_validated, "must hold at least 1 validation image of each class, got 0 of 'dog'"),
         (emptied, "must hold at least 1 validation image of each class, got 0 of 'dog'"),
-        (not_trained, "must hold images of every class to train on, got none of 'eel', which is in val"),
+        (not_trained, "must hold training images of every class, got none of 'eel', which is in val"),
         (no_train, "must hold a folder train beside val, got"),
         (two_validations, "must hold one valid folder, got val and valid in"),
     ],

@@ -23,8 +23,7 @@ from nas.data import load_data
 from nas.data.cache import HEADER, Cache, default_directory
 from nas.data.decode import decode
 from nas.errors import InputError, RunError
-from nas.launch.launch import fingerprint
-from nas.launch.prepare import pack_size
+from nas.launch.prepare import fingerprint, pack_size
 from nas.spec.objective import Objective
 from nas.spec.recipe import EFFICIENTNET, Recipe
 from nas.spec.resources import Resources
@@ -244,7 +243,7 @@ def test_a_machine_with_other_files_says_so(load, folder, tmp_path):
     content = pickle.dumps(load(folder))
     shutil.rmtree(tmp_path / "cache")
     os.utime(folder / "cat" / "0.png", ns=(1, 1))
-    with pytest.raises(RunError, match="must hold the same files, of the same times, on every machine"):
+    with pytest.raises(RunError, match="must hold the same files, with the same times, on every machine"):
         pickle.loads(content)
 
 

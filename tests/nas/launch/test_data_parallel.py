@@ -79,7 +79,7 @@ def test_failures_of_a_process_end_the_run_in_one_line(nas, data, tmp_path):
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
     _, err = process.communicate()
     assert process.returncode == 1
-    assert err.splitlines()[-1].startswith("nas: a process of the training was lost (")
+    assert err.splitlines()[-1].startswith("nas: a process of the training run was lost (")
     assert err.rstrip().endswith("go on with: nas resume lost")
 
 

@@ -10,13 +10,12 @@ from places import MACRO_TABLE
 
 from nas import InputError
 from nas.commands.main import app
-from nas.commands.plan import find_resources
 from nas.data import Dataset
 from nas.data.dataset import Part
+from nas.launch.placement import counted, fit, machine
 from nas.launch.plan import (
     Timing,
     fit_line,
-    machine,
     mean_seconds,
     memory_share,
     sample,
@@ -25,7 +24,7 @@ from nas.launch.plan import (
     wall_hours,
 )
 from nas.spec.recipe import Recipe
-from nas.spec.resources import Resources, fit
+from nas.spec.resources import Resources
 from nas.training import expected_memory, peak_memory
 from nas.training.proxy import Training
 from reports.numbers import rough_duration
@@ -142,7 +141,7 @@ def test_the_free_memory_is_shared_by_the_workers(monkeypatch):
 def test_what_does_not_fit_is_said_with_what_helps():
     line = fit_line(37, 200, 41 * GB, 11 * GB, Resources(workers=2), "cpu")
     assert line.startswith(
-        "Memory: a training needs up to 41.0 GB, and each of 2 can have 11.0 GB: 37 of 200 "
+        "Memory: a training run needs up to 41.0 GB, and each of 2 can have 11.0 GB: 37 of 200 "
     )
     assert "--workers" in line
     assert "--gpus-per-trial" in fit_line(1, 9, GB, GB, Resources(workers=2, gpus_per_trial=0.5), "cuda")
@@ -150,10 +149,10 @@ def test_what_does_not_fit_is_said_with_what_helps():
 
 
 def test_the_workers_are_those_that_the_search_would_have():
-    assert find_resources(Resources()) == fit(Resources(), machine())
-    assert find_resources(Resources("inline")).workers == 1
+    assert counted(Resources()) == fit(Resources(), machine())
+    assert counted(Resources("inline")).workers == 1
     with pytest.raises(InputError, match="workers must be at most"):
-        find_resources(Resources(workers=10_000))
+        counted(Resources(workers=10_000))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +215,7 @@ def test_networks_that_would_not_fit_are_not_timed_and_search_warns(nas, tmp_pat
     search = ["--space", "mnas", *short, "--address", "inline", "--trials", 2, "--confirm", 0]
     code, out, _ = nas("plan", *search)
     assert code == 0
-    assert "how long is unknown" in out
+    assert "the time is unknown" in out
     warning = "0.1 GB are free: 200 of 200 sampled networks would not fit; a smaller batch_size or resolution"
     assert warning in out
     made = json.loads(nas("plan", *search, "--json")[1])
@@ -252,7 +251,7 @@ def test_report_says_how_fast_trainings_were(nas, tmp_path):
     inline = ["--address", "inline", "--trials", 2, "--confirm", 0]
     code, out, _ = nas("search", "--space", "mnas", *short, *inline, "--run", "r")
     assert code == 0
-    assert "images/s (median) and had " in out
+    assert "images/s (median) and used at most " in out
     speed = json.loads(nas("report", "r", "--json")[1])["speed"]
     assert speed["images_per_second"] > 0
     assert speed["peak_memory"] > 2**24

@@ -10,10 +10,10 @@ from places import ROOT
 from ray import get_runtime_context
 
 from nas import InputError, open_run
-from nas.launch.cluster import cluster
 from nas.launch.inline import run_inline
+from nas.launch.placement import fit, opened
 from nas.launch.ray_tune import run_ray
-from nas.spec.resources import Resources, fit
+from nas.spec.resources import Resources
 from nas.spec.trial import Epoch
 
 pytestmark = [
@@ -44,7 +44,7 @@ def ray():
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT), str(ROOT / "tests" / "support")]
     )  # where workers find the evaluators
-    with cluster(Resources(workers=2)) as resources:
+    with opened(Resources(workers=2)) as resources:
         yield resources
 
 

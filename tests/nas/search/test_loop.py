@@ -12,6 +12,7 @@ from nas.launch.inline import run_inline
 from nas.runs.config import write_config
 from nas.search.journal import Journal
 from nas.search.loop import GIVE_UP_AFTER, MOST_WAITING, Confirm, Search
+from nas.spec.listener import Listener, Standing
 from nas.spec.trial import Epoch, Outcome, steps
 from search_spaces import ArchSpec, Decision, SearchSpace, cost
 from search_spaces.presets import EFFICIENTNET_B0, resize
@@ -446,3 +447,36 @@ def test_rerank_charges_for_any_cost_and_changes_nothing(tmp_path, cost_name, ki
     assert (tmp_path / "run.db").read_bytes() == before
     with pytest.raises(ValueError, match="cost must be one of"):
         run.rerank(target, cost="latency")
+
+
+class Told(Listener):
+    def __init__(self):
+        self.events = []
+
+    def on_epoch(self, trial, epoch, standing):
+        self.events.append(("epoch", trial.trial, epoch.epoch, standing))
+
+    def on_finish(self, row, outcome, standing):
+        self.events.append((row.status, row.trial, outcome.epochs, standing))
+
+    def on_confirm(self, trial, outcome, standing):
+        self.events.append(("confirmed", trial.trial, outcome.epochs, standing))
+
+
+def test_a_listener_is_told_every_event_and_where_the_search_then_stands(tmp_path):
+    told = Told()
+    journal, search = new_search(
+        tmp_path, create=True, controller="random", trials=2, confirmations=1, listener=told
+    )
+    with journal:
+        run_inline(search, Fake(fail=[0]))
+    assert told.events == [
+        ("epoch", 0, 1, Standing(2, 0, 1, 0, 1)),
+        ("failed", 0, 1, Standing(2, 1, 0, 0, 1)),
+        ("epoch", 1, 1, Standing(2, 1, 1, 0, 1)),
+        ("epoch", 1, 2, Standing(2, 1, 1, 0, 1)),
+        ("done", 1, 2, Standing(2, 2, 0, 0, 1)),
+        ("epoch", 1, 1, Standing(2, 2, 1, 0, 1)),
+        ("epoch", 1, 2, Standing(2, 2, 1, 0, 1)),
+        ("confirmed", 1, 2, Standing(2, 2, 0, 1, 1)),
+    ]
