@@ -14,7 +14,7 @@ from nas.spec.machine import cpu_count
 
 @contextlib.contextmanager
 def cluster(address: str) -> Iterator[dict[str, float]]:
-    """Yields the CPUs and GPUs of Ray, started (``local``) or joined (``auto``, InputError if there is none)."""
+    """Yields the CPUs and GPUs of Ray, started (``local``) or joined (``auto``; InputError if none runs)."""
     local = address == "local"
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from typing import Any
 
@@ -114,7 +113,7 @@ def scaling_of(settings: Settings) -> Scaling:
 
 def scaling_facts(run: Run, _random: Run | None) -> dict[str, Any]:
     """``trial_facts``, and ``grid.csv``."""
-    return {**trial_facts(run), "grid": json.loads(compare_run(run).to_json(orient="records"))}
+    return {**trial_facts(run), "grid": reports.plain(compare_run(run))}
 
 
 def write_family_of_best(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
