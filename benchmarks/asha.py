@@ -71,7 +71,7 @@ def spent_line(run: Run, settings: Settings) -> str:
     share = trials["epochs"].sum() / (settings.recipe.epochs * trials["repeat_of"].isna().sum())
     return (
         f"trained {trials['epochs'].sum()} epochs, {share:.0%} of all, in {trials['seconds'].sum():.0f} s; "
-        f"reward of the choice {best['reward']:.4f}, in its fresh trainings {reward}"
+        f"reward of the choice {best['reward']:.4f}, in its fresh training runs {reward}"
     )
 
 

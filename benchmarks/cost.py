@@ -128,9 +128,7 @@ def main() -> int:
     """Prints the tables and the marks."""
     parser = make_parser(__doc__)
     parser.add_argument("--networks", type=int, default=1000, help="random networks that cost() prices")
-    parser.add_argument(
-        "--counted", type=int, default=9, help="how many of these networks the counters count"
-    )
+    parser.add_argument("--counted", type=int, default=9, help="how many of them the counters count")
     options = parser.parse_args()
     torch.set_num_threads(1)
     space, rng = SPACES["mnas"], np.random.default_rng(0)

@@ -265,7 +265,8 @@ def table(frame: pd.DataFrame) -> str:
         goal = "the optimum" if exact else f"EfficientNet-B0's {rows['reference'].iloc[0]:.4f}"
         lines += [
             "",
-            f"{problem}: median {what} after so many trials; trials to {goal}; seconds a trial; seeds",
+            f"{problem}: median {what} after each number of trials; trials to {goal}; "
+            "seconds per trial; seeds",
         ]
         lines += [
             f"{'':34}" + "".join(f"{mark:>8}" for mark in marks) + f"{'to it':>10}{'seconds':>9}{'seeds':>7}"

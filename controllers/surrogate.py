@@ -20,7 +20,7 @@ Score = Callable[[Networks], Matrix]
 """Networks `[N, D]` -> how promising each is, `[N]`."""
 
 REMEMBERED = 400
-"""The most trials that the model is conditioned on; of more, see ``spread``."""
+"""The most trials that the model is conditioned on; ``spread`` chooses them."""
 FAILED = 100
 """The most failed trials, the latest, that the model is conditioned on."""
 FAR = 10.0

@@ -38,7 +38,7 @@ TINY = [
 
 @pytest.fixture
 def tiny(nas, tmp_path):
-    """Options of an audit that takes seconds, and whose networks learn."""
+    """Options of an audit that takes seconds and whose networks do learn."""
     return ["audit", *few_images(tmp_path / "few.npz"), *TINY]
 
 
@@ -112,7 +112,7 @@ def test_following_an_audit_goes_on_to_its_longer_schedule(nas, tiny):
     assert not now["over"]
     assert sentence(now).startswith("4 trials: 4 done; ")
     assert "; the longer schedule: 4 trials: 3 done, 1 running; " in sentence(now)
-    follow_run(Console(quiet=True), open_run("r"), pause=0.001)  # nobody writes it, so it ends
+    follow_run(Console(quiet=True), open_run("r"), pause=0.001)  # ends, as no process writes to the run
 
 
 def test_a_reference_gives_the_networks_and_what_is_true_of_them(nas, tiny):

@@ -87,7 +87,7 @@ def test_a_table_decides_and_costs_decide_between_equals(nas, tmp_path):
     assert code == 0
     assert open_run("r").best() == scale(B0, PUBLISHED_COEFFICIENTS, 1)
     coefficients = json.loads((tmp_path / "r" / "family.json").read_text())["coefficients"]
-    # of the two triples of one network, that with the product nearest to 2
+    # of the two triples that give this network, the one with the product nearest to 2
     assert coefficients == {"alpha": 1.25, "beta": 1.1, "gamma": 1.15}
     assert "alpha from 1.00 to 1.25 is one network on this base" in out
 
@@ -129,7 +129,8 @@ def test_strategies_are_compared_at_equal_flops(nas, tmp_path):
     assert grid["growth"].between(2 * 0.88, 2 * 1.12).all()
     for name, arch in fixed.items():
         assert name in grid["strategy"][str(arch)].split(", ")
-    assert grid["strategy"][str(fixed["resolution"])] == "compound, resolution"  # alpha = beta = 1 has it too
+    # the triple with alpha = beta = 1 gives the same network
+    assert grid["strategy"][str(fixed["resolution"])] == "compound, resolution"
     assert "compound" in grid[grid["chosen"]]["strategy"].iloc[0]
     again = ["--coefficients", "1,1.3,1.1", "--force", "--run", "s"]
     assert nas("scale", *arguments, "compound,width", *again)[0] == 0

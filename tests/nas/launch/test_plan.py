@@ -64,13 +64,13 @@ def test_a_trial_is_its_setup_its_steps_and_its_evaluations():
     # 3 epochs of 7 steps of 128 images; 512 of 700 images are evaluated twice, all once
     expected = 0.5 + 3 * 7 * 128 / 100 + (2 * 512 + 700) * 0.01
     assert trial_seconds(timing, task(epochs=3, batch_size=128)) == pytest.approx(expected)
-    # half of 1000 images in 3 steps of 128; and a batch larger than all of them
+    # half of 1000 images in 3 steps of 128; then a batch larger than the data
     half = 0.5 + 3 * 128 / 100 + 7.0
     assert trial_seconds(timing, task(epochs=1, fraction=0.5, batch_size=128)) == pytest.approx(half)
     assert trial_seconds(timing, task(epochs=1, batch_size=4096)) == pytest.approx(0.5 + 10 + 7)
 
 
-def test_a_timing_foretells_the_trial_that_it_is_of():
+def test_a_timing_measures_speed_evaluation_setup_and_memory():
     timing = time_training(Recipe().shrink(PRESETS["mnasnet-a1"]), task(train=200, valid=100, batch_size=32))
     assert timing.images_per_second > 0
     assert timing.evaluation > 0
@@ -121,7 +121,7 @@ def test_the_expected_peak_is_near_the_measured_one(name):
     found = task(train=600, valid=100, batch_size=256, resolution=64, width=0.5)
     arch = found.recipe.shrink(PRESETS[name])
     peak_memory.reset_peak("cpu")
-    before = peak_memory.peak("cpu")  # of a process that has more in it than a worker
+    before = peak_memory.peak("cpu")  # this process holds more than a worker does
     measured = time_training(arch, found).peak_memory - before
     expected = expected_memory.expected_peak(arch, found.data, found.recipe) - expected_memory.PROCESS
     assert 0.5 < expected / measured < 2
