@@ -1,4 +1,4 @@
-"""What does ASHA save, and is the choice as good? What searches have spent and found, and curves replayed.
+"""What does ASHA save, and is the choice as good? Compares searches, and replays learning curves.
 
     for seed in 0 1 2; do
       nas search --space mnas --seed $seed --run runs/whole-$seed
@@ -6,12 +6,13 @@
     done
     python benchmarks/asha.py runs/whole-* runs/asha-*
 
-Of each search: the epochs and seconds that its trials were trained, and the reward of its choice by the fresh
-trainings at the end. Of a run without a scheduler, what ASHA would have done to it: the learning curves go,
-trial by trial, to Ray Tune's scheduler with the settings of ``--scheduler asha``, and the share of epochs
-that are left is printed. Of a scaling run, also the network chosen with and without; of a search or an audit,
-the rank of the best trial that is left, and how well what a controller is told, and what was measured until
-then, agree with the accuracy after the whole training.
+For each search: the epochs and seconds of training, and the reward of the chosen network in the fresh
+training runs at the end. For a run without a scheduler, what ASHA would have done: Ray Tune's scheduler,
+with the settings of ``--scheduler asha``, sees the learning curves one trial after another, and the share of
+epochs that it would have trained is printed. For a scaling run, also the network chosen with and without
+ASHA. For a search or an audit, the rank of the best trial that ASHA trains to the end, and how well the
+accuracy after the whole training agrees with what a controller is told and with the last accuracy before ASHA
+stopped the trial.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from nas.spec.settings import Settings
 
 
 def stopped(run: Run, epochs: int) -> pd.DataFrame:
-    """The trials as ASHA leaves them: ``epochs`` and ``accuracy`` of where each would have stopped."""
+    """The trials as under ASHA: ``epochs`` and ``accuracy`` where each would have stopped."""
     trials, scheduler = run.trials().set_index("trial", drop=False), asha(epochs)
     for number, curve in run.epochs().groupby("trial"):
         trial: Any = SimpleNamespace(trial_id=str(number))
@@ -48,7 +49,7 @@ def stopped(run: Run, epochs: int) -> pd.DataFrame:
 
 
 def told(run: Run, left: pd.DataFrame, epochs: int) -> list[float]:
-    """Where the curve of each trial that ``stopped`` has left points to, judging by those before."""
+    """The accuracy that each curve from ``stopped`` points to, judging by earlier trials."""
     curves = {
         trial: list(zip(curve["epoch"], curve["accuracy"], strict=True))
         for trial, curve in run.epochs().groupby("trial")
@@ -63,14 +64,14 @@ def told(run: Run, left: pd.DataFrame, epochs: int) -> list[float]:
 
 
 def spent_line(run: Run, settings: Settings) -> str:
-    """What the trials of a search were trained, and the choice in fresh trainings."""
+    """The training that a search spent, and its choice's reward in fresh training runs."""
     trials, again, best = run.trials(), run.confirmations(), run.best_trial()
     fresh = again.loc[again["trial"] == best["trial"], "accuracy"].mean()
     reward = f"{settings.objective(fresh, best['flops']):.4f}" if fresh >= 0 else "none"
     share = trials["epochs"].sum() / (settings.recipe.epochs * trials["repeat_of"].isna().sum())
     return (
         f"trained {trials['epochs'].sum()} epochs, {share:.0%} of all, in {trials['seconds'].sum():.0f} s; "
-        f"reward of the choice {best['reward']:.4f}, in its fresh trainings {reward}"
+        f"reward of the choice {best['reward']:.4f}, in its fresh training runs {reward}"
     )
 
 
@@ -87,7 +88,7 @@ def replay_line(run: Run, left: pd.DataFrame, epochs: int) -> str:
 
 
 def main() -> None:
-    """Prints one line a run."""
+    """Prints one line per run."""
     parser = make_parser(__doc__)
     parser.add_argument("runs", nargs="+")
     for name in parser.parse_args().runs:

@@ -1,11 +1,11 @@
-"""How many images a second each augmentation makes, in one thread, against the training that waits for it.
+"""Images per second of each augmentation, in one thread, and the share of training time it would take.
 
     taskset -c 1 python benchmarks/augmenting.py [--images FILE.npz] [--sides 32 224] [--device cpu]
 
-Ours on batches of 128; Pillow image by image with the same policies; kornia, where it is installed, image by
-image too, for it draws one sub-policy for all of a batch. Then steps of the default recipe on random ``mnas``
-networks, and what share of them the augmentation of EfficientNet's recipe would be. Counts the CPU seconds of
-this process, so that others on the machine disturb less; on CUDA, seconds of the clock.
+Ours runs on batches of 128; Pillow image by image with the same policies; kornia, if installed, also image by
+image, because it draws one sub-policy for a whole batch. Then steps of the default recipe on random ``mnas``
+networks, and the time of EfficientNet's augmentation as a share of a step. Counts CPU seconds of this
+process, so that other processes disturb less; on CUDA, wall-clock seconds.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ AFFINE = {
 
 
 def seconds(call: Callable[[], object], device: str, at_least: float = 1.0) -> float:
-    """The median of several calls, after one."""
+    """The median of several calls, after a first one."""
     cuda = torch.device(device).type == "cuda"
     clock = time.perf_counter if cuda else time.process_time
     call()
@@ -67,7 +67,7 @@ def seconds(call: Callable[[], object], device: str, at_least: float = 1.0) -> f
 
 
 def pillow_step(image: Image.Image, name: str, m: float) -> Image.Image:
-    """One operation, by Pillow."""
+    """One operation in Pillow."""
     grey, side = (128, 128, 128), image.width
     if name == "rotate":
         return image.rotate(m, fillcolor=grey)
@@ -87,7 +87,7 @@ def pillow_step(image: Image.Image, name: str, m: float) -> Image.Image:
 
 
 def pillow(images: NDArray[np.uint8], policy: Policy) -> None:
-    """Each image by operations of its own, there and back."""
+    """Each image with its own operations, from an array and back."""
     for array in images:
         image = Image.fromarray(array.copy())
         for _ in range(policy.draws):
@@ -127,7 +127,7 @@ def step_seconds(side: int, networks: int, device: str) -> float:
 
 
 def compare(source: list[Image.Image], side: int, networks: int, device: str) -> None:
-    """Prints the table of one side."""
+    """Prints the table for images of one side."""
     print(f"{side} px, batches of {BATCH}, {device}: images a second")
     labels = torch.arange(BATCH, device=device) % 10
     views = {
@@ -157,7 +157,7 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--images", type=Path, default=CIFAR, help="npz with train_x, real colour images")
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 224], help="in pixels")
-    parser.add_argument("--networks", type=int, default=4, help="that are trained to compare with")
+    parser.add_argument("--networks", type=int, default=4, help="networks to train for comparison")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)

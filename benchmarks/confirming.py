@@ -2,11 +2,12 @@
 
     python benchmarks/confirming.py [--networks 24] [--noise 0.025] [--searches 1000]
 
-Networks' true accuracies: Gaussian, or Gaussian with one in six that hardly trains. For each way to
-spend about six more trainings on K networks, S fresh seeds each: what the chosen network's true
-accuracy lacks to the best one's (regret), by the highest single training, the highest plain mean, the
-highest posterior mean, and that of the K alone; what the winner's shown accuracy exceeds the truth by
-(optimism); and the median of the noise found, over the true one.
+The networks' true accuracies are Gaussian, or Gaussian with one network in six that hardly trains. For
+each way to spend about six more training runs on K networks, S fresh seeds each, prints: how far the
+true accuracy of the chosen network is below the best one's (regret), choosing by the highest single
+result, the highest plain mean, the highest posterior mean, and the highest posterior mean of the K alone;
+how far the winner's reported accuracy is above its true one (optimism); and the median ratio of the
+estimated noise to the true noise.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def main() -> None:
 def search(
     rng: np.random.Generator, networks: int, noise: float, spread: float, failing: float, k: int, s: int
 ) -> tuple[list[float], list[float], float]:
-    """Regrets and optimisms of four ways to choose, and the noise found over the true one."""
+    """Regret and optimism of four ways to choose, and the ratio of the estimated noise to the true noise."""
     truth = rng.normal(0.9, spread, networks) - rng.uniform(0.1, 0.5, networks) * (
         rng.random(networks) < failing
     )

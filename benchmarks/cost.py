@@ -1,4 +1,4 @@
-"""How many architectures a second can be priced: our closed form against counters that run the network.
+"""Architectures priced per second: our closed form against counters that run the network.
 
     taskset -c 0 python benchmarks/cost.py [--networks 1000] [--counted 9]
 
@@ -6,7 +6,7 @@ Ours: ``cost`` on EfficientNet-B0 and on random ``mnas`` networks, one at a time
 ``cost`` and ``decode`` together, from actions; ``CostTable`` on a matrix of 100,000 actions. Theirs:
 fvcore (conv + linear), torch's ``FlopCounterMode`` on the meta device, where nothing is computed (it
 counts 2 for a multiply-add), and ptflops if it is installed. A counter needs a network, so each
-stands there twice: counting alone, and building the network included.
+has two rows: counting alone, and counting with building the network.
 
 Asserts that all agree. Exit code 1 if ``cost`` is below 4,000 times fvcore (counting alone, which
 favours fvcore), or ``CostTable`` below 100,000 architectures a second. One thread.
@@ -33,7 +33,7 @@ from search_spaces.cost_table import CostTable
 from search_spaces.network import build_network
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # fvcore uses torch.jit.script while it is imported
+    warnings.simplefilter("ignore", DeprecationWarning)  # fvcore calls torch.jit.script on import
     from fvcore.nn import FlopCountAnalysis
 
 RATIO_MARK = 4_000
@@ -50,7 +50,7 @@ def fvcore_flops(network: nn.Module, resolution: int) -> int:
 
 
 def torch_flops(network: nn.Module, resolution: int) -> int:
-    """``FlopCounterMode`` on a network of the meta device, in multiply-adds."""
+    """``FlopCounterMode`` on a network on the meta device, in multiply-adds."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, resolution, resolution, device="meta"))
     assert counter.get_total_flops() % 2 == 0
@@ -60,7 +60,7 @@ def torch_flops(network: nn.Module, resolution: int) -> int:
 def ptflops_flops(network: nn.Module, resolution: int) -> int:
     """ptflops' convolutions and linear layers, less their biases, which it counts once per output.
 
-    Biases stand in SE and the classifier, where a map is 1x1: one addition each.
+    Only SE and the classifier have biases, on 1x1 maps: one addition each.
     """
     from ptflops import get_model_complexity_info
 
@@ -92,7 +92,7 @@ def build(arch: ArchSpec, device: str) -> nn.Module:
 
 
 def counter_seconds(counter: Counter, device: str, archs: list[ArchSpec]) -> tuple[float, float]:
-    """Median seconds of counting alone and of building and counting, over ``archs``; asserts agreement."""
+    """Median seconds, over ``archs``, of counting and of building and counting; asserts agreement."""
     counter(build(archs[0], device), archs[0].resolution)  # first calls import and compile
     counting, both = [], []
     for arch in archs:
@@ -110,7 +110,7 @@ def counter_seconds(counter: Counter, device: str, archs: list[ArchSpec]) -> tup
 
 
 def seconds_each(price: Callable[[], object], architectures: int, at_least: float = 0.3) -> float:
-    """Median seconds per architecture over 5 rounds of ``price``, which prices ``architectures``."""
+    """Median seconds per architecture over 5 calls of ``price``, each of which prices ``architectures``."""
     price()
     rounds = []
     for _ in range(5):
@@ -128,7 +128,7 @@ def main() -> int:
     """Prints the tables and the marks."""
     parser = make_parser(__doc__)
     parser.add_argument("--networks", type=int, default=1000, help="random networks that cost() prices")
-    parser.add_argument("--counted", type=int, default=9, help="of these, how many the counters count")
+    parser.add_argument("--counted", type=int, default=9, help="how many of them the counters count")
     options = parser.parse_args()
     torch.set_num_threads(1)
     space, rng = SPACES["mnas"], np.random.default_rng(0)

@@ -2,8 +2,8 @@
 
     python benchmarks/learning.py random evolution rnn rnn:epochs=40 [--seeds 10]
 
-Prints the mean accuracy of the last 100 proposals before 200, 500 and 1,000 trials, averaged over
-seeds, and the seconds of a run. Settings follow the controller's name.
+Prints the mean accuracy of the last 100 proposals up to 200, 500 and 1,000 trials, averaged over
+seeds, and the seconds per run. Settings follow the controller's name.
 """
 
 from __future__ import annotations

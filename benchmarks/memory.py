@@ -1,4 +1,4 @@
-"""Expected memory of a training against its measured peak on a CPU: random networks, several recipes.
+"""Expected memory of a training run against its measured peak on a CPU: random networks, several recipes.
 
 python benchmarks/memory.py [--networks 6]
 """
@@ -27,7 +27,7 @@ AVERAGED = Recipe(resolution=64, width=1.0, batch_size=8, optimizer="rmsprop", e
 
 
 def networks(number: int) -> Iterator[tuple[str, ArchSpec, Recipe]]:
-    """Random networks of two spaces (SiLU and ReLU), and EfficientNet-B0, by several recipes."""
+    """Random networks of two spaces (SiLU and ReLU), and EfficientNet-B0, with several recipes."""
     rng = np.random.default_rng(0)
     for name, recipe in RECIPES.items():
         for space in ("mnas", "mnas-a1"):
@@ -38,7 +38,7 @@ def networks(number: int) -> Iterator[tuple[str, ArchSpec, Recipe]]:
 
 
 def main() -> None:
-    """Trains two steps of each, evaluates, then prints."""
+    """Trains each for two steps, evaluates it and prints a line."""
     parser = make_parser(__doc__)
     parser.add_argument("--networks", type=int, default=6)
     options = parser.parse_args()

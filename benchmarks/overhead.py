@@ -1,11 +1,11 @@
-"""What one trial costs before any training: our search under Ray against Ray Tune as it comes.
+"""What a trial costs apart from training: our search under Ray against Ray Tune with its defaults.
 
     python benchmarks/overhead.py [--trials 300] [--plain-trials 12]
 
-Both propose random networks of ``mnas`` and get an accuracy that costs nothing, on the same
-cluster, through a custom ``Searcher``. Plain Tune has its default settings and no journal; ours
-writes its journal. Each runs twice, with few and with many trials: the difference is what a trial
-costs, the rest is starting up. Exit code 1 if a trial of ours is not 30 times cheaper.
+Both propose random networks of ``mnas`` through a custom ``Searcher`` on the same cluster and get an
+accuracy at once. Plain Tune has its default settings and no journal; ours writes its journal. Each runs
+twice, with few and with many trials: the difference gives the cost of a trial, the rest is start-up.
+Exit code 1 if our trial is not 30 times cheaper.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Trivial:
     """An evaluator that trains nothing."""
 
     def __call__(self, _: Trial) -> Iterator[Epoch]:
-        """One epoch of no time."""
+        """One epoch that takes no time."""
         yield Epoch(1, None, None, 0.5, 0.0)
 
 
 class RandomSearcher(Searcher):
-    """Random networks, by the book."""
+    """Random networks, by a searcher as in Ray Tune's documentation."""
 
     def __init__(self) -> None:
         super().__init__(metric="accuracy", mode="max")
@@ -63,7 +63,7 @@ class RandomSearcher(Searcher):
 
 
 def ours(resources: Resources, trials: int) -> float:
-    """Seconds of a search."""
+    """Seconds that our search takes."""
     space = SPACES["mnas"]
     with tempfile.TemporaryDirectory() as directory, Journal(Path(directory), create=True) as journal:
         controller = controllers.make("random", space)
@@ -76,7 +76,7 @@ def ours(resources: Resources, trials: int) -> float:
 
 
 def plain(trials: int) -> float:
-    """Seconds of the same under plain Ray Tune, with the environment that Ray finds by itself."""
+    """Seconds of the same under plain Ray Tune, without the environment variables that our search sets."""
     changed = {
         name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("TUNE_", "RAY_AIR_"))
     }
@@ -99,7 +99,7 @@ def plain(trials: int) -> float:
 
 
 def measure(seconds: Callable[[int], float], trials: int) -> tuple[float, float]:
-    """Seconds of one more trial, and of starting up."""
+    """Seconds per additional trial, and of start-up."""
     few = max(2, trials // 10)
     short, long = seconds(few), seconds(trials)
     per_trial = (long - short) / (trials - few)

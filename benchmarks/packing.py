@@ -1,8 +1,8 @@
-"""How fast images are packed, next to decoding them one after another, and how fast a pack is opened.
+"""How fast images are packed, compared with decoding them one by one, and how fast a pack is opened.
 
     python benchmarks/packing.py --images 2000 --width 500 --height 375 --size 256
 
-The images are mosaics of CIFAR-10's, as JPEG of quality 90.
+The images are mosaics of CIFAR-10 images, as JPEGs of quality 90.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLASSES = 10
 
 
 def write(directory: Path, images: int, width: int, height: int) -> int:
-    """Writes the files; their mean size in bytes."""
+    """Writes the files; returns their mean size in bytes."""
     tiles = np.load(CIFAR)["train_x"]
     rng = np.random.default_rng(0)
     columns, rows = -(-width // 32), -(-height // 32)
@@ -41,7 +41,7 @@ def write(directory: Path, images: int, width: int, height: int) -> int:
 
 
 class Clock:
-    """Wall-clock and CPU seconds, those of ended children too: the latter say more on a busy machine."""
+    """Wall-clock and CPU seconds, with finished child processes; CPU seconds say more on a busy machine."""
 
     def __init__(self) -> None:
         self.started = time.perf_counter(), self.cpu()
@@ -57,7 +57,7 @@ class Clock:
 
 
 def main() -> None:
-    """Writes images, then times."""
+    """Writes images and prints the times."""
     parser = make_parser(__doc__)
     for name, value in (("images", 2000), ("width", 500), ("height", 375), ("size", 256)):
         parser.add_argument(f"--{name}", type=int, default=value)

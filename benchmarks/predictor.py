@@ -1,4 +1,4 @@
-"""Which regression ranks Accel-NASBench's networks best, and what one prediction costs.
+"""Which regression ranks Accel-NASBench's networks best, and how long one prediction takes.
 
     python benchmarks/predictor.py
 
@@ -26,7 +26,7 @@ from search_spaces import SPACES
 
 
 def main() -> None:
-    """Prints one line per regression; the last one is the one in use."""
+    """Prints one line per regression; the last is the one that ``--evaluator predictor`` uses."""
     make_parser(__doc__).parse_args()
     space = SPACES["accel-nasbench"]
     archs, accuracies = read_table(ACCEL_TABLE, space)

@@ -1,9 +1,9 @@
-"""Seconds and memory of a proposal of ``dyna`` for ``mnas``, one core, after hundreds of trials.
+"""Seconds and memory of a proposal by ``dyna`` for ``mnas``, on one core, after hundreds of trials.
 
     python benchmarks/proposing.py [--trials 300 2000]
 
-A new controller is told the trials, random networks, all at once, which is the worst case: it learns
-everything from nothing. Then it proposes, and is told, twenty more. Exit code 1 if a proposal takes longer
+A new controller is told all trials, random networks, at once. This is the worst case: it has to learn
+everything from scratch. Then it proposes, and is told, twenty more. Exit code 1 if a proposal takes longer
 than the marks: 0.5 s after 300 trials, 2 s after 2,000.
 """
 

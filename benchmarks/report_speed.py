@@ -1,11 +1,11 @@
-"""How long reports take: of a run with 100,000 trials, and of a million rows.
+"""How long reports take: for a run with 100,000 trials, and for a million rows.
 
     python benchmarks/report_speed.py [--trials 100000] [--rows 1000000] [--keep DIRECTORY]
 
 Writes a run.db with the journal's schema by SQL: random mnas networks with their real FLOPs, one in
 fifty failed, four epochs each, three confirmed on two fresh seeds. Prints seconds and peak memory of
-``nas report`` as a process, of it with JSON and figures, and of the functions on a million rows. Exit
-code 1 if a mark is missed.
+``nas report`` in its own process, alone and with JSON and figures, and of the functions on a million
+rows. Exit code 1 if a mark is missed.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def write_run(directory: Path, trials: int) -> None:
 
 
 def measure(*arguments: str) -> tuple[float, float]:
-    """Seconds and peak GB (10^9 bytes) of ``nas ARGUMENTS`` as a process."""
+    """Seconds and peak GB (10^9 bytes) of ``nas ARGUMENTS`` in its own process."""
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "nas", *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -125,7 +125,7 @@ def main() -> int:
     parser = make_parser(__doc__)
     parser.add_argument("--trials", type=int, default=100_000)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--keep", type=Path, help="where the run is left, and found again")
+    parser.add_argument("--keep", type=Path, help="where to keep the run and to look for one")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         run = options.keep or Path(temporary) / "run"

@@ -1,10 +1,10 @@
-"""How equal is the compute that a proxy gives networks of equal FLOPs? Closed form, trains nothing.
+"""How equal is the compute under a proxy of networks with equal FLOPs? Closed form, trains nothing.
 
     python benchmarks/scaling.py [--base efficientnet-b0] [--width 0.25]
 
-The candidates of ``nas scale --phi 1`` have equal FLOPs within 12 %. Trained small, their sizes round
-coarsely: prints, for resolutions of the proxy and divisors of its channels, how much more compute the
-best served candidate has under the proxy than the worst, both taken over what they cost in full.
+The candidates of ``nas scale --phi 1`` have equal FLOPs within 12 %. When they are trained small, their
+sizes round coarsely. For resolutions of the proxy and divisors of its channels, prints the largest share
+of its full FLOPs that a candidate has under the proxy, divided by the smallest such share.
 """
 
 from __future__ import annotations

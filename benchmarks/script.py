@@ -1,4 +1,4 @@
-"""What the scripts here share: the parser of their options, the data they read, and their marks."""
+"""What these scripts share: their option parser, data files and marks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def print_marks(marks: Mapping[str, bool]) -> int:
-    """Prints whether each mark is reached; the script's exit code, which is 1 if one is missed."""
+    """Prints whether each mark is reached; returns the script's exit code, 1 if one is missed."""
     for mark, reached in marks.items():
         print(f"{'PASS' if reached else 'MISSED':6}  {mark}")
     return 0 if all(marks.values()) else 1

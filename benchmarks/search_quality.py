@@ -1,18 +1,17 @@
-"""How many trials a controller needs on real accuracies, against everything else one could use.
+"""How many trials controllers need on real accuracies: ours, and Optuna's samplers.
 
     python benchmarks/search_quality.py [--seeds 20] [--trials 500] [--problems ...] [--controllers ...]
 
 accel         ImageNet accuracies of MnasNet's family: boosted trees fitted on all of Accel-NASBench, with the
               reward ACC x (FLOPs / 400M)^-0.07
-accel-noise   the same; what the controller sees has a seed's noise of 0.26 % top-1, what is judged has not
-macro         NAS-Bench-Macro, CIFAR-10: the controller sees one of three seeds, the mean is judged
+accel-noise   the same, but the controller sees accuracies with seed noise of 0.26 % top-1
+macro         NAS-Bench-Macro, CIFAR-10: the controller sees one of three seeds, and their mean is judged
 macro-reward  the same, with the reward ACC x (FLOPs / 55.4M)^-0.07
 
-Writes results.csv (a row per run), table.txt and figure.svg in ``--out``. Runs that stand in results.csv are
-not repeated, so it can be stopped and started again. With ``--workers`` several trials run at a time, and a
-controller asks for the next one before it was told of the others. Opponents are Optuna's samplers and this
-project's own random search, regularised evolution and PPO; settings follow a name:
-evolution:population=50,sample=25.
+Writes results.csv (a row per run), table.txt and figure.svg in ``--out``. Runs already in results.csv are not
+repeated, so the script can be stopped and started again. With ``--workers``, several trials run at a time,
+and a controller is asked for the next one before it is told the results of the others. Settings follow the
+controller's name: evolution:population=50,sample=25.
 """
 
 from __future__ import annotations
@@ -68,20 +67,20 @@ OPTUNA: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
 DEFAULT = ("dyna", "random", "evolution", "evolution:population=50,sample=25", "rnn", *OPTUNA)
 PROBLEMS = ("accel", "accel-noise", "macro", "macro-reward")
 MOST = {"macro": 200, "macro-reward": 200}
-"""Trials of a problem; by then everyone has found the best."""
+"""Trials for a problem on which every controller has found the best by then."""
 SLOW = "optuna-gp"
-"""Its proposals take longer and longer, so it has ``--slow-trials``."""
+"""Its proposals take longer with every trial, so it runs only ``--slow-trials``."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is searched, what of it a controller sees, and by what it is judged.
+    """A space to search, what the controller sees of it, and how the result is judged.
 
     Attributes:
-        see: actions, rng -> an accuracy with a seed's noise.
+        see: (actions, rng) -> an accuracy with seed noise.
         judge: actions -> the true accuracy.
         objective: (accuracy, flops) -> reward.
-        reference: the reward of EfficientNet-B0 or of the best network, see ``best``.
+        reference: the reward of the best network or of EfficientNet-B0, see ``best``.
         best: whether ``reference`` is the optimum.
     """
 
@@ -97,18 +96,18 @@ class Problem:
         return cost(self.space.decode(actions), self.space.num_classes)
 
     def reward(self, actions: Actions) -> float:
-        """By which a network is judged."""
+        """The reward by which a network is judged."""
         return self.objective(self.judge(actions), self.price(actions).flops)
 
 
 @functools.cache
 def find_problem(name: str, oracle: str) -> Problem:
-    """One of ``PROBLEMS``; ``oracle`` is the file of the fitted trees."""
+    """The problem ``name`` of ``PROBLEMS``; ``oracle`` is the file with the fitted trees."""
     return accel(oracle, SEED_NOISE * (name == "accel-noise")) if "accel" in name else macro("reward" in name)
 
 
 def accel(oracle: str, noise: float) -> Problem:
-    """Accel-NASBench's networks with the accuracy that the trees predict."""
+    """Accel-NASBench's networks with the accuracies that the trees predict."""
     space, objective = SPACES["accel-nasbench"], Objective(400e6)
     trees = xgboost.Booster(model_file=oracle)
     trees.set_param({"nthread": 1})
@@ -128,7 +127,7 @@ def accel(oracle: str, noise: float) -> Problem:
 def macro(trade: bool) -> Problem:
     """NAS-Bench-Macro's table, for accuracy alone or for the reward."""
     space, known = SPACES["nasbench-macro"], json.loads(MACRO_TABLE.read_text())
-    accuracies = Table(MACRO_TABLE, space).accuracies  # identities make equal networks of different codes
+    accuracies = Table(MACRO_TABLE, space).accuracies  # identities let two codes give the same network
     objective = Objective(55.4e6, None if trade else 0.0)
 
     def see(actions: Actions, rng: np.random.Generator) -> float:
@@ -142,13 +141,13 @@ def macro(trade: bool) -> Problem:
 
 
 def values(space: SearchSpace, actions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The chosen values `[N, D]`, all of them numbers."""
+    """The chosen values `[N, D]`, which are all numbers."""
     columns = [np.array(d.choices, float)[actions[:, i]] for i, d in enumerate(space.decisions)]
     return np.stack(columns, axis=1)
 
 
 def fit_oracle(file: Path) -> None:
-    """Writes the trees to ``file`` and says how good they are."""
+    """Writes the trees to ``file`` and prints how good they are."""
     space = SPACES["accel-nasbench"]
     archs, accuracies = read_table(ACCEL_TABLE, space)
     features = values(space, np.array([space.encode(arch) for arch in archs]))
@@ -162,9 +161,9 @@ def fit_oracle(file: Path) -> None:
 
 
 class Optuna:
-    """A sampler of Optuna, with our ask and tell; it sees the decisions as categories, and the reward.
+    """An Optuna sampler, with our ask and tell; it sees the decisions as categories, and the reward.
 
-    Trials that were asked and not yet told are known to it, as running ones.
+    It knows trials that were asked but not yet told, as running ones.
     """
 
     def __init__(self, sampler: optuna.samplers.BaseSampler, space: SearchSpace) -> None:
@@ -184,7 +183,7 @@ class Optuna:
         return actions
 
     def tell(self, actions: Actions, reward: float) -> None:
-        """The reward of the first that runs of ``actions``."""
+        """The reward of the oldest running trial of ``actions``."""
         place = next(i for i, (asked, _) in enumerate(self.running) if asked == actions)
         self.study.tell(self.running.pop(place)[1], reward)
 
@@ -206,7 +205,7 @@ def make(name: str, problem: Problem, seed: int) -> Any:
 
 
 def run(problem_name: str, name: str, seed: int, trials: int, workers: int, oracle: str) -> dict[str, Any]:
-    """One search as a row of results.csv; a network asked again shows the same accuracy again.
+    """One search as a row of results.csv; a network asked again has the same accuracy again.
 
     All ``workers`` take equally long: the first result is told when each of them has a trial.
     """
@@ -246,7 +245,7 @@ def run(problem_name: str, name: str, seed: int, trials: int, workers: int, orac
 
 
 def quantiles(frame: pd.DataFrame, problem: str, mark: int) -> pd.DataFrame:
-    """Quartiles of best-so-far at ``mark``, or of the regret in 1/10,000 where the optimum is known."""
+    """Quartiles of the best so far at ``mark``, or of the regret in 1/10,000 if the optimum is known."""
     rows = frame[frame["problem"] == problem]
     best = rows[str(mark)]
     if problem in MOST:
@@ -266,7 +265,8 @@ def table(frame: pd.DataFrame) -> str:
         goal = "the optimum" if exact else f"EfficientNet-B0's {rows['reference'].iloc[0]:.4f}"
         lines += [
             "",
-            f"{problem}: median {what} after so many trials; trials to {goal}; seconds a trial; seeds",
+            f"{problem}: median {what} after each number of trials; trials to {goal}; "
+            "seconds per trial; seeds",
         ]
         lines += [
             f"{'':34}" + "".join(f"{mark:>8}" for mark in marks) + f"{'to it':>10}{'seconds':>9}{'seeds':>7}"
@@ -320,7 +320,7 @@ def figure(frame: pd.DataFrame) -> Figure:
 
 
 def arranged(frame: pd.DataFrame, workers: int, names: Sequence[str]) -> pd.DataFrame:
-    """The runs of ``names`` with ``workers`` workers, by problem and name; the longest of each seed."""
+    """The runs of ``names`` with ``workers`` workers, by problem and name; the longest for each seed."""
     frame = frame[(frame["workers"] == workers) & frame["controller"].isin(names)]
     frame = frame.sort_values("trials").drop_duplicates(["problem", "controller", "seed"], keep="last")
     places = [
@@ -330,11 +330,11 @@ def arranged(frame: pd.DataFrame, workers: int, names: Sequence[str]) -> pd.Data
 
 
 def main() -> None:
-    """Runs what is missing, then prints the table."""
+    """Does the missing runs, then prints the table."""
     parser = make_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=500)
-    parser.add_argument("--slow-trials", type=int, default=200, help=f"as many of {SLOW}")
+    parser.add_argument("--slow-trials", type=int, default=200, help=f"--trials for {SLOW}")
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=PROBLEMS)
     parser.add_argument("--controllers", nargs="+", default=DEFAULT)
     parser.add_argument("--workers", type=int, default=1, help="trials at a time")

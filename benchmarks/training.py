@@ -1,14 +1,14 @@
-"""How fast is a training, and what does it leave of the hardware? Ours against a plain PyTorch loop.
+"""How fast is training, and how well does it use the hardware? Ours against a plain PyTorch loop.
 
     python benchmarks/training.py [--seconds 20] [--rounds 3]
 
-The same network, batch size and JPEG files. Plain: torch's modules in the default memory format, a
-DataLoader whose workers decode, AdamW, ``loss.item()`` at each step; on CUDA with bfloat16 autocast and
-channels_last already on. Ours: ``nas.training.trainer.Trainer`` on a packed folder. On a CPU, ours is
-measured in one process with all cores, as the plain loop has them, and as a search has them: one trial a
-core, each with one thread. Each measurement has a process of its own; plain and ours take turns, and ratios
-are of medians. Utilisation: 3 x 2 FLOPs (forward, and backward twice) over the rate of a large matrix
-product.
+Both train the same network with the same batch size on the same JPEG files. Plain: torch's modules in the
+default memory format, a DataLoader whose workers decode, AdamW, ``loss.item()`` at each step; on CUDA also
+bfloat16 autocast and channels_last. Ours: ``nas.training.trainer.Trainer`` on a packed folder. On a CPU, ours
+is measured in one process with all cores, like the plain loop, and as in a search: one trial per core, each
+with one thread. Each measurement has its own process; plain and ours take turns, and ratios are of medians.
+Utilisation: 3 x 2 FLOPs per image (forward once, backward twice) times images per second, over the rate of a
+large matrix product.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from search_spaces.network import build_network
 
 IMAGES = 1000
 WARM_UP = 4
-"""Steps that are not counted: caches, pages, captured graphs."""
+"""First steps, not counted: they fill caches, map pages and capture graphs."""
 MARKS = {"cpu": 2.0, "cuda": 3.0}
 
 B0 = PRESETS["efficientnet-b0"]
@@ -52,7 +52,7 @@ NETWORKS = {
 
 
 class JPEGs(Dataset[tuple[torch.Tensor, int]]):
-    """The usual data set: a file is opened, decoded and normalised whenever it is its turn."""
+    """The usual data set: each file is opened, decoded and normalised at every access."""
 
     def __init__(self, root: Path) -> None:
         self.files = sorted(root.glob("*/*.jpg"))
@@ -80,7 +80,7 @@ def write_jpegs(root: Path, resolution: int) -> None:
 
 
 def plain_steps(arch: ArchSpec, batch_size: int, root: Path, device: str) -> Iterator[None]:
-    """A training loop as tutorials have it."""
+    """A training loop as in tutorials."""
     data = JPEGs(root)
     cuda = device == "cuda"
     network = build_network(arch, len(data.classes))
@@ -141,7 +141,7 @@ def rate(
 
 
 def matmul_rate(device: str, threads: int) -> float:
-    """Multiply-adds per second of a large matrix product, in the precision that trains."""
+    """Multiply-adds per second of a large matrix product, in the precision used for training."""
     torch.set_num_threads(threads)
     size = 8192 if device == "cuda" else 2048
     a = torch.randn(size, size, device=device, dtype=torch.bfloat16 if device == "cuda" else torch.float32)
@@ -162,7 +162,7 @@ def _wait_for(device: str) -> None:
 
 
 def measured(processes: int, function: Callable[..., float], *arguments: Any) -> float:
-    """The sum of what ``function`` gives in ``processes`` fresh processes at a time."""
+    """The sum of what ``function`` returns in ``processes`` fresh processes at a time."""
     # Not multiprocessing's pool: its processes may not have the loader's workers.
     with ProcessPoolExecutor(processes, mp.get_context("spawn")) as pool:
         return sum(
@@ -171,7 +171,7 @@ def measured(processes: int, function: Callable[..., float], *arguments: Any) ->
 
 
 def compare(device: str, seconds: float, rounds: int) -> dict[str, bool]:
-    """Prints the table of one device; its marks, and whether they are reached."""
+    """Prints the table of one device; returns its marks and whether they are reached."""
     cores = len(os.sched_getaffinity(0))
     peak = measured(1, matmul_rate, device, cores)
     print(f"{device}: matrix product {peak / 1e9:,.0f} G multiply-adds/s")
@@ -205,7 +205,7 @@ def compare(device: str, seconds: float, rounds: int) -> dict[str, bool]:
 def main() -> int:
     """Measures the CPU, and a GPU if there is one."""
     parser = make_parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds per measurement")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")

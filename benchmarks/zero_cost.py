@@ -1,13 +1,13 @@
-"""Do zero-cost proxies know something of accuracy that costs do not, and does it help the model?
+"""Do zero-cost proxies say something about accuracy that costs do not, and does it help the model?
 
     python benchmarks/zero_cost.py [--networks 200] [--side 32] [--splits 20]
 
-On networks with known accuracies (Accel-NASBench: ImageNet; NAS-Bench-Macro: CIFAR-10), all untrained:
-Kendall's tau of each proxy, and of its residual (what is left of it after a regression on log costs) with
-accuracy's residual; the seconds that a proxy takes; and tau of the controller's Gaussian process, told 20,
-50 or 100 networks, on the others, with and without the proxies as features.
+On untrained networks whose accuracies are known (Accel-NASBench: ImageNet; NAS-Bench-Macro: CIFAR-10),
+prints Kendall's tau of each proxy with accuracy, and of their residuals after a regression on log costs; the
+seconds that a proxy takes; and tau of the controller's Gaussian process, told 20, 50 or 100 networks, on the
+others, with and without the proxies as features.
 
-synflow  sum of |weight x gradient| of the network made linear (Tanaka et al. 2020, arXiv:2006.05467)
+synflow  sum of |weight x gradient| in a linearised network (Tanaka et al. 2020, arXiv:2006.05467)
 naswot   log-determinant of the kernel of activation patterns (Mellor et al. 2021, arXiv:2006.04647)
 """
 
@@ -33,8 +33,8 @@ TOLD = (20, 50, 100)
 
 
 def synflow(network: Network, side: int) -> float:
-    """Logarithm of the sum over weights of |w dR/dw|, R the output for ones with every weight positive."""
-    network.eval()  # BN of a new network is then the identity
+    """log of the sum over weights of |w dR/dw|, where R is the output for ones with every weight made |w|."""
+    network.eval()  # in evaluation mode, a new network's BN is the identity
     with torch.no_grad():
         for weight in network.parameters():
             weight.abs_()
@@ -48,7 +48,7 @@ def synflow(network: Network, side: int) -> float:
 
 
 def naswot(network: Network, side: int, images: int = 32) -> float:
-    """log det of how many activations are on or off alike in each pair of images, of noise."""
+    """log det of the matrix that counts, for each two noise images, the activations on or off in both."""
     kernel = torch.zeros(images, images, dtype=torch.float64)
 
     def count(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
@@ -59,7 +59,7 @@ def naswot(network: Network, side: int, images: int = 32) -> float:
         if isinstance(module, nn.SiLU | nn.ReLU):
             module.inplace = False
             module.register_forward_hook(count)
-    network.train()  # BN centres what the signs are taken of
+    network.train()  # so that BN centres the activations whose signs are counted
     with torch.no_grad():
         network(torch.randn(images, 3, side, side, generator=torch.Generator().manual_seed(0)))
     return float(torch.linalg.slogdet(kernel)[1])
@@ -69,7 +69,7 @@ PROXIES = {"synflow": synflow, "naswot": naswot}
 
 
 def measure(archs: list[ArchSpec], side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The proxies `[N, P]`, and seconds for each `[P]`."""
+    """The proxies `[N, P]`, and the seconds of each `[P]`."""
     values, seconds = np.empty((len(archs), len(PROXIES))), np.zeros(len(PROXIES))
     for row, arch in enumerate(archs):
         for column, proxy in enumerate(PROXIES.values()):
@@ -81,13 +81,13 @@ def measure(archs: list[ArchSpec], side: int) -> tuple[NDArray[np.float64], NDAr
 
 
 def residual(values: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What linear regression on ``known`` `[N, K]` leaves of ``values`` `[N]`."""
+    """The residuals `[N]` of a linear regression of ``values`` `[N]` on ``known`` `[N, K]`."""
     design = np.column_stack([np.ones(len(known)), known])
     return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
 
 
 def tau(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Kendall's."""
+    """Kendall's tau."""
     return float(kendalltau(a, b).statistic)
 
 
@@ -98,7 +98,7 @@ def model_tau(
     told: int,
     splits: int,
 ) -> float:
-    """Mean tau of the process, told some of the networks, on the others."""
+    """Mean tau of the Gaussian process, told some of the networks, on the others."""
     found = []
     for split in range(splits):
         order = np.random.default_rng(split).permutation(len(accuracies))

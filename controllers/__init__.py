@@ -2,7 +2,7 @@
 
     SearchSpace --make--> Controller --ask--> actions --(a trial)--> tell(actions, reward)
 
-torch is imported only when a controller that has a network of its own is made.
+torch is imported only when a controller with an RNN is made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from search_spaces.rules import Value, parse_settings
 
 
 class Problem(NamedTuple):
-    """What a controller may know of its task, see ``make``; a bare number as reward is enough for most."""
+    """What a controller may know about its task, see ``make``; most use the space alone."""
 
     space: SearchSpace
     objective: Objective | None = None
@@ -30,7 +30,7 @@ class Problem(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A kind of controller: its settings, with their defaults, and how one is made of them and a seed."""
+    """A kind of controller: its settings, with their defaults, and how to make one from them and a seed."""
 
     settings: type
     make: Callable[[Problem, Any, int], Controller]
@@ -48,18 +48,10 @@ def _dyna(problem: Problem, settings: DynaSettings, seed: int) -> Controller:
     return DynaController(problem.space, settings, seed, problem.objective, problem.price)
 
 
-def _random(problem: Problem, _: RandomSettings, seed: int) -> Controller:
-    return RandomSearch(problem.space, seed)
-
-
-def _evolution(problem: Problem, settings: EvolutionSettings, seed: int) -> Controller:
-    return RegularizedEvolution(problem.space, settings, seed)
-
-
 CONTROLLERS = {
     "rnn": Kind(RNNSettings, _rnn),
-    "random": Kind(RandomSettings, _random),
-    "evolution": Kind(EvolutionSettings, _evolution),
+    "random": Kind(RandomSettings, lambda task, _, seed: RandomSearch(task.space, seed)),
+    "evolution": Kind(EvolutionSettings, lambda task, own, seed: RegularizedEvolution(task.space, own, seed)),
     "dyna": Kind(DynaSettings, _dyna),
 }
 
@@ -77,12 +69,12 @@ def make(
 
     Args:
         name: a key of ``CONTROLLERS``.
-        space: whose decisions are asked.
-        seed: of everything random in the controller, at least 0.
-        objective: (accuracy, flops) -> reward, for controllers that can use this knowledge.
+        space: whose decisions the controller makes.
+        seed: for everything random in the controller, at least 0.
+        objective: (accuracy, flops) -> reward, for controllers that can use it.
         price: actions -> their exact cost, likewise.
-        settings: values in place of the defaults of ``CONTROLLERS[name].settings``; text is read as
-            the type of the default.
+        settings: values in place of the defaults of ``CONTROLLERS[name].settings``; strings are read
+            as the setting's type.
 
     Raises:
         ValueError: if the name or a setting is unknown, or a value is out of range.

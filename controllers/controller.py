@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ class Controller(Protocol):
     """
 
     def ask(self) -> Actions:
-        """The next actions to try, one index per decision."""
+        """The next actions to try."""
 
     def tell(self, actions: Actions, reward: float | None) -> None:
         """The result of one trial; None if it failed.
@@ -31,26 +32,22 @@ class Controller(Protocol):
         several times, each tell answers the oldest of these asks.
 
         Raises:
-            ValueError: if ``actions`` are not of the space, or ``reward`` is not finite.
+            ValueError: if the space does not have ``actions``, or ``reward`` is not finite.
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next asks depend on: plain values and numpy arrays, safe to pickle."""
+        """Everything that later asks depend on: plain values and numpy arrays, safe to pickle."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue exactly as the controller whose ``state_dict`` this is, whatever the own seed.
+        """Continue exactly as the controller that saved ``state``, whatever the seed of this one.
 
         Raises:
-            ValueError: if the state is of another controller, space or other settings.
+            ValueError: if that was another kind of controller, or had another space or other settings.
         """
 
 
 def checked_reward(reward: float | None) -> float | None:
-    """``reward`` as a float, or None.
-
-    Raises:
-        ValueError: if it is not finite; a trial that diverged is told as None.
-    """
+    """``reward`` as a float, or None; ValueError if it is not finite: a diverged trial is told as None."""
     if reward is None:
         return None
     if not math.isfinite(reward):
@@ -58,22 +55,18 @@ def checked_reward(reward: float | None) -> float | None:
     return float(reward)
 
 
-def identity(name: str, space: SearchSpace, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a saved state and the controller that loads it must have in common."""
+def identity(name: str, space: SearchSpace, settings: Any = None) -> dict[str, Any]:
+    """What a saved state and the controller that loads it must have in common; ``settings``: a dataclass."""
     return {
         "controller": name,
         "space": space.name,
         "decisions": [[decision.name, len(decision.choices)] for decision in space.decisions],
-        "settings": dict(settings),
+        "settings": dataclasses.asdict(settings) if settings else {},
     }
 
 
 def check_identity(own: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-    """Refuse the state of another controller.
-
-    Raises:
-        ValueError: naming the first part of ``identity`` that differs.
-    """
+    """Raises a ValueError that names the first part of ``identity`` in which ``state`` differs."""
     for key, value in own.items():
         if state.get(key) != value:
             raise ValueError(f"the state to load must have {key} {value!r}, got {state.get(key)!r}")

@@ -1,12 +1,12 @@
-"""An RNN policy that learns from a model of accuracy between trials.
+"""An RNN policy that learns, between trials, from a model of accuracy.
 
     told --Surrogate--> expected improvement --> rollouts of the policy --> queue of the best --> ask
                                                             ^                    |
                                                             '---- learns from ---'
 
-Costs are known before training, so only accuracy is modelled, and each trial says something of every
-network that shares a choice with it. The policy trains on the model, which costs milliseconds; a trial is
-spent only on the network from which most is expected.
+Costs are known before training, so only accuracy is modelled, and each trial says something about every
+network that shares a choice with it. The policy trains on the model, which takes milliseconds; a trial is
+spent only on the most promising network.
 
 Sources: Angermueller et al. 2020, openreview.net/forum?id=HklxbgBKvr (DyNA-PPO: model-based rollouts);
 Abolafia et al. 2018, arXiv:1801.03526 (priority queue training).
@@ -14,7 +14,6 @@ Abolafia et al. 2018, arXiv:1801.03526 (priority queue training).
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -32,37 +31,37 @@ from controllers.tensors import load_policy, one_thread, policy_state
 from search_spaces import Actions, ArchSpec, SearchSpace
 
 CLIP = 0.2
-"""PPO's, as of ``rnn``."""
+"""PPO's clip, as in ``RNNSettings``."""
 QUEUE_WEIGHT = 0.1
-"""Of the queue's log-likelihood beside PPO's gain."""
+"""Weight of the queue's log-likelihood, relative to PPO's gain."""
 STEPS = 20
-"""At most, of hill climbing."""
+"""The most steps of hill climbing."""
 TRIES = 100
-"""Random networks that are looked at for a new one where nothing else is new."""
+"""Random networks to try when all candidates were asked or told before."""
 
 
 class Scored(NamedTuple):
-    """Networks `[N, D]` and what the model expects of them, `[N]`."""
+    """Networks `[N, D]` and their scores by the model, `[N]`."""
 
     networks: Networks
     scores: Matrix
 
 
 class DynaController:
-    """Asks the network of which a Gaussian process expects most, as found by an RNN policy.
+    """Asks for the network that scores best under a Gaussian process, searching with an RNN policy.
 
-    The first ``initial`` trials are samples of the untrained policy, so nearly uniform. From then on, before
-    every ask, the policy is trained by PPO on samples of its own that the model scores, and to repeat a queue
-    of the best of these and of what hill climbing makes of them; the best of the queue is asked. A
-    network that was asked or told is not asked again, unless the space has hardly another. Where
-    trials fail, fewer are asked.
+    The first ``initial`` trials are samples of the untrained policy, so nearly uniform. After that, before
+    every ask, PPO trains the policy on its own samples, scored by the model, and to repeat a queue of the
+    best networks from sampling and hill climbing; the best of the queue is asked. A network is never asked
+    for twice, nor after it was told, unless the space has almost no other. Networks similar to those that
+    failed score lower.
 
     Args:
-        space: whose decisions the policy takes, in their order.
+        space: whose decisions the policy makes, in their order.
         settings: see ``DynaSettings``.
-        seed: of the initial weights and of every draw.
-        objective: (accuracy, flops) -> reward: with ``price`` only accuracy has to be learned.
-        price: actions -> their exact cost: features of the model.
+        seed: for the initial weights and every draw.
+        objective: (accuracy, flops) -> reward: with ``price``, only accuracy has to be learned.
+        price: actions -> their exact cost, which become features of the model.
     """
 
     def __init__(
@@ -75,6 +74,7 @@ class DynaController:
     ) -> None:
         self.space = space
         self.settings = settings
+        self._identity = identity("dyna", space, settings)
         self._rng = np.random.default_rng(seed)
         choices = [len(decision.choices) for decision in space.decisions]
         self._choices = np.array(choices)
@@ -85,8 +85,8 @@ class DynaController:
         self._failed: list[Actions] = []
         self._pending: Counter[Actions] = Counter()
         self._queue: Networks = np.empty((0, len(choices)), np.int64)  # best first
-        self._tried: dict[Actions, None] = {}  # asked or told, in this order
-        self._networks: set[ArchSpec] = set()  # of these
+        self._tried: dict[Actions, None] = {}  # asked or told, oldest first
+        self._networks: set[ArchSpec] = set()  # the networks of ``_tried``
 
     def ask(self) -> Actions:
         with one_thread():
@@ -103,10 +103,7 @@ class DynaController:
         actions = self.space.check(actions)
         reward = checked_reward(reward)
         self._remember(actions)
-        if self._pending[actions] > 1:
-            self._pending[actions] -= 1
-        else:
-            del self._pending[actions]
+        self._pending -= Counter([actions])
         if reward is None:
             self._failed.append(actions)
         else:
@@ -117,7 +114,7 @@ class DynaController:
         self._networks.add(self.space.decode(actions))
 
     def _first_new(self, candidates: Networks) -> Actions:
-        """The first that is a new network, or else new actions; random ones if there is none."""
+        """The first of ``candidates``, then of random actions, with a new network; else with new actions."""
         random = self._rng.integers(self._choices, size=(TRIES, len(self._choices)))
         proposals = [tuple(actions) for actions in (*candidates.tolist(), *random.tolist())]
         untried = [actions for actions in proposals if actions not in self._tried]
@@ -125,7 +122,7 @@ class DynaController:
         return next(new, untried[0] if untried else proposals[-1])
 
     def _most_promising(self) -> Networks:
-        """The queue, once the policy was trained on what the model says now."""
+        """The queue after training the policy on what the model now predicts, and hill climbing."""
         score = self._surrogate.improvement(self._told, list(self._pending), self._failed)
         queue = self._best(Scored(self._queue, score(self._queue)))
         for _ in range(self.settings.rounds):
@@ -134,7 +131,7 @@ class DynaController:
         return self._queue
 
     def _roll_out(self, score: Score, queue: Scored) -> Scored:
-        """The queue with samples of the policy in it; the policy learns from both. B: samples, Q: queue."""
+        """Adds samples of the policy to the queue; the policy learns from both. B: samples, Q: queue."""
         sampled = self._policy.sample_batch(self.settings.rollouts, self._rng)  # [B, D]
         scores = score(sampled.numpy())
         queue = self._best(queue, Scored(sampled.numpy(), scores))
@@ -155,7 +152,7 @@ class DynaController:
         return queue
 
     def _climb(self, score: Score, queue: Scored) -> Scored:
-        """The queue after hill climbing, one decision at a time, from its best and from the best told."""
+        """The queue after hill climbing, one decision at a time, from its best and the best told."""
         starts = self.settings.starts
         told = sorted(self._told, key=lambda result: -result[1])[:starts]
         networks = np.concatenate([queue.networks[:starts], np.array([actions for actions, _ in told])])
@@ -173,7 +170,7 @@ class DynaController:
         return queue
 
     def _neighbours(self, networks: Networks) -> Networks:
-        """Networks `[S, D]` with one decision set to each of its choices: M = sum of choices, `[S, M, D]`."""
+        """Networks `[S, D]` with each decision set to each of its choices, M in all: `[S, M, D]`."""
         decisions = np.repeat(np.arange(len(self._choices)), self._choices)  # [M]
         choices = np.concatenate([np.arange(count) for count in self._choices.tolist()])  # [M]
         around = np.repeat(networks[:, None], len(decisions), axis=1)
@@ -181,7 +178,7 @@ class DynaController:
         return around
 
     def _best(self, *scored: Scored) -> Scored:
-        """The best of all that are distinct and not yet tried, best first."""
+        """The best distinct networks not yet tried, best first, as many as the queue holds."""
         networks = np.concatenate([some.networks for some in scored])
         scores = np.concatenate([some.scores for some in scored])
         rows: dict[Actions, int] = {}
@@ -196,7 +193,7 @@ class DynaController:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            **self._identity(),
+            **self._identity,
             **policy_state(self._policy, self._optimizer),
             "surrogate": self._surrogate.state_dict(),
             "told": list(self._told),
@@ -208,7 +205,7 @@ class DynaController:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        check_identity(self._identity(), state)
+        check_identity(self._identity, state)
         load_policy(self._policy, self._optimizer, state)
         self._surrogate.load_state_dict(state["surrogate"])
         self._told = [(tuple(actions), reward) for actions, reward in state["told"]]
@@ -218,6 +215,3 @@ class DynaController:
         self._networks = {self.space.decode(actions) for actions in self._tried}
         self._queue = np.array(state["queue"], np.int64).reshape(-1, len(self._choices))
         self._rng.bit_generator.state = state["rng"]
-
-    def _identity(self) -> dict[str, Any]:
-        return identity("dyna", self.space, dataclasses.asdict(self.settings))

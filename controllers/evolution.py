@@ -5,7 +5,6 @@ Source: Real et al. 2019, arXiv:1802.01548, algorithm 1.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
@@ -18,20 +17,16 @@ from search_spaces import Actions, SearchSpace
 
 
 class RegularizedEvolution:
-    """Random until the population, pending trials counted, is full; then mutants of tournament winners.
+    """Random until the population, pending trials included, is full; then mutants of tournament winners.
 
     A network joins the population when its reward is told and dies when ``population`` younger
     ones have joined. A failed trial never joins; actions told but never asked do.
-
-    Args:
-        space: whose decisions are mutated.
-        settings: see ``EvolutionSettings``.
-        seed: of every draw.
     """
 
     def __init__(self, space: SearchSpace, settings: EvolutionSettings, seed: int = 0) -> None:
         self.space = space
         self.settings = settings
+        self._identity = identity("evolution", space, settings)
         self._rng = np.random.default_rng(seed)
         self._choices = np.array([len(decision.choices) for decision in space.decisions])
         self._mutable = np.flatnonzero(self._choices > 1).tolist()
@@ -50,10 +45,7 @@ class RegularizedEvolution:
     def tell(self, actions: Actions, reward: float | None) -> None:
         actions = self.space.check(actions)
         reward = checked_reward(reward)
-        if self._pending[actions] > 1:
-            self._pending[actions] -= 1
-        else:
-            del self._pending[actions]
+        self._pending -= Counter([actions])
         if reward is not None:
             self._population.append((actions, reward))
 
@@ -63,7 +55,7 @@ class RegularizedEvolution:
         return winner
 
     def _mutate(self, actions: Actions) -> Actions:
-        """``actions`` with one decision, uniformly chosen, at another of its choices."""
+        """``actions`` with another choice in one decision, both drawn uniformly."""
         if not self._mutable:
             return actions
         d = self._mutable[self._rng.integers(len(self._mutable))]
@@ -73,19 +65,16 @@ class RegularizedEvolution:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            **self._identity(),
+            **self._identity,
             "population": list(self._population),
             "pending": list(self._pending.items()),
             "rng": self._rng.bit_generator.state,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        check_identity(self._identity(), state)
+        check_identity(self._identity, state)
         self._population = deque(
             ((tuple(actions), reward) for actions, reward in state["population"]), self.settings.population
         )
         self._pending = Counter({tuple(actions): count for actions, count in state["pending"]})
         self._rng.bit_generator.state = state["rng"]
-
-    def _identity(self) -> dict[str, Any]:
-        return identity("evolution", self.space, dataclasses.asdict(self.settings))

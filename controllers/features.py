@@ -1,4 +1,4 @@
-"""Networks as numbers that a model of accuracy can learn from: their decisions and their exact costs.
+"""Networks as numbers for a model of accuracy to learn from: their decisions and their exact costs.
 
 N: networks, D: decisions, F: features, G: groups of features, one per decision and one per cost.
 """
@@ -18,18 +18,19 @@ Matrix = NDArray[np.float64]
 Networks = NDArray[np.int64]
 """Actions of several networks, `[N, D]`."""
 SAMPLES = 512
-"""Random networks whose costs give the features their scale."""
+"""Random networks that set the scale of the costs."""
 ORDER = 0.75
-"""Share that the order of numbers has in what is known of a choice."""
+"""Share of a numeric choice's rank in the product of two choices; the rest only tells equal from unequal."""
 
 
 class Features:
     """Actions `[N, D]` to features `[N, F]` and FLOPs `[N]`; without prices, FLOPs are 1.
 
-    A decision of C choices becomes the C corners of a regular simplex around zero: the product of a choice
-    with itself is C - 1, with every other -1, so no choice comes first and random networks have mean zero.
-    Where the choices are numbers, three or more, most of that product is their ranks': neighbours are alike.
-    FLOPs, parameters and activations enter as logarithms, of zero mean and unit variance over random ones.
+    The C choices of a decision become the corners of a regular simplex around zero: the product of a choice
+    with itself is C - 1 and with any other -1, so all are treated alike and random networks have mean zero.
+    If the choices are three or more numbers, most of that product comes from their ranks, so that neighbours
+    are similar. FLOPs, parameters and activations enter as logarithms, scaled to zero mean and unit variance
+    over random networks.
 
     Attributes:
         groups: the group of every feature, `[F]`.
@@ -60,7 +61,7 @@ class Features:
 
 
 def _code(decision: Decision) -> Matrix:
-    """A row per choice, `[C, C]`, or `[C, C + 1]` where they have an order; zero if there is only one."""
+    """A row per choice: `[C, C]`, or `[C, C + 1]` if they have an order; 0 for a single choice."""
     count = len(decision.choices)
     corners = np.sqrt(count) * (np.eye(count) - 1 / count)
     if count < 3 or not all(isinstance(choice, int | float) for choice in decision.choices):
@@ -71,17 +72,15 @@ def _code(decision: Decision) -> Matrix:
 
 
 def random_networks(choices: NDArray[np.int64], count: int) -> Networks:
-    """Always the same ``count`` networks, `[N, D]`, of decisions with these many choices."""
+    """The same ``count`` networks at every call, `[N, D]`; ``choices``: how many each decision has."""
     return np.random.default_rng(0).integers(choices, size=(count, len(choices)))
 
 
-def _cost_function(
-    space: SearchSpace, price: Price, choices: NDArray[np.int64]
-) -> Callable[[NDArray[np.int64]], Matrix]:
+def _cost_function(space: SearchSpace, price: Price, choices: Networks) -> Callable[[Networks], Matrix]:
     """FLOPs, parameters and activations `[N, 3]`, at least 1 each, of actions `[N, D]`.
 
-    A ``CostTable`` is some thousand times faster than a price. It is taken where both agree, but for a
-    constant (the classifier of another number of classes), on 32 random networks.
+    A ``CostTable`` is about a thousand times faster than ``price``. It is used if, on 32 random networks,
+    the two differ by a constant at most (the classifier's cost depends on the number of classes).
     """
     memory: dict[bytes, tuple[int, int, int]] = {}
 

@@ -1,4 +1,4 @@
-"""A Gaussian process over the decisions of a network: what each trial says about all the others.
+"""A Gaussian process over the decisions of a network: what each trial says about all other networks.
 
 N: networks told, M: networks asked about, F: features, G: groups of features.
 """
@@ -15,27 +15,27 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-Matrix = NDArray[np.float64]
+from controllers.features import Matrix
 
 JITTER = 1e-6
-"""The least noise, as a share of the targets' variance: the Cholesky factor needs some."""
+"""The least noise, as a share of the targets' variance, for a stable Cholesky factor."""
 
 STUDIED = 300
-"""Networks, at most, that the hyperparameters are learned from."""
+"""The most networks that the hyperparameters are learned from."""
 REVISED = 1.1
-"""Growth of the networks told after which they are learned again."""
+"""The hyperparameters are learned again when the number of networks has grown by this factor."""
 FIRST = 100
-"""Networks, at most, that they are learned from at first, and then twice as many each time: of hundreds
-told at once, no proposal has to learn all from nothing."""
+"""The most networks for learning the first time; later times may use twice as many as the time before.
+So if hundreds are told at once, no single ask has to learn from them all, starting from the priors."""
 STEPS = 20
-"""Of L-BFGS, each time that the hyperparameters are learned."""
+"""L-BFGS's, each time that the hyperparameters are learned."""
 
 PARTS = 3
-"""Additive, pairwise and RBF: how many parts the kernel has besides its constant."""
+"""Parts of the kernel besides its constant: additive, pairwise and RBF."""
 
 
 class Prior(NamedTuple):
-    """Normal, of the logarithms of the hyperparameters: mean and deviation."""
+    """A normal prior for the logarithm of a hyperparameter: mean and standard deviation."""
 
     mean: float
     deviation: float
@@ -49,38 +49,35 @@ NOISE = Prior(math.log(0.05), 1.5)
 def kernel(a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
     """1 + w_1 s + w_2 s^2 + w_3 exp(-r^2 / 2): constant, additive, pairwise and RBF parts, `[N, M]`.
 
-    s is the product of two networks' features and r their distance. The square of a sum over decisions
-    is a sum over pairs of decisions.
+    s is the product of two networks' features and r their distance. s^2, the square of a sum over
+    decisions, is a sum over pairs of decisions.
 
     Args:
         a: scaled features `[N, F]`.
         b: likewise, `[M, F]`.
-        weights: of the parts, `[3]`.
+        weights: w, `[3]`.
     """
     product = a @ b.T
     distance = ((a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * product).clamp_min(0)
-    additive, pairwise, rbf = weights
-    rising = 1 + additive * product + pairwise * product**2
-    total: Tensor = rising + rbf * (-distance / 2).exp()
-    return total
+    additive, pairwise, rbf = weights.unbind()
+    return 1 + additive * product + pairwise * product**2 + rbf * (-distance / 2).exp()
 
 
 def kernel_with_itself(a: Tensor, weights: Tensor) -> Tensor:
     """The diagonal of ``kernel(a, a, weights)``, `[N]`."""
     product = (a * a).sum(1)
-    additive, pairwise, rbf = weights
-    diagonal: Tensor = 1 + additive * product + pairwise * product**2 + rbf
-    return diagonal
+    additive, pairwise, rbf = weights.unbind()
+    return 1 + additive * product + pairwise * product**2 + rbf
 
 
 class GaussianProcess:
     """Predicts targets with their uncertainty; the hyperparameters maximise their posterior.
 
-    These are, as logarithms: the scale of every group, the weights of the kernel's parts and the noise's
-    variance. The targets are standardised. Deterministic.
+    ``theta`` holds their logarithms: the scale of every group, the weights of the kernel's parts and the
+    variance of the noise. The targets are standardised. Nothing is random.
 
     Args:
-        groups: of every feature, `[F]`, from 0.
+        groups: the group of every feature, `[F]`, from 0.
 
     Source: Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, ch. 2 and 5.
     """
@@ -95,7 +92,7 @@ class GaussianProcess:
         self.learned_from = 0
 
     def learn(self, features: Matrix, targets: Matrix) -> None:
-        """Improves the hyperparameters, if enough was told since the last time, from where they are."""
+        """Improves the present hyperparameters, if enough networks were told since the last time."""
         if len(features) < REVISED * self.learned_from:
             return
         self.learned_from = min(len(features), max(FIRST, 2 * self.learned_from))
@@ -115,7 +112,7 @@ class GaussianProcess:
         self.theta = found.x
 
     def _loss(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """-log p(targets, theta), but for a constant."""
+        """-log p(targets, theta), up to a constant."""
         factor = self._factor(self._scaled(x, theta), theta)
         solved = torch.linalg.solve_triangular(factor, y[:, None], upper=False)
         prior = (((theta - self._mean) / self._deviation) ** 2).sum() / 2
@@ -129,16 +126,16 @@ class GaussianProcess:
         return theta[self._count : -1].exp()
 
     def _factor(self, scaled: Tensor, theta: Tensor) -> Tensor:
-        """Cholesky's, of the covariance with its noise; more of it where rounding makes that indefinite."""
+        """Cholesky factor of the covariance with noise; with more noise if rounding makes it indefinite."""
         covariance = kernel(scaled, scaled, self._weights(theta))
         noise, most = theta[-1].exp() + JITTER, covariance.diagonal().max().detach()
+        factor = covariance
         for more in (0.0, 1e-12, 1e-10, 1e-8, 1e-6):
             diagonal = (noise + more * most) * torch.eye(len(scaled), dtype=scaled.dtype)
             factor, failed = torch.linalg.cholesky_ex(covariance + diagonal)
             if not failed:
                 break
-        result: Tensor = factor
-        return result
+        return factor
 
     def state_dict(self) -> dict[str, Any]:
         """What was learned: plain values and arrays."""
@@ -168,14 +165,14 @@ class GaussianProcess:
 
 
 def standardised(targets: Matrix) -> tuple[Matrix, float, float]:
-    """Targets of zero mean and unit variance, and what that took off; equal ones become zeros."""
+    """Targets of zero mean and unit variance, and their mean and deviation; equal ones become zeros."""
     mean, deviation = float(targets.mean()), float(targets.std())
     deviation = deviation if deviation > 1e-12 else 1.0
     return (targets - mean) / deviation, mean, deviation
 
 
 def spread(values: Matrix, limit: int) -> NDArray[np.int64]:
-    """Indices of all values; of more than ``limit``, half of the highest and half evenly of the others."""
+    """Indices of all values, or of ``limit``: half are the highest, half an even sample of the others."""
     if len(values) <= limit:
         return np.arange(len(values))
     order = np.argsort(-values, kind="stable")

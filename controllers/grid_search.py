@@ -1,4 +1,4 @@
-"""Every network in turn, pass after pass: for small spaces that are to be measured whole."""
+"""Every network in turn, again and again: for measuring all of a small space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from search_spaces import Actions, SearchSpace
 class GridSearch:
     """Asks all actions of a space, the last decision changing fastest, then all again.
 
-    It is not among ``CONTROLLERS``: it has no seed, and most spaces are too large for it.
+    It is not in ``CONTROLLERS``, because it has no seed and most spaces are too large for it.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -32,8 +32,8 @@ class GridSearch:
         checked_reward(reward)
 
     def state_dict(self) -> dict[str, Any]:
-        return {**identity("grid", self.space, {}), "asked": self._asked}
+        return {**identity("grid", self.space), "asked": self._asked}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        check_identity(identity("grid", self.space, {}), state)
+        check_identity(identity("grid", self.space), state)
         self._asked = state["asked"]

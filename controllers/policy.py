@@ -1,4 +1,4 @@
-"""The controller RNN: an LSTM that draws one choice per decision, each given those before it."""
+"""The controller RNN: an LSTM that draws one choice per decision, given the choices before it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Policy(nn.Module):
     B: batch, D: decisions, C: the most choices of any decision, H: hidden units, E: embedding.
 
     Args:
-        choices: how many choices each decision has, `[D]`.
+        choices: number of choices of each decision, `[D]`.
         hidden_units: H.
         embedding_units: E.
-        init_range: every weight starts uniform in +-init_range.
+        init_range: initial weights are uniform in +-init_range.
         rng: draws the initial weights.
 
     Source: Zoph et al. 2018, arXiv:1707.07012, appendix A.2: one-layer LSTM, H = 100, U(-0.1, 0.1).
@@ -51,22 +51,21 @@ class Policy(nn.Module):
         self.head_bias = nn.Parameter(torch.empty(decisions, most))
         with torch.no_grad():
             for weight in self.parameters():
-                values = rng.uniform(-init_range, init_range, tuple(weight.shape))
-                weight.copy_(torch.from_numpy(values))
-        # Decision d's choice a is token first_token[d] + a.
+                weight.copy_(torch.from_numpy(rng.uniform(-init_range, init_range, tuple(weight.shape))))
+        # Choice a of decision d is token first_token[d] + a.
         first = torch.tensor([1, *itertools.accumulate(choices, initial=1)][1:-1])
         self.register_buffer("first_token", first, persistent=False)  # [D]
         absent = torch.arange(most) >= torch.tensor(self.choices)[:, None]
         self.register_buffer("absent", absent, persistent=False)  # [D, C]
 
     def forward(self, actions: Tensor) -> Tensor:
-        """log p(. | actions before): `[B, D]` -> `[B, D, C]`; very negative where a choice is absent."""
+        """log p(. | earlier actions): `[B, D]` -> `[B, D, C]`; very negative where a choice is absent."""
         tokens = (actions + self.first_token)[:, :-1]
         start = tokens.new_zeros(len(actions), 1)
         inputs = self.tokens[torch.cat((start, tokens), dim=1)]  # [B, D, E]
         hidden, _ = self.lstm(inputs)  # [B, D, H]
         logits = torch.einsum("bdh,dch->bdc", hidden, self.head_weight) + self.head_bias
-        # Finite, so that p log p is 0 there and not NaN.
+        # Not -inf, so that p log p is 0 there and not NaN.
         return logits.masked_fill(self.absent, -1e9).log_softmax(dim=2)
 
     @torch.inference_mode()
@@ -106,10 +105,10 @@ class Policy(nn.Module):
 
 
 def draw(logits: Sequence[float], uniform: float) -> tuple[int, float]:
-    """The choice whose stretch of the softmax's cumulative sum holds ``uniform``, and its log-probability."""
+    """The choice whose interval of the softmax's cumulative sum has ``uniform``, and its log-probability."""
     highest = max(logits)
     masses = [math.exp(logit - highest) for logit in logits]
     sums = list(itertools.accumulate(masses))
-    # Rounding may leave the last sum just below the target; the last choice then stands.
+    # Rounding may leave every sum at or below the target; then it is the last choice.
     action = min(sum(s <= uniform * sums[-1] for s in sums), len(logits) - 1)
     return action, logits[action] - highest - math.log(sums[-1])

@@ -27,8 +27,8 @@ class RandomSearch:
         checked_reward(reward)
 
     def state_dict(self) -> dict[str, Any]:
-        return {**identity("random", self.space, {}), "rng": self._rng.bit_generator.state}
+        return {**identity("random", self.space), "rng": self._rng.bit_generator.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        check_identity(identity("random", self.space, {}), state)
+        check_identity(identity("random", self.space), state)
         self._rng.bit_generator.state = state["rng"]

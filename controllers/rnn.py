@@ -1,13 +1,12 @@
 """The paper's controller: an RNN policy trained by PPO, or plain REINFORCE, on the rewards of its trials.
 
-Sources: Zoph et al. 2018, arXiv:1707.07012, appendix A.2 (policy, PPO, every constant), which Tan
-et al. 2019, arXiv:1807.11626, use as it is; Schulman et al. 2017, arXiv:1707.06347 (PPO, clip 0.2);
+Sources: Zoph et al. 2018, arXiv:1707.07012, appendix A.2 (policy, PPO, every constant), used unchanged
+by Tan et al. 2019, arXiv:1807.11626; Schulman et al. 2017, arXiv:1707.06347 (PPO, clip 0.2);
 Williams 1992 (REINFORCE).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ from search_spaces import Actions, SearchSpace
 
 
 class Result(NamedTuple):
-    """One trial as the next update sees it; ``log_prob`` is that of the policy that asked."""
+    """One trial in the next update's batch; ``log_prob`` is from the policy that asked for it."""
 
     actions: Actions
     log_prob: float
@@ -37,17 +36,13 @@ class RNNController:
 
     A result's advantage is its reward minus an exponential moving average of the rewards told
     before it. A failed trial teaches nothing. Actions that were told but never asked count as
-    drawn from the present policy.
-
-    Args:
-        space: whose decisions the policy takes, in their order.
-        settings: see ``RNNSettings``.
-        seed: of the initial weights and of every draw.
+    drawn from the present policy. ``seed`` is for the initial weights and every draw.
     """
 
     def __init__(self, space: SearchSpace, settings: RNNSettings, seed: int = 0) -> None:
         self.space = space
         self.settings = settings
+        self._identity = identity("rnn", space, settings)
         self._rng = np.random.default_rng(seed)
         choices = [len(decision.choices) for decision in space.decisions]
         self._policy = Policy(
@@ -81,7 +76,7 @@ class RNNController:
             self._batch = []
 
     def _take_pending(self, actions: Actions) -> float | None:
-        """The log-probability of the oldest pending ask of ``actions``, which is pending no more."""
+        """Removes the oldest pending ask of ``actions``; its log-probability, or None if there is none."""
         waiting = self._pending.get(actions)
         if waiting is None:
             return None
@@ -115,7 +110,7 @@ class RNNController:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            **self._identity(),
+            **self._identity,
             **policy_state(self._policy, self._optimizer),
             "baseline": self._baseline,
             "pending": [(actions, list(waiting)) for actions, waiting in self._pending.items()],
@@ -124,22 +119,19 @@ class RNNController:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        check_identity(self._identity(), state)
+        check_identity(self._identity, state)
         load_policy(self._policy, self._optimizer, state)
         self._baseline = state["baseline"]
         self._pending = {tuple(actions): deque(waiting) for actions, waiting in state["pending"]}
         self._batch = [Result(tuple(actions), *rest) for actions, *rest in state["batch"]]
         self._rng.bit_generator.state = state["rng"]
 
-    def _identity(self) -> dict[str, Any]:
-        return identity("rnn", self.space, dataclasses.asdict(self.settings))
-
 
 def clipped_surrogate(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """min(r A, clip(r, 1 - clip, 1 + clip) A) with r = p / p_old, all `[B]`; r stops growing at 3.
+    """min(r A, clip(r, 1 - clip, 1 + clip) A) with r = p / p_old, all `[B]`; r is at most 3.
 
-    Without that bound one bad result of a straggler, asked when the policy still thought it
-    unlikely, has an r of e^30: Adam's second moments would take thousands of steps to forget it.
+    Without that bound, a bad result that arrives late, asked when the policy still thought it
+    unlikely, could have an r of e^30; Adam's second moments would take thousands of steps to forget it.
 
     Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7; the bound: Ye et al. 2020,
     arXiv:1912.09729, sec. "Dual-clip PPO".
@@ -149,5 +141,5 @@ def clipped_surrogate(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor,
 
 
 def moving_average(average: float | None, value: float, decay: float) -> float:
-    """``decay * average + (1 - decay) * value``; the first value is its own average."""
+    """``decay * average + (1 - decay) * value``; ``value`` if there is no average yet."""
     return value if average is None else decay * average + (1 - decay) * value

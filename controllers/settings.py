@@ -1,4 +1,4 @@
-"""Every setting of every controller: frozen, validated, and readable without torch."""
+"""Every setting of every controller: frozen, readable without torch; ValueError if one is out of range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search_spaces.rules import OneOf, validated
 
 ALGORITHMS = ("ppo", "reinforce")
 WIDEST = 4096
-"""Units of an LSTM or an embedding, at most: beyond, memory runs out long before trials do."""
+"""The most units of an LSTM or an embedding; with more, memory would run out."""
 Count = Annotated[int, Field(ge=1)]
 Width = Annotated[int, Field(ge=1, le=WIDEST)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
@@ -19,23 +19,20 @@ LearningRate = Annotated[float, Field(gt=0, le=1)]
 
 @validated
 class RandomSettings:
-    """Random search has nothing to set."""
+    """Random search has no settings."""
 
 
 @validated
 class EvolutionSettings:
-    """Of regularised evolution.
+    """Regularised evolution.
 
-    The paper's 100 and 25 are for 20,000 trials. For some hundreds, of populations 10, 20, 50 and
-    tournaments of 2 to 25, this pair did best or within 0.0004 of the best on ``nasbench-macro``
-    (``benchmarks/learning.py``).
+    The paper's 100 and 25 are for 20,000 trials. For a few hundred trials of ``nasbench-macro``, among
+    populations of 10, 20 and 50 and tournaments of 2 to 25, these defaults came within 0.0004 of the
+    best (``benchmarks/learning.py``).
 
     Args:
         population: living networks; when one joins a full population, the oldest dies.
         sample: networks drawn (with replacement) for a tournament; the best of them is mutated.
-
-    Raises:
-        ValueError: with the rule and the value, if a setting is out of range.
     """
 
     population: Count = 20
@@ -49,25 +46,23 @@ class EvolutionSettings:
 
 @validated
 class RNNSettings:
-    """Of the RNN controller; the defaults are the papers' wherever they give a value.
+    """The RNN controller; the defaults are the papers' wherever they give a value.
 
     Args:
         algorithm: ``ppo``, or ``reinforce``, which takes one step per batch. In 1,000 trials of
-            ``nasbench-macro`` it hardly learns at this rate, and as well as PPO at 0.003.
-        hidden_units: of the LSTM.
-        embedding_units: of the embedded choice that is its next input. Not given in the papers.
-        init_range: every weight starts uniform in [-init_range, init_range].
+            ``nasbench-macro``, ``reinforce`` hardly learns at the default learning rate, but does
+            as well as PPO at 0.003.
+        hidden_units: units of the LSTM.
+        embedding_units: units of the embedding of each choice. Not given in the papers.
+        init_range: initial weights are uniform in [-init_range, init_range].
         learning_rate: Adam's.
         clip: PPO lets the probability of a network gain or lose this fraction in one update.
-        entropy_weight: of the policy's entropy, in units of reward.
-        baseline_decay: of the moving average of rewards, per result.
+        entropy_weight: weight of the policy's entropy, in units of reward.
+        baseline_decay: decay per result of the moving average of rewards.
         update_every: results in a batch.
         epochs: PPO's steps on each batch. Not given in the papers, whose 20,000 trials need few. On
             ``nasbench-macro`` (mean accuracy of trials 401-500 over 10 seeds; random: 0.902, the
-            best network: 0.931) 10 epochs reach 0.928, 20 0.930, 40 0.930 at twice the time.
-
-    Raises:
-        ValueError: with the rule and the value, if a setting is out of range.
+            best network: 0.931) 10 epochs reach 0.928, 20 reach 0.930, 40 reach 0.930 in twice the time.
 
     Source: Zoph et al. 2018, arXiv:1707.07012, appendix A.2; clip: Schulman et al. 2017, arXiv:1707.06347.
     """
@@ -86,20 +81,17 @@ class RNNSettings:
 
 @validated
 class DynaSettings:
-    """Of the controller that learns from a model of accuracy; measured in ``benchmarks/search_quality.py``.
+    """The controller that learns from a model of accuracy; measured in ``benchmarks/search_quality.py``.
 
     Args:
-        initial: trials, pending ones counted, before the model is asked.
-        rounds: of rollouts before each ask; 0 leaves all to the neighbours of the best.
+        initial: trials, pending ones included, before the model is used.
+        rounds: rounds of rollouts before each ask; with 0, only hill climbing finds networks.
         rollouts: networks that the policy samples in a round.
-        epochs: PPO's steps on each round.
+        epochs: PPO's steps in each round.
         queue: networks in the priority queue.
-        starts: networks of the queue, and as many of those told, that hill climbing starts from.
-        hidden_units: of the policy's LSTM and of its embedding.
+        starts: hill climbing starts from the best networks of the queue and of those told, this many each.
+        hidden_units: units of the policy's LSTM and of its embedding.
         learning_rate: Adam's.
-
-    Raises:
-        ValueError: with the rule and the value, if a setting is out of range.
     """
 
     initial: Count = 7

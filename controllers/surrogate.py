@@ -1,4 +1,4 @@
-"""What the trials so far say about the reward of any network, and where the next one gains most.
+"""What the trials so far say about the reward of any network, and where the next trial may gain most.
 
 N: networks, D: decisions.
 """
@@ -17,23 +17,23 @@ from controllers.gaussian_process import GaussianProcess, spread
 from search_spaces import Actions, SearchSpace
 
 Score = Callable[[Networks], Matrix]
-"""Networks `[N, D]` -> what it promises to try each, `[N]`."""
+"""Networks `[N, D]` -> how promising each is, `[N]`."""
 
 REMEMBERED = 400
-"""Trials that the model is conditioned on; beyond, the best half and an even sample of the others."""
+"""The most trials that the model is conditioned on; ``spread`` chooses them."""
 FAILED = 100
-"""Likewise of failed trials: the latest."""
+"""The most failed trials, the latest, that the model is conditioned on."""
 FAR = 10.0
-"""So many deviations below the median, by its absolute deviation, an accuracy counts as this far: a
-network that did not train says that it is bad, and not how bad."""
+"""Lower accuracies are raised to this many deviations (by the median absolute deviation) below the median:
+a network that did not train shows that it is bad, but not how bad."""
 
 
 class Surrogate:
-    """A Gaussian process of accuracy; of the reward itself where the objective or the costs are not known.
+    """A Gaussian process of accuracy, or of the reward if the objective or the costs are unknown.
 
     Args:
         space: whose networks are modelled.
-        objective: (accuracy, flops) -> reward. Used if it is a straight, rising line in accuracy.
+        objective: (accuracy, flops) -> reward. Used if linear and increasing in accuracy.
         price: actions -> their exact cost.
     """
 
@@ -56,7 +56,7 @@ class Surrogate:
         return bool((slope > 0).all() and np.allclose(middle, intercept + slope / 2, rtol=1e-9, atol=0))
 
     def _line(self, flops: Matrix) -> tuple[Matrix, Matrix]:
-        """Reward = intercept + slope * accuracy, both `[N]`, of networks with these FLOPs."""
+        """Reward = intercept + slope * accuracy: both `[N]`, for networks of these FLOPs."""
         if self._objective is None:
             return np.zeros(len(flops)), np.ones(len(flops))
         at_0 = np.array([self._objective(0.0, f) for f in flops.tolist()])
@@ -66,11 +66,11 @@ class Surrogate:
     def improvement(
         self, told: Sequence[tuple[Actions, float]], pending: Sequence[Actions], failed: Sequence[Actions]
     ) -> Score:
-        """log EI: of the expected gain of each network over the highest reward told.
+        """The logarithm of each network's expected improvement (EI) on the highest reward told.
 
-        With noise that is higher than the model believes of any, which keeps the search from settling early.
-        Pending trials are believed to end as predicted, and the gain is weighed by the chance that a trial
-        does not fail: where trials fail again and again (for memory, say) little is expected.
+        With noise, that reward is higher than any that the model predicts, which keeps the search from
+        settling early. Pending trials are assumed to end as predicted. EI is weighted by the chance that the
+        trial does not fail, so little is expected where trials fail repeatedly (from lack of memory, say).
 
         Source: Jones et al. 1998; Ament et al. 2023, arXiv:2310.20708, sec. 4.1 (the logarithm);
         Ginsbourger et al. 2010 (beliefs); Gelbart et al. 2014, arXiv:1403.5607 (failures).
@@ -101,9 +101,9 @@ class Surrogate:
         return score
 
     def _log_success(self, done: Matrix, failed: Sequence[Actions]) -> Callable[[Matrix], Matrix]:
-        """Features -> log chance that a trial does not fail: that a regression is below 1/2.
+        """Features -> log probability that a trial does not fail: that a regression predicts below 1/2.
 
-        Failures are its 1 and the others its 0, so that ``spread`` keeps the few that failed among hundreds.
+        Failures are labelled 1 and the others 0, so that ``spread`` keeps a few failures among hundreds.
         """
         if not failed:
             return lambda encoded: np.zeros(len(encoded))
@@ -130,10 +130,10 @@ class Surrogate:
 
 
 def log_expected_improvement(gain: Matrix, deviation: Matrix) -> Matrix:
-    """log E[max(g, 0)] of normal g with mean ``gain``, also where that expectation underflows.
+    """log E[max(g, 0)] of a normal g with mean ``gain``, also where that expectation underflows.
 
-    It is log(deviation) + log h(z) with h(z) = phi(z) + z Phi(z) and z = gain / deviation; where the two
-    terms of h cancel, phi(z) (1 + z Phi(z) / phi(z)), and far out, where that cancels too, phi(z) / z^2.
+    It is log(deviation) + log h(z) with h(z) = phi(z) + z Phi(z) and z = gain / deviation. Where the two
+    terms of h cancel, h is phi(z) (1 + z Phi(z) / phi(z)); far out, where that cancels too, phi(z) / z^2.
     """
     z = gain / deviation
     near, middle, far = np.maximum(z, -1.0), np.clip(z, -30.0, -1.0), np.minimum(z, -30.0)
@@ -151,7 +151,7 @@ def _log_density(z: Matrix) -> Matrix:
 
 
 def without_outliers(values: Matrix) -> Matrix:
-    """``values`` with those far below the median, see ``FAR``, brought nearer."""
+    """``values`` with those far below the median raised, see ``FAR``."""
     median = np.median(values)
     deviation = 1.4826 * np.median(np.abs(values - median))
     return np.maximum(values, median - FAR * deviation) if deviation else values

@@ -1,4 +1,4 @@
-"""Policies and their optimisers as plain values and numpy arrays, and sums in one order."""
+"""Policies and their optimisers as plain values and numpy arrays, and sums in a fixed order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def policy_state(policy: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Every weight by name, and its moments by its number as text; copies."""
+    """Copies of all weights, by name, and of the optimizer's moments, by the parameter's number as text."""
     moments = optimizer.state_dict()["state"]
     return {
         "weights": {name: _array(weight) for name, weight in policy.state_dict().items()},
@@ -21,7 +21,7 @@ def policy_state(policy: nn.Module, optimizer: torch.optim.Optimizer) -> dict[st
 
 
 def load_policy(policy: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """The inverse of ``policy_state``; ``state`` may hold more."""
+    """The inverse of ``policy_state``; other keys of ``state`` are ignored."""
     policy.load_state_dict({name: torch.tensor(weight) for name, weight in state["weights"].items()})
     moments = state["optimizer"]
     own = {int(i): {name: torch.tensor(value) for name, value in moments[i].items()} for i in moments}
@@ -35,7 +35,7 @@ def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Sums in one order, so that results do not depend on the threads that the process has."""
+    """Sums in a fixed order, so that results do not depend on the number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -4,11 +4,12 @@
     run = open_run("runs/first")
     run.pareto()    # DataFrame
 
-Exceptions are drawn in ``nas.errors``.
+The exceptions are in ``nas.errors``.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, NasError, RunError
@@ -21,13 +22,8 @@ __all__ = ["InputError", "NasError", "Objective", "Run", "RunError", "open_run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports pandas only for those who read runs: ``nas --help`` does not."""
-    if name in ("Run", "open_run"):
-        import nas.runs.run
-
-        return getattr(nas.runs.run, name)
-    if name == "Objective":
-        from nas.spec.objective import Objective
-
-        return Objective
+    """Imports the rest, and pandas with it, only on first use: ``nas --help`` stays fast."""
+    if name in ("Run", "open_run", "Objective"):
+        home = "nas.spec.objective" if name == "Objective" else "nas.runs.run"
+        return getattr(importlib.import_module(home), name)
     raise AttributeError(f"module 'nas' has no attribute {name!r}")

@@ -1,20 +1,15 @@
-"""Exceptions that end a command.
-
-NasError          what went wrong, in one line
-├── InputError    the user's input was wrong: exit code 2
-└── RunError      the run itself failed: exit code 1
-"""
+"""Exceptions that end a command."""
 
 from __future__ import annotations
 
 
 class NasError(Exception):
-    """What went wrong, in one line."""
+    """What went wrong, in one line; the command ends with exit code 2 or 1, see below."""
 
 
 class InputError(NasError):
-    """The user's input was wrong; the text names the option, the rule and the value."""
+    """The user's input was wrong: exit code 2. The message names the field, the rule and the value."""
 
 
 class RunError(NasError):
-    """The run failed although its input was right."""
+    """The run failed although its input was valid: exit code 1."""

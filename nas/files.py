@@ -1,4 +1,4 @@
-"""The files of a run, each written whole or not at all: under another name first, which it then loses."""
+"""Writes the files of a run atomically: each under a temporary name first, and then renamed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def replace(path: Path, content: bytes | memoryview, *, shared: bool = False) -> None:
-    """Writes a file, whole or not at all.
+    """Writes a file completely or not at all.
 
     Args:
-        shared: several processes may write it at a time, such as two of ``nas report``. Otherwise only the
-            one that holds ``run.lock`` may, and the file is still there if the power fails the moment after.
+        shared: several processes may write it at the same time, such as two ``nas report``. Otherwise only
+            the holder of ``run.lock`` may, and the file survives a power failure right afterwards.
 
     Raises:
-        RunError: if it cannot be written, as on a full disk; what was there before still is.
+        RunError: if it cannot be written, as on a full disk; the previous file is kept.
     """
     unfinished = path.with_name(f"{path.name}{f'.{os.getpid()}' * shared}.unfinished")
     try:
@@ -58,7 +58,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def json_text(value: object) -> str:
-    """``value`` as a JSON file has it, see ``reports.plain``."""
-    from reports import plain  # here, because whoever writes weights needs no pandas
+    """The text of a JSON file with ``value``; see ``reports.plain``."""
+    from reports import plain  # imported here because writing weights should not import pandas
 
     return json.dumps(plain(value), indent=2, allow_nan=False) + "\n"

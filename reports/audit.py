@@ -1,9 +1,9 @@
-"""Whether short trainings rank networks, or noise: agreement between seeds, with longer ones, with the truth.
+"""Do short training runs rank networks, or only noise? Compares seeds, longer schedules and known accuracies.
 
     trials --by_network--> accuracies of K networks on S seeds --examine--> Consistency
     two schedules, or one and known accuracies --agree--> Agreement
 
-Letters: K networks, S trainings of each (NaN: failed, or not there yet).
+Letters: K networks, S training runs of each (NaN: failed, or not finished).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ TOPS = (1, 3, 5, 10)
 
 @dataclass(frozen=True)
 class Expected:
-    """What the mean of ``seeds`` trainings of each network is expected to be worth.
+    """How well the means of ``seeds`` training runs of each network are expected to rank the networks.
 
-    again: tau with the means of as many fresh trainings.
-    limit: tau with the means of infinitely many: how right the ranking is, by the schedule's own lights.
+    again: tau with the means of as many fresh runs.
+    limit: tau with the means of infinitely many runs of the same schedule.
     """
 
     seeds: float
@@ -37,11 +37,11 @@ class Expected:
 
 @dataclass(frozen=True)
 class Separation:
-    """How many trainings tell the best network from the first that is not among the ``top``.
+    """How many training runs tell the best network from the first below the ``top``.
 
-    gap: between their means, drawn together by what of it seed noise explains.
-    seeds: trainings of each for which 1.96 standard errors of the difference, 1.96 sqrt(2 / seeds) noise,
-        are no more than the gap; None if no number is enough.
+    gap: difference of their means, shrunk by the share that seed noise explains.
+    seeds: runs of each until 1.96 standard errors of the difference, 1.96 sqrt(2 / seeds) noise, are at most
+        the gap; None if no number is enough.
     """
 
     top: int
@@ -51,16 +51,16 @@ class Separation:
 
 @dataclass(frozen=True)
 class Consistency:
-    """One schedule by itself. Taus are Kendall's tau-b.
+    """How well one schedule agrees with itself. Taus are Kendall's tau-b.
 
-    networks: with an accuracy.
-    done, failed: trainings.
-    seconds_mean, seconds_max, seconds_total: of the trainings that are done.
-    between_seeds: mean tau between the first, second, ... trainings of all networks.
-    noise: standard deviation between trainings of one network, pooled over all networks.
-    top_noise: the same over the better half, which may be calmer; ``separations`` go by it.
-    spread: standard deviation between networks, what seed noise adds to it taken out.
-    expected: of one training, and of as many as there are.
+    networks: how many have an accuracy.
+    done, failed: numbers of training runs.
+    seconds_mean, seconds_max, seconds_total: time of the runs that are done.
+    between_seeds: mean tau between the first, second, ... runs of all networks.
+    noise: standard deviation between runs of one network, pooled over all networks.
+    top_noise: the same over the better half, which may be less noisy; used for ``separations``.
+    spread: standard deviation between networks, without what seed noise adds to it.
+    expected: for one run of each network, and for as many as there are.
     flops, params: tau of these with the mean accuracies.
     """
 
@@ -82,15 +82,15 @@ class Consistency:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What mean accuracies say about other ones: of a longer schedule, or known.
+    """How well mean accuracies agree with others: a longer schedule's, or known ones.
 
-    networks: with both.
+    networks: how many have both.
     tau: between the two.
-    single: the same of single trainings, the mean over the first, second, ...
-    ceiling: the expected tau if both ranked alike but for seed noise; NaN if that was not measured.
-    flops, params: what size alone says about the other accuracies.
-    over_flops: ``tau`` less ``flops``.
-    regret: how much less accurate, by the other, the first's best network is than the other's best.
+    single: tau of single training runs with the others, averaged over the first, second, ... runs.
+    ceiling: the expected tau if only seed noise kept the rankings apart; NaN if that was not measured.
+    flops, params: tau of size alone with the other accuracies.
+    over_flops: ``tau`` minus ``flops``.
+    regret: accuracy lost, by the other measure, by choosing the best network of the first.
     """
 
     networks: int
@@ -107,12 +107,12 @@ def by_network(trials: pd.DataFrame, archs: Sequence[str], seeds: int) -> pd.Dat
     """``arch``, ``flops``, ``params`` and the accuracies ``seed_1`` to ``seed_<seeds>``, a row per network.
 
     Args:
-        trials: a network's first trial is its ``seed_1``, and so on.
+        trials: a network's first trial gives its ``seed_1``, and so on.
         archs: the networks, in the order of the rows.
     """
     ordered = trials.sort_values("trial")
-    columns = ordered.groupby("arch").cumcount()
-    wide = ordered.assign(column=columns).pivot(index="arch", columns="column", values="accuracy")
+    ordered = ordered.assign(column=ordered.groupby("arch").cumcount())
+    wide = ordered.pivot(index="arch", columns="column", values="accuracy")
     wide = wide.reindex(index=pd.Index(archs), columns=pd.RangeIndex(seeds)).astype(float)
     wide.columns = pd.Index([f"seed_{number + 1}" for number in range(seeds)])
     sizes = ordered.drop_duplicates("arch").set_index("arch")[["flops", "params"]].reindex(pd.Index(archs))
@@ -133,8 +133,8 @@ def examine(table: pd.DataFrame, trials: pd.DataFrame, rng: np.random.Generator)
     """How consistent a schedule is, and what it costs.
 
     Args:
-        table: as of ``by_network``.
-        trials: what it was made of, for ``status`` and ``seconds``.
+        table: from ``by_network``.
+        trials: those that ``table`` was made of, for ``status`` and ``seconds``.
         rng: for the intervals.
     """
     accuracies = seeds_of(table)
@@ -160,10 +160,10 @@ def examine(table: pd.DataFrame, trials: pd.DataFrame, rng: np.random.Generator)
 
 
 def agree(table: pd.DataFrame, other: pd.DataFrame | Array, rng: np.random.Generator) -> Agreement:
-    """What the mean accuracies of ``table`` say about another schedule's, or about known ones `[K]`.
+    """How well the mean accuracies of ``table`` agree with another schedule's, or with known ones `[K]`.
 
     Args:
-        table, other: as of ``by_network``, of the same networks in the same order.
+        table, other: from ``by_network``, with the same networks in the same order.
         rng: for the intervals.
     """
     accuracies = seeds_of(table)
@@ -191,14 +191,14 @@ def agree(table: pd.DataFrame, other: pd.DataFrame | Array, rng: np.random.Gener
 
 
 def noise_of(accuracies: Array) -> float:
-    """The standard deviation between trainings of one network, pooled; NaN if none was trained twice."""
+    """The standard deviation between runs of one network, pooled; NaN if none was trained twice."""
     freedom = int((np.isfinite(accuracies).sum(axis=1) - 1).clip(0).sum())
     squares = float(np.nansum((accuracies - row_means(accuracies)[:, None]) ** 2))
     return math.sqrt(squares / freedom) if freedom else math.nan
 
 
 def spread_of(accuracies: Array) -> float:
-    """The standard deviation between networks, what seed noise adds taken out; NaN if that is not known."""
+    """The standard deviation between networks, without what seed noise adds; NaN if that is unknown."""
     means = row_means(accuracies)
     means = means[np.isfinite(means)]
     if len(means) < 2:
@@ -207,9 +207,9 @@ def spread_of(accuracies: Array) -> float:
 
 
 def errors_of(accuracies: Array) -> Array:
-    """Standard errors of the means `[K]`, by the noise of the half, better or worse, that a network is in.
+    """Standard errors of the means `[K]`, from the noise of the half, better or worse, that a network is in.
 
-    Where no network of that half was trained twice, by that of all.
+    If no network of that half was trained twice, the noise of all networks is used.
     """
     counts = np.isfinite(accuracies).sum(axis=1)
     top = np.isin(np.arange(len(counts)), better_half(row_means(accuracies)))
@@ -220,41 +220,41 @@ def errors_of(accuracies: Array) -> Array:
 
 
 def _noise_of_means(accuracies: Array) -> float:
-    """The variance that seed noise gives the means, on average over the networks that have one."""
+    """The variance of the means due to seed noise, averaged over the networks that have a mean."""
     counts = np.isfinite(accuracies).sum(axis=1)
     return float(noise_of(accuracies) ** 2 * np.mean(1 / counts[counts > 0]))
 
 
 def trainings_of(accuracies: Array) -> float:
-    """How many trainings a network has, on average over those that have any; 1 if none has."""
+    """The mean number of training runs of the networks that have any; 1 if none has."""
     counts = np.isfinite(accuracies).sum(axis=1)
     return float(counts[counts > 0].mean()) if counts.any() else 1.0
 
 
 def reliability_of(accuracies: Array) -> float:
-    """``reliability`` of the means; NaN if there is one seed."""
-    single = average_tau(itertools.combinations(accuracies.T, 2), np.ones((0, len(accuracies))))
+    """``reliability`` of the means; NaN if there is only one seed."""
+    single = average_tau(itertools.combinations(accuracies.T, 2), np.ones((1, len(accuracies))))
     return reliability(single.value, trainings_of(accuracies))
 
 
 def expected(tau: float, seeds: float) -> Expected:
-    """What means of ``seeds`` trainings are worth, where single ones have ``tau`` with each other."""
+    """What to expect of means of ``seeds`` runs, if ``tau`` is the tau between single ones."""
     reliable = reliability(tau, seeds)
     return Expected(seeds, tau_of(reliable), tau_of(math.sqrt(reliable)))
 
 
 def better_half(means: Array) -> NDArray[np.intp]:
-    """The rows of the better half of the networks that have a mean, the best first."""
+    """Row numbers of the better half of the networks that have a mean, the best first."""
     order = np.argsort(-means, kind="stable")[: int(np.isfinite(means).sum())]
     return order[: (len(order) + 1) // 2]
 
 
 def separations(accuracies: Array) -> tuple[Separation, ...]:
-    """Seeds that separate the best network from others, as far as the better half goes.
+    """Seeds needed to separate the best network from the others of the better half.
 
-    The best of noisy means is lucky, so the gap to it is drawn together by the share of the variance that is
-    noise. The variance is that of the better half around the median of all: a few networks that hardly train
-    tell nothing about the best. LOG.md has how near this comes.
+    The best of noisy means is lucky, so gaps are shrunk by the share of the variance that is noise. The
+    variance is that of the better half around the median of all, because a few networks that hardly train say
+    nothing about the best. LOG.md says how accurate this is.
     """
     means = row_means(accuracies)
     top = better_half(means)

@@ -9,13 +9,13 @@ from reports.kendall import Tau
 from reports.numbers import duration, percent, plural
 
 WELL, ROUGHLY = 0.7, 0.4
-"""From these taus between seeds on, a proxy is said to repeat itself well, and roughly."""
+"""A proxy with at least these taus between seeds is said to repeat itself well, or roughly."""
 MANY = 100
-"""Seeds that are not counted any more."""
+"""Above this many, the number of seeds is not given."""
 
 
 def tau_text(tau: Tau) -> str:
-    """``0.717 (0.539 to 0.842)``, as far as it is known."""
+    """``0.717 (0.539 to 0.842)``, or as much of it as is known."""
     if math.isnan(tau.value):
         return "unknown"
     return f"{tau.value:.3f}" + ("" if math.isnan(tau.low) else f" ({tau.low:.3f} to {tau.high:.3f})")
@@ -25,31 +25,30 @@ def trainings_line(proxy: Consistency, networks: int, seeds: int) -> str:
     """What was trained, and what it cost."""
     failed = f", {proxy.failed} failed" if proxy.failed else ""
     return (
-        f"{networks} networks, {plural(seeds, 'training')} each: {proxy.done} done{failed}; "
-        f"{proxy.seconds_mean:.1f} s a training, at most {proxy.seconds_max:.1f} s, "
+        f"{networks} networks, {plural(seeds, 'training run')} each: {proxy.done} done{failed}; "
+        f"{proxy.seconds_mean:.1f} s per run, at most {proxy.seconds_max:.1f} s, "
         f"{duration(proxy.seconds_total)} in all."
     )
 
 
 def consistency_lines(proxy: Consistency) -> list[str]:
-    """How well a schedule repeats itself, and what size has to do with it; intervals are of 95 %."""
+    """How well a schedule repeats itself, and how well size alone ranks its accuracies; 95 % intervals."""
     size = (
         f"Size alone: FLOPs rank these accuracies with tau {tau_text(proxy.flops)}, parameters with "
         f"{tau_text(proxy.params)}."
     )
     tau = proxy.between_seeds
     if math.isnan(proxy.noise):
-        return ["Seed noise is unknown, so luck too: no network was trained twice. --seeds 2 shows it.", size]
+        return ["Seed noise is unknown, because no network was trained twice. --seeds 2 measures it.", size]
     lines = []
     if not math.isnan(tau.value):
         single, *several = proxy.expected
-        line = (
-            f"Between seeds: tau {tau_text(tau)}; two trainings order {percent(0.5 + tau.value / 2)} of the "
-            f"pairs of networks alike. With infinitely many seeds one training agrees by {single.limit:.2f}"
+        means = "".join(f", {one.limit:.2f} for the mean of {one.seeds:.3g} runs" for one in several)
+        lines.append(
+            f"Between seeds: tau {tau_text(tau)}; two training runs order {percent(0.5 + tau.value / 2)} of "
+            "the pairs of networks alike. Expected tau with infinitely many seeds: "
+            f"{single.limit:.2f} for one run{means}."
         )
-        lines += [
-            line + "".join(f", the mean of {one.seeds:.3g} by {one.limit:.2f}" for one in several) + "."
-        ]
     top = "" if math.isnan(proxy.top_noise) else f"; by {proxy.top_noise:.4f} among the better half"
     spread = "" if math.isnan(proxy.spread) else f", the networks differ by {proxy.spread:.4f}"
     lines.append(f"A seed moves accuracy by {proxy.noise:.4f} (standard deviation{top}){spread}.")
@@ -60,34 +59,26 @@ def consistency_lines(proxy: Consistency) -> list[str]:
 
 
 def seeds_text(separation: Separation) -> str:
-    """How many seeds; beyond some, the number says no more."""
+    """How many seeds are needed."""
     if separation.seeds is None:
-        return "no number"
+        return "no number is enough"
     return str(separation.seeds) if separation.seeds <= MANY else f"over {MANY}"
 
 
 def agreement_line(what: str, found: Agreement) -> str:
     """The proxy against ``what``."""
     known = math.isfinite(found.ceiling) and math.isfinite(found.tau.low)
-    ceiling = f", where seed noise leaves about {found.ceiling:.2f}" if known else ""
-    regret = (
-        ""
-        if math.isnan(found.regret)
-        else (f" There the proxy's best is {found.regret:.4f} behind the best.")
-    )
+    ceiling = f", where seed noise allows about {found.ceiling:.2f}" if known else ""
+    regret = "" if math.isnan(found.regret) else f" Choosing by the proxy loses {found.regret:.4f} there."
     return (
-        f"{what}: tau {tau_text(found.tau)} with the proxy's means{ceiling}; with single trainings "
+        f"{what}: tau {tau_text(found.tau)} with the proxy's means{ceiling}; with single runs "
         f"{tau_text(found.single)}. FLOPs alone: {tau_text(found.flops)}, parameters: "
         f"{tau_text(found.params)}.{regret}"
     )
 
 
 def verdict_line(proxy: Consistency, others: dict[str, Agreement]) -> str:
-    """Is it any good?
-
-    Args:
-        others: what the proxy was compared with, by name.
-    """
+    """Whether the proxy is any good; ``others`` is what it was compared with, by name."""
     tau = proxy.between_seeds
     if math.isnan(proxy.noise):
         itself = "how well this proxy repeats itself is unknown"
@@ -100,13 +91,11 @@ def verdict_line(proxy: Consistency, others: dict[str, Agreement]) -> str:
     elif tau.value >= WELL:
         itself = "this proxy repeats itself well"
     elif tau.value >= ROUGHLY:
-        itself = (
-            "this proxy repeats itself roughly: it tells good networks from bad ones, hardly good from better"
-        )
+        itself = "this proxy repeats itself roughly: it tells good networks from bad ones, hardly from better"
     else:
         itself = "this proxy is mostly noise"
     if not others:
-        return f"Verdict: {itself}. Whether it is right, --long epochs=16 or --reference FILE can say."
+        return f"Verdict: {itself}. --long epochs=16 or --reference FILE shows whether it is right."
     said = []
     for name, found in others.items():
         if math.isnan(found.over_flops.low):

@@ -1,4 +1,4 @@
-"""Is a search better than random? What so many random draws would have found, exactly."""
+"""Is a search better than random? The exact expected result of random draws."""
 
 from __future__ import annotations
 
@@ -10,34 +10,32 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 NEGLIGIBLE = 40.0
-"""exp(-40) times a reward is lost in its rounding."""
+"""exp(-40) times a reward is lost in rounding."""
 FIRST = 20
-"""First trials that are taken for near-random under a controller whose settings do not say how many."""
+"""First trials that count as near-random if the controller's settings do not say how many."""
 
 
 def best_so_far(rewards: ArrayLike) -> NDArray[np.float64]:
-    """The highest of the first 1, 2, ... rewards `[N]`; NaN until one is not missing."""
-    values = np.asarray(rewards, float)
-    best = np.fmax.accumulate(values) if len(values) else values
-    return np.asarray(best)
+    """The highest of the first 1, 2, ... rewards `[N]`; NaN as long as all are missing."""
+    return np.asarray(np.fmax.accumulate(np.asarray(rewards, float)))
 
 
 def expected_best(rewards: ArrayLike, n: int | Sequence[int]) -> NDArray[np.float64]:
-    """The expected highest of so many independent draws from ``rewards``, with replacement.
+    """The expected maximum of k independent draws from ``rewards``, with replacement.
 
-    The highest of k draws is at most the i-th smallest of m rewards with probability (i / m)^k, so
+    The maximum of k draws is at most the i-th smallest of m rewards with probability (i / m)^k, so
     E = sum_i x_i ((i / m)^k - ((i - 1) / m)^k): exact, nothing is simulated. It cannot exceed the highest
-    of the sample, so for k beyond m it is less than what k fresh draws of the same kind would find.
+    reward of the sample, so for k above m it is less than k fresh draws would find.
 
     Args:
-        rewards: the sample `[m]`; missing ones, of failed trials, are left out.
-        n: for 1, 2, ..., n draws; or the numbers of draws themselves, in any order.
+        rewards: the sample `[m]`; missing ones, from failed trials, are left out.
+        n: for k = 1, 2, ..., n; or the values of k themselves, in any order.
 
     Returns:
-        `[n]`, or one value for each number of draws.
+        one value for each k.
 
     Raises:
-        ValueError: if no reward is there, or a number of draws is below 1.
+        ValueError: if all rewards are missing, or a k is below 1.
 
     Source: Dodge et al. 2019, arXiv:1909.03004, sec. 3.1.
     """
@@ -50,7 +48,7 @@ def expected_best(rewards: ArrayLike, n: int | Sequence[int]) -> NDArray[np.floa
         raise ValueError(f"n must be at least 1, got {n}")
     steps = np.diff(values)  # E = x_m - sum_i (x_(i+1) - x_i) (i / m)^k
     logarithms = np.log(np.arange(1, len(values)) / len(values))
-    first = np.searchsorted(logarithms, -NEGLIGIBLE / draws)  # what stands before adds nothing
+    first = np.searchsorted(logarithms, -NEGLIGIBLE / draws)  # earlier terms add nothing
     lost = [
         float(steps[start:] @ np.exp(k * logarithms[start:])) for k, start in zip(draws, first, strict=True)
     ]
@@ -58,11 +56,10 @@ def expected_best(rewards: ArrayLike, n: int | Sequence[int]) -> NDArray[np.floa
 
 
 def near_random(controller: str, settings: Mapping[str, Any]) -> float:
-    """How many of its first trials a controller proposes before it has learned anything.
+    """How many trials a controller proposes before it has learned anything; infinite for ``random``.
 
-    ``random`` never learns: all of them. ``dyna`` asks its model after ``initial`` trials, ``rnn`` is uniform
-    until its first update, ``update_every``; evolution fills its ``population`` at random. For any other it
-    is ``FIRST``.
+    ``dyna`` asks its model after ``initial`` trials, ``rnn`` is uniform until its first update after
+    ``update_every``, and evolution fills its ``population`` at random. For any other it is ``FIRST``.
     """
     if controller == "random":
         return math.inf

@@ -1,4 +1,4 @@
-"""Figures for papers: the front, the progress, a family against the published one. Imports matplotlib."""
+"""Figures for papers: the front, the progress, a family beside the published one. Imports matplotlib."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STYLE: Any = {
 }
 DPI = 300
 MANY = 2000
-"""From so many points on, an SVG has them as pixels."""
+"""With this many points or more, an SVG has them as pixels."""
 
 
 def draw_search(
@@ -46,9 +46,10 @@ def draw_search(
     """The front beside the progress.
 
     Args:
-        trials, networks, front: of a run, as ``nas.open_run`` gives them.
-        best: the trial that is chosen.
-        random: ``counts`` of trials and ``random_so_far``, the expected best rewards; may be empty.
+        trials, networks, front: a run's, as ``nas.open_run`` gives them.
+        best: the chosen trial.
+        random: ``counts`` of trials, ``random_so_far``, the expected best rewards, and ``rests_on``, the size
+            of the sample; may be empty.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.2), layout="constrained")
@@ -59,11 +60,11 @@ def draw_search(
 
 
 def draw_family(family: pd.DataFrame, published: pd.DataFrame, grid: pd.DataFrame | None = None) -> Figure:
-    """A family's cost, model by model, against the published one; and the grid that it came from.
+    """A family's cost, model by model, beside the published one; and the grid that it came from.
 
     Args:
-        family, published: columns as of ``family.csv``.
-        grid: columns as of ``grid.csv``; None if nothing was trained.
+        family, published: with the columns of ``family.csv``.
+        grid: with the columns of ``grid.csv``; None if nothing was trained.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2 if grid is None else 10.2, 3.2), layout="constrained")
@@ -90,7 +91,7 @@ def draw_family(family: pd.DataFrame, published: pd.DataFrame, grid: pd.DataFram
 
 
 def save(figure: Figure, files: Mapping[str, Path]) -> None:
-    """Writes ``figure`` to ``files``, by format: ``png``, ``svg``, or another one of matplotlib's.
+    """Writes ``figure`` to ``files``, by format: ``png``, ``svg``, or any other of matplotlib's.
 
     Raises:
         ValueError: if matplotlib does not know the format.
@@ -98,16 +99,12 @@ def save(figure: Figure, files: Mapping[str, Path]) -> None:
     """
     with mpl.rc_context(STYLE):
         for kind, file in files.items():
-            metadata = {"Date": None} if kind == "svg" else None  # the same figure is the same file
+            metadata = {"Date": None} if kind == "svg" else None  # the same figure gives the same file
             figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
 
 
 def _draw_front(axes: Axes, networks: pd.DataFrame, front: pd.DataFrame, best: int) -> None:
-    dense = len(networks) >= MANY
-    axes.scatter(
-        networks["flops"], networks["accuracy"], s=2 if dense else 9, color=GREY, alpha=0.5, linewidths=0,
-        rasterized=dense, label="networks",
-    )  # fmt: skip
+    _draw_dots(axes, networks["flops"], networks["accuracy"], "networks")
     steps = front.sort_values("flops")
     axes.step(steps["flops"], steps["accuracy"], where="post", color=BLUE, linewidth=1.2)
     known = "accuracy_error" in steps and bool(steps["accuracy_error"].notna().any())
@@ -137,11 +134,7 @@ def _draw_front(axes: Axes, networks: pd.DataFrame, front: pd.DataFrame, best: i
 
 def _draw_progress(axes: Axes, done: pd.DataFrame, random: Mapping[str, Any]) -> None:
     number = np.arange(1, len(done) + 1)
-    dense = len(done) >= MANY
-    axes.scatter(
-        number, done["reward"], s=2 if dense else 9, color=GREY, alpha=0.5, linewidths=0, rasterized=dense,
-        label="trials",
-    )  # fmt: skip
+    _draw_dots(axes, number, done["reward"], "trials")
     best = best_so_far(done["reward"])
     axes.step(number, best, where="post", color=BLUE, linewidth=1.4, label="best so far")
     lowest = float(best[0])
@@ -159,6 +152,11 @@ def _draw_progress(axes: Axes, done: pd.DataFrame, random: Mapping[str, Any]) ->
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     _leave_out(axes, done["reward"], min(lowest, float(best[-1])))
     _legend(axes)
+
+
+def _draw_dots(axes: Axes, x: Any, y: pd.Series, label: str) -> None:
+    many = len(y) >= MANY
+    axes.scatter(x, y, s=2 if many else 9, color=GREY, alpha=0.5, linewidths=0, rasterized=many, label=label)
 
 
 def _draw_grid(axes: Axes, grid: pd.DataFrame) -> None:
@@ -180,7 +178,7 @@ def _draw_grid(axes: Axes, grid: pd.DataFrame) -> None:
 
 
 def _leave_out(axes: Axes, values: pd.Series, needed: float) -> None:
-    """Cuts off the few values far below the rest, and says how many; ``needed`` stays in sight."""
+    """Cuts off the few values far below the rest and says how many; ``needed`` stays visible."""
     low, middle, high = np.nanquantile(values, [0.05, 0.5, 1.0])
     edge = min(needed, float(low) - 0.5 * float(middle - low))
     below = int((values < edge).sum())
@@ -194,7 +192,7 @@ def _leave_out(axes: Axes, values: pd.Series, needed: float) -> None:
 
 
 def _count_axis(axis: Any) -> None:
-    """Labels like 300M; on a logarithmic axis at 1, 2 and 5 if it spans little."""
+    """Labels like 300M; on a logarithmic axis at 1, 2 and 5 if it spans less than three decades."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     if axis.get_scale() == "log":
         low, high = sorted(axis.get_view_interval())
@@ -215,7 +213,7 @@ def _short(value: float) -> str:
 
 
 def _legend(axes: Axes) -> None:
-    """In one line above the axes, where it hides nothing."""
+    """A legend in one line above the axes, where it hides nothing."""
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, handlelength=1.2, columnspacing=0.8,
         handletextpad=0.4, borderaxespad=0.2,

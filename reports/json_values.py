@@ -1,4 +1,4 @@
-"""Results as values that JSON has."""
+"""Results as JSON values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON has it: what is missing, NaN or infinite becomes None, and a DataFrame its rows."""
+    """``value`` as JSON can hold it: missing, NaN and infinite values become None, a DataFrame its rows."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, pd.DataFrame):

@@ -1,6 +1,6 @@
-"""Kendall's tau-b with intervals, and what seed noise leaves of it.
+"""Kendall's tau-b with intervals, and how seed noise lowers it.
 
-Letters: K networks, S trainings of each, B draws of the bootstrap. NaN: not known.
+Letters: K networks, S training runs of each, B bootstrap samples. NaN: unknown.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Array = NDArray[np.float64]
 
 DRAWS = 2000
 LEAST_NETWORKS = 8
-"""From fewer there is no interval: it would hold the truth too rarely (LOG.md)."""
+"""With fewer there is no interval: it would contain the truth too rarely (LOG.md)."""
 
 
 @dataclass(frozen=True)
 class Tau:
-    """A tau, or a difference of two, and its 95 % interval; NaN where there is nothing to tell it from."""
+    """A tau, or a difference of two, and its 95 % interval; NaN where it is unknown."""
 
     value: float
     low: float
@@ -29,15 +29,20 @@ class Tau:
 
 
 def draws(networks: int, rng: np.random.Generator) -> Array:
-    """How often each network is in each of ``DRAWS`` samples with replacement: `[B, K]`."""
-    return rng.multinomial(networks, np.full(networks, 1 / networks), size=DRAWS).astype(np.float64)
+    """How often each network counts: once in the first row, then as often as drawn with replacement.
+
+    Returns:
+        `[B, K]`, B = 1 + ``DRAWS``.
+    """
+    drawn = rng.multinomial(networks, np.full(networks, 1 / networks), size=DRAWS)
+    return np.concatenate([np.ones((1, networks)), drawn])
 
 
 def taus(a: Array, b: Array, weights: Array) -> Array:
     """Tau-b between ``a`` and ``b`` `[K]`, each network counted ``weights`` `[B, K]` times: `[B]`.
 
-    A network that is counted twice is tied with itself; tau-b leaves such pairs out, as it does those that
-    are tied in both. NaN where no two networks differ; networks with a NaN do not count.
+    A network that is counted twice is tied with itself; tau-b leaves out such pairs, like all that are tied
+    in both rankings. NaN where no two networks differ; networks with a NaN do not count.
     """
     known = np.isfinite(a) & np.isfinite(b)
     signs = [np.sign(np.subtract.outer(values[known], values[known])) for values in (a, b)]
@@ -53,27 +58,21 @@ def taus(a: Array, b: Array, weights: Array) -> Array:
 def average_tau(pairs: Iterable[tuple[Array, Array]], weights: Array) -> Tau:
     """The mean tau over ``pairs`` of rankings `[K]`, and its percentile interval over networks.
 
-    Where all pairs are ordered alike, they are in every sample: the interval is then 1 to 1, too narrow.
+    If two rankings agree fully, so do all samples of them: the interval is then 1 to 1, which is too narrow.
 
     Args:
-        weights: as of ``draws``.
+        weights: from ``draws``.
     """
     pairs = list(pairs)
-    rows = _all_first(weights)
-    values = [taus(a, b, rows) for a, b in pairs] or [np.full(len(rows), np.nan)]
+    values = [taus(a, b, weights) for a, b in pairs] or [np.full(len(weights), np.nan)]
     least = min((int((np.isfinite(a) & np.isfinite(b)).sum()) for a, b in pairs), default=0)
     return _interval(row_means(np.stack(values, axis=1)), least)
 
 
 def difference(a: tuple[Array, Array], b: tuple[Array, Array], weights: Array) -> Tau:
-    """The tau of the rankings ``a`` less that of ``b``, over the same samples of networks."""
-    rows = _all_first(weights)
-    return _interval(taus(*a, rows) - taus(*b, rows), int((np.isfinite(a[0]) & np.isfinite(a[1])).sum()))
-
-
-def _all_first(weights: Array) -> Array:
-    """``weights`` `[B, K]` behind a row that counts each network once."""
-    return np.concatenate([np.ones((1, weights.shape[1])), weights])
+    """The tau of the rankings ``a`` minus that of ``b``, over the same samples of networks."""
+    known = int((np.isfinite(a[0]) & np.isfinite(a[1])).sum())
+    return _interval(taus(*a, weights) - taus(*b, weights), known)
 
 
 def _interval(values: Array, networks: int) -> Tau:
@@ -86,9 +85,9 @@ def _interval(values: Array, networks: int) -> Tau:
 
 
 def row_means(values: Array) -> Array:
-    """The mean of each row `[K, S]`, NaN left out: `[K]`; NaN where there is nothing else.
+    """The mean of each row `[K, S]` without NaN: `[K]`; NaN where a row has nothing else.
 
-    Rounded to 12 digits, so that the order of adding makes no difference between equals.
+    Rounded to 12 digits, so that equal rows stay equal in whatever order they are added up.
     """
     counts = np.isfinite(values).sum(axis=1)
     means = np.full(len(counts), np.nan)
@@ -97,16 +96,16 @@ def row_means(values: Array) -> Array:
 
 
 def reliability(tau: float, seeds: float) -> float:
-    """What share of the order of means of ``seeds`` trainings is the networks', from 0 to 1.
+    """The reliability of means of ``seeds`` training runs: from 0, all noise, to 1, no noise.
 
-    ``tau`` between single trainings, as the correlation of Gaussians that have it (Greiner:
-    sin(pi tau / 2)), raised to means by Spearman and Brown. Taken from ranks, since a few networks that
-    hardly train make the correlation of accuracies say more than it knows about the others.
+    ``tau`` between single runs is turned into the correlation of Gaussians that have it (Greiner:
+    sin(pi tau / 2)), and that into the reliability of means (Spearman and Brown). It is taken from ranks,
+    because a few networks that hardly train would dominate the correlation of accuracies.
     """
     one = max(0.0, math.sin(math.pi * tau / 2)) if math.isfinite(tau) else math.nan
     return seeds * one / (1 + (seeds - 1) * one)
 
 
 def tau_of(correlation: float) -> float:
-    """Tau of Gaussians with this correlation."""
+    """The tau of Gaussians with this correlation."""
     return 2 / math.pi * math.asin(min(1.0, correlation)) if math.isfinite(correlation) else math.nan

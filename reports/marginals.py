@@ -1,4 +1,4 @@
-"""What a controller proposes: the share of every choice, over time."""
+"""What a controller proposes: the share of each choice, over time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAST_PROPOSALS = 16
 
 @dataclass(frozen=True)
 class Marginals:
-    """Shares of the choices, in windows of consecutive proposals. W: windows, C: choices.
+    """Shares of the choices, in windows of consecutive proposals. W: windows, C: choices, D: decisions.
 
     Args:
         decisions: in the space's order.
@@ -33,9 +33,9 @@ class Marginals:
     shares: tuple[NDArray[np.float64], ...]
 
     def entropy(self) -> NDArray[np.float64]:
-        """Of each decision over that of a uniform choice, 1 where nothing is preferred: `[W, D]`
+        """Each decision's entropy over that of a uniform choice, 1 where nothing is preferred: `[W, D]`
 
-        Miller and Madow's correction makes up for the few proposals in a window.
+        Miller and Madow's correction compensates for the few proposals in a window.
         """
         columns = []
         for shares in self.shares:
@@ -53,7 +53,7 @@ def marginals(trials: pd.DataFrame, decisions: Sequence[Decision]) -> Marginals 
         trials: with ``trial`` and ``actions``, in order.
 
     Returns:
-        None if there are fewer than ``LEAST_PROPOSALS``, or they are not of these decisions.
+        None if there are fewer than ``LEAST_PROPOSALS``, or they do not fit the decisions.
     """
     sizes = [len(decision.choices) for decision in decisions]
     windows = min(MOST_WINDOWS, math.isqrt(len(trials)))

@@ -1,4 +1,4 @@
-"""Networks that were trained more than once: their means, how sure these are, and who is told apart."""
+"""Mean results of networks, their standard errors, and which networks differ significantly."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Rewards = Callable[[Array, Array], Array]
-"""Rewards from accuracies and FLOPs, linear in accuracy."""
+"""Gives rewards from accuracies and FLOPs; linear in accuracy."""
 
 
 def network_means(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row per network that was trained to the end: its first trial, with means in place of its own.
+    """One row per network that was trained to the end: its first trial, with the means of all its trials.
 
-    Trials that a scheduler stopped after fewer epochs, failed ones and repeats do not count.
+    Trials that a scheduler stopped early, failed ones and repeats do not count.
 
     Returns:
-        the columns of ``trials``, ``accuracy`` and ``reward`` being means over the network's
-        ``trainings``, and their standard errors ``accuracy_error`` and ``reward_error``: the noise of a
-        training, pooled over all networks, over the square root of ``trainings``. NaN if no network was
-        trained twice.
+        the columns of ``trials``, with means in ``accuracy`` and ``reward``, the number ``trainings`` of
+        training runs, and the standard errors ``accuracy_error`` and ``reward_error``: the noise of one
+        run, pooled over all networks, over the square root of ``trainings``. The errors are NaN if no
+        network was trained twice.
     """
     done = trained(trials)
     groups = done.groupby("arch", sort=False)
@@ -44,10 +44,10 @@ def trained(trials: pd.DataFrame) -> pd.DataFrame:
 def completed(
     trials: pd.DataFrame, confirmations: pd.DataFrame, rewards: Rewards
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Trials that a scheduler stopped, and that were then confirmed, as if they had been trained to the end.
+    """Trials and confirmations, where a stopped trial that was confirmed counts as trained to the end.
 
-    The first of the fresh trainings, which are never stopped, takes the place of the one that was, and no
-    longer counts among the confirmations.
+    The first of its fresh training runs, which are never stopped, replaces the one that was, and no longer
+    counts as a confirmation.
     """
     fresh = confirmations.dropna(subset=["accuracy"]).drop_duplicates("trial")
     stopped = (trials["status"] == "done") & trials["repeat_of"].isna()
@@ -56,17 +56,15 @@ def completed(
     if fresh.empty:
         return trials, confirmations
     trials = trials.set_index("trial", drop=False)
-    accuracy = fresh["accuracy"].to_numpy(float)
-    trials.loc[fresh["trial"], "reward"] = rewards(
-        accuracy, trials.loc[fresh["trial"], "flops"].to_numpy(float)
-    )
-    trials.loc[fresh["trial"], "accuracy"] = accuracy
-    trials.loc[fresh["trial"], "epochs"] = fresh["epochs"].to_numpy()
+    rows, accuracy = fresh["trial"], fresh["accuracy"].to_numpy(float)
+    trials.loc[rows, "reward"] = rewards(accuracy, trials.loc[rows, "flops"].to_numpy(float))
+    trials.loc[rows, "accuracy"] = accuracy
+    trials.loc[rows, "epochs"] = fresh["epochs"].to_numpy()
     return trials.reset_index(drop=True), confirmations.drop(fresh.index)
 
 
 def pooled_deviation(trainings: pd.DataFrame, column: str) -> float:
-    """The standard deviation of ``column`` between trainings of one network; NaN if all have one."""
+    """The standard deviation of ``column`` between runs of one network; NaN if each has only one."""
     groups = trainings.groupby("arch", sort=False)[column]
     freedom = len(trainings) - groups.ngroups
     squares = (trainings[column] - groups.transform("mean")) ** 2
@@ -76,8 +74,8 @@ def pooled_deviation(trainings: pd.DataFrame, column: str) -> float:
 def not_told_apart(means: pd.DataFrame, row: int) -> NDArray[np.bool_]:
     """Which networks of ``network_means`` cannot be told apart from the one in ``row``, itself included.
 
-    Student's t on the difference of two mean rewards, 95 %, each pair by itself; True everywhere if the
-    noise was not measured.
+    Student's t on the difference of two mean rewards, 95 %, uncorrected for the number of pairs; True
+    everywhere if the noise was not measured.
     """
     from scipy.special import stdtrit
 

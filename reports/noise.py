@@ -1,4 +1,4 @@
-"""How far accuracies can be believed: the noise of a seed against the spread of the networks."""
+"""How far accuracies can be trusted: the noise between seeds against the spread of the networks."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from reports.uncertainty import confirmed, flops_of, measured_noise, posterior, 
 class SeedNoise:
     """Standard deviations of accuracy.
 
-    noise: between two trainings of one network, on different seeds; see ``measured_noise``.
-    spread: between networks, each trained once, so noise included.
+    noise: between training runs of one network on different seeds; see ``measured_noise``.
+    spread: between networks, each trained once, so it includes noise.
     pairs: networks that were trained again.
-    trainings: further ones of these networks.
+    trainings: further runs of these networks.
     networks: distinct networks that were trained.
-    ties: networks that are not told apart from the one with the highest estimate, itself included.
+    ties: networks that cannot be told apart from the one with the highest estimate, itself included.
     """
 
     noise: float
@@ -48,13 +48,13 @@ class SeedNoise:
         networks = plural(self.pairs, "network")
         return (
             f"Seed noise is {self.noise:.4f} in accuracy ({networks} trained again, on {seeds} in all), "
-            f"the {self.networks} networks spread {self.spread:.4f}: single trainings that differ by less "
-            f"than {self.least_difference:.4f} say nothing, and {verdict}."
+            f"and the spread of the {self.networks} networks is {self.spread:.4f}. Single training runs that "
+            f"differ by less than {self.least_difference:.4f} say nothing, and {verdict}."
         )
 
 
 def seed_noise(trials: pd.DataFrame, confirmations: pd.DataFrame) -> SeedNoise | None:
-    """The noise against the spread; None if there are fewer than two networks or none was trained twice.
+    """The noise and the spread; None if there are fewer than two networks or none was trained twice.
 
     Args:
         trials, confirmations: as for ``measured_noise``.

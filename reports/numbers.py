@@ -1,4 +1,4 @@
-"""Numbers in words."""
+"""Numbers as text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def duration(seconds: float) -> str:
 
 
 def rough_duration(hours: float) -> str:
-    """``1.5 hours``, ``12 minutes`` or ``40 seconds``, of a forecast: no more exact than two digits."""
+    """A forecast, to two digits at most: ``1.5 hours``, ``12 minutes`` or ``40 seconds``."""
     for unit, size in (("hours", 1.0), ("minutes", 60.0)):
         if hours * size >= 2:
             return f"{float(f'{hours * size:.2g}'):g} {unit}"
@@ -27,7 +27,7 @@ def rough_duration(hours: float) -> str:
 
 
 def count(number: float) -> str:
-    """``385814752`` as ``386M``, three digits."""
+    """``385814752`` as ``386M``: three digits."""
     for unit, scale in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= 0.9995 * scale:
             value = number / scale
@@ -41,20 +41,20 @@ def memory(size: float) -> str:
 
 
 def gigabytes(size: float) -> str:
-    """Bytes, where they are compared with what there is: ``779123456`` as ``0.8 GB``."""
+    """Bytes, to be compared with the memory of a machine: ``779123456`` as ``0.8 GB``."""
     return f"{size / 1e9:.1f} GB"
 
 
 def plus_minus(value: float, error: float | None, sign: str = "±") -> str:
-    """``0.9459 ±0.0121``, without the error if it is not known."""
+    """``0.9459 ±0.0121``, without the error if it is unknown."""
     return f"{value:.4f}" + ("" if error is None or math.isnan(error) else f" {sign}{error:.4f}")
 
 
 def percent(share: float) -> str:
-    """A share or a probability in whole percent: ``78 %``, and ``<1 %`` where 0 would not be true."""
+    """A share or a probability in whole percent: ``78 %``, and ``<1 %`` for a small one that is not 0."""
     return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
 def plural(number: int, noun: str) -> str:
-    """``1 training``, ``2 trainings``."""
+    """``1 network``, ``2 networks``."""
     return f"{number} {noun}{'s' * (number != 1)}"

@@ -1,4 +1,4 @@
-"""Pareto fronts of DataFrames: the rows that no other row beats in everything, and what they enclose."""
+"""Pareto fronts of DataFrames: the rows that no other row dominates, and the volume that they dominate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 BLOCK = 512
-"""Rows that are compared with the front at a time, where there are four objectives or more."""
+"""Rows that are compared with the front at a time, with four or more objectives."""
 
 
 def pareto_front(
@@ -19,9 +19,9 @@ def pareto_front(
 ) -> pd.DataFrame:
     """The rows of ``df`` that no row dominates, in their order; equal rows are on the front together.
 
-    A row dominates another if it is no worse in any column and better in one. Rows with a missing
-    value are never on the front, nor are failed trials where there is a ``status``. Two and three
-    objectives take O(n log n), more of them O(n front).
+    A row dominates another if it is no worse in any column and better in one. Rows with a missing value are
+    never on the front, nor, if there is a ``status``, are failed trials. Up to three objectives take
+    O(n log n), more take O(n * front).
 
     Raises:
         ValueError: if there is no objective, or a column is missing.
@@ -43,18 +43,18 @@ def hypervolume(
     *,
     reference: Mapping[str, float],
 ) -> float:
-    """The volume of what the front dominates and that is better than ``reference``; exact.
+    """The exact volume of the points that beat ``reference`` and that the front dominates.
 
-    Missing values, failed trials and rows that are not better than the reference in every column add
-    nothing. Fronts can be compared by it if they share the reference. O(n log n) with one or two
-    objectives; O(n log n) and a list insertion per row of the front with three.
+    Rows with a missing value, failed trials and rows that are not better than the reference in every column
+    add nothing. Only hypervolumes with the same reference can be compared. O(n log n) with one or two
+    objectives; with three, also a list insertion per row of the front.
 
     Args:
-        reference: by column, the worst value that still counts.
+        reference: per column, the value that a row must beat to count.
 
     Raises:
-        ValueError: if there are more than three objectives or none, a column is missing, or the
-            reference lacks one or is not finite.
+        ValueError: if there are more than three objectives or none, a column is missing, or the reference
+            lacks one or is not finite.
     """
     columns = [*maximize, *minimize]
     if len(columns) > 3:
@@ -77,7 +77,7 @@ def hypervolume(
 def _costs(
     df: pd.DataFrame, maximize: Sequence[str], minimize: Sequence[str]
 ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """The rows that may be on a front, and their costs `[N, O]`, all to be minimised."""
+    """The rows that may be on a front, and their costs `[N, O]`, all to be minimised. O: objectives."""
     columns = [*maximize, *minimize]
     if not columns:
         raise ValueError("a Pareto front needs at least one column to maximize or minimize")
@@ -105,7 +105,7 @@ def _on_front(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         keep[:] = [steps.add(x, y) for x, y in costs[:, 1:].tolist()]
     else:
         front = costs[:0]
-        for start in range(0, len(costs), BLOCK):  # whatever dominates a row stands before it
+        for start in range(0, len(costs), BLOCK):  # only earlier rows can dominate a row
             rows = np.arange(start, min(start + BLOCK, len(costs)))
             alive = rows[~_dominated(costs[rows], front)]
             alive = alive[~_dominated(costs[alive], costs[alive])]
@@ -116,7 +116,7 @@ def _on_front(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def _dominated(rows: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which of ``rows`` one of ``others`` dominates; equal ones do not."""
-    worse = np.zeros((len(rows), len(others)), bool)  # [row, other]: in some objective the other is
+    worse = np.zeros((len(rows), len(others)), bool)  # [row, other]: the other is worse in some objective
     equal = np.ones_like(worse)
     for row, other in zip(rows.T, others.T, strict=True):
         worse |= row[:, None] < other
@@ -125,14 +125,14 @@ def _dominated(rows: NDArray[np.float64], others: NDArray[np.float64]) -> NDArra
 
 
 class _Staircase:
-    """Points of which none is below and left of another: x rises and y falls."""
+    """Points of which none dominates another: x rises and y falls."""
 
     def __init__(self) -> None:
         self.x: list[float] = []
         self.y: list[float] = []
 
     def add(self, x: float, y: float) -> bool:
-        """Takes a point in, and out those that it dominates; False if it is dominated or there."""
+        """Adds a point and removes those that it dominates; False if it is dominated or already there."""
         right = bisect.bisect_right(self.x, x)
         if right and self.y[right - 1] <= y:
             return False
@@ -148,16 +148,15 @@ class _Staircase:
 def _volume(gains: NDArray[np.float64]) -> float:
     """The volume of the union of boxes from the origin to ``gains`` `[N, 3]`, sorted, the widest first.
 
-    Slices across the first axis, from the far end to the origin: each is as thick as the way to the next
-    box, and its area is that below a staircase, which grows box by box.
+    The union is cut across the first axis, from the far end to the origin. A slice reaches to the end of the
+    next box, and its area is that below a staircase, which grows box by box.
     """
     steps, area, parts = _Staircase(), 0.0, []
     ends = [*gains[:, 0].tolist(), 0.0][1:]
     for (x, y, z), end in zip(gains.tolist(), ends, strict=True):
-        right = bisect.bisect_right(steps.x, -y)  # the staircase has gains as costs: y falls along it
-        below = max(0.0, -steps.y[right - 1]) if right else 0.0  # the height that is there already at y
-        index, edge, height = right, y, below
-        while height < z:  # towards the origin, until what is there is as high as the box
+        index = bisect.bisect_right(steps.x, -y)  # the staircase holds negative gains, so y falls along it
+        edge, height = y, max(0.0, -steps.y[index - 1]) if index else 0.0  # of the staircase at y
+        while height < z:  # towards the origin, until the staircase is as high as the box
             reach = -steps.x[index] if index < len(steps.x) else 0.0
             area += (edge - reach) * (z - height)
             if index == len(steps.x):

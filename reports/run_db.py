@@ -1,4 +1,4 @@
-"""``run.db``: its tables, DataFrames of them (also while a search writes them), and several runs as one."""
+"""``run.db``: its tables, as DataFrames too (even while a search writes them), and several runs as one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pandas as pd
 
-APPLICATION_ID = 0x6E617331  # "nas1": SQLite's field for telling whose file this is
+APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
 SCHEMA_VERSION = 3
 _MEASURED = "images_per_second REAL, peak_memory INTEGER"
 TABLES = {
@@ -25,14 +25,14 @@ TABLES = {
     " accuracy REAL, seconds REAL, " + _MEASURED,
     # asks and tells, in the order in which the controller saw them
     "events": "event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL",
-    # further trainings of the best networks on fresh seeds, to choose among them
+    # further training runs of the best networks on fresh seeds, to choose among them
     "confirmations": "trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER,"
     " seconds REAL, worker TEXT, error TEXT, finished TEXT, " + _MEASURED,
-    # its state after one of the events, so that not all of them need be replayed
+    # the controller's state after an event, so that only later ones need to be replayed
     "controller": "event INTEGER PRIMARY KEY, state TEXT NOT NULL",
 }
-"""Every table's columns with their types. A new column goes to the end of its table and may be NULL: that is
-what files of an older nas are given by ``upgrade``."""
+"""Each table's columns with their types. A new column goes to the end of its table and must allow NULL, which
+``upgrade`` gives it in older files."""
 _KEYS = {"epochs": "trial, epoch", "confirmations": "trial, seed"}
 """Primary keys of more than one column."""
 
@@ -45,11 +45,11 @@ class HasTrials(Protocol):
 
 
 def load(*runs: str | os.PathLike[str] | HasTrials) -> pd.DataFrame:
-    """The trials of several runs, one below the other, with a first column ``run``.
+    """The trials of several runs, one run after another, with a first column ``run``.
 
     Args:
-        runs: directories, or objects with ``.trials()``; ``run`` is the directory as it was given, or
-            the object's ``directory``, or its place in the list where it has none.
+        runs: directories, or objects with ``.trials()``; ``run`` is the directory as given, or the object's
+            ``directory``, or its position in the list if it has none.
 
     Raises:
         ValueError: if no run is given, one is given twice, or one cannot be read.
@@ -73,17 +73,16 @@ def load(*runs: str | os.PathLike[str] | HasTrials) -> pd.DataFrame:
 def read_trials(directory: Path) -> pd.DataFrame:
     """One row per trial: trial, status (waiting, running, done, failed), arch, actions, accuracy, ...
 
-    ``repeat_of`` names the trial whose network was proposed again and not trained again;
-    ``images_per_second`` and ``peak_memory`` (bytes) are missing where nothing was trained, and in runs of an
-    older nas.
+    ``repeat_of`` is the earlier trial with the same network, which was not trained again.
+    ``images_per_second`` and ``peak_memory`` (bytes) are missing if nothing was trained, and in older runs.
 
     Raises:
-        ValueError: as ``connect``, or if SQLite cannot read on.
+        ValueError: as ``connect``, or if SQLite cannot read a table.
     """
     frame = _read(directory, "trials", "trial")
     frame["actions"] = [tuple(actions) for actions in json.loads(f"[{','.join(frame['actions'])}]")]
     frame["repeat_of"] = frame["repeat_of"].astype("Int64")
-    for column in ("accuracy", "reward", "seconds"):  # a column of nothing but NULL has no type
+    for column in ("accuracy", "reward", "seconds"):  # if all values are NULL, the column has no type
         frame[column] = frame[column].astype(float)
     for column in ("started", "finished"):
         frame[column] = pd.to_datetime(frame[column], format="ISO8601", utc=True)
@@ -103,20 +102,12 @@ def speed(trials: pd.DataFrame) -> dict[str, float | int | None] | None:
 
 
 def read_epochs(directory: Path) -> pd.DataFrame:
-    """The learning curves: trial, epoch, train_loss, valid_loss, accuracy, seconds, images_per_second, ...
-
-    Raises:
-        ValueError: as ``read_trials``.
-    """
+    """The learning curves: trial, epoch, train_loss, valid_loss, accuracy, ... Raises as ``read_trials``."""
     return _read(directory, "epochs", "trial, epoch")
 
 
 def read_confirmations(directory: Path) -> pd.DataFrame:
-    """Further trainings of finished trials: trial, seed, accuracy, epochs, seconds, worker, ...
-
-    Raises:
-        ValueError: as ``read_trials``.
-    """
+    """Further training runs of trials: trial, seed, accuracy, epochs, ... Raises as ``read_trials``."""
     return _read(directory, "confirmations", "trial, seed").astype({"accuracy": float})
 
 
@@ -147,12 +138,12 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
 
 
 def columns_of(table: str) -> dict[str, str]:
-    """The columns of a table, and their types."""
+    """The columns of a table, with their types."""
     return dict(column.split(" ", 1) for column in TABLES[table].split(", "))
 
 
 def upgrade(db: sqlite3.Connection) -> None:
-    """Brings ``run.db``, of an older nas or empty, to the current schema, within a transaction of ``db``."""
+    """Brings ``run.db``, empty or of an older nas, to the current schema, within a transaction of ``db``."""
     if db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,):
         return
     for table, columns in TABLES.items():
@@ -175,6 +166,6 @@ def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
             line = str(error).splitlines()[-1]
             raise ValueError(f"run has a run.db that SQLite cannot read ({line}): {directory}") from None
     for column in columns_of(table):
-        if column not in frame:  # in a run of an older nas
+        if column not in frame:  # an older run
             frame[column] = None
     return frame.astype({"images_per_second": float, "peak_memory": "Int64"})

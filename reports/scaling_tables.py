@@ -1,4 +1,4 @@
-"""Tables of a scaling run for the terminal: the grid's networks, the family, and why it is what it is."""
+"""Tables of a scaling run for the terminal: the grid's networks, the family, and what explains it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import pandas as pd
 from rich.table import Table
 
 from reports.numbers import count, plus_minus
-from reports.tables import plain_table
+from reports.tables import known, plain_table
 
 WIDE = 0.05
-"""An interval of alpha that is wider than the grid's usual step is shown behind it."""
+"""An interval of alpha that is wider than the grid's usual step is shown after alpha."""
 
 
 def grid_table(compared: pd.DataFrame) -> Table:
     """The networks that were compared: ``*`` is chosen, ``=`` cannot be told apart from it.
 
+    The brackets after alpha hold the range that gives the same network; ``growth`` is FLOPs over the base's,
+    ``trained`` the same for what the proxy trains.
+
     Args:
-        compared: columns as of ``nas.runs.scaling_results.compare``; behind alpha stands how far it can
-            move and still give this network, ``growth`` is that of FLOPs over the base, and
-            ``trained`` the same of what the proxy trains.
+        compared: from ``nas.runs.scaling_results.compare``.
     """
     several = compared["strategy"].nunique() > 1
     numbers = ["beta", "gamma", "px", "growth", "trained", "accuracy", "reward"]
@@ -50,26 +51,33 @@ def _interval(row: dict[Hashable, Any]) -> str:
 
 
 def family_table(family: pd.DataFrame) -> Table:
-    """A family in numbers; columns as of ``family.csv``."""
-    table = plain_table(
-        "phi", "depth", "width", "px", "FLOPs", "growth", "2^phi", "params", "activations", "dropout",
-        first="model",
-    )  # fmt: skip
-    for row in family.to_dict("records"):
-        table.add_row(
-            row["model"],
-            _phi(row["phi"]),
-            f"{row['depth']:.3g}",
-            f"{row['width']:.3g}",
-            str(row["resolution"]),
-            count(row["flops"]),
-            f"{row['growth']:.2f}",
-            "" if pd.isna(row["nominal_growth"]) else f"{row['nominal_growth']:.2f}",
-            count(row["params"]),
-            count(row["activations"]),
-            f"{row['dropout']:g}",
-        )
+    """A family in numbers, from the columns of ``family.csv``."""
+    rows = family_cells(family)
+    first, *numbers = rows[0]
+    table = plain_table(*numbers, first=first)
+    for row in rows:
+        table.add_row(*row.values())
     return table
+
+
+def family_cells(family: pd.DataFrame) -> list[dict[str, str]]:
+    """Each model of a family as texts, by the titles of their columns."""
+    return [
+        {
+            "model": row["model"],
+            "phi": known(row["phi"], "{:g}".format),
+            "depth": f"{row['depth']:.3g}",
+            "width": f"{row['width']:.3g}",
+            "px": str(row["resolution"]),
+            "FLOPs": count(row["flops"]),
+            "growth": f"{row['growth']:.2f}",
+            "2^phi": known(row["nominal_growth"], "{:.2f}".format),
+            "params": count(row["params"]),
+            "activations": count(row["activations"]),
+            "dropout": f"{row['dropout']:g}",
+        }
+        for row in family.to_dict("records")
+    ]
 
 
 def family_stages_table(family: pd.DataFrame) -> Table:
@@ -84,20 +92,20 @@ def family_stages_table(family: pd.DataFrame) -> Table:
 
 
 def _aligned(texts: Iterable[str]) -> list[str]:
-    """Texts of numbers between spaces, each number right-aligned with those of the other texts."""
+    """Lines of numbers between spaces, with each column of numbers right-aligned."""
     rows = [text.split() for text in texts]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [" ".join(map(str.rjust, row, widths)) for row in rows]
 
 
 def sides_table(sides: Iterable[tuple[str, str, float | None, float, float, int, int, float]]) -> Table:
-    """Formula, published table and yours, model by model; rows as of ``scaling_search.side_by_side``."""
+    """Formula, published table and yours, model by model; rows from ``scaling_search.side_by_side``."""
     table = plain_table("phi", "depth", "width", "px", "FLOPs", "growth", first="model")
     before = None
     for model, family, phi, depth, width, resolution, flops, growth in sides:
         name = f"{model if model != before else '':3} {family}"
         numbers = (f"{depth:.3g}", f"{width:.3g}", str(resolution), count(flops), f"{growth:.2f}x")
-        table.add_row(name, _phi(phi), *numbers)
+        table.add_row(name, known(phi, "{:g}".format), *numbers)
         before = model
     return table
 
@@ -105,7 +113,7 @@ def sides_table(sides: Iterable[tuple[str, str, float | None, float, float, int,
 def implied_table(
     implied: Iterable[tuple[str, tuple[float, float], tuple[float, float], float]],
 ) -> Table:
-    """The phi that each published coefficient implies; rows as of ``scaling_search.implied_phis``."""
+    """The phi that each published coefficient implies; rows from ``scaling_search.implied_phis``."""
     table = plain_table("from depth", "from width", "from px", first="model")
     for model, depth, width, resolution in implied:
         ranges = (f"{max(0.0, low):.2f} to {high:.2f}" for low, high in (depth, width))
@@ -114,12 +122,8 @@ def implied_table(
 
 
 def shares_table(shares: Iterable[tuple[str, *tuple[tuple[float, float], ...]]]) -> Table:
-    """Growth of FLOPs by each dimension, meant and real; rows as of ``scaling_search.rounding_shares``."""
+    """FLOPs growth by dimension, before and after rounding; rows from ``scaling_search.rounding_shares``."""
     table = plain_table("by depth", "by width", "by resolution", "in all", first="model")
     for model, *pairs in shares:
         table.add_row(model, *(f"{meant:.2f} -> {real:.2f}" for meant, real in pairs))
     return table
-
-
-def _phi(phi: float | None) -> str:
-    return "" if phi is None or pd.isna(phi) else f"{phi:g}"

@@ -13,9 +13,9 @@ from search_spaces import ArchSpec, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
 MOST_NETWORKS = 50
-"""Of an audit, on the screen; ``audit.csv`` has all."""
+"""Networks of an audit on the screen; ``audit.csv`` has all."""
 MOST_SEEDS = 5
-"""Columns of single trainings."""
+"""Columns of single training runs."""
 
 
 def sketch(arch: str) -> str:
@@ -30,15 +30,13 @@ def sketch(arch: str) -> str:
 
 
 def front_table(front: pd.DataFrame, best: int | None = None) -> Table:
-    """A Pareto front, one row per network; ``best`` marks the trial that is chosen.
+    """A Pareto front, one row per network; ``best`` is the chosen trial, which is marked.
 
-    Errors and the chances to be on the front and the best are shown where ``front`` has them.
+    Errors and the chances of being on the front or the best are shown if ``front`` has them.
     """
-    chances = [name for name in ("p_front", "p_best") if name in front]
-    titles = {"p_front": "P(front)", "p_best": "P(best)"}
-    table = plain_table(
-        "accuracy", "FLOPs", "params", "reward", *(titles[name] for name in chances), first="trial"
-    )
+    chances = {"p_front": "P(front)", "p_best": "P(best)"}
+    chances = {name: title for name, title in chances.items() if name in front}
+    table = plain_table("accuracy", "FLOPs", "params", "reward", *chances.values(), first="trial")
     table.title, table.title_justify = "Pareto front: accuracy against FLOPs", "left"
     table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
     for row in front.to_dict("records"):
@@ -56,20 +54,15 @@ def front_table(front: pd.DataFrame, best: int | None = None) -> Table:
 
 def epochs_table(curve: Iterable[Mapping[str, Any]]) -> Table:
     """A learning curve, one row per epoch."""
-    losses = ("train_loss", "valid_loss")
     table = plain_table("training loss", "validation loss", "validation accuracy", "seconds", first="epoch")
     for row in curve:
-        table.add_row(
-            str(row["epoch"]),
-            *(f"{row[name]:.4f}" for name in losses),
-            f"{row['accuracy']:.4f}",
-            f"{row['seconds']:.1f}",
-        )
+        numbers = (f"{row[name]:.4f}" for name in ("train_loss", "valid_loss", "accuracy"))
+        table.add_row(str(row["epoch"]), *numbers, f"{row['seconds']:.1f}")
     return table
 
 
 def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> Table:
-    """Networks under another objective, the best first; ``before`` marks the old choice, wherever it is.
+    """Networks under another objective, the best first; ``before`` is the former choice, which is marked.
 
     Args:
         ranked: ``rank``, ``trial``, ``accuracy``, the ``cost``, ``reward``, ``old_reward``, ``arch``.
@@ -91,11 +84,7 @@ def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> Table:
 
 
 def audit_table(networks: pd.DataFrame) -> Table:
-    """The best ``MOST_NETWORKS`` of an audit, the best first.
-
-    Args:
-        networks: the columns of ``nas.runs.audit_results.Findings.table``.
-    """
+    """The best ``MOST_NETWORKS`` of ``nas.runs.audit_results.Findings.table``, the best first."""
     seeds = [name for name in map(str, networks) if name.startswith("seed_")]
     shown = {name: name.replace("_", " ") for name in seeds} if 1 < len(seeds) <= MOST_SEEDS else {}
     shown |= {"long_accuracy": "longer", "reference": "reference"}
@@ -104,55 +93,40 @@ def audit_table(networks: pd.DataFrame) -> Table:
     ordered = networks.sort_values(["rank", "network"])
     for row in ordered.head(MOST_NETWORKS).to_dict("records"):
         table.add_row(
-            "" if pd.isna(row["rank"]) else str(row["rank"]),
+            known(row["rank"], str),
             str(row["network"]),
             "" if pd.isna(row["accuracy"]) else plus_minus(row["accuracy"], row["accuracy_error"]),
-            *("" if pd.isna(row[name]) else f"{row[name]:.4f}" for name in shown),
-            *("" if pd.isna(row[name]) else count(row[name]) for name in ("flops", "params")),
+            *(known(row[name], "{:.4f}".format) for name in shown),
+            *(known(row[name], count) for name in ("flops", "params")),
         )
     return table
 
 
-def comparison_table(compared: pd.DataFrame, cost: str = "flops") -> Table:
-    """Runs side by side, one column each.
+def known(value: Any, show: Callable[[Any], str]) -> str:
+    """``value`` as ``show`` writes it; empty if it is missing."""
+    return "" if pd.isna(value) else show(value)
 
-    Args:
-        compared: the rows of ``nas.runs.search_results.comparison``.
-    """
+
+def comparison_table(compared: pd.DataFrame, cost: str = "flops") -> Table:
+    """Runs side by side, one column for each row of ``nas.runs.search_results.comparison``."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
     for name in compared["run"]:
         table.add_column(name, justify="right", overflow="fold")
-    lines: dict[str, Callable[[Any], str]] = {
-        "done": str,
-        "reward": "{:.4f}".format,
-        "accuracy": "{:.4f}".format,
-        cost: count,
-        "hypervolume": "{:.4f}".format,
-        **{name: "{:.4f}".format for name in map(str, compared) if name.startswith("after_")},
-    }
-    names = {"done": "trials done", "reward": "best reward", "flops": "FLOPs"}
-    for name, show in lines.items():
-        title = names.get(name, name.replace("after_", "reward after "))
-        table.add_row(title, *("" if pd.isna(value) else show(value) for value in compared[name]))
+    formats: dict[str, Callable[[Any], str]] = {"done": str, cost: count}
+    titles = {"done": "trials done", "reward": "best reward", "flops": "FLOPs"}
+    after = [name for name in map(str, compared) if name.startswith("after_")]
+    for name in ("done", "reward", "accuracy", cost, "hypervolume", *after):
+        title = titles.get(name, name.replace("after_", "reward after "))
+        show = formats.get(name, "{:.4f}".format)
+        table.add_row(title, *(known(value, show) for value in compared[name]))
     return table
 
 
 def stage_table(arch: ArchSpec, num_classes: int = 1000) -> Table:
     """A network stage by stage, with what each costs."""
-    table = plain_table(
-        "input",
-        "kernel",
-        "stride",
-        "layers",
-        "channels",
-        "SE",
-        "skip",
-        "FLOPs",
-        "params",
-        "activations",
-        first="stage",
-    )
+    sizes = ("input", "kernel", "stride", "layers", "channels", "SE", "skip")
+    table = plain_table(*sizes, "FLOPs", "params", "activations", first="stage")
     *price, size = stem_cost(arch)
     layer = map(str, (arch.resolution, 3, arch.stem_stride, 1, arch.stem_channels, "", ""))
     table.add_row("stem", *layer, *map(count, price))
@@ -183,7 +157,7 @@ def space_table(spaces: Iterable[SearchSpace]) -> Table:
 
 
 def plain_table(*numbers: str, first: str) -> Table:
-    """Columns of numbers, behind a first one of names."""
+    """A table with a first column of names, then columns of numbers."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(first, no_wrap=True)
     for name in numbers:

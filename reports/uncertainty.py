@@ -1,16 +1,17 @@
-"""What noisy trainings say about networks: estimates, their errors, and the chances to be the best.
+"""What noisy training runs say about networks: estimates, their errors, and chances of being the best.
 
-    accuracy of one training = accuracy of the network + seed noise
+    accuracy of one training run = accuracy of the network + seed noise
 
-The noise is Gaussian and the same for all networks. Networks lie around what is usual at their FLOPs,
-Gaussian too, but wider below it than above, since some hardly train at all. A network's estimate is its
-posterior mean: the mean of its trainings, drawn towards the usual the more, the fewer they are. So one lucky
-training counts less than three good ones. That the networks trained again were the luckiest needs no
-further correction: all trainings are in the posterior, those that made them be chosen too.
+The noise is Gaussian and the same for all networks. Networks scatter around the usual accuracy at their
+FLOPs, also Gaussian, but wider below than above, since some hardly train at all. A network's estimate is
+its posterior mean: the mean of its runs, shrunk towards the usual, more so with fewer runs. One lucky run
+therefore counts less than three good ones. The networks that were trained again had been the luckiest. That
+needs no further correction, because the posterior includes the runs for which they were chosen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,30 +21,30 @@ from numpy.typing import NDArray
 from reports.means import Array, Rewards, network_means, pooled_deviation, trained
 
 DRAWS = 2000
-"""Draws from the posterior; a probability is good to 0.011 or better."""
+"""Draws from the posterior; a probability is exact to 0.011 or better."""
 REACH = 4.0
-"""Standard errors that a network may be off: one that is beaten even then is not drawn."""
+"""A network that would not win with an error of this many standard errors is not drawn."""
 LEAST_SHARE = 0.1
-"""Of the spread between networks, so much is taken to be real, however large the noise."""
+"""At least this share of the variance between networks is taken to be real, however large the noise."""
 MISFIT = 0.5
-"""The networks that were chosen lie in the tail of the spread, which need not be Gaussian: how far they
-fall back is foretold to within this share of itself."""
+"""The chosen networks lie in the tail of the spread, which may not be Gaussian: their expected drop has a
+standard error of this share of it."""
 LEAST_TRAININGS = 3
-"""Fresh trainings; from fewer, the noise is known too badly to speak of chances."""
+"""With fewer fresh training runs, the noise is known too poorly to give chances."""
 LEAST_FOR_TREND = 10
-"""Networks from which a trend over FLOPs is read."""
+"""With fewer networks, no trend over FLOPs is fitted."""
 FEWEST, MOST = 400, 4_000_000
-"""Where very many networks may be the best, so few draws and so many numbers are enough: each has next to
-no chance, and 400 draws are good to 0.025."""
+"""Least number of draws, and most numbers drawn in all, if very many networks may be the best: each then has
+almost no chance, and 400 draws are exact to 0.025."""
 CHUNK = 500_000
 """Numbers drawn at a time."""
 
 
 class Noise(NamedTuple):
-    """The standard deviation of accuracy between trainings of one network.
+    """The standard deviation of accuracy between training runs of one network.
 
-    networks: that it was measured on.
-    trainings: further ones of these networks, beyond the first.
+    networks: how many it was measured on.
+    trainings: runs of these networks after the first.
     """
 
     deviation: float
@@ -54,18 +55,17 @@ class Noise(NamedTuple):
 def measured_noise(trials: pd.DataFrame, confirmations: pd.DataFrame) -> Noise | None:
     """The seed noise; None if no network was trained twice.
 
-    Networks that were confirmed had been chosen for their first trainings, which were lucky, so the
-    distance from these is not noise alone. The noise is therefore the one under which the fresh trainings
-    are most likely, the first ones given: it explains how much those of one network differ from one
-    another, and by how much they fall behind the first. Choosing does not bias that. The fall tells of
-    noise only as far as the networks are spread as the model has it; with one fresh seed each there is
-    nothing else. ``benchmarks/confirming.py``: 0.97 times the truth in the median, 0.6 to 1.5 in 90 of 100.
+    Confirmed networks were chosen for lucky first runs, so their distance from these is not noise alone.
+    The result is therefore the noise that makes the fresh runs most likely, given the first ones. It explains
+    how much the fresh runs of a network differ, and how far they drop below the first; choosing does not bias
+    it. The drop is evidence only if the spread of the networks follows the model; with one fresh seed each,
+    there is no other. ``benchmarks/confirming.py``: median 0.97 of the truth, 0.6 to 1.5 in 90 of 100.
 
-    Without confirmations, networks that were trained in several trials are compared with themselves.
+    Without confirmations, it comes from the networks that were trained in several trials.
 
     Args:
         trials: with ``trial``, ``status``, ``repeat_of``, ``arch``, ``accuracy`` and ``epochs``.
-        confirmations: ``trial`` and ``accuracy``, one row per fresh training.
+        confirmations: ``trial`` and ``accuracy``, one row per fresh run.
     """
     first = trained(trials)
     once = first.groupby("arch", sort=False)["accuracy"]
@@ -75,13 +75,13 @@ def measured_noise(trials: pd.DataFrame, confirmations: pd.DataFrame) -> Noise |
         if not several:
             return None
         return Noise(pooled_deviation(first, "accuracy"), several, len(first) - once.ngroups)
-    means = once.mean()
+    means, fresh = once.mean(), again.mean()
     excess = means - usual(means.to_numpy(float), flops_of(first, means.index)).accuracy
     deviation = _likeliest(
         excess.to_numpy(float),
-        excess.loc[again.mean().index].to_numpy(float),
-        means.loc[again.mean().index].to_numpy(float),
-        again.mean().to_numpy(float),
+        excess.loc[fresh.index].to_numpy(float),
+        means.loc[fresh.index].to_numpy(float),
+        fresh.to_numpy(float),
         np.asarray((again.size() - 1) * again.var().fillna(0.0), np.float64),
         np.asarray(again.size(), np.float64),
     )
@@ -91,15 +91,15 @@ def measured_noise(trials: pd.DataFrame, confirmations: pd.DataFrame) -> Noise |
 def _likeliest(
     excess: Array, excess_chosen: Array, chosen: Array, fresh: Array, squares: Array, counts: Array
 ) -> float:
-    """The noise that makes the fresh trainings of the chosen networks most likely, given the first ones.
+    """The noise that makes the fresh runs of the chosen networks most likely, given their first runs.
 
-    Given the first training y, the network lies at c + w (y - c), with a variance of w sigma^2; c, w as in
-    ``posterior``. Fresh trainings scatter around the network with sigma^2.
+    Given a first run y, the network's mean is c + w (y - c) and its variance w sigma^2, with the center c and
+    the weight w of ``posterior``. Fresh runs scatter around the network with variance sigma^2.
 
     Args:
         excess: `[N]`, y - c of all networks.
-        excess_chosen, chosen, fresh, squares, counts: `[K]`, of the chosen networks: y - c, y, the mean of
-            the fresh trainings, the sum of their squared deviations from it, and their number.
+        excess_chosen, chosen, fresh, squares, counts: `[K]`, for the chosen networks: y - c, y, the mean of
+            the fresh runs, the sum of their squared deviations from it, and their number.
     """
     scale = max(float(np.ptp(excess)), float(np.abs(fresh - chosen).max()), float(np.sqrt(squares.max())))
     if scale == 0:
@@ -107,7 +107,7 @@ def _likeliest(
     sigma = scale * np.geomspace(1e-4, 10, 1000)[:, None]  # [sigma, K] from here on
     prior = _prior(_spread(excess, excess_chosen), sigma)
     weight = prior / (prior + sigma**2)
-    drop = (1 - weight) * excess_chosen  # expected, from the first training to the fresh ones
+    drop = (1 - weight) * excess_chosen  # expected, from the first run to the fresh ones
     variance = sigma**2 * (weight + 1 / counts) + (MISFIT * drop) ** 2
     fall = fresh - chosen + drop
     logs = np.log(variance) + fall**2 / variance + 2 * (counts - 1) * np.log(sigma) + squares / sigma**2
@@ -115,13 +115,12 @@ def _likeliest(
 
 
 def confirmed(first: pd.DataFrame, confirmations: pd.DataFrame) -> pd.DataFrame:
-    """``arch`` and ``accuracy`` of the fresh trainings that did not fail."""
+    """``arch`` and ``accuracy`` of the fresh training runs that did not fail."""
     archs = first.set_index("trial")["arch"]
     again = confirmations.dropna(subset=["accuracy"])
     again = again[again["trial"].isin(archs.index)]
-    return pd.DataFrame(
-        {"arch": archs.reindex(again["trial"]).to_numpy(), "accuracy": again["accuracy"].to_numpy(float)}
-    )
+    found = archs.reindex(again["trial"]).to_numpy()
+    return pd.DataFrame({"arch": found, "accuracy": again["accuracy"].to_numpy(float)})
 
 
 def estimated_networks(
@@ -130,21 +129,21 @@ def estimated_networks(
     rng: np.random.Generator,
     rewards: Rewards | None = None,
 ) -> pd.DataFrame:
-    """One row per network, as ``network_means``, with what its further trainings say.
+    """One row per network, as ``network_means``, updated with the fresh training runs.
 
     Args:
         trials, confirmations: as for ``measured_noise``, with ``flops`` and ``reward``.
         rng: for the chances.
-        rewards: of the search; None takes rewards to be proportional to accuracy, network by network.
+        rewards: the search's; None takes each network's reward to be proportional to its accuracy.
 
     Returns:
-        the columns of ``network_means``. Where there are confirmations, ``accuracy`` and ``reward`` are
-        the posterior means, ``accuracy_error`` and ``reward_error`` their standard errors, ``trainings``
-        counts all, and ``measured`` is the plain mean of their accuracies. Where the noise was measured on
-        ``LEAST_TRAININGS``, ``p_best`` and ``p_front`` are added, the chances to have the highest reward
-        of all and to be on the front of accuracy against FLOPs. Noise and spread are taken as known, so
-        the errors of 24 networks, 3 of them confirmed on 2 seeds, are about a quarter too small
-        (``tests/test_uncertainty.py``).
+        the columns of ``network_means``. With confirmations, ``accuracy`` and ``reward`` are posterior means,
+        ``accuracy_error`` and ``reward_error`` their standard errors, ``trainings`` counts all runs, and
+        ``measured`` is the plain mean of their accuracies. If the noise was measured on ``LEAST_TRAININGS``,
+        ``p_best`` and ``p_front`` are added, the chances of having the highest reward of all and of being on
+        the front of accuracy against FLOPs. Noise and spread are taken as known, so the errors of 24
+        networks, 3 of them confirmed on 2 seeds, are about a quarter too small
+        (``tests/reports/test_uncertainty.py``).
     """
     means = network_means(trials)
     noise = measured_noise(trials, confirmations)
@@ -178,14 +177,14 @@ def posterior(
 ) -> tuple[Array, Array]:
     """Posterior means and standard errors of accuracies `[N]`.
 
-    The prior is two halves of Gaussians that meet at the ``center``; each half's variance is what is left of
-    ``first``'s there without the noise, and each network uses the half that it lies in.
+    The prior is two halves of Gaussians that meet at the ``center``. A half's variance is that of ``first``
+    there minus the noise, and each network uses the half that it lies in.
 
     Args:
         measured: `[N]`, each network's mean over its ``trainings`` `[N]`.
-        first: `[N]`, one training each, so not chosen.
-        center: what is usual; what is not known of it makes errors larger where little else is known.
-        noise: standard deviation of one training.
+        first: `[N]`, one run each, so without bias from choosing.
+        center: the usual accuracies; their uncertainty adds to errors, more so with few runs.
+        noise: standard deviation of one run.
     """
     prior = _prior(_spread(first - center.accuracy, measured - center.accuracy), noise)
     total = prior + noise**2 / trainings
@@ -195,17 +194,17 @@ def posterior(
 
 
 class Usual(NamedTuple):
-    """The accuracy that is usual at each network's FLOPs, `[N]`, and its standard error `[N]`."""
+    """The usual accuracy at each network's FLOPs `[N]`, and its standard error `[N]`."""
 
     accuracy: Array
     error: Array
 
 
 def usual(first: Array, flops: Array) -> Usual:
-    """What is usual among accuracies `[N]` of single trainings: a line over the logarithm of ``flops``.
+    """The usual among accuracies `[N]` of single runs: a line over the logarithm of ``flops``.
 
-    The slope is that of least squares, the level such that half of the networks lie above. Fewer than
-    ``LEAST_FOR_TREND`` networks, or of equal FLOPs, have their median.
+    The slope is that of least squares, and half of the networks lie above the line. With fewer than
+    ``LEAST_FOR_TREND`` networks, or equal FLOPs, it is the median.
     """
     x = np.log(flops) - np.log(flops).mean()
     squares = float(x @ x)
@@ -224,7 +223,7 @@ def flops_of(trials: pd.DataFrame, archs: pd.Index) -> Array:
 
 
 def _spread(excess: Array, values: Array) -> Array:
-    """The variance around 0 of the half of ``excess``, above or below, that each of ``values`` is in."""
+    """The variance around 0 of the half of ``excess``, above or below 0, that each of ``values`` is in."""
     below, above = (
         float((half**2).sum()) / max(1.0, len(half) - 1)
         for half in (excess[excess <= 0], excess[excess >= 0])
@@ -233,14 +232,14 @@ def _spread(excess: Array, values: Array) -> Array:
 
 
 def _prior(spread: Array, noise: float | Array) -> Array:
-    """What of a variance of single trainings is the networks'."""
+    """The networks' part of the variance of single runs."""
     return np.asarray(np.maximum(spread - noise**2, LEAST_SHARE * spread))
 
 
 def chances(
     networks: pd.DataFrame, offset: Array, slope: Array, rng: np.random.Generator, draws: int = DRAWS
 ) -> tuple[Array, Array]:
-    """The chance of each network to have the highest reward, and to be on the front.
+    """Each network's chances of having the highest reward, and of being on the front.
 
     Only networks within ``REACH`` of the best or of the front are drawn.
 
@@ -253,21 +252,19 @@ def chances(
     mean, error = (networks[name].to_numpy(float) for name in ("accuracy", "accuracy_error"))
     reward, reach = offset + slope * mean, REACH * np.abs(slope) * error
     leading = np.flatnonzero(reward + reach >= (reward - reach).max())
-    starts = np.flatnonzero(np.diff(flops[order], prepend=-np.inf))  # where FLOPs grow
+    starts = np.flatnonzero(np.diff(flops[order], prepend=-np.inf))  # of each group of equal FLOPs
     low, high = ((mean + side * REACH * error)[order] for side in (-1, 1))
     beaten = np.maximum.accumulate(np.maximum.reduceat(low, starts))  # [group of equal FLOPs]
-    # By FLOPs; the others never dominate one of these.
+    # In order of FLOPs. The networks left out never dominate one of these.
     near = order[high >= beaten[_groups(starts, len(order))]]
     starts = np.flatnonzero(np.diff(flops[near], prepend=-np.inf))
     groups = _groups(starts, len(near))
     best, on_front = np.zeros(len(mean)), np.zeros(len(mean))
     count = min(draws, max(FEWEST, MOST // len(leading)))
-    for size in _sizes(count, len(leading)):
-        drawn = rng.standard_normal((size, len(leading))) * error[leading] + mean[leading]
+    for drawn in _drawn(mean[leading], error[leading], count, rng):
         np.add.at(best, leading[(offset[leading] + slope[leading] * drawn).argmax(axis=1)], 1)
     draws = min(draws, max(FEWEST, MOST // len(near)))
-    for size in _sizes(draws, len(near)):
-        drawn = rng.standard_normal((size, len(near))) * error[near] + mean[near]
+    for drawn in _drawn(mean[near], error[near], draws, rng):
         tops = np.maximum.reduceat(drawn, starts, axis=1)  # [draw, group of equal FLOPs]
         cheaper = np.maximum.accumulate(tops, axis=1)
         tops[:, 1:][tops[:, 1:] <= cheaper[:, :-1]] = np.inf  # no more accurate than a cheaper one
@@ -275,21 +272,20 @@ def chances(
     return best / count, on_front / draws
 
 
-def _sizes(draws: int, width: int) -> list[int]:
-    """``draws`` in parts of at most ``CHUNK`` numbers."""
-    size = max(1, CHUNK // width)
-    return [min(size, draws - done) for done in range(0, draws, size)]
+def _drawn(mean: Array, error: Array, draws: int, rng: np.random.Generator) -> Iterator[Array]:
+    """Accuracies `[B, K]`, ``draws`` rows in all, in parts of at most ``CHUNK`` numbers."""
+    size = max(1, CHUNK // len(mean))
+    for done in range(0, draws, size):
+        yield rng.standard_normal((min(size, draws - done), len(mean))) * error + mean
 
 
 def _groups(starts: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """The number of the group that each of ``length`` elements is in."""
-    marks = np.zeros(length, np.intp)
-    marks[starts] = 1
-    return np.cumsum(marks) - 1
+    """The number of the group that each of ``length`` elements is in, from the groups' first elements."""
+    return np.repeat(np.arange(len(starts)), np.diff(starts, append=length))
 
 
 def _linear(networks: pd.DataFrame, rewards: Rewards | None) -> tuple[Array, Array]:
-    """Offset and slope `[N]` of rewards over accuracies."""
+    """Offset and slope `[N]` of rewards as functions of accuracies."""
     accuracy, flops = networks["accuracy"].to_numpy(float), networks["flops"].to_numpy(float)
     if rewards is not None:
         offset = rewards(np.zeros_like(accuracy), flops)

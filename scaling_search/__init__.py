@@ -13,26 +13,7 @@ from scaling_search.families import PHIS, Model, dropout, family, from_json, mod
 from scaling_search.grid import Grid, distinct, one_network, within
 
 __all__ = [
-    "PHIS",
-    "PUBLISHED_COEFFICIENTS",
-    "ROUNDINGS",
-    "STRATEGIES",
-    "Coefficients",
-    "Grid",
-    "Model",
-    "distinct",
-    "dropout",
-    "family",
-    "from_json",
-    "implied_phis",
-    "models",
-    "one_network",
-    "published",
-    "rounding_shares",
-    "scale",
-    "scale_to",
-    "side_by_side",
-    "to_json",
-    "why",
-    "within",
-]
+    "PHIS", "PUBLISHED_COEFFICIENTS", "ROUNDINGS", "STRATEGIES", "Coefficients", "Grid", "Model", "distinct",
+    "dropout", "family", "from_json", "implied_phis", "models", "one_network", "published", "rounding_shares",
+    "scale", "scale_to", "side_by_side", "to_json", "why", "within",
+]  # fmt: skip

@@ -3,11 +3,10 @@
     ArchSpec --scale(coefficients, phi)--> ArchSpec
     depth x alpha^phi, width x beta^phi, resolution x gamma^phi
 
-FLOPs grow with depth, width^2 and resolution^2, so alpha * beta^2 * gamma^2 = 2 would double them
-with every step of phi, were it not for rounding.
+FLOPs grow with depth, width^2 and resolution^2. Without rounding, alpha * beta^2 * gamma^2 = 2 would
+double them with every step of phi.
 
-Source: Tan & Le 2019, arXiv:1905.11946, sec. 3.3; rounding as in tensorflow/tpu,
-efficientnet_model.py.
+Source: Tan & Le 2019, arXiv:1905.11946, sec. 3.3; rounding as in tensorflow/tpu, efficientnet_model.py.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from search_spaces import ArchSpec, cost, resize, round_repeats
 
 MOST = 1000
-"""Times the base that depth, width or resolution may grow: beyond, it is a slip of the keyboard."""
+"""Depth, width and resolution may grow by this factor at most; a larger one is taken for a typing error."""
 
 
 def nearest(repeats: float) -> int:
@@ -28,7 +27,7 @@ def nearest(repeats: float) -> int:
 
 
 ROUNDINGS = {"ceil": round_repeats, "round": nearest}
-"""How a stage's repeats become whole: ``ceil`` as published, ``round`` without its bias to depth."""
+"""How a stage's repeats become whole: ``ceil`` as published, ``round`` without its bias towards depth."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ class Coefficients:
     gamma: float
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "beta", "gamma"):
-            value = getattr(self, name)
+        for name, value in vars(self).items():
             if not 1 <= value < math.inf:
                 raise ValueError(f"{name} must be finite and at least 1, got {value}")
 
@@ -54,7 +52,7 @@ class Coefficients:
 
     @property
     def product(self) -> float:
-        """alpha * beta^2 * gamma^2, by which FLOPs grow with each phi before rounding."""
+        """alpha * beta^2 * gamma^2: the growth of FLOPs with each step of phi, before rounding."""
         return self.alpha * self.beta**2 * self.gamma**2
 
 
@@ -68,7 +66,7 @@ STRATEGIES = {
     "dWr": Coefficients(2**0.1, 2**0.4, 2**0.05),
 }
 """Ways to spend twice the compute without a search: on one dimension (the paper's figure 3), on all
-alike (dwr), or mostly on width (dWr), so that activations grow with about the square root of FLOPs.
+equally (dwr), or mostly on width (dWr), so that activations grow with about the square root of FLOPs.
 
 Source of dwr and dWr: Dollar et al. 2021, arXiv:2103.06877."""
 
@@ -76,11 +74,11 @@ Source of dwr and dWr: Dollar et al. 2021, arXiv:2103.06877."""
 def scale(
     arch: ArchSpec, coefficients: Coefficients, phi: float, *, rounding: str = "ceil", multiple: int = 8
 ) -> ArchSpec:
-    """``arch`` with 2^phi times the compute, roughly: what it really costs, ``cost`` tells.
+    """``arch`` with roughly ``coefficients.product``^phi times the compute; ``cost`` gives the exact figure.
 
     Args:
         phi: 0 gives ``arch`` itself.
-        rounding: of repeats, see ``ROUNDINGS``.
+        rounding: how repeats are rounded, see ``ROUNDINGS``.
         multiple: the resolution is rounded to the nearest multiple of this, in pixels.
 
     Raises:
@@ -112,13 +110,13 @@ def scale(
 def scale_to(
     arch: ArchSpec, coefficients: Coefficients, flops: float, *, rounding: str = "ceil", multiple: int = 8
 ) -> ArchSpec:
-    """The network on the way of ``coefficients`` whose realised FLOPs are nearest to ``flops``.
+    """``arch`` scaled by ``coefficients`` and the phi that brings its realised FLOPs nearest to ``flops``.
 
-    Rounding makes FLOPs a staircase over phi, so two networks that a formula calls equal may differ
-    by half; this is how to compare at equal compute.
+    Rounding makes FLOPs a staircase over phi, so networks that should cost the same by the formula may
+    differ by half. Use this to compare at equal compute.
 
     Raises:
-        ValueError: if all coefficients are 1, ``flops`` is below those of ``arch``, or as ``scale``.
+        ValueError: if all coefficients are 1, if ``flops`` is below those of ``arch``, or as ``scale``.
     """
     if coefficients.product <= 1:
         raise ValueError(f"one of the coefficients must be above 1 to scale by them, got {coefficients}")

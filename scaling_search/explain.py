@@ -1,4 +1,4 @@
-"""Why a family is what it is: formula, published table and yours side by side, and what rounding did."""
+"""Explains a family: compares it with the formula and the published table, and shows what rounding did."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ B0 = PRESETS["efficientnet-b0"]
 
 
 class Side(NamedTuple):
-    """One model of one family; growth is FLOPs over those of the family's base."""
+    """A model of a family; ``growth`` is its FLOPs over those of the family's base."""
 
     model: str
     family: str
@@ -28,9 +28,10 @@ class Side(NamedTuple):
 
 
 class Implied(NamedTuple):
-    """The phis whose formula, rounded as published, gives a published depth, width or resolution.
+    """The phis for which the formula gives a published depth, width or resolution.
 
-    depth, width: lowest and highest phi, from a multiplier of one decimal. resolution: one phi.
+    depth, width: lowest and highest phi, since multipliers are published with one decimal.
+    resolution: the one phi.
     """
 
     model: str
@@ -40,13 +41,13 @@ class Implied(NamedTuple):
 
     @property
     def common(self) -> tuple[float, float] | None:
-        """The phis that give both depth and width; None if there are none."""
+        """The lowest and highest phi that give both depth and width; None if none does."""
         low, high = max(self.depth[0], self.width[0], 0.0), min(self.depth[1], self.width[1])
         return (low, high) if low < high else None
 
 
 class Shares(NamedTuple):
-    """How FLOPs grew by one dimension alone: as the multiplier means it, and after rounding."""
+    """How FLOPs grow through one dimension alone: by the multiplier, and after rounding."""
 
     model: str
     depth: tuple[float, float]
@@ -56,25 +57,20 @@ class Shares(NamedTuple):
 
 
 def side_by_side(yours: Mapping[str, Model]) -> list[Side]:
-    """Formula and published table of EfficientNet, and ``yours``, model by model."""
+    """EfficientNet by the formula and as published, and ``yours``, model by model."""
     families = {"formula": models(B0, PUBLISHED_COEFFICIENTS), "published": published(), "yours": yours}
-    names = list(dict.fromkeys([*PHIS, *yours]))
-    return [
-        _side(model, family, found[model], found)
-        for model in names
-        for family, found in families.items()
-        if model in found
-    ]
-
-
-def _side(name: str, family: str, model: Model, found: Mapping[str, Model]) -> Side:
-    flops, base = cost(model.arch).flops, cost(next(iter(found.values())).arch).flops
-    resolution = model.arch.resolution
-    return Side(name, family, model.phi, model.depth, model.width, resolution, flops, flops / base)
+    sides = []
+    for name in dict.fromkeys([*PHIS, *yours]):
+        for family, found in families.items():
+            if model := found.get(name):
+                flops, base = cost(model.arch).flops, cost(next(iter(found.values())).arch).flops
+                sizes = (model.depth, model.width, model.arch.resolution)
+                sides.append(Side(name, family, model.phi, *sizes, flops, flops / base))
+    return sides
 
 
 def implied_phis() -> list[Implied]:
-    """Which phi each published coefficient of B1 to B8 implies under (1.2, 1.1, 1.15)."""
+    """The phi that each published coefficient of B1 to B8 implies under (1.2, 1.1, 1.15)."""
 
     def interval(multiplier: float, coefficient: float) -> tuple[float, float]:
         low, high = (math.log(multiplier + d) / math.log(coefficient) for d in (-0.05, 0.05))
@@ -94,7 +90,7 @@ def implied_phis() -> list[Implied]:
 
 
 def why(implied: Implied) -> str:
-    """A published model's sizes in words."""
+    """Explains a published model's sizes."""
     model, phi = published()[implied.model], PHIS.get(implied.model, 8.0)
     pixels = B0.resolution * PUBLISHED_COEFFICIENTS.gamma**phi
     text = (
@@ -102,7 +98,7 @@ def why(implied: Implied) -> str:
         f"and {model.arch.resolution} is what phi {implied.resolution:.2f} gives; "
     )
     if implied.common is None:
-        return text + "no one phi gives its depth and its width. It was rounded and set by hand."
+        return text + "no phi gives both its depth and its width. They were rounded and set by hand."
     low, high = implied.common
     text += f"its depth {model.depth:g} and width {model.width:g} mean phi {low:.2f} to {high:.2f}. "
     if low <= implied.resolution <= high:
@@ -111,9 +107,9 @@ def why(implied: Implied) -> str:
 
 
 def rounding_shares(yours: Mapping[str, Model], gamma: float) -> list[Shares]:
-    """Where rounding moved the compute of ``yours``, whose first model is the base.
+    """How rounding shifted the compute of ``yours`` between dimensions; its first model is the base.
 
-    A multiplier of depth d means d times the FLOPs, one of width or resolution its square.
+    A multiplier d of depth stands for d times the FLOPs, one of width or resolution for d^2 times.
     """
     base = next(iter(yours.values())).arch
     return [_shares(name, model, base, gamma) for name, model in yours.items()]
@@ -122,11 +118,11 @@ def rounding_shares(yours: Mapping[str, Model], gamma: float) -> list[Shares]:
 def _shares(name: str, model: Model, base: ArchSpec, gamma: float) -> Shares:
     arch, before = model.arch, cost(base).flops
     pairs = list(zip(base.stages, arch.stages, strict=True))
-    deep = [dataclasses.replace(old, repeats=new.repeats) for old, new in pairs]
-    wide = [dataclasses.replace(old, channels=new.channels) for old, new in pairs]
-    only_depth = dataclasses.replace(base, stages=tuple(deep))
+    deep = tuple(dataclasses.replace(old, repeats=new.repeats) for old, new in pairs)
+    wide = tuple(dataclasses.replace(old, channels=new.channels) for old, new in pairs)
+    only_depth = dataclasses.replace(base, stages=deep)
     only_width = dataclasses.replace(
-        base, stages=tuple(wide), stem_channels=arch.stem_channels, head_channels=arch.head_channels
+        base, stages=wide, stem_channels=arch.stem_channels, head_channels=arch.head_channels
     )
     only_resolution = dataclasses.replace(base, resolution=arch.resolution)
     ratio = arch.resolution / base.resolution if model.phi is None else gamma**model.phi

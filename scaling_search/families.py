@@ -1,11 +1,12 @@
 """Families: a base and its scaled models, by the formula or as published, and their JSON form.
 
-The formula and the published table are different things. EfficientNet-B1 to B7 were rounded, and
-their resolutions set, by hand: no phi gives the three coefficients of B4, B5, B6 or B7 (``explain``).
+The published table does not follow from the formula. The sizes of EfficientNet-B1 to B7 were rounded, and
+their resolutions set, by hand: no phi gives all three sizes of B4, B5, B6 or B7 (see ``explain``).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from search_spaces import PRESETS, ArchSpec, cost
 from search_spaces.presets import EFFICIENTNET_COEFFICIENTS
 
 PHIS = {"B0": 0.0, "B1": 0.5, "B2": 1.0, "B3": 2.0, "B4": 3.5, "B5": 5.0, "B6": 6.0, "B7": 7.0}
-"""The phi of each model. Neither paper nor code gives it; with these, one alpha and one beta reproduce
-every published depth and width (tensorflow/tpu#390)."""
+"""The phi of each model. Neither the paper nor its code gives it; with these values, one alpha and one
+beta reproduce every published depth and width (tensorflow/tpu#390)."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Model:
     """A member of a family.
 
     Args:
-        phi: that it was scaled by; None if no one phi gives it.
+        phi: the exponent of its scaling; None if no phi gives its size.
         depth: multiplier of repeats, before rounding.
         width: multiplier of channels, before rounding.
         dropout: rate before the classifier.
@@ -38,20 +39,14 @@ class Model:
     dropout: float
 
     def to_json(self) -> dict[str, Any]:
-        """``nas show --json``'s keys and the fields."""
-        return {
-            "arch": str(self.arch),
-            **cost(self.arch)._asdict(),
-            "resolution": self.arch.resolution,
-            "phi": self.phi,
-            "depth": self.depth,
-            "width": self.width,
-            "dropout": self.dropout,
-        }
+        """The keys of ``nas show --json``, then ``phi``, ``depth``, ``width`` and ``dropout``."""
+        shown = {name: getattr(self, name) for name in ("phi", "depth", "width", "dropout")}
+        costs = cost(self.arch)._asdict()
+        return {"arch": str(self.arch), **costs, "resolution": self.arch.resolution, **shown}
 
 
 def dropout(phi: float) -> float:
-    """The dropout rate of the published model whose phi is the last up to ``phi``: 0.2 to 0.5."""
+    """The dropout rate of the largest published model whose phi is at most ``phi``: 0.2 to 0.5."""
     return 0.2 if phi < PHIS["B2"] else 0.3 if phi < PHIS["B4"] else 0.4 if phi < PHIS["B6"] else 0.5
 
 
@@ -63,11 +58,7 @@ def models(
     rounding: str = "ceil",
     multiple: int = 8,
 ) -> dict[str, Model]:
-    """The family of ``base`` by the formula, by name.
-
-    Raises:
-        ValueError: as ``scale``.
-    """
+    """The family of ``base`` by the formula, by name. Raises as ``scale``."""
     return {
         name: Model(
             scale(base, coefficients, phi, rounding=rounding, multiple=multiple),
@@ -88,32 +79,28 @@ def family(
 
 
 def published() -> dict[str, Model]:
-    """EfficientNet as released, B0 to B8 and L2, from the official table and not from the formula.
+    """EfficientNet as released, B0 to B8 and L2, from the official table, not from the formula.
 
-    Its phis are those of ``PHIS``, and 8 for B8; L2 has none.
+    The phis are those of ``PHIS``, and 8 for B8; L2 has none.
     """
     found = {}
     for preset, (width, depth, _, rate) in EFFICIENTNET_COEFFICIENTS.items():
         name = preset.removeprefix("efficientnet-").upper()
-        phi = {**PHIS, "B8": 8.0}.get(name)
-        found[name] = Model(PRESETS[preset], phi, depth, width, rate)
+        found[name] = Model(PRESETS[preset], {**PHIS, "B8": 8.0}.get(name), depth, width, rate)
     return found
 
 
 def to_json(family: Mapping[str, Model], coefficients: Coefficients) -> dict[str, Any]:
-    """A family as ``family.json`` has it."""
-    alpha, beta, gamma = coefficients.alpha, coefficients.beta, coefficients.gamma
-    return {
-        **{name: model.to_json() for name, model in family.items()},
-        "coefficients": {"alpha": alpha, "beta": beta, "gamma": gamma},
-    }
+    """The contents of ``family.json``."""
+    models = {name: model.to_json() for name, model in family.items()}
+    return {**models, "coefficients": dataclasses.asdict(coefficients)}
 
 
 def from_json(data: object) -> tuple[dict[str, Model], Coefficients]:
     """The inverse of ``to_json``.
 
     Raises:
-        ValueError: if a model or the coefficients are missing or damaged, or a cost is not its network's.
+        ValueError: if a model or the coefficients are missing or damaged, or a cost is wrong.
     """
     if not isinstance(data, Mapping) or "coefficients" not in data or len(data) < 2:
         raise ValueError("a family must be a JSON object of models and 'coefficients'")

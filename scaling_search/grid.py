@@ -1,15 +1,16 @@
-"""The grid of (alpha, beta, gamma) that doubles the compute, and the networks that it really holds.
+"""The grid of (alpha, beta, gamma) that doubles the compute, and the networks that it contains.
 
     Grid --triples()--> 108 triples --distinct--> 65 networks --within--> 15 of equal compute (on B0)
 
 The paper's grid is unpublished; step and bounds are those of NNI's re-implementation (FLOPs x 2
-within 0.1). Rounding makes many triples one network, so only distinct networks are worth training,
-and makes some networks cost 1.7 times others, so only those of equal realised FLOPs are compared.
+within 0.1). After rounding, many triples give the same network, so each distinct one is trained once. Some
+networks cost 1.7 times as much as others, so only those of equal realised FLOPs are compared.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -29,15 +30,12 @@ class Grid:
     """Which triples are tried, and which of their networks are compared.
 
     Args:
-        step: between neighbours on each axis; every axis begins at 1.
-        alpha_max: end of the depth axis.
-        beta_max: end of the width axis.
-        gamma_max: end of the resolution axis.
-        product: that alpha * beta^2 * gamma^2 should have; a network at phi is to cost product^phi times
-            its base.
-        tolerance: triples whose product is so far away, or farther, are left out.
-        flops_tolerance: networks whose realised FLOPs are farther from product^phi times the base's are
-            left out; a share. 0.12 keeps EfficientNet's own triple, which costs 2.23 times B0.
+        step: distance between neighbours on each axis; every axis begins at 1.
+        alpha_max, beta_max, gamma_max: ends of the axes of depth, width and resolution.
+        product: target of alpha * beta^2 * gamma^2; a network should cost product^phi times its base.
+        tolerance: a triple is left out if its product differs from the target by this or more.
+        flops_tolerance: a network is left out if its realised FLOPs differ by more than this share from
+            product^phi times the base's. 0.12 keeps EfficientNet's own triple, which costs 2.23 times B0.
 
     Raises:
         ValueError: with the rule and the value, if a field is out of range.
@@ -63,17 +61,14 @@ class Grid:
         """
 
         def axis(most: float) -> list[float]:
-            # Rounded, here and below, so that no triple is in or out by the noise of floating point.
-            return [
-                round(1 + i * self.step, 10) for i in range(math.floor((most - 1) / self.step + 1e-9) + 1)
-            ]
+            # Rounded, here and below, so that floating-point noise decides about no triple.
+            steps = math.floor((most - 1) / self.step + 1e-9)
+            return [round(1 + i * self.step, 10) for i in range(steps + 1)]
 
-        gammas = axis(self.gamma_max)
+        axes = map(axis, (self.alpha_max, self.beta_max, self.gamma_max))
         triples = [
             Coefficients(alpha, beta, gamma)
-            for alpha in axis(self.alpha_max)
-            for beta in axis(self.beta_max)
-            for gamma in gammas
+            for alpha, beta, gamma in itertools.product(*axes)
             if abs(round(alpha * beta**2 * gamma**2 - self.product, 10)) < self.tolerance
         ]
         if not triples:
@@ -92,7 +87,7 @@ def distinct(
     rounding: str = "ceil",
     multiple: int = 8,
 ) -> dict[ArchSpec, list[Coefficients]]:
-    """The networks that ``triples`` scale ``base`` to, each with the triples that give it."""
+    """The distinct networks that ``triples`` make of ``base``, each with the triples that give it."""
     classes: dict[ArchSpec, list[Coefficients]] = {}
     for triple in triples:
         classes.setdefault(scale(base, triple, phi, rounding=rounding, multiple=multiple), []).append(triple)
@@ -102,7 +97,7 @@ def distinct(
 def within(
     classes: Mapping[ArchSpec, list[Coefficients]], flops: float, tolerance: float
 ) -> dict[ArchSpec, list[Coefficients]]:
-    """The networks whose realised FLOPs are ``flops``, up to a share of ``tolerance``.
+    """The networks whose realised FLOPs differ from ``flops`` by at most the share ``tolerance``.
 
     Raises:
         ValueError: if there is none.
@@ -121,13 +116,13 @@ def within(
 def one_network(
     base: ArchSpec, triple: Coefficients, phi: float = 1.0, *, rounding: str = "ceil", multiple: int = 8
 ) -> dict[str, tuple[float, float]]:
-    """How far each coefficient of ``triple`` can move, the others held, and still give the same network.
+    """How far each coefficient of ``triple`` can change alone and still give the same network.
 
     No measurement can tell the coefficients in such an interval apart: on EfficientNet-B0 at phi 1,
     any alpha from just above 1 to 1.25 adds the same layers.
 
     Returns:
-        alpha, beta and gamma, each with the lowest and the highest value, to 1e-4.
+        the lowest and the highest value of alpha, beta and gamma, to 1e-4.
     """
     network = scale(base, triple, phi, rounding=rounding, multiple=multiple)
 
@@ -144,8 +139,7 @@ def one_network(
         return inside
 
     most = MOST ** (1 / phi)
-    values = dataclasses.asdict(triple)
     return {
         name: (edge(name, value, 1.0), edge(name, value, min(2 * value, most)))
-        for name, value in values.items()
+        for name, value in vars(triple).items()
     }

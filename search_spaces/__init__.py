@@ -1,4 +1,4 @@
-"""What a network is: specs, search spaces, closed-form cost. Only ``search_spaces.network`` imports torch."""
+"""What a network is: specs, search spaces, closed-form cost. torch only in ``network`` and ``depthwise``."""
 
 from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical, round_channels, round_repeats
 from search_spaces.benchmarks import ACCEL_NASBENCH, NASBENCH_MACRO

@@ -33,9 +33,7 @@ def round_channels(channels: float, divisor: int = 8) -> int:
 
 
 def round_repeats(repeats: float) -> int:
-    """``ceil(repeats)``, but a product that floating point pushed just over an integer stays there.
-
-    ``50 * 1.1`` is 55.00000000000001 in binary and means 55.
+    """``ceil(repeats)``, except that rounding errors do not count: ``50 * 1.1``, 55.00000000000001, gives 55.
 
     Source: tensorflow/tpu, efficientnet_model.py, ``round_repeats``.
     """
@@ -111,7 +109,7 @@ class StageSpec:
             raise ValueError(f"se_ratio of a linear must be 0, got {self.se_ratio}")
 
     def layers(self, in_channels: int) -> tuple[LayerSpec, ...]:
-        """The stage's layers behind an input of ``in_channels``."""
+        """The stage's layers for an input of ``in_channels``."""
         op, kernel, stride, expand, out = self.op, self.kernel, self.stride, self.expand_ratio, self.channels
         identity = self.skip == "identity"
         residual = identity and stride == 1 and in_channels == out
@@ -128,25 +126,14 @@ class StageSpec:
 
     @classmethod
     def parse(cls, text: str) -> StageSpec:
-        """The inverse of ``str``.
-
-        Raises:
-            ValueError: if ``text`` does not have that form, or a value is out of range.
-        """
+        """The inverse of ``str``; ValueError if ``text`` has another form or a value is out of range."""
         match = _STAGE_TEXT.fullmatch(text)
         if match is None:
             raise ValueError(f"a stage must read like {_STAGE_EXAMPLE!r}, got {text!r}")
         op, expand, repeats, kernel, stride, channels, se, noskip = match.groups()
-        return cls(
-            op="mbconv" if expand else op,
-            repeats=int(repeats),
-            kernel=int(kernel),
-            stride=int(stride),
-            expand_ratio=int(expand or 1),
-            channels=int(channels),
-            se_ratio=float(se or 0),
-            skip="none" if noskip else "identity",
-        )
+        op, skip = "mbconv" if expand else op, "none" if noskip else "identity"
+        shape = int(repeats), int(kernel), int(stride), int(expand or 1), int(channels)
+        return cls(op, *shape, float(se or 0), skip)
 
 
 _STAGE_EXAMPLE = "mb6_r2_k3_s2_c24_se0.25"
@@ -154,7 +141,7 @@ _STAGE_TEXT = re.compile(
     r"(mb([0-9]+)|conv|linear)_r([0-9]+)_k([0-9]+)_s([0-9]+)_c([0-9]+)"
     r"(?:_se([0-9]+(?:[.][0-9]+)?(?:e-[0-9]+)?))?(_noskip)?"
 )
-_STAGE_SEPARATOR = re.compile(r"-(?![0-9])")  # not the minus of an exponent: se1e-05
+_STAGE_SEPARATOR = re.compile(r"-(?![0-9])")  # not the minus sign of an exponent, as in se1e-05
 _ARCH_TEXT = re.compile(r"res([0-9]+)-([a-z]+)-stem([0-9]+)(?:s([0-9]+))?-(.+)-head([0-9]+)")
 
 
@@ -162,14 +149,14 @@ _ARCH_TEXT = re.compile(r"res([0-9]+)-([a-z]+)-stem([0-9]+)(?:s([0-9]+))?-(.+)-h
 class ArchSpec:
     """A whole network: 3x3 stem, stages, 1x1 head, pooling, dropout, classifier.
 
-    ``str(arch)`` and ``ArchSpec.parse`` are inverse, and the text needs no quoting in a shell.
+    ``ArchSpec.parse`` is the inverse of ``str``; the text needs no quotes in a shell.
 
     Args:
         stages: at least one.
         stem_channels: outputs of the 3x3 stem convolution.
         head_channels: outputs of the 1x1 convolution before pooling.
         resolution: side of the (square) input image, in pixels.
-        activation: ``silu`` or ``relu``, everywhere in the network.
+        activation: ``silu`` or ``relu``, throughout the network.
         stem_stride: 2 as in MobileNet and EfficientNet, or 1 for small images.
 
     Raises:
@@ -209,25 +196,15 @@ class ArchSpec:
 
     @classmethod
     def parse(cls, text: str) -> ArchSpec:
-        """The inverse of ``str``.
-
-        Raises:
-            ValueError: if ``text`` does not have that form, or a value is out of range.
-        """
+        """The inverse of ``str``; ValueError as in ``StageSpec.parse``."""
         match = _ARCH_TEXT.fullmatch(text)
         if match is None:
             raise ValueError(
                 f"an architecture must read like 'res224-silu-stem32-{_STAGE_EXAMPLE}-head1280', got {text!r}"
             )
-        resolution, activation, stem, stem_stride, stages, head = match.groups()
-        return cls(
-            stages=tuple(StageSpec.parse(stage) for stage in _STAGE_SEPARATOR.split(stages)),
-            stem_channels=int(stem),
-            head_channels=int(head),
-            resolution=int(resolution),
-            activation=activation,
-            stem_stride=int(stem_stride or 2),
-        )
+        resolution, activation, stem, stem_stride, text, head = match.groups()
+        stages = tuple(StageSpec.parse(stage) for stage in _STAGE_SEPARATOR.split(text))
+        return cls(stages, int(stem), int(head), int(resolution), activation, int(stem_stride or 2))
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, stages as objects."""
@@ -235,10 +212,10 @@ class ArchSpec:
 
     @classmethod
     def from_json(cls, data: object) -> ArchSpec:
-        """The inverse of ``to_json``; also reads ``nas show --json`` and ``best.json`` by their ``arch``.
+        """The inverse of ``to_json``; ValueError if a field is missing, unknown or out of range.
 
-        Raises:
-            ValueError: if a field is missing, unknown or out of range.
+        Also takes the text form, or an object with an architecture under the key ``arch``, as in
+        ``best.json`` and ``nas show --json``.
         """
         if isinstance(data, str):
             return cls.parse(data)
@@ -252,7 +229,7 @@ class ArchSpec:
 
 
 def _fields(kind: type, data: object) -> dict[str, Any]:
-    """``data`` as arguments of the dataclass ``kind``; ValueError names what is missing or unknown."""
+    """``data`` as arguments of the dataclass ``kind``; a ValueError names missing and unknown keys."""
     if not isinstance(data, Mapping):
         raise ValueError(f"{kind.__name__} must be a JSON object, got {data!r}")
     fields = dataclasses.fields(kind)
@@ -266,10 +243,10 @@ def _fields(kind: type, data: object) -> dict[str, Any]:
 
 
 def canonical(arch: ArchSpec) -> ArchSpec:
-    """The one spec among all that build the same network, so that equal networks are equal keys.
+    """The same spec for all specs that build the same network, so that it can serve as a key.
 
-    Neighbouring stages that are one stage in all but name are joined (240 channels are both
-    1.25 x 192 and 0.75 x 320), and ``skip`` is ``identity`` where no layer could tell.
+    Neighbouring stages are joined if one stage could describe both (240 channels are both
+    1.25 x 192 and 0.75 x 320), and ``skip`` is ``identity`` wherever it makes no difference.
     """
     stages: list[StageSpec] = []
     layers = list(arch.layers())

@@ -1,4 +1,4 @@
-"""Spaces whose networks others have trained, so that a search over them costs no training.
+"""Spaces with published tables of trained networks, so that a search over them needs no training.
 
 ``accel-nasbench``: MnasNet's family on ImageNet. Source: Ahmad et al. 2024, afzalxo/Accel-NASBench.
 ``nasbench-macro``: all 6561 codes of an MBConv space on CIFAR-10. Source: Su et al. 2021,
@@ -7,7 +7,7 @@ arXiv:2103.11922; network as in xiusu/NAS-Bench-Macro, train/model.py.
 
 from __future__ import annotations
 
-import functools
+from functools import partial
 
 from search_spaces.arch import ArchSpec, StageSpec
 from search_spaces.mnas import STRIDES
@@ -33,16 +33,14 @@ def _accel_nasbench() -> SearchSpace:
             Decision(f"block{block}_l", (1, 2, 3, 4) if block == 5 else (1, 2, 3)),
             Decision(f"block{block}_se", (0, 1)),
         )
-        slots.append(Slot(decisions, functools.partial(_accel_stage, stride, channels)))
-    frame = functools.partial(
-        ArchSpec, stem_channels=32, head_channels=1280, resolution=224, activation="silu"
-    )
+        slots.append(Slot(decisions, partial(_accel_stage, stride, channels)))
+    frame = partial(ArchSpec, stem_channels=32, head_channels=1280, resolution=224, activation="silu")
     return staged("accel-nasbench", slots, frame)
 
 
 def _macro_stage(stride: int, channels: int, operation: str) -> StageSpec | None:
     if operation == "identity":
-        # An identity cannot halve the map, so the first of a stage is a 1x1 convolution and BN.
+        # An identity cannot halve the map, so in a stage's first layer it is a 1x1 convolution and BN.
         return StageSpec("linear", 1, 1, 2, 1, channels) if stride == 2 else None
     expand_ratio, kernel = (3, 3) if operation == "mb3_k3" else (6, 5)
     return StageSpec("mbconv", 1, kernel, stride, expand_ratio, channels)
@@ -53,9 +51,8 @@ def _nasbench_macro() -> SearchSpace:
     for stage, layers in enumerate(MACRO_LAYERS):
         for layer in range(layers):
             decision = Decision(f"layer{len(slots)}", MACRO_OPERATIONS)
-            make = functools.partial(_macro_stage, 1 if layer else 2, 64 * 2**stage)
-            slots.append(Slot((decision,), make))
-    frame = functools.partial(
+            slots.append(Slot((decision,), partial(_macro_stage, 1 if layer else 2, 64 * 2**stage)))
+    frame = partial(
         ArchSpec, stem_channels=32, head_channels=1280, resolution=32, activation="relu", stem_stride=1
     )
     return staged("nasbench-macro", slots, frame, num_classes=10)

@@ -5,8 +5,8 @@ layers (biases, BN, pooling, activation functions and additions are not counted)
 the trainable weights, ``activations`` the output elements of convolutions and linear layers.
 EfficientNet-B0 at 224 px with 1000 classes: 385,814,752 flops, 5,288,548 params.
 
-fvcore's ``by_operator()["conv"] + ["linear"]`` is the same number; its default total adds BN and
-pooling (401.7M for B0). Every op of ``search_spaces.network`` has its twin here.
+fvcore's ``by_operator()``, "conv" plus "linear", gives the same number; its default total adds BN
+and pooling (401.7M for B0). Every op of ``search_spaces.network`` has its cost function here.
 
 Source of the activations measure: Radosavovic et al. 2020, arXiv:2003.13678, sec. 3.3.
 """
@@ -19,7 +19,7 @@ from search_spaces.arch import ArchSpec, StageSpec
 
 
 class Cost(NamedTuple):
-    """What one forward pass of one image takes.
+    """Cost of one forward pass of one image.
 
     flops: multiply-adds of convolutions and linear layers.
     params: trainable weights (BN's two per channel included, its running statistics not).
@@ -32,7 +32,7 @@ class Cost(NamedTuple):
 
 
 def conv_cost(in_channels: int, channels: int, kernel: int, area: int) -> tuple[int, int, int]:
-    """A convolution without bias, and BN, over ``area`` output positions."""
+    """A convolution without bias, then BN, over ``area`` output positions."""
     weights = kernel * kernel * in_channels * channels
     return weights * area, weights + 2 * channels, channels * area
 
@@ -52,56 +52,53 @@ def se_channels(in_channels: int, se_ratio: float) -> int:
 
 
 def mbconv_cost(
-    in_channels: int, channels: int, kernel: int, expand_ratio: int, se_ratio: float, area_in: int, area: int
+    in_channels: int, inside: int, channels: int, kernel: int, area_in: int, area: int
 ) -> tuple[int, int, int]:
-    """Expand (dropped at ratio 1), depthwise, squeeze-and-excitation, linear projection."""
-    inside = in_channels * expand_ratio
+    """Expand to ``inside`` channels (dropped if there are as many), depthwise and linear projection."""
     weights = kernel * kernel * inside
     flops = (weights + inside * channels) * area
     params = weights + inside * channels + 2 * (inside + channels)
     activations = (inside + channels) * area
-    if expand_ratio != 1:
+    if inside != in_channels:
         weights = in_channels * inside
         flops += weights * area_in
         params += weights + 2 * inside
         activations += inside * area_in
-    if se_ratio:
-        se_flops, se_params, se_activations = se_cost(inside, se_channels(in_channels, se_ratio))
-        return flops + se_flops, params + se_params, activations + se_activations
     return flops, params, activations
 
 
 def layer_cost(stage: StageSpec, in_channels: int, area_in: int, area: int) -> tuple[int, int, int]:
     """One layer of ``stage`` from ``area_in`` to ``area`` positions: flops, params, activations."""
-    channels = stage.channels
+    channels = inside = stage.channels
     if stage.op == "mbconv":
-        return mbconv_cost(
-            in_channels, channels, stage.kernel, stage.expand_ratio, stage.se_ratio, area_in, area
-        )
-    flops, params, activations = conv_cost(in_channels, channels, stage.kernel, area)
+        inside = in_channels * stage.expand_ratio
+        priced = mbconv_cost(in_channels, inside, channels, stage.kernel, area_in, area)
+    else:
+        priced = conv_cost(in_channels, channels, stage.kernel, area)
     if stage.se_ratio:
-        se_flops, se_params, se_activations = se_cost(channels, se_channels(in_channels, stage.se_ratio))
-        return flops + se_flops, params + se_params, activations + se_activations
-    return flops, params, activations
+        flops, params, activations = priced
+        f, p, a = se_cost(inside, se_channels(in_channels, stage.se_ratio))
+        return flops + f, params + p, activations + a
+    return priced
 
 
 def stage_cost(stage: StageSpec, in_channels: int, size: int) -> tuple[int, int, int, int]:
     """A whole stage on an input of side ``size``: flops, params, activations, and its output's side.
 
-    Odd kernels padded by half of themselves give ``ceil(size / stride)``, as TF's SAME does.
+    An odd kernel k, padded by k // 2, gives the side ``ceil(size / stride)``, as TF's SAME does.
     """
     out = -(-size // stage.stride)
     area = out * out
     flops, params, activations = layer_cost(stage, in_channels, size * size, area)
     more = stage.repeats - 1
-    if more:  # all layers behind the first are alike
+    if more:  # all layers after the first are alike
         f, p, a = layer_cost(stage, stage.channels, area, area)
         return flops + more * f, params + more * p, activations + more * a, out
     return flops, params, activations, out
 
 
 def head_cost(arch: ArchSpec, in_channels: int, size: int, num_classes: int) -> tuple[int, int, int]:
-    """Head and classifier behind stages that end with ``in_channels`` maps of side ``size``."""
+    """Head and classifier, on the stages' output: ``in_channels`` maps of side ``size``."""
     flops, params, activations = conv_cost(in_channels, arch.head_channels, 1, size * size)
     weights = arch.head_channels * num_classes
     return flops + weights, params + weights + num_classes, activations + num_classes

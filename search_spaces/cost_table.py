@@ -1,8 +1,7 @@
-"""Costs of many networks at once, from their actions, without building a spec for any.
+"""Costs of many networks at once, from their actions, without building their specs.
 
-A stage's cost depends only on its own choices and on the channels that enter it, and a slot
-has few of either: ``CostTable`` asks ``search_spaces.cost`` once for each pair and then only
-adds up entries, so both ways to price a network share one formula.
+A stage's cost depends only on its own choices and on its input channels, and a slot has few of
+either: ``CostTable`` computes each pair once, by ``search_spaces.cost``, and then only adds entries.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from search_spaces.space import SearchSpace
 
 
 class CostTable:
-    """Prices a matrix of actions of a staged space. N: networks, D: decisions, K: one slot's combinations.
+    """Costs of a matrix of actions of a staged space.
+
+    N: networks, D: decisions, C: input channels that a slot may have, K: combinations of its choices.
 
     Raises:
         ValueError: if the space has no slots, or a slot's stages differ in stride.
@@ -28,14 +29,14 @@ class CostTable:
         *stem, size = stem_cost(arch)
         self.space = space
         self.stem = np.array(stem)  # [3]: flops, params, activations
-        channels = [arch.stem_channels]  # that may enter the current slot
+        channels = [arch.stem_channels]  # possible inputs of the current slot
         self.slots: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
         for slot in space.slots:
             outputs = sorted(
                 {stage.channels if stage else c for stage in slot.stages.values() for c in channels}
             )
             costs = np.zeros((len(channels), len(slot.stages), 3), np.int64)  # [C, K, 3]
-            follows = np.zeros((len(channels), len(slot.stages)), np.int64)  # [C, K]: which of ``outputs``
+            follows = np.zeros((len(channels), len(slot.stages)), np.int64)  # [C, K]: index into ``outputs``
             sizes = set()
             for c, in_channels in enumerate(channels):
                 for k, stage in enumerate(slot.stages.values()):
@@ -51,12 +52,8 @@ class CostTable:
             radix = np.cumprod([1, *(len(d.choices) for d in slot.decisions[:0:-1])])[::-1]
             self.slots.append((radix, costs, follows))
             channels, size = outputs, sizes.pop()
-        self.head = np.array(
-            [
-                head_cost(arch, c, size, space.num_classes if num_classes is None else num_classes)
-                for c in channels
-            ]
-        )  # [C, 3]
+        classes = space.num_classes if num_classes is None else num_classes
+        self.head = np.array([head_cost(arch, c, size, classes) for c in channels])  # [C, 3]
 
     def __call__(self, actions: ArrayLike) -> NDArray[np.int64]:
         """Costs ``[N, 3]`` (flops, params, activations) of ``actions`` ``[N, D]``.
@@ -66,20 +63,15 @@ class CostTable:
         """
         matrix = np.asarray(actions)
         limits = [len(decision.choices) for decision in self.space.decisions]
-        if (
-            matrix.dtype.kind not in "iu"
-            or matrix.ndim != 2
-            or matrix.shape[1] != len(limits)
-            or (matrix < 0).any()
-            or (matrix >= limits).any()
-        ):
+        fits = matrix.dtype.kind in "iu" and matrix.ndim == 2 and matrix.shape[1] == len(limits)
+        if not fits or (matrix < 0).any() or (matrix >= limits).any():
             raise ValueError(
                 f"actions must be a matrix [N, {len(limits)}] of indices below {limits}, "
                 f"got {matrix.dtype} of shape {matrix.shape}"
             )
         matrix = matrix.astype(np.int64, copy=False)  # unsigned times signed would be float
         total = np.repeat(self.stem[None], len(matrix), axis=0)  # [N, 3]
-        entering = np.zeros(len(matrix), np.int64)  # [N]: which channels enter the current slot
+        entering = np.zeros(len(matrix), np.int64)  # [N]: index of the current slot's input channels
         start = 0
         for radix, costs, follows in self.slots:
             combination = matrix[:, start : start + len(radix)] @ radix  # [N]

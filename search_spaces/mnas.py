@@ -1,7 +1,7 @@
 """MnasNet's factorised hierarchical space: one layer design per stage, repeated.
 
-Seven stages around a MobileNetV2 skeleton; per stage the operation, kernel, squeeze-and-
-excitation, skip, number of layers and filter multiplier are chosen, strides are fixed.
+Seven stages around a MobileNetV2 skeleton. Each stage has its own choice of operation, kernel,
+squeeze-and-excitation, skip, number of layers and filter multiplier; strides are fixed.
 
 Source: Tan et al. 2019, arXiv:1807.11626, sec. 4.1; option lists as released in
 google/vertex-ai-nas, tunable_mnasnet_search_space.py. EfficientNet searches the same space
@@ -12,7 +12,7 @@ network of the family uses them (arXiv:2104.00298, sec. 3.3).
 
 from __future__ import annotations
 
-import functools
+from functools import partial
 
 from search_spaces.arch import ArchSpec, StageSpec, round_channels
 from search_spaces.space import Choice, Decision, SearchSpace, Slot, staged
@@ -27,26 +27,15 @@ OPERATIONS = {
 
 
 def _stage(
-    stride: int,
-    skeleton_channels: int,
-    op: str,
-    kernel: int,
-    se: float,
-    skip: str,
-    layers: int,
-    filters: float,
+    stride: int, skeleton: int, op: str, kernel: int, se: float, skip: str, layers: int, filters: float
 ) -> StageSpec:
     name, expand_ratio = OPERATIONS[op]
-    channels = round_channels(filters * skeleton_channels)
+    channels = round_channels(filters * skeleton)
     return StageSpec(name, layers, kernel, stride, expand_ratio, channels, se, skip)
 
 
 def mnas_space(
-    name: str,
-    channels: tuple[int, ...],
-    layers: tuple[int, ...],
-    activation: str = "silu",
-    resolution: int = 224,
+    name: str, channels: tuple[int, ...], layers: tuple[int, ...], activation: str = "silu"
 ) -> SearchSpace:
     """The space around a skeleton of ``channels`` and ``layers`` per stage."""
     slots = []
@@ -60,10 +49,8 @@ def mnas_space(
             "filters": (0.75, 1.0, 1.25),
         }
         decisions = tuple(Decision(f"stage{number}_{key}", choices) for key, choices in options.items())
-        slots.append(Slot(decisions, functools.partial(_stage, stride, skeleton)))
-    frame = functools.partial(
-        ArchSpec, stem_channels=32, head_channels=1280, resolution=resolution, activation=activation
-    )
+        slots.append(Slot(decisions, partial(_stage, stride, skeleton)))
+    frame = partial(ArchSpec, stem_channels=32, head_channels=1280, resolution=224, activation=activation)
     return staged(name, slots, frame)
 
 

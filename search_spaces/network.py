@@ -1,7 +1,7 @@
 """``build_network``: an ``ArchSpec`` as an ``nn.Module``. Shapes: B images, C channels, H = W pixels.
 
 Tensors come in network order: stem, then per layer expand, depthwise, SE, project, then head
-and classifier. Every op has its closed-form twin in ``search_spaces.cost``.
+and classifier. ``search_spaces.cost`` has the cost of every op in closed form.
 
 Source: tensorflow/tpu, efficientnet_model.py (blocks, initialisation, BN, stochastic depth).
 """
@@ -18,41 +18,31 @@ from search_spaces.arch import ArchSpec, LayerSpec
 from search_spaces.cost import se_channels
 from search_spaces.depthwise import DepthwiseConv2d
 
-# ReLU's gradient needs only its output, so it may overwrite its input. SiLU's needs the input: in place, it
-# would first be copied.
+# ReLU's gradient needs only its output, so it may overwrite its input. SiLU's needs the input, so
+# SiLU in place would first copy it.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"silu": nn.SiLU, "relu": lambda: nn.ReLU(inplace=True)}
 BN_EPSILON = 1e-3
 BN_MOMENTUM = 0.01  # torch's convention; TF's 0.99
 
 
 def conv_bn(
-    in_channels: int,
-    channels: int,
-    kernel: int,
-    stride: int = 1,
-    activation: str | None = None,
+    in_channels: int, channels: int, kernel: int, stride: int = 1, activation: str | None = None
 ) -> nn.Sequential:
     """Convolution without bias, BN, and ``activation`` unless None: `[B, C, H, H]` -> `[B, C', H', H']`."""
-    conv = nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, bias=False)
-    return with_bn(conv, activation)
+    return with_bn(nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, bias=False), activation)
 
 
 def with_bn(conv: nn.Conv2d, activation: str | None = None) -> nn.Sequential:
     """``conv``, BN, and ``activation`` unless None."""
-    modules: list[nn.Module] = [
-        conv,
-        nn.BatchNorm2d(conv.out_channels, eps=BN_EPSILON, momentum=BN_MOMENTUM),
-    ]
-    if activation is not None:
-        modules.append(ACTIVATIONS[activation]())
-    return nn.Sequential(*modules)
+    bn = nn.BatchNorm2d(conv.out_channels, eps=BN_EPSILON, momentum=BN_MOMENTUM)
+    return nn.Sequential(conv, bn, *([] if activation is None else [ACTIVATIONS[activation]()]))
 
 
 def spatial_mean(x: Tensor) -> Tensor:
-    """`[B, C, H, H]` -> `[B, C]`, with a gradient that has the memory format of ``x``.
+    """`[B, C, H, H]` -> `[B, C]`, with a gradient in the memory format of ``x``.
 
-    That of ``x.mean((2, 3))`` is always contiguous: in a channels-last network, everything before it then
-    runs on mixed formats, several times slower (LOG.md).
+    The gradient of ``x.mean((2, 3))`` is always contiguous: in a channels-last network, the backward pass
+    then runs on mixed formats, several times slower (LOG.md).
     """
     if x.is_contiguous(memory_format=torch.channels_last):
         return x.permute(0, 2, 3, 1).mean((1, 2))
@@ -60,10 +50,7 @@ def spatial_mean(x: Tensor) -> Tensor:
 
 
 class SqueezeExcitation(nn.Module):
-    """Scales each channel by a gate computed from all channels' means.
-
-    Source: Hu et al. 2018, arXiv:1709.01507.
-    """
+    """Scales each channel by a gate computed from all channels' means: Hu et al. 2018, arXiv:1709.01507."""
 
     def __init__(self, channels: int, squeezed: int, activation: str) -> None:
         super().__init__()
@@ -78,33 +65,27 @@ class SqueezeExcitation(nn.Module):
 
 
 class Layer(nn.Module):
-    """One ``LayerSpec``; ``drop_rate`` is the chance to skip a residual branch for one image.
+    """One ``LayerSpec``; ``drop_rate`` is the probability that an image skips a residual branch.
 
-    Source of stochastic depth: Huang et al. 2016, arXiv:1603.09382, as in EfficientNet's code.
+    Source: Huang et al. 2016, arXiv:1603.09382 (stochastic depth), as in EfficientNet's code.
     """
 
     def __init__(self, spec: LayerSpec, activation: str, drop_rate: float) -> None:
         super().__init__()
-        inside = spec.in_channels * spec.expand_ratio
-        modules: dict[str, nn.Module] = {}
+        inside = spec.channels
         if spec.op == "mbconv":
+            inside = spec.in_channels * spec.expand_ratio
             if spec.expand_ratio != 1:
-                modules["expand"] = conv_bn(spec.in_channels, inside, 1, activation=activation)
-            modules["depthwise"] = with_bn(DepthwiseConv2d(inside, spec.kernel, spec.stride), activation)
+                self.expand = conv_bn(spec.in_channels, inside, 1, activation=activation)
+            self.depthwise = with_bn(DepthwiseConv2d(inside, spec.kernel, spec.stride), activation)
         elif spec.op == "conv":
-            inside = spec.channels
-            modules["conv"] = conv_bn(
-                spec.in_channels, inside, spec.kernel, spec.stride, activation=activation
-            )
+            self.conv = conv_bn(spec.in_channels, spec.channels, spec.kernel, spec.stride, activation)
         else:
-            modules["linear"] = conv_bn(spec.in_channels, spec.channels, spec.kernel, spec.stride)
+            self.linear = conv_bn(spec.in_channels, spec.channels, spec.kernel, spec.stride)
         if spec.se_ratio:
-            squeezed = se_channels(spec.in_channels, spec.se_ratio)
-            modules["se"] = SqueezeExcitation(inside, squeezed, activation)
+            self.se = SqueezeExcitation(inside, se_channels(spec.in_channels, spec.se_ratio), activation)
         if spec.op == "mbconv":
-            modules["project"] = conv_bn(inside, spec.channels, 1)
-        for name, module in modules.items():
-            self.add_module(name, module)
+            self.project = conv_bn(inside, spec.channels, 1)
         self.residual = spec.residual
         self.drop_rate = drop_rate if spec.residual else 0.0
 
@@ -131,7 +112,6 @@ class Network(nn.Module):
         activation = arch.activation
         self.stem = conv_bn(in_channels, arch.stem_channels, 3, arch.stem_stride, activation=activation)
         specs = arch.layers()
-        # The rate grows linearly with depth: layer i of n is dropped at stochastic_depth * i / n.
         self.layers = nn.Sequential(
             *(Layer(spec, activation, stochastic_depth * i / len(specs)) for i, spec in enumerate(specs))
         )
@@ -173,9 +153,10 @@ def build_network(
 
     Args:
         num_classes: outputs of the classifier.
-        in_channels: of the images.
+        in_channels: channels of the images.
         dropout: before the classifier; EfficientNet's B0 has 0.2.
-        stochastic_depth: drop rate that layer n of n would have; EfficientNet has 0.2.
+        stochastic_depth: layer i of n, from 0, has the drop rate ``stochastic_depth * i / n``;
+            EfficientNet has 0.2.
 
     Raises:
         ValueError: if a count is below 1, or a rate is outside [0, 1).

@@ -23,7 +23,7 @@ EFFICIENTNET_COEFFICIENTS = {
     "efficientnet-b8": (2.2, 3.6, 672, 0.5),
     "efficientnet-l2": (4.3, 5.3, 800, 0.5),
 }
-"""The official table. It is not what (1.2, 1.1, 1.15) to any phi gives: see ``scaling_search.explain``."""
+"""The official table, which no power of (1.2, 1.1, 1.15) reproduces: see ``scaling_search.explain``."""
 
 
 def _network(stages: str, activation: str) -> ArchSpec:
@@ -42,18 +42,18 @@ def resize(
 ) -> ArchSpec:
     """``arch`` with channels x width, repeats x depth, another ``resolution``; rounded as in EfficientNet."""
 
-    def stage(spec: StageSpec) -> StageSpec:
-        return dataclasses.replace(
-            spec,
-            channels=round_channels(spec.channels * width, divisor),
-            repeats=round_repeats(spec.repeats * depth),
-        )
+    def wider(channels: int) -> int:
+        return round_channels(channels * width, divisor)
+
+    def resized(stage: StageSpec) -> StageSpec:
+        repeats = round_repeats(stage.repeats * depth)
+        return dataclasses.replace(stage, channels=wider(stage.channels), repeats=repeats)
 
     return dataclasses.replace(
         arch,
-        stages=tuple(stage(spec) for spec in arch.stages),
-        stem_channels=round_channels(arch.stem_channels * width, divisor),
-        head_channels=round_channels(arch.head_channels * width, divisor),
+        stages=tuple(map(resized, arch.stages)),
+        stem_channels=wider(arch.stem_channels),
+        head_channels=wider(arch.head_channels),
         resolution=arch.resolution if resolution is None else resolution,
     )
 

@@ -1,4 +1,4 @@
-"""Frozen dataclasses of what people write, with the rules as annotations and every error in one line.
+"""Frozen dataclasses for what people write, with rules as annotations and errors of one line.
 
     @validated
     class Recipe:
@@ -6,10 +6,10 @@
 
     Recipe(epochs=0)  # ValueError: epochs must be at least 1, got 0
 
-The words of a rule follow from its bounds. A field's ``description`` replaces them, its ``title`` the name.
+A field's ``description`` replaces the words of its rule ("be at least 1"), and its ``title`` the name.
 No number may be infinite or NaN; ``lt=inf`` adds "and finite" to the words.
 
-``search_spaces`` itself does not import this module, because importing pydantic takes a while.
+``search_spaces`` itself does not import this module, because pydantic is slow to import.
 """
 
 from __future__ import annotations
@@ -33,15 +33,12 @@ Value = str | int | float
 BOUNDS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
 SHORTER = {"above 0": "positive", "below inf": "finite"}
 TYPES = {"bool": "true or false", "int": "of type int", "float": "of type float"}
-OUT_OF_BOUNDS = ("greater_than_equal", "greater_than", "less_than_equal", "less_than", "finite_number")
-
-
 Number = Annotated[float, WrapValidator(lambda value, check: (check(value), value)[1])]
-"""A float, or an int that stays one: pydantic would make a float of it."""
+"""A float, or an int, which pydantic would otherwise turn into a float."""
 
 
 class OneOf(NamedTuple):
-    """The rule that a text is one of ``choices``."""
+    """The rule that a string is one of ``choices``."""
 
     choices: tuple[str, ...]
 
@@ -51,9 +48,9 @@ class OneOf(NamedTuple):
 
 @typing.dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def validated(cls: type[T]) -> type[T]:
-    """Makes ``cls`` a frozen dataclass that checks its fields, strictly: no text for a number, no 4.0 for 4.
+    """Makes ``cls`` a frozen dataclass that checks its fields strictly: neither "4" nor 4.0 passes for 4.
 
-    Its constructor raises a ValueError in one line: the field, the rule and the value.
+    Its constructor raises a ValueError of one line: the field, the rule and the value.
     """
     config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
     made: Any = dataclass(frozen=True, config=config)(cls)
@@ -71,10 +68,10 @@ def validated(cls: type[T]) -> type[T]:
 
 
 def parse_settings(kind: type[T], values: Mapping[str, Value]) -> T:
-    """``kind`` with ``values`` in place of its defaults; text is read as the field's type.
+    """``kind`` with ``values`` in place of its defaults; strings are read as the field's type.
 
     Raises:
-        ValueError: if a name is unknown, a value does not have the type of its field, or ``kind`` refuses it.
+        ValueError: if a name is unknown, or a value has the wrong type or breaks a rule.
     """
     parsed: dict[str, Any] = dict(values)
     for name, field in _fields(kind).items():
@@ -88,10 +85,10 @@ def parse_settings(kind: type[T], values: Mapping[str, Value]) -> T:
 
 
 def read_json(kind: type[T], values: Mapping[str, Any]) -> T:
-    """``kind`` of JSON values: the inverse of ``dataclasses.asdict``.
+    """``kind`` from JSON values: the inverse of ``dataclasses.asdict``.
 
     Raises:
-        ValueError: if a field is missing, unknown, of another type or out of range.
+        ValueError: as ``parse_settings``, or if a field is missing.
     """
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values))
@@ -104,9 +101,9 @@ def _fields(kind: object) -> dict[str, FieldInfo]:
 
 
 def _line(kind: object, errors: ValidationError) -> str:
-    """The first of ``errors``, found when a ``kind`` was made, in one line."""
+    """The first of the ``errors`` in making a ``kind``, as one line."""
     error = errors.errors()[0]
-    if error["type"] == "value_error":  # from a __post_init__, which says it all
+    if error["type"] == "value_error":  # raised by a __post_init__, with a line of its own
         return str(error["ctx"]["error"])
     path, field = [], FieldInfo()
     for part in error["loc"]:
@@ -115,33 +112,30 @@ def _line(kind: object, errors: ValidationError) -> str:
         name = positions.get(part, str(part))
         if name in fields:
             field = fields[name]
+            name = field.title or name
             kind = next(filter(_fields, (field.annotation, *typing.get_args(field.annotation))), None)
         elif error["type"] == "unexpected_keyword_argument":
             return unknown("setting", name, fields)
-        path.append(field.title or name if name in fields else name)
+        path.append(name)
     if error["type"] == "missing":
         return f"{'.'.join(path)} is missing"
     return f"{'.'.join(path)} must {_rule(field, error)}, got {error['input']!r}"
 
 
 def _rule(field: FieldInfo, error: ErrorDetails) -> str:
-    """What ``field`` asks of its value, as the words after "must"."""
+    """What ``field`` requires of its value: the words after "must"."""
     if field.description:
         return field.description
     for rule in field.metadata:
         if isinstance(rule, OneOf):
             return f"be one of {rule.choices}"
-    if error["type"] in OUT_OF_BOUNDS:
-        bounds = [
-            words.format(getattr(rule, name))
-            for rule in field.metadata
-            for name, words in BOUNDS.items()
-            if hasattr(rule, name)
-        ]
+    if error["type"].startswith(("greater", "less", "finite")):
+        limits = ((rule, name) for rule in field.metadata for name in BOUNDS if hasattr(rule, name))
+        bounds = [BOUNDS[name].format(getattr(rule, name)) for rule, name in limits]
         return f"be {' and '.join(SHORTER.get(bound, bound) for bound in bounds) or 'a finite number'}"
     return f"be {_type(error)}"
 
 
 def _type(error: ErrorDetails) -> str:
-    kind = error["type"].split("_")[0]  # int, of int_type, int_parsing, int_from_float
+    kind = error["type"].split("_")[0]  # "int" of int_type, int_parsing, int_from_float
     return TYPES.get(kind) or error["msg"].removeprefix("Input should be ")

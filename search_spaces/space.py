@@ -1,4 +1,4 @@
-"""A search space is data, named decisions, plus one pure function from choices to an ``ArchSpec``.
+"""A search space is data (named decisions) and one pure function from choices to an ``ArchSpec``.
 
     actions (indices) --decode--> choices --build--> ArchSpec --encode--> actions
 
@@ -20,14 +20,15 @@ from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical
 Choice = str | int | float
 Actions = tuple[int, ...]
 """One index into ``choices`` per decision."""
+Frame = Callable[[tuple[StageSpec, ...]], ArchSpec]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One named choice. Numbers have an order, which controllers may use; what has none is named by strings.
+    """One named choice. Controllers may use the order of numbers; options without an order are strings.
 
     Raises:
-        ValueError: if there is nothing to choose from, or a choice stands there twice.
+        ValueError: if there are no choices, or one is repeated.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in the network: its decisions, and the stage that their choices give (None: nothing there).
+    """A place in the network: its decisions, and the stage that their choices build, or None for no stage.
 
     Every stage of a slot has the same stride.
     """
@@ -51,7 +52,7 @@ class Slot:
 
     @functools.cached_property
     def stages(self) -> dict[Actions, StageSpec | None]:
-        """Every combination of this slot's actions and its stage, the last decision changing fastest."""
+        """Every combination of this slot's actions, with its stage; the last decision changes fastest."""
         return {
             actions: self.stage(*(d.choices[a] for d, a in zip(self.decisions, actions, strict=True)))
             for actions in itertools.product(*(range(len(d.choices)) for d in self.decisions))
@@ -64,11 +65,11 @@ class SearchSpace:
 
     Args:
         name: the key in ``SPACES``.
-        decisions: in the order in which a controller takes them.
-        build: the chosen values, one per decision, to a network.
-        slots: the stages of ``build``, if it goes slot by slot; they make ``encode`` and the
-            vectorised cost fast. See ``staged``.
-        num_classes: of the task that the space was published for; costs count this classifier.
+        decisions: in the order in which a controller makes them.
+        build: from the chosen values, one per decision, to a network.
+        slots: where the stages come from, if each depends on its own decisions only, as in
+            ``staged``; they make ``encode`` and the vectorised cost fast.
+        num_classes: classes of the task that the space was published for; costs include that classifier.
     """
 
     name: str
@@ -85,11 +86,11 @@ class SearchSpace:
 
     @property
     def size(self) -> int:
-        """The number of action sequences; distinct networks are fewer where choices coincide."""
+        """The number of action sequences; several may give the same network."""
         return math.prod(len(decision.choices) for decision in self.decisions)
 
     def sample(self, rng: np.random.Generator) -> Actions:
-        """Actions drawn uniformly, each decision by itself."""
+        """Actions drawn uniformly, each decision independently."""
         return tuple(int(rng.integers(len(decision.choices))) for decision in self.decisions)
 
     def check(self, actions: Sequence[int]) -> Actions:
@@ -120,7 +121,7 @@ class SearchSpace:
         return canonical(self.build(self.choices(actions)))
 
     def encode(self, arch: ArchSpec) -> Actions:
-        """The first actions that decode to ``arch`` (up to spelling: ``canonical`` decides).
+        """The first actions that decode to the same network as ``arch``.
 
         Raises:
             ValueError: if the space does not hold ``arch``.
@@ -139,32 +140,21 @@ class SearchSpace:
         return itertools.product(*(range(len(d.choices)) for d in self.decisions))
 
 
-def staged(
-    name: str,
-    slots: Sequence[Slot],
-    frame: Callable[[tuple[StageSpec, ...]], ArchSpec],
-    num_classes: int = 1000,
-) -> SearchSpace:
+def staged(name: str, slots: Sequence[Slot], frame: Frame, num_classes: int = 1000) -> SearchSpace:
     """A space whose networks are ``frame`` around one stage per slot, each chosen by its own decisions."""
+    slots = tuple(slots)
     decisions = tuple(decision for slot in slots for decision in slot.decisions)
-    return SearchSpace(
-        name, decisions, functools.partial(_build_slots, tuple(slots), frame), tuple(slots), num_classes
-    )
+    return SearchSpace(name, decisions, functools.partial(_build_slots, slots, frame), slots, num_classes)
 
 
-def _build_slots(
-    slots: tuple[Slot, ...], frame: Callable[[tuple[StageSpec, ...]], ArchSpec], choices: tuple[Choice, ...]
-) -> ArchSpec:
-    stages, left = [], iter(choices)
-    for slot in slots:
-        stage = slot.stage(*itertools.islice(left, len(slot.decisions)))
-        if stage is not None:
-            stages.append(stage)
-    return frame(tuple(stages))
+def _build_slots(slots: tuple[Slot, ...], frame: Frame, choices: tuple[Choice, ...]) -> ArchSpec:
+    left = iter(choices)
+    stages = [slot.stage(*itertools.islice(left, len(slot.decisions))) for slot in slots]
+    return frame(tuple(filter(None, stages)))
 
 
 def _parse_layers(slots: tuple[Slot, ...], arch: ArchSpec) -> Iterator[Actions]:
-    """Every way to read the layers of ``arch`` as one run of layers per slot."""
+    """The actions of every way to divide the layers of ``arch`` among the slots, in order."""
     layers = arch.layers()
 
     def parse(slot: int, start: int, in_channels: int) -> Iterator[Actions]:
@@ -183,7 +173,7 @@ def _parse_layers(slots: tuple[Slot, ...], arch: ArchSpec) -> Iterator[Actions]:
 
 @functools.lru_cache(maxsize=256)
 def _actions_for(slot: Slot, in_channels: int) -> tuple[list[int], dict[tuple[LayerSpec, ...], Actions]]:
-    """The first actions for each run of layers that the slot can give, and the lengths of these runs."""
+    """Lengths of the runs of layers that the slot can build, longest first, and each run's first actions."""
     found: dict[tuple[LayerSpec, ...], Actions] = {}
     for actions, stage in slot.stages.items():
         found.setdefault(stage.layers(in_channels) if stage else (), actions)
@@ -191,8 +181,6 @@ def _actions_for(slot: Slot, in_channels: int) -> tuple[list[int], dict[tuple[La
 
 
 def listed(name: str, archs: Sequence[str], num_classes: int = 1000) -> SearchSpace:
-    """A space of one decision: which of ``archs``, architectures as text."""
+    """A space of one decision: which of ``archs``, given as text."""
     decision = Decision("network", tuple(archs))
-    return SearchSpace(
-        name, (decision,), lambda chosen: ArchSpec.parse(str(chosen[0])), num_classes=num_classes
-    )
+    return SearchSpace(name, (decision,), lambda chosen: ArchSpec.parse(str(chosen[0])), (), num_classes)

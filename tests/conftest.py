@@ -46,14 +46,14 @@ def small_disk(tmp_path):
 
 @pytest.fixture
 def disk(tmp_path):
-    """A disk of eight megabytes, which a small run and its report fit in."""
+    """A disk of eight megabytes, enough for a small run and its report."""
     with mounted(tmp_path / "disk", "8m") as disk:
         yield disk
 
 
 @contextlib.contextmanager
 def mounted(directory, size):
-    """A file system of its own; the test is skipped where none can be mounted."""
+    """A separate file system; the test is skipped if none can be mounted."""
     directory.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)]
     if os.geteuid() or shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:

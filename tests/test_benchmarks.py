@@ -22,13 +22,13 @@ for name in names:
 
 
 def test_no_benchmark_hides_a_module():
-    """Scripts find what lies beside them first."""
+    """A script's imports look in its own folder first."""
     for file in BENCHMARKS.glob("*.py"):
         assert importlib.util.find_spec(file.stem) is None, file
 
 
 def test_every_benchmark_starts():
-    """In one process, for torch and Ray are imported once."""
+    """All in one process, so that torch and Ray are imported only once."""
     command = [sys.executable, "-c", HELP, BENCHMARKS, *SCRIPTS]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert [line for line in lines if line.startswith("started ")] == [f"started {name}" for name in SCRIPTS]

@@ -33,7 +33,7 @@ def test_no_other_distribution_owns_one_of_our_packages():
         assert set(owners.get(package, ["nas-scaling"])) == {"nas-scaling"}, package
 
 
-def test_every_command_has_help_and_stands_in_the_readme():
+def test_every_command_has_help_and_is_in_the_readme():
     commands = re.findall(r"^│ (\w+) +\S", help_of().split("Commands")[1], re.MULTILINE)
     assert set(commands) >= {"search", "resume", "report", "show", "spaces"}
     readme = (ROOT / "README.md").read_text()

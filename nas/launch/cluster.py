@@ -1,4 +1,4 @@
-"""Ray, started or joined."""
+"""Starts or joins Ray."""
 
 from __future__ import annotations
 
@@ -14,11 +14,7 @@ from nas.spec.machine import cpu_count
 
 @contextlib.contextmanager
 def cluster(address: str) -> Iterator[dict[str, float]]:
-    """Ray, started on this machine (``local``) or joined (``auto``), and how many CPUs and GPUs it has.
-
-    Raises:
-        InputError: if there is no cluster to join.
-    """
+    """Yields the CPUs and GPUs of Ray, started (``local``) or joined (``auto``; InputError if none runs)."""
     local = address == "local"
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:

@@ -1,8 +1,8 @@
-"""One training on several GPUs, machines or cores: Ray Train runs the processes, which share every batch.
+"""One training run on several GPUs, machines or CPU cores: Ray Train runs processes that share every batch.
 
-Each process takes every N-th image of a batch, and their gradients are averaged before each step, so that
-all have the same weights. What differs from one process: BN has the statistics of a process's own images,
-the running ones of the first are kept, and each process draws its own augmentation.
+Each of N processes takes every N-th image of a batch. Gradients are averaged before each step, so all have
+the same weights. Unlike in a single process, BN normalises by the statistics of the process's own images
+(the running statistics of the first process are kept), and each process draws its own augmentation.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import queue
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import nas.launch.ray_tune  # noqa: F401 - sets what Ray reads when it is imported
+import nas.launch.ray_tune  # noqa: F401 - sets the variables that Ray reads on import
 
 # isort: split
 import ray
@@ -32,37 +32,31 @@ from nas.spec.listener import Listener
 from nas.spec.seeds import epoch_seed
 from nas.spec.trial import Trial
 from nas.training.checkpoint import Checkpoint, load, save
-from nas.training.full import checkpoints, checkpoints_alone
+from nas.training.full import FullTraining, checkpoints, checkpoints_alone
 from nas.training.pixels import Pixels
 from nas.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    from nas.training.full import FullTraining
-
-POLL_SECONDS = 1.0
-
 
 class SharedTrainer(Trainer):
-    """A ``Trainer`` in one of several processes, which all call the same methods in the same order."""
+    """The ``Trainer`` of one of several processes; all must call the same methods in the same order."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.rank, self.workers = dist.get_rank(), dist.get_world_size()
         self.weights = [weight for weight in self.network.parameters() if weight.requires_grad]
-        self.share = 1.0  # of a batch
+        self.share = 1.0  # of this process in a batch
         self.captured = None
         self.optimizer.register_step_pre_hook(lambda *_: self._average_gradients())
 
     def _train_epoch(self) -> float:
         loss = torch.tensor(super()._train_epoch(), dtype=torch.float64, device=self.device)
         dist.all_reduce(loss)
-        mean: float = loss.item()
-        return mean
+        return float(loss)
 
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every N-th image of each batch; the order itself is drawn alike in all processes."""
+        """Every N-th image of each batch; all processes draw the same order."""
         torch.manual_seed(epoch_seed(self.seed, self.epoch, self.rank))
-        own = order.view(-1, self.batch_size)[:, self.rank :: self.workers]  # [batches, B of this process]
+        own = order.view(-1, self.batch_size)[:, self.rank :: self.workers]  # [batches, this process's B]
         self.share = own.shape[1] / self.batch_size
         return self.train_images.batches(own.flatten(), own.shape[1])
 
@@ -78,12 +72,12 @@ class SharedTrainer(Trainer):
             gradient.copy_(part.view_as(gradient))
 
     def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
-        """As ``Trainer.evaluate``, every process on its share, with the first one's BN statistics."""
+        """As ``Trainer.evaluate``: each process evaluates its share, with the first one's BN statistics."""
         assert count is None, "every epoch is evaluated whole"
         for buffer in self.judged.buffers():
             dist.broadcast(buffer, 0)
         if len(pixels) < self.workers:
-            return super().evaluate(pixels, count)
+            return super().evaluate(pixels)
         share: Any = _Share(pixels, self.rank, self.workers)
         loss, accuracy = super().evaluate(share)
         images = len(share.labels)
@@ -93,7 +87,7 @@ class SharedTrainer(Trainer):
 
 
 class _Share:
-    """The images of a ``Pixels`` that one of several processes evaluates, as far as ``evaluate`` asks."""
+    """The part of a ``Pixels`` that one process evaluates, with only what ``evaluate`` uses."""
 
     def __init__(self, pixels: Pixels, rank: int, workers: int) -> None:
         self.pixels = pixels
@@ -107,7 +101,7 @@ class _Share:
 def shared_checkpoints(
     training: FullTraining, trial: Trial, start: Checkpoint | None
 ) -> Iterator[Checkpoint]:
-    """As ``nas.training.full.checkpoints_alone``, by ``training.workers`` processes on the open cluster.
+    """As ``nas.training.full.checkpoints_alone``, but in ``training.workers`` processes of the open cluster.
 
     Raises:
         ArithmeticError: if the loss is no longer finite.
@@ -133,18 +127,18 @@ def shared_checkpoints(
                 ),
                 run_config=ray.train.RunConfig(storage_path=storage, name="nas"),
             ).fit()
-        except Exception as error:  # noqa: BLE001 - raised below, where it is waited for
+        except Exception as error:  # noqa: BLE001 - raised below, in the main thread
             failures.append(error)
 
     logging.getLogger("ray.train").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="nas-train-", ignore_cleanup_errors=True) as storage:
-        # Ctrl-C is ours: in the main thread Ray Train would take it.
+        # Ctrl-C is ours: Ray Train would catch it if it ran in the main thread.
         thread = threading.Thread(target=fit, args=(storage,), daemon=True)
         thread.start()
         while True:
             running = thread.is_alive()
             try:
-                yield load(io.BytesIO(results.get(timeout=POLL_SECONDS)))
+                yield load(io.BytesIO(results.get(timeout=1.0)))
             except queue.Empty:
                 if not running:
                     break
@@ -153,7 +147,7 @@ def shared_checkpoints(
 
 
 def _work(config: dict[str, Any]) -> None:
-    """What each process does; the first one reports."""
+    """Trains in each process; the first one reports its checkpoints."""
     training, trial, start = ray.get(config["given"])[0]
     torch.set_num_threads(training.threads)
     device = str(get_device())
@@ -166,15 +160,13 @@ def _work(config: dict[str, Any]) -> None:
 
 
 def _failure(error: Exception, training: FullTraining) -> Exception:
-    """What a process raised, if the network or the checkpoint is to blame; else the run can go on later."""
-    raised = [
-        getattr(one, "_base_exc", one) for one in getattr(error, "worker_failures", {}).values()
-    ]  # as Ray Train wraps them
+    """The ArithmeticError or NasError that a process raised; otherwise a RunError that says how to resume."""
+    raised = [getattr(one, "_base_exc", one) for one in getattr(error, "worker_failures", {}).values()]
     for cause in raised:
         if isinstance(cause, ArithmeticError | NasError):
             return cause
     reason = " ".join(f"{type(cause).__name__}: {cause}" for cause in raised or [error])
     return RunError(
-        f"a process of the training was lost ({' '.join(reason.split())[:200]}); go on with: "
+        f"a process of the training run was lost ({' '.join(reason.split())[:200]}); go on with: "
         f"nas resume {training.directory}"
     )

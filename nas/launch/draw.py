@@ -1,4 +1,4 @@
-"""Which networks an audit trains."""
+"""Draws the networks that an audit trains."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from nas.errors import InputError
 from nas.search.tables import read_table
 from search_spaces import SearchSpace
 
-MISSES = 500
-"""So many draws in a row that were there before, and a space is taken to have no more."""
+MISSES = 500  # repeated draws in a row, after which a space is taken to have no other networks
 
 
 def draw_networks(space: SearchSpace, networks: int, seed: int) -> tuple[str, ...]:
-    """``networks`` distinct ones of ``space``, drawn uniformly over its actions.
+    """Draws ``networks`` distinct networks of ``space``, uniformly over its actions.
 
     Raises:
-        InputError: if there are fewer than two, or not so many.
+        InputError: if ``networks`` is below 2, or the space has fewer.
     """
     refuse_few(networks)
     rng = np.random.default_rng(seed)
@@ -31,18 +30,17 @@ def draw_networks(space: SearchSpace, networks: int, seed: int) -> tuple[str, ..
     if len(drawn) == networks:
         return tuple(drawn)
     raise InputError(
-        f"networks must be at most those of `space` {space.name}, of which {len(drawn)} were found, "
-        f"got {networks}"
+        f"networks must be at most the {len(drawn)} networks found in `space` {space.name}, got {networks}"
     )
 
 
 def draw_known(
     space: SearchSpace, file: Path, networks: int, seed: int
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """``networks`` distinct ones of a table, and their accuracies there.
+    """Draws ``networks`` distinct networks of the table in ``file``; returns them and their accuracies.
 
     Raises:
-        InputError: if there are fewer than two, or the table cannot be read, or has not so many.
+        InputError: if ``networks`` is below 2, or the table cannot be read or has fewer.
     """
     refuse_few(networks)
     archs, accuracies = read_table(file, space)
@@ -55,6 +53,6 @@ def draw_known(
 
 
 def refuse_few(networks: int) -> None:
-    """InputError if there would be nothing to rank."""
+    """InputError if there are too few networks to rank."""
     if networks < 2:
         raise InputError(f"networks must be at least 2, got {networks}")

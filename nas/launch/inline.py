@@ -1,4 +1,4 @@
-"""Runs trials in this process, one after the other; ``nas.launch.ray_tune`` has the other executor."""
+"""Runs trials in this process, one after another; ``nas.launch.ray_tune`` runs them on Ray."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nas.spec.trial import Evaluator, Outcome, steps
 
 
 def run_inline(search: Search, evaluator: Evaluator) -> None:
-    """Until there is nothing left to start."""
+    """Runs trials until none is left to start."""
     while (trial := search.next()) is not None:
         for step in steps(evaluator, trial, "inline"):
             if isinstance(step, Outcome):

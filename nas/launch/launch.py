@@ -1,4 +1,4 @@
-"""Starts and resumes runs: everything is checked first, then the directory is made, then trials run."""
+"""Starts and resumes runs: first all input is checked, then the directory is made, then trials run."""
 
 from __future__ import annotations
 
@@ -10,18 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import InputError, RunError
+from nas.launch import prepare
 from nas.launch.inline import run_inline
 from nas.launch.placement import check_gpus, opened
 from nas.launch.plan import memory_warning
-from nas.launch.prepare import (
-    EvaluatorKind,
-    find_space,
-    fingerprint,
-    make_evaluator,
-    make_search,
-    placed,
-    resolve_controller,
-)
 from nas.runs.audit_results import LONG, longer
 from nas.runs.config import read_config, read_settings, write_config
 from nas.runs.family_files import write_family
@@ -33,51 +25,46 @@ from nas.search.loop import Search
 from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
+from nas.spec.trial import Evaluator
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from scaling_search import Coefficients, Model
 
 
 def start(settings: Settings, directory: Path, listener: Listener, notes: Sequence[str] = ()) -> Run:
-    """A new run, in a directory that does not exist yet.
+    """Makes and finishes a new run, in a directory that does not exist yet.
 
     Args:
-        notes: said when trials begin.
+        notes: lines for the listener when trials begin.
 
     Raises:
-        InputError: if something asked for cannot be had; then nothing has been made.
+        InputError: if the settings cannot be met; then nothing has been made.
         RunError: if the first trials all fail.
     """
-    space = find_space(settings)
-    settings = resolve_controller(settings)
+    space = prepare.find_space(settings)
+    settings = prepare.resolve_controller(settings)
     refuse_existing(directory)
     check_gpus(settings.resources, trains=settings.evaluator == "train")
-    evaluator = make_evaluator(settings, space, directory, listener)
+    evaluator = prepare.make_evaluator(settings, space, directory, listener)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
-        evaluator = placed(evaluator, resources)
-        price = {
-            "num_classes": space.num_classes,
-            "resolution": space.decode([0] * len(space.decisions)).resolution,
-        }
-        facts = {"cost": price, "input_sha256": fingerprint(evaluator)}
+        evaluator = prepare.placed(evaluator, resources)
+        resolution = space.decode([0] * len(space.decisions)).resolution
+        price = {"num_classes": space.num_classes, "resolution": resolution}
+        facts = {"cost": price, "input_sha256": prepare.fingerprint(evaluator)}
         journal = stack.enter_context(begin(directory, settings, facts))
-        search = make_search(settings, space, journal, listener)
-        run(search, evaluator, resources, listener, settings, notes)
+        search = prepare.make_search(settings, space, journal, listener)
+        run(search, evaluator, resources, settings, notes)
     finish(directory)
     go_on_longer(directory, listener)
     return Run(directory)
 
 
 def begin(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> Journal:
-    """The directory of a new run and its journal.
-
-    Raises:
-        InputError: if they cannot be made, as on a full disk; then nothing is left of them.
-    """
+    """Makes the directory of a new run, and its journal. Errors as ``new_directory``."""
     with new_directory(directory):
-        if long := longer(settings):  # made first, so that it is there wherever this run has a run.db
-            make_directory(directory / LONG)
+        if long := longer(settings):  # made first, so that no run has a run.db without it
+            (directory / LONG).mkdir()
             write_config(directory / LONG, long.to_json(), **facts)
             with Journal(directory / LONG, create=True):
                 pass
@@ -87,12 +74,16 @@ def begin(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> Jour
 
 @contextmanager
 def new_directory(directory: Path) -> Iterator[None]:
-    """Makes a run's directory, to write its first files in; if they cannot be written, nothing is left.
+    """Makes a run's directory; removes it again if the first files cannot be written in the context.
 
     Raises:
-        InputError: if it or they cannot be made, as on a full disk.
+        InputError: if the directory or a file cannot be made, for instance on a full disk.
     """
-    make_directory(directory)
+    try:
+        directory.mkdir(parents=True)
+    except OSError as error:
+        message = f"directory must be a directory that can be made ({error.strerror}), got {directory}"
+        raise InputError(message) from None
     try:
         yield
     except (OSError, sqlite3.OperationalError, RunError) as error:
@@ -107,10 +98,7 @@ def new_directory(directory: Path) -> Iterator[None]:
 def start_family(
     directory: Path, family: Mapping[str, Model], coefficients: Coefficients, asked: Mapping[str, Any]
 ) -> None:
-    """A scaling run without anything to train: its files, in a directory that does not exist yet.
-
-    Args:
-        asked: for ``config.json``.
+    """Writes the files of a scaling run that trains nothing; ``asked`` is for ``config.json``.
 
     Raises:
         InputError: if the directory exists or cannot be made.
@@ -122,23 +110,13 @@ def start_family(
 
 
 def refuse_existing(directory: Path) -> None:
-    """InputError if there is something that a new run could overwrite."""
+    """InputError if ``directory`` exists: a new run must not overwrite it."""
     if directory.exists():
         raise InputError(f"directory must be a directory that does not exist yet, got {directory}")
 
 
-def make_directory(directory: Path) -> None:
-    """InputError if the run's directory cannot be made."""
-    try:
-        directory.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(
-            f"directory must be a directory that can be made ({error.strerror}), got {directory}"
-        ) from None
-
-
 def resume(directory: Path, listener: Listener, resources: Resources | None = None) -> Run:
-    """Goes on with an interrupted run, exactly as it would have gone; an audit, with its longer schedule.
+    """Finishes an interrupted run as it would have gone, and an audit's longer schedule too.
 
     Raises:
         InputError: if there is no such run, it is finished, or another process is writing it.
@@ -154,65 +132,60 @@ def resume(directory: Path, listener: Listener, resources: Resources | None = No
 
 
 def go_on_longer(directory: Path, listener: Listener, resources: Resources | None = None) -> bool:
-    """Trains what is left of an audit's longer schedule; False if nothing is. Errors as ``resume``."""
+    """Finishes an audit's longer schedule; False if nothing was left to do. Errors as ``resume``."""
     if longer(read_settings(directory)) is None:
         return False
     went_on = go_on(directory / LONG, listener, resources, ["The longer schedule"])
     if went_on:
-        finish(directory)  # the audit compares both
+        finish(directory)  # the audit compares both schedules
     return went_on
 
 
 def go_on(
     directory: Path, listener: Listener, resources: Resources | None, notes: Sequence[str] = ()
 ) -> bool:
-    """Trains what is left of one run, and writes its files; False if nothing is. Errors as ``resume``."""
+    """Finishes one run and writes its files; False if nothing was left to do. Errors as ``resume``."""
     with ExitStack() as stack:
         settings = read_settings(directory)
-        space = find_space(settings)
+        space = prepare.find_space(settings)
         journal = stack.enter_context(Journal(directory))
         try:
-            search = make_search(settings, space, journal, listener)
+            search = prepare.make_search(settings, space, journal, listener)
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
             raise InputError(f"run has a run.db that cannot be resumed ({error}): {directory}") from error
         if search.done and (directory / "best.json").exists():
             return False
-        if not search.done:  # else it was interrupted while its files were written
+        if not search.done:  # otherwise the run was interrupted while its files were written
             if not search.replayed_exactly:
                 listener.say(
-                    "The controller's arithmetic differs here from where the run began: "
-                    "it goes on, not exactly."
+                    "The controller computes slightly different numbers here than where the run began: "
+                    "the run goes on, but not exactly as it would have there."
                 )
             resources = resources or settings.resources
             check_gpus(resources, trains=settings.evaluator == "train")
-            evaluator = make_evaluator(settings, space, directory, listener)
-            if read_config(directory).get("input_sha256") != fingerprint(evaluator):
+            evaluator = prepare.make_evaluator(settings, space, directory, listener)
+            if read_config(directory).get("input_sha256") != prepare.fingerprint(evaluator):
                 raise InputError(
                     f"run began with other contents of {settings.data} or {settings.evaluator}: {directory}"
                 )
             resources = stack.enter_context(opened(resources))
-            run(search, placed(evaluator, resources), resources, listener, settings, notes)
+            run(search, prepare.placed(evaluator, resources), resources, settings, notes)
     finish(directory)
     return True
 
 
 def run(
-    search: Search,
-    evaluator: EvaluatorKind,
-    resources: Resources,
-    listener: Listener,
-    settings: Settings,
-    notes: Sequence[str],
+    search: Search, evaluator: Evaluator, resources: Resources, settings: Settings, notes: Sequence[str]
 ) -> None:
-    """Runs the search to its end."""
+    """Runs the search to its end; RunError if it gives up because its first trials all fail."""
     for note in notes:
-        listener.say(note)
+        search.listener.say(note)
     finished = [row for row in search.rows.values() if row.status in ("done", "failed")]
-    listener.on_start(settings, finished, search.standing)
+    search.listener.on_start(settings, finished, search.standing)
     if isinstance(evaluator, Training) and (
         warning := memory_warning(search.space, evaluator, resources, settings.seed)
     ):
-        listener.say(warning)
+        search.listener.say(warning)
     if resources.address == "inline" or isinstance(evaluator, FullTraining):
         run_inline(search, evaluator)
     else:

@@ -1,4 +1,4 @@
-"""Who is given what: CPUs, GPUs, device and threads of a trial are decided here, and nowhere else."""
+"""Decides the CPUs, GPUs, device and threads of a trial; nothing else does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def machine() -> dict[str, float]:
-    """The CPUs and GPUs that this process may use, named as Ray names them."""
+    """The CPUs and GPUs that this process may use, under Ray's names."""
     import torch
 
     return {"CPU": float(cpu_count()), "GPU": float(torch.cuda.device_count())}
@@ -22,7 +22,7 @@ def machine() -> dict[str, float]:
 
 @contextlib.contextmanager
 def opened(resources: Resources) -> Iterator[Resources]:
-    """``resources`` as trials will have them, nothing left open; Ray is started or joined where they need it.
+    """Starts or joins Ray if ``resources`` need it; yields them with workers and GPUs filled in.
 
     Raises:
         InputError: as ``fit``, or if there is no cluster to join.
@@ -37,10 +37,10 @@ def opened(resources: Resources) -> Iterator[Resources]:
 
 
 def counted(resources: Resources) -> Resources:
-    """What ``opened`` would give; a cluster is asked, but nothing is started on this machine.
+    """What ``opened`` would yield; asks a running cluster, but starts nothing on this machine.
 
     Raises:
-        InputError: as ``opened``, or if this machine has no GPU to stand for those of a cluster.
+        InputError: as ``opened``, or if only the cluster has GPUs: networks are timed on this machine.
     """
     if resources.address == "local":
         return fit(resources, machine())
@@ -53,11 +53,10 @@ def counted(resources: Resources) -> Resources:
 
 
 def fit(resources: Resources, available: dict[str, float]) -> Resources:
-    """``resources`` with nothing left open; InputError if they ask for more than is ``available``."""
+    """``resources`` with workers and GPUs filled in; InputError if they exceed what is ``available``."""
     cpus, gpus = available.get("CPU", 0.0), available.get("GPU", 0.0)
-    gpus_per_trial = resources.gpus_per_trial
-    if gpus_per_trial is None:
-        gpus_per_trial = 1.0 if gpus else 0.0
+    asked = resources.gpus_per_trial
+    gpus_per_trial = float(gpus > 0) if asked is None else asked
     if gpus_per_trial > gpus:
         raise InputError(
             f"gpus_per_trial must be at most the {gpus:g} GPUs there are, got {gpus_per_trial:g}"
@@ -82,7 +81,7 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
 
 
 def check_gpus(resources: Resources, *, trains: bool) -> None:
-    """InputError if this machine lacks the GPUs asked for; a cluster's are counted when it is joined."""
+    """InputError if this machine has too few GPUs; those of a cluster are counted when it is joined."""
     asked = resources.gpus_per_trial
     if not asked or resources.address == "auto":
         return
@@ -94,27 +93,27 @@ def check_gpus(resources: Resources, *, trains: bool) -> None:
 
 
 def device_of(resources: Resources) -> str:
-    """Where a trial trains: on the GPU that it is given or, inline, on one that is there."""
+    """Where a trial trains: on the GPU it is given or, inline and by default, on any there is."""
     if resources.address == "inline" and resources.gpus_per_trial is None:
         return "cuda" if machine()["GPU"] else "cpu"
     return "cuda" if resources.gpus_per_trial else "cpu"
 
 
 def gpus_of(resources: Resources, device: str) -> float:
-    """GPUs of a trial on ``device``."""
+    """How many GPUs, or what share of one, a trial on ``device`` has."""
     return 0.0 if device == "cpu" else resources.gpus_per_trial or 1.0
 
 
 def threads_of(resources: Resources) -> int:
-    """Torch's threads in a trial: its whole CPUs, at least one."""
+    """Torch threads of a trial: its CPUs, rounded down, but at least one."""
     return max(1, int(resources.cpus_per_trial))
 
 
 def of_processes(device: str, threads: int | None, processes: int, address: str) -> Resources:
-    """The resources of one training run that ``processes`` share.
+    """The resources of one training run that is shared by ``processes``.
 
     Args:
-        threads: of each process; None shares all CPUs of this machine.
+        threads: torch threads of each process; None divides this machine's CPUs among them.
 
     Raises:
         InputError: if an argument is out of range, or this machine has too few GPUs or CPUs.

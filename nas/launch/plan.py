@@ -1,6 +1,6 @@
-"""What a search will take, said before it starts: hours, memory, and which networks would not fit.
+"""Estimates what a search will take, before it starts: hours, memory, and which networks would not fit.
 
-space --sampled--> networks as they are trained --timed, a few--> seconds, bytes --mean_seconds--> the search
+space --sample--> networks as they are trained --time_training, a few--> seconds --mean_seconds--> the search
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ from nas.spec.settings import Settings
 from nas.training import expected_memory, peak_memory
 from nas.training.proxy import Training
 from reports.numbers import gigabytes
-from search_spaces import Actions, ArchSpec, Cost, SearchSpace, cost
+from search_spaces import ArchSpec, Cost, SearchSpace, cost
 
 if TYPE_CHECKING:
     from nas.training.trainer import Trainer
 
 SAMPLED = 200
 TIMED = (0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-"""Which of the sampled networks are timed, by their place in the order of activations.
+"""Which of the sampled networks are timed, as quantiles of activations.
 
-Activations go with the time of a step better than FLOPs do: LOG.md, and Radosavovic et al. 2020,
+Activations predict the time of a step better than FLOPs do: LOG.md, and Radosavovic et al. 2020,
 arXiv:2003.13678, sec. 3.3.
 """
-WARM_UP = (0.0, 0.5)  # seconds of steps; the first of all is one step, which faults pages in
-MEASURED = 1.5  # seconds of steps
+ROUNDS = (0.5, 1.5)  # seconds of training steps; only the last round counts, the others warm up
 
 
 class Candidate(NamedTuple):
-    """A network of the space: as proposed, as it is trained, and in bytes what its training should need."""
+    """A network of the space, as proposed and as trained, and the bytes that training should need."""
 
     arch: ArchSpec
     trained: ArchSpec
@@ -47,11 +46,11 @@ class Candidate(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """A training as a few of its steps foretell it.
+    """What a few steps tell about a training run.
 
-    images_per_second: in training steps.
-    evaluation: seconds for one image.
-    setup: seconds before and in the first step, beyond what other steps take.
+    images_per_second: while training.
+    evaluation: seconds per image.
+    setup: seconds before the first step, plus what that step takes longer than others.
     peak_memory: bytes, see ``nas.training.peak_memory.peak``.
     """
 
@@ -63,7 +62,7 @@ class Timing(NamedTuple):
 
 @dataclass(frozen=True)
 class Timed:
-    """A row of the table; ``seconds`` are of a whole trial. A network that would not fit has neither."""
+    """A timed network and the ``seconds`` of a whole trial of it; both None if it would not fit in memory."""
 
     place: float
     candidate: Candidate
@@ -76,14 +75,14 @@ class Plan:
     """What a search is expected to take.
 
     Args:
-        device: that trials train on, with ``threads`` of torch.
-        resources: what is there for them, nothing left open.
-        seconds: of a trial, the mean over the space; None if no timed network fits.
-        hours: from start to end; what Ray takes to start is not counted.
-        cpu_hours, gpu_hours: core-hours and GPU-hours of all trainings.
-        available: bytes that one trial may have, None if unknown.
-        too_large: of ``sampled`` networks, how many should need more.
-        largest: bytes that the largest of these is expected to need.
+        device: where trials train, with ``threads`` of torch.
+        resources: with workers and GPUs filled in.
+        seconds: mean time of a trial over the space; None if no timed network fits.
+        hours: from start to end, without Ray's start.
+        cpu_hours, gpu_hours: core-hours and GPU-hours of all training runs.
+        available: bytes that one trial may use, None if unknown.
+        too_large: how many of the ``sampled`` networks are expected to need more.
+        largest: bytes that the largest sampled network is expected to need.
     """
 
     device: str
@@ -103,18 +102,13 @@ class Plan:
 
 
 def make_plan(
-    settings: Settings,
-    resources: Resources,
-    task: Training,
-    space: SearchSpace,
-    listener: Listener,
+    settings: Settings, resources: Resources, task: Training, space: SearchSpace, listener: Listener
 ) -> Plan:
-    """Times a few networks in this process, and says what the search will take.
+    """Times a few networks in this process, and estimates what the search will take.
 
     Args:
-        resources: with nothing left open, see ``nas.launch.placement``.
-        task: on the device, and with the threads, of a trial.
-        listener: is told how many networks are timed.
+        resources: with workers and GPUs filled in, see ``nas.launch.placement.counted``.
+        task: with the device and the threads of a trial.
     """
     found = sample(space, task, settings.seed)
     share = memory_share(resources, task.device)
@@ -131,7 +125,12 @@ def make_plan(
     done = [(row.candidate.trained_cost, row.seconds) for row in timed if row.seconds is not None]
     seconds = mean_seconds(done, [candidate.trained_cost for candidate in found]) if done else None
     again = settings.confirmations * settings.confirm_seeds
-    total = None if seconds is None else seconds * (settings.trials + again)
+    hours = cpu_hours = gpu_hours = None
+    if seconds is not None:
+        total = seconds * (settings.trials + again)
+        hours = wall_hours(seconds, settings.trials, again, resources.workers or 1)
+        cpu_hours = total * resources.cpus_per_trial / 3600
+        gpu_hours = total * gpus_of(resources, task.device) / 3600
     return Plan(
         device=task.device,
         threads=task.threads,
@@ -140,11 +139,9 @@ def make_plan(
         trials=settings.trials,
         confirmations=again,
         seconds=seconds,
-        hours=None
-        if seconds is None
-        else wall_hours(seconds, settings.trials, again, resources.workers or 1),
-        cpu_hours=None if total is None else total * resources.cpus_per_trial / 3600,
-        gpu_hours=None if total is None else total * gpus_of(resources, task.device) / 3600,
+        hours=hours,
+        cpu_hours=cpu_hours,
+        gpu_hours=gpu_hours,
         available=share,
         too_large=0 if share is None else sum(candidate.expected_memory > share for candidate in found),
         sampled=len(found),
@@ -152,39 +149,38 @@ def make_plan(
     )
 
 
-def sample(space: SearchSpace, task: Training, seed: int, number: int = SAMPLED) -> list[Candidate]:
-    """Random networks of the space, or all of a small one, by the activations of what is trained."""
+def sample(space: SearchSpace, task: Training, seed: int) -> list[Candidate]:
+    """Random networks of ``space``, or all of a short list, sorted by activations as trained."""
     rng = np.random.default_rng(seed)
-    if len(space.decisions) == 1 and space.size <= number:
-        actions: list[Actions] = [(action,) for action in range(space.size)]
+    if len(space.decisions) == 1 and space.size <= SAMPLED:
+        archs = [space.decode((action,)) for action in range(space.size)]
     else:
-        actions = [space.sample(rng) for _ in range(number)]
+        archs = [space.decode(space.sample(rng)) for _ in range(SAMPLED)]
     found = []
-    for arch in map(space.decode, actions):
+    for arch in archs:
         trained = task.recipe.shrink(arch, task.reference)
         price = cost(trained, task.data.num_classes, task.data.train.images.shape[3])
-        found.append(
-            Candidate(arch, trained, price, expected_memory.expected_peak(trained, task.data, task.recipe))
-        )
+        memory = expected_memory.expected_peak(trained, task.data, task.recipe)
+        found.append(Candidate(arch, trained, price, memory))
     return sorted(found, key=lambda candidate: candidate.trained_cost.activations)
 
 
 def time_training(arch: ArchSpec, task: Training) -> Timing:
-    """A few steps and evaluations of ``arch``, as it is trained, at a learning rate that changes nothing."""
+    """Times a few steps and evaluations of ``arch``, which must already be shrunk by the recipe."""
     import torch
 
     from nas.training.trainer import CURVE_IMAGES, Trainer
 
     torch.set_num_threads(task.threads)
-    epochs = max(task.recipe.epochs, len(WARM_UP) + 2)  # the last one would evaluate all images
-    recipe = dataclasses.replace(task.recipe, learning_rate=1e-6, epochs=epochs)
+    epochs = max(task.recipe.epochs, len(ROUNDS) + 2)  # the last epoch would evaluate all images
+    recipe = dataclasses.replace(task.recipe, learning_rate=1e-6, epochs=epochs)  # too low to change anything
     started = time.perf_counter()
     trainer = Trainer(arch, task.data, recipe, 0, task.device)
     setup = time.perf_counter() - started
     most = trainer.steps_per_epoch
-    first, _, _ = time_steps(trainer, 1)
+    first, _, _ = time_steps(trainer, 1)  # includes one-time work, such as faulting pages in
     step = first
-    for seconds in (*WARM_UP[1:], MEASURED):
+    for seconds in ROUNDS:
         step, evaluation, peak = time_steps(trainer, min(most, max(1, round(seconds / step))))
     evaluated = min(CURVE_IMAGES, len(trainer.valid_images))
     rate = trainer.batch_size / step
@@ -195,7 +191,7 @@ def time_training(arch: ArchSpec, task: Training) -> Timing:
 
 
 def time_steps(trainer: Trainer, steps: int) -> tuple[float, float, int | None]:
-    """Seconds of one of so many steps, seconds of the evaluation behind them, and the peak memory so far."""
+    """Mean seconds of ``steps`` steps, seconds of the evaluation after them, and peak memory in bytes."""
     trainer.steps_per_epoch = steps
     before = trainer.seconds
     epoch = trainer.next_epoch()
@@ -205,7 +201,7 @@ def time_steps(trainer: Trainer, steps: int) -> tuple[float, float, int | None]:
 
 
 def trial_seconds(timing: Timing, task: Training) -> float:
-    """A whole trial: its steps, a part of the validation images after each epoch, all after the last."""
+    """Seconds of a whole trial: each epoch evaluates part of the validation images, the last one all."""
     from nas.training.trainer import CURVE_IMAGES
 
     recipe, valid = task.recipe, len(task.data.valid.labels)
@@ -217,7 +213,7 @@ def trial_seconds(timing: Timing, task: Training) -> float:
 
 
 def mean_seconds(timed: Sequence[tuple[Cost, float]], networks: Sequence[Cost]) -> float:
-    """The mean time of ``networks``: a regression of time on FLOPs and activations, none of them negative."""
+    """The mean time of ``networks``, by regression of time on FLOPs and activations with weights >= 0."""
     from scipy.optimize import nnls
 
     costs = np.array([(1.0, price.flops, price.activations) for price, _ in timed])  # [T, 3]
@@ -228,14 +224,14 @@ def mean_seconds(timed: Sequence[tuple[Cost, float]], networks: Sequence[Cost]) 
 
 
 def wall_hours(seconds: float, trials: int, confirmations: int, workers: int) -> float:
-    """Hours of trials of mean ``seconds``, and of the confirmations behind them, so many at a time."""
+    """Hours of the trials and then the confirmations, of mean ``seconds`` each, ``workers`` at a time."""
     return seconds * (math.ceil(trials / workers) + math.ceil(confirmations / workers)) / 3600
 
 
 def memory_share(resources: Resources, device: str) -> int | None:
-    """Bytes that one trial may have: its share of a GPU, or of the memory that is free here.
+    """Bytes that one trial may use: its share of a GPU, or of this machine's free memory.
 
-    None where the system does not say, and on a cluster without GPUs, whose machines may be others.
+    None where the system does not say, and for CPUs of a cluster: its machines may differ from this one.
     """
     free = peak_memory.available(device)
     if free is None or (device == "cpu" and resources.address == "auto"):
@@ -246,7 +242,7 @@ def memory_share(resources: Resources, device: str) -> int | None:
 
 
 def memory_warning(space: SearchSpace, task: Training, resources: Resources, seed: int) -> str | None:
-    """One line if networks of ``space`` are expected not to fit, with what helps; None if all are."""
+    """One line that says what helps, if networks of ``space`` are expected not to fit; None if all fit."""
     share = memory_share(resources, task.device)
     if share is None:
         return None
@@ -258,7 +254,7 @@ def memory_warning(space: SearchSpace, task: Training, resources: Resources, see
 def fit_line(
     too_large: int, sampled: int, largest: int, share: int, resources: Resources, device: str
 ) -> str:
-    """How many networks would not fit, and what helps; or that all fit."""
+    """A line that says how many networks would not fit and what helps, or that all fit."""
     workers = resources.workers or 1
     if device != "cpu":
         there, also = f"its share of a GPU is {gigabytes(share)}", ", or a larger --gpus-per-trial,"
@@ -266,7 +262,7 @@ def fit_line(
         there, also = f"each of {workers} can have {gigabytes(share)}", ", or fewer --workers,"
     else:
         there, also = f"{gigabytes(share)} are free", ""
-    needs = f"Memory: a training needs up to {gigabytes(largest)}, and {there}: "
+    needs = f"Memory: a training run needs up to {gigabytes(largest)}, and {there}: "
     if not too_large:
         return f"{needs}all {sampled} sampled networks fit."
     return (

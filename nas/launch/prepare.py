@@ -1,4 +1,4 @@
-"""From settings to what runs: the space, the controller, the images, the evaluator and its device."""
+"""Makes what a run needs from its settings: space, controller, images, evaluator and device."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ EvaluatorKind = Training | Table | Predictor
 
 
 def find_space(settings: Settings) -> SearchSpace:
-    """The networks to train: a known space, or a list; InputError if there is no such space."""
+    """The space of the networks to train, or a list of networks; InputError if the space is unknown."""
     return KINDS[settings.kind].space(settings)
 
 
 def resolve_controller(settings: Settings) -> Settings:
-    """``settings`` with every setting of the controller; InputError if one, or the controller, is unknown."""
+    """``settings`` with the controller's defaults filled in; InputError if it or a setting is unknown."""
     if KINDS[settings.kind].given:
         return settings
     name = settings.controller
@@ -52,7 +52,7 @@ def resolve_controller(settings: Settings) -> Settings:
 
 
 def make_controller(settings: Settings, space: SearchSpace) -> controllers.Controller:
-    """The controller of ``settings``, told what is known before any training: objective and prices."""
+    """The controller of ``settings``, with what is known before any training: the objective and costs."""
     if KINDS[settings.kind].given:
         return controllers.GridSearch(space)
     return controllers.make(
@@ -66,7 +66,8 @@ def make_controller(settings: Settings, space: SearchSpace) -> controllers.Contr
 
 
 def make_search(settings: Settings, space: SearchSpace, journal: Journal, listener: Listener) -> Search:
-    """The search of ``settings``, with whatever its journal already has."""
+    """The search of ``settings``, restored from its journal."""
+    stops_early = settings.scheduler == "asha" and settings.evaluator == "train"
     return Search(
         space,
         make_controller(settings, space),
@@ -75,21 +76,16 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, listen
         trials=settings.trials,
         seed=settings.seed,
         confirm=Confirm(settings.confirmations, settings.confirm_seeds),
-        epochs=asha_epochs(settings),
+        epochs=settings.recipe.epochs if stops_early else None,
         train_again=KINDS[settings.kind].given,
         listener=listener,
     )
 
 
-def asha_epochs(settings: Settings) -> int | None:
-    """The epochs of a trial that ASHA may stop before; None if it may not."""
-    return settings.recipe.epochs if settings.scheduler == "asha" and settings.evaluator == "train" else None
-
-
 def make_evaluator(
     settings: Settings, space: SearchSpace, directory: Path, listener: Listener
 ) -> EvaluatorKind:
-    """Where accuracies come from; InputError if its file or data cannot be used."""
+    """What gives a network's accuracy; InputError if its file or data cannot be used."""
     kind, _, file = settings.evaluator.partition(":")
     if kind == "table" and file:
         return Table(Path(file), space)
@@ -125,7 +121,7 @@ def find_data(settings: Settings, space: SearchSpace, listener: Listener) -> Dat
 
 
 def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
-    """``evaluator`` on the device, in the processes and with the threads that ``resources`` give it."""
+    """``evaluator`` with the device, processes and threads that ``resources`` give it."""
     if not isinstance(evaluator, Training):
         return evaluator
     task = dataclasses.replace(evaluator, device=device_of(resources), threads=threads_of(resources))
@@ -137,7 +133,7 @@ def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
 
 
 def fingerprint(evaluator: EvaluatorKind) -> str:
-    """SHA-256 of the images or the table behind an evaluator."""
+    """SHA-256 of the images or the file that an evaluator uses."""
     digest = hashlib.sha256()
     if isinstance(evaluator, Training):
         for part in (evaluator.data.train, evaluator.data.valid):
@@ -148,12 +144,11 @@ def fingerprint(evaluator: EvaluatorKind) -> str:
 
 
 def pack_size(settings: Settings, space: SearchSpace) -> int:
-    """The side, in pixels, at which images must be kept for the trainings of a run.
+    """The side, in pixels, at which images must be kept for a run: the largest resolution that is trained.
 
-    The largest resolution of any network that is trained. Where training crops at random, a margin
-    around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
+    Random crops need a margin around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
     """
-    # Only networks of a list differ in resolution.
+    # Networks differ in resolution only where they are a list.
     count = len(space.decisions[0].choices) if KINDS[settings.kind].given else 1
     archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
     resolution = max(settings.recipe.shrink(arch, settings.reference).resolution for arch in archs)

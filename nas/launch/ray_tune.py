@@ -1,8 +1,8 @@
-"""Trials as trials of Ray Tune: one warm actor per worker, our controller behind a ``Searcher``.
+"""Runs trials on Ray Tune: one warm actor per worker, and a ``Searcher`` that asks our search.
 
-Tune decides when and where a trial runs; what was asked, told and measured lives in our journal.
-So everything that Tune would write is switched off: its snapshots lose what finished since the
-last one, and its directory per trial makes thousands of files.
+Tune decides when and where a trial runs; our journal keeps what was asked, told and measured. Therefore
+all files of Tune are switched off: its snapshots lose what finished since the last one, and its directory
+per trial makes thousands of files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nas.search.loop import Search
 from nas.spec.resources import Resources
 from nas.spec.trial import Epoch, Evaluator, Outcome, Trial, steps
 
-# Ray reads these once, when it is imported.
+# Ray reads these once, on import.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.update(
@@ -41,11 +41,9 @@ from ray.tune.search import Searcher
 
 
 class _NetworkTrial(tune.Trainable):
-    """One actor that trains network after network; a step is an epoch, or the outcome."""
+    """An actor that trains one network after another; each step is an epoch or the outcome."""
 
-    def setup(  # type: ignore[override]  # with_parameters adds the rest
-        self, config: dict[str, Any], evaluator: Evaluator
-    ) -> None:
+    def setup(self, config: dict[str, Any], evaluator: Evaluator) -> None:  # type: ignore[override]
         self.evaluator = evaluator
         self.reset_config(config)
 
@@ -59,12 +57,12 @@ class _NetworkTrial(tune.Trainable):
         step = next(self.steps)
         result: dict[str, Any] = {"step": step, "done": isinstance(step, Outcome), "accuracy": step.accuracy}
         if isinstance(step, Epoch) and not self.confirms:
-            result["epoch"] = step.epoch  # ASHA passes over results that have none
+            result["epoch"] = step.epoch  # ASHA ignores results without it
         return result
 
 
 class _KeepReason(FIFOScheduler):
-    """Keeps why the last trial was lost: Tune tells its scheduler, but not its searcher."""
+    """Remembers why the last trial was lost, which Tune tells its scheduler but not its searcher."""
 
     reason = ""
 
@@ -79,11 +77,11 @@ class _Asha(_KeepReason, ASHAScheduler):
 
 
 def asha(epochs: int, curves: Mapping[int, list[tuple[int, float]]] = MappingProxyType({})) -> _Asha:
-    """Asynchronous successive halving: at 1, 2, 4, ... epochs the worse half of those so far is stopped.
+    """Asynchronous successive halving: stops a trial after 1, 2, 4, ... epochs if in the worse half so far.
 
     Args:
-        epochs: of a full training.
-        curves: (epoch, accuracy) of trials that have ended, by trial: a resumed run goes on with them.
+        epochs: of a full training run.
+        curves: (epoch, accuracy) of each trial that has ended; with them a resumed run compares as before.
 
     Source: Li et al. 2020, arXiv:1810.05934.
     """
@@ -97,7 +95,7 @@ def asha(epochs: int, curves: Mapping[int, list[tuple[int, float]]] = MappingPro
 
 
 class _SearchSearcher(Searcher):
-    """Tune's view of a ``Search``; a slot is a place among the trials at a time, and names a directory."""
+    """Tune's view of a ``Search``; each of ``workers`` concurrent trials has a slot, and its own files."""
 
     def __init__(self, search: Search, scheduler: _KeepReason, workers: int) -> None:
         super().__init__(metric="step", mode="max")
@@ -105,11 +103,11 @@ class _SearchSearcher(Searcher):
         self.scheduler = scheduler
         self.trials: dict[str, tuple[Trial, int]] = {}
         self.free = list(range(workers))
-        self.broken: RunError | None = None  # of the journal; nothing is started or told any more
+        self.broken: RunError | None = None  # the journal's error; after it nothing is started or told
 
     @contextlib.contextmanager
     def _journalling(self) -> Iterator[None]:
-        """Keeps an error for when Tune has ended: it would take it for the trial's."""
+        """Keeps a RunError until Tune has ended, which would blame it on the trial."""
         try:
             yield
         except RunError as error:
@@ -139,31 +137,29 @@ class _SearchSearcher(Searcher):
         self.free.append(slot)
         if self.broken:
             return
-        if result and isinstance(step, Epoch):  # the scheduler has stopped it
-            with self._journalling():
-                self.search.epoch(trial, step)
-            worker = f"{result['hostname']}:{slot}"
-            measured = None, step.images_per_second, step.peak_memory
-            step = Outcome(step.accuracy, step.epoch, step.seconds, worker, *measured)
-        elif step is None:
-            step = Outcome(None, 0, 0.0, "", self.scheduler.reason)
         with self._journalling():
-            if not self.broken:
-                self.search.finish(trial, step)
+            if result and isinstance(step, Epoch):  # the scheduler has stopped the trial
+                self.search.epoch(trial, step)
+                worker = f"{result['hostname']}:{slot}"
+                measured = None, step.images_per_second, step.peak_memory
+                step = Outcome(step.accuracy, step.epoch, step.seconds, worker, *measured)
+            elif step is None:
+                step = Outcome(None, 0, 0.0, "", self.scheduler.reason)
+            self.search.finish(trial, step)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing goes into Tune's snapshots: the journal has it all."""
+        """Nothing: the journal has all that Tune's snapshots would keep."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing, likewise."""
+        """Saves nothing, for the same reason."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Never called: ``nas resume`` replays the journal."""
 
 
 class _RemoveDirectory(tune.Callback):
-    """Removes a trial's directory at its end, so that the next trial of this slot can have it."""
+    """Removes a trial's directory when it ends, so that the slot's next trial can make it again."""
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         shutil.rmtree(trial.local_path, ignore_errors=True)
@@ -172,22 +168,23 @@ class _RemoveDirectory(tune.Callback):
 
 
 def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
-    """Runs the trials on the cluster that ``cluster`` has opened; under ASHA if ``search.epochs`` says so.
+    """Runs the trials on the open cluster, under ASHA if ``search.epochs`` is not None.
 
     Raises:
-        RunError: if the journal cannot be written; then trials that run are trained to their end first.
+        RunError: if the journal cannot be written; trials that are running are trained to their end first.
     """
-    trainable = tune.with_parameters(_NetworkTrial, evaluator=evaluator)
     assert resources.workers is not None
+    trainable = tune.with_resources(
+        tune.with_parameters(_NetworkTrial, evaluator=evaluator),
+        {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial or 0},
+    )
     scheduler = _KeepReason()  # type: ignore[no-untyped-call]
     if search.epochs is not None:
         scheduler = asha(search.epochs, search.journal.curves())
     searcher = _SearchSearcher(search, scheduler, resources.workers)
     with tempfile.TemporaryDirectory(prefix="nas-tune-") as directory:
         tune.Tuner(
-            tune.with_resources(
-                trainable, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial or 0}
-            ),
+            trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=scheduler,

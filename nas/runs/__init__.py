@@ -1,1 +1,1 @@
-"""A run directory: what it holds and what it says."""
+"""A run directory: its files, and what a run found."""

@@ -1,8 +1,8 @@
-"""An audit: networks of a space, each trained on several seeds, and what that says about the proxy.
+"""What an audit found: networks of a space, each trained on several seeds, and how far to trust the proxy.
 
     draw_networks --Settings.networks--> the one search loop --> run.db --findings--> audit.json, audit.csv
 
-The longer schedule is an audit of its own in ``RUN/long``, on the same networks and images and other seeds.
+The longer schedule is an audit of its own in ``RUN/long``: the same networks and images, other seeds.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from nas.spec.settings import Settings
 from reports.page import AuditRun, Page
 
 LONG = "long"
-"""The directory of the longer schedule in that of the run."""
+"""The subdirectory of the run that has the longer schedule."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What an audit found so far.
+    """What an audit has found so far.
 
     Args:
-        table: a row per network: ``network``, ``arch``, ``flops``, ``params``; the accuracies ``seed_1``
-            and so on, their mean ``accuracy`` with ``accuracy_error``, ``trainings`` and ``rank``; where they
-            are known, ``long_1`` and so on, ``long_accuracy`` and ``reference``.
-        long, with_long: of the longer schedule, and the proxy against it; None as long as there is none.
-        with_reference: the proxy against known accuracies, likewise.
+        table: a row per network: ``network``, ``arch``, ``flops``, ``params``; the accuracies ``seed_1``,
+            ``seed_2``, ..., their mean ``accuracy`` with ``accuracy_error``, ``trainings`` and ``rank``; if
+            they are known, ``long_1``, ..., ``long_accuracy`` and ``reference``.
+        long, with_long: the longer schedule, and the proxy against it; None until it has a finished trial.
+        with_reference: the proxy against known accuracies; None without a reference.
     """
 
     settings: Settings
@@ -49,60 +49,57 @@ class Findings:
 
 
 def longer(settings: Settings) -> Settings | None:
-    """The longer schedule's run; None if none was asked for."""
+    """The settings of the longer schedule; None if none was asked for."""
     if settings.audit is None or settings.audit.long is None:
         return None
     return dataclasses.replace(
         settings,
         recipe=settings.audit.long,
         audit=dataclasses.replace(settings.audit, long=None),
-        # Equal seeds would initialise a network alike, and the two schedules would share their luck.
+        # With equal seeds, both schedules would initialise a network alike and share its luck.
         seed=trial_seed(settings.seed, settings.trials),
         data_seed=settings.seed if settings.data_seed is None else settings.data_seed,
     )
 
 
 def long_run(run: Run) -> Run | None:
-    """The run by the longer schedule, in the directory of ``run``; None if there is none."""
-    there = longer(run.settings) and (run.directory / LONG / "run.db").is_file()
-    return Run(run.directory / LONG) if there else None
+    """The run of the longer schedule; None if there is none."""
+    directory = run.directory / LONG
+    return Run(directory) if longer(run.settings) and (directory / "run.db").is_file() else None
 
 
 def findings(run: Run) -> Findings:
-    """What the audit in ``run`` says so far; the same every time.
+    """What the audit has found so far; deterministic.
 
     Raises:
         InputError: if a file is damaged.
     """
     settings = run.settings
     assert settings.audit is not None
-    seeds = settings.audit.seeds
-    trials = run.trials()
-    table = reports.by_network(trials, settings.networks, seeds)
-    shown = _with_means(table)
-    found = Findings(settings, shown, reports.examine(table, trials, np.random.default_rng(0)))
-    if long := long_run(run):
-        others = long.trials()
-        if (others["status"] == "done").any():
-            other = reports.by_network(others, settings.networks, seeds)
-            renamed = {f"seed_{number}": f"long_{number}" for number in range(1, seeds + 1)}
-            columns = other.rename(columns=renamed)[[*renamed.values()]]
-            shown = shown.join(columns.assign(long_accuracy=columns.mean(axis=1)))
-            found = dataclasses.replace(
-                found,
-                table=shown,
-                long=reports.examine(other, others, np.random.default_rng(0)),
-                with_long=reports.agree(table, other, np.random.default_rng(0)),
-            )
+    table, proxy = _by_network(run.trials(), settings)
+    shown, long = _with_means(table), long_run(run)
+    found: dict[str, Any] = {}
+    if long and ((trials := long.trials())["status"] == "done").any():
+        other, found["long"] = _by_network(trials, settings)
+        found["with_long"] = reports.agree(table, other, np.random.default_rng(0))
+        columns = other.filter(regex="^seed_").rename(columns=lambda name: name.replace("seed", "long"))
+        shown = shown.join(columns.assign(long_accuracy=columns.mean(axis=1)))
     if settings.audit.reference:
         known = np.array(settings.audit.reference)
-        agreement = reports.agree(table, known, np.random.default_rng(0))
-        found = dataclasses.replace(found, table=shown.assign(reference=known), with_reference=agreement)
-    return found
+        found["with_reference"] = reports.agree(table, known, np.random.default_rng(0))
+        shown = shown.assign(reference=known)
+    return Findings(settings, shown, proxy, **found)
+
+
+def _by_network(trials: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, reports.Consistency]:
+    """``reports.by_network`` for one schedule, and its consistency."""
+    assert settings.audit is not None
+    table = reports.by_network(trials, settings.networks, settings.audit.seeds)
+    return table, reports.examine(table, trials, np.random.default_rng(0))
 
 
 def _with_means(table: pd.DataFrame) -> pd.DataFrame:
-    """``by_network`` with the mean, its error and its rank."""
+    """``reports.by_network`` with each network's number, mean accuracy, its error, and rank."""
     accuracies = reports.seeds_of(table)
     means = pd.Series(reports.row_means(accuracies))
     return table.assign(
@@ -120,16 +117,16 @@ def audit_facts(run: Run, _random: Run | None) -> dict[str, Any]:
 
 
 def audit_state(run: Run) -> dict[str, Any]:
-    """``trial_state``, of the longer schedule too; the audit is over when both are."""
+    """``trial_state``, also of the longer schedule; the audit is over when both are."""
     facts, long = trial_state(run), long_run(run)
     if long is None:
         return facts
-    over, further = facts.pop("over"), trial_state(long)
-    return {**facts, "long": further, "over": over and further["over"]}
+    further = trial_state(long)
+    return {**facts, "long": further, "over": facts["over"] and further["over"]}
 
 
 def audit_page(page: Page, run: Run, _random: Run | None) -> Page:
-    """The page with the findings; ``audit.csv`` has the networks, and what is known of them."""
+    """The page with the findings; its configuration leaves networks and references to ``audit.csv``."""
     config = {**page.config, "networks": len(run.settings.networks)}
     config["audit"] = {name: value for name, value in config["audit"].items() if name != "reference"}
     found = findings(run)
@@ -145,9 +142,10 @@ def write_audit(run: Run) -> None:
 
 
 def as_json(found: Findings) -> dict[str, Any]:
-    """``audit.json``; what is not known is null."""
+    """``audit.json``; unknown values are null."""
     settings = found.settings
     assert settings.audit is not None
+    measures = {name: getattr(found, name) for name in ("proxy", "long", "with_long", "with_reference")}
     facts = {
         "space": settings.space,
         "data": settings.data,
@@ -156,19 +154,15 @@ def as_json(found: Findings) -> dict[str, Any]:
         "recipe": dataclasses.asdict(settings.recipe),
         "long_recipe": dataclasses.asdict(settings.audit.long) if settings.audit.long else None,
         "reference": settings.audit.source or None,
-        "proxy": dataclasses.asdict(found.proxy),
-        "long": dataclasses.asdict(found.long) if found.long else None,
-        "with_long": dataclasses.asdict(found.with_long) if found.with_long else None,
-        "with_reference": dataclasses.asdict(found.with_reference) if found.with_reference else None,
+        **{name: dataclasses.asdict(measure) if measure else None for name, measure in measures.items()},
         "cost_ratio": cost_ratio(found),
         "verdict": verdict(found),
     }
-    known: dict[str, Any] = reports.plain(facts)
-    return known
+    return dict(reports.plain(facts))
 
 
 def verdict(found: Findings) -> list[str]:
-    """In words, line by line; the last one says whether the proxy is any good."""
+    """The findings in words, line by line; the last line says whether the proxy is any good."""
     audit = found.settings.audit
     assert audit is not None
     lines = [
@@ -178,17 +172,16 @@ def verdict(found: Findings) -> list[str]:
     others = {}
     if audit.long and found.with_long:
         ours, theirs = dataclasses.asdict(found.settings.recipe), dataclasses.asdict(audit.long)
-        changed = ", ".join(f"{name}={value}" for name, value in theirs.items() if ours[name] != value)
-        times = f"{cost_ratio(found):.2g} times the time"
-        what = f"The longer schedule ({', '.join(filter(None, (changed, times)))})"
-        lines.append(reports.agreement_line(what, found.with_long))
+        changed = [f"{name}={value}" for name, value in theirs.items() if ours[name] != value]
+        what = ", ".join([*changed, f"{cost_ratio(found):.2g} times the time"])
+        lines.append(reports.agreement_line(f"The longer schedule ({what})", found.with_long))
         others["the longer schedule"] = found.with_long
     if found.with_reference:
-        lines.append(reports.agreement_line(f"{Path(audit.source).name}", found.with_reference))
+        lines.append(reports.agreement_line(Path(audit.source).name, found.with_reference))
         others["the reference"] = found.with_reference
     return [*lines, reports.verdict_line(found.proxy, others)]
 
 
 def cost_ratio(found: Findings) -> float:
-    """Seconds of a longer training over those of a short one."""
+    """Mean seconds of a training run under the longer schedule over those under the short one."""
     return found.long.seconds_mean / found.proxy.seconds_mean if found.long else math.nan

@@ -1,4 +1,4 @@
-"""What a run was asked to do: every argument resolved, as ``config.json`` keeps it."""
+"""``config.json``: what a run was asked to do, with every argument resolved, and where it ran."""
 
 from __future__ import annotations
 
@@ -18,17 +18,13 @@ from nas.spec.settings import Settings
 
 
 def write_config(directory: Path, settings: Mapping[str, Any], **facts: Any) -> None:
-    """Writes ``config.json``: the settings, ``facts`` about the run, and where it runs."""
+    """Writes ``config.json``: the settings, further ``facts``, the command line and the environment."""
     config = {**settings, **facts, "command": sys.argv, "environment": environment()}
     write_json(directory / "config.json", config)
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """The ``config.json`` of a run.
-
-    Raises:
-        InputError: if it is missing or damaged.
-    """
+    """The ``config.json`` of a run; InputError if it is missing or damaged."""
     path = directory / "config.json"
     try:
         config = json.loads(path.read_text())
@@ -40,11 +36,7 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 
 def read_settings(directory: Path) -> Settings:
-    """The settings in ``config.json``.
-
-    Raises:
-        InputError: if it is missing or damaged.
-    """
+    """The settings in ``config.json``; errors as ``read_config``."""
     try:
         return Settings.from_json(read_config(directory))
     except ValueError as error:
@@ -52,10 +44,9 @@ def read_settings(directory: Path) -> Settings:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, source commit and hardware, for whoever wants to know why a number came out."""
-    names = ("nas-scaling", "torch", "ray", "numpy", "pandas", "scikit-learn")
+    """Versions, source commit and hardware, to help explain a result later."""
     versions = {"python": platform.python_version()}
-    for name in names:
+    for name in ("nas-scaling", "torch", "ray", "numpy", "pandas", "scikit-learn"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -73,7 +64,7 @@ def environment() -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
-    """Of the checkout that nas runs from; None if it was installed."""
+    """The commit of the checkout that nas runs from; None if nas was installed."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""``family.json`` and ``family.csv``: written, read and validated."""
+"""Writes and reads ``family.json`` and ``family.csv``."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from search_spaces import cost
 
 
 def family_frame(family: Mapping[str, Model]) -> pd.DataFrame:
-    """A family as ``family.csv`` has it: one row per model, channels and repeats stage by stage."""
+    """``family.csv``: one row per model, with its channels and repeats stage by stage."""
     base = cost(next(iter(family.values())).arch).flops
     rows = []
     for name, model in family.items():
-        values = model.to_json()
-        stages = model.arch.stages
+        values, arch = model.to_json(), model.arch
         rows.append(
             {
                 "model": name,
                 **{key: values[key] for key in ("phi", "depth", "width", "resolution")},
-                "stem_channels": model.arch.stem_channels,
-                "channels": " ".join(str(stage.channels) for stage in stages),
-                "head_channels": model.arch.head_channels,
-                "repeats": " ".join(str(stage.repeats) for stage in stages),
+                "stem_channels": arch.stem_channels,
+                "channels": " ".join(str(stage.channels) for stage in arch.stages),
+                "head_channels": arch.head_channels,
+                "repeats": " ".join(str(stage.repeats) for stage in arch.stages),
                 **{key: values[key] for key in ("flops", "params", "activations")},
                 "growth": values["flops"] / base,
                 "nominal_growth": float("nan") if model.phi is None else 2.0**model.phi,
@@ -39,6 +38,11 @@ def family_frame(family: Mapping[str, Model]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def coefficients_line(coefficients: Coefficients) -> str:
+    """The coefficients, and the factor by which they multiply FLOPs per unit of phi."""
+    return f"alpha, beta, gamma = {coefficients}, alpha * beta^2 * gamma^2 = {coefficients.product:.3f}"
+
+
 def write_family(directory: Path, family: Mapping[str, Model], coefficients: Coefficients) -> None:
     """Writes ``family.json`` and ``family.csv``."""
     write_json(directory / "family.json", to_json(family, coefficients))
@@ -46,7 +50,7 @@ def write_family(directory: Path, family: Mapping[str, Model], coefficients: Coe
 
 
 def is_family(file: Path) -> bool:
-    """Whether a file is meant as ``family.json``, sound or not."""
+    """Whether a file is meant to be a ``family.json``, valid or not."""
     try:
         return file.is_file() and '"coefficients"' in file.read_text()
     except (OSError, UnicodeDecodeError):
@@ -54,11 +58,7 @@ def is_family(file: Path) -> bool:
 
 
 def read_family(file: Path) -> tuple[dict[str, Model], Coefficients]:
-    """The inverse of ``write_family``.
-
-    Raises:
-        InputError: if the file is missing or damaged.
-    """
+    """The inverse of ``write_family``; InputError if the file is missing or damaged."""
     try:
         return from_json(json.loads(file.read_text()))
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Figures of a run as files: ``nas report --png FILE --svg FILE``."""
+"""Writes a run's figures: ``nas report --png FILE --svg FILE``."""
 
 from __future__ import annotations
 
@@ -18,23 +18,19 @@ if TYPE_CHECKING:
 
 
 def search_figure(run: Run, facts: Mapping[str, Any]) -> Figure:
-    """A search's front and progress, from its ``nas.runs.kinds.summary``."""
+    """The front and the progress of a search, from its ``nas.runs.kinds.summary``."""
     from reports.figures import draw_search
 
     return draw_search(run.trials(), run.networks(), run.pareto(), facts["best"]["trial"], facts["baseline"])
 
 
 def scaling_figure(run: Run, facts: Mapping[str, Any]) -> Figure:
-    """A scaling run's family and grid, from its ``nas.runs.kinds.summary``; errors as ``family_figure``."""
+    """The family and the grid of a scaling run, from the same; errors as ``family_figure``."""
     return family_figure(run.directory, pd.DataFrame(facts["grid"]))
 
 
 def family_figure(directory: Path, grid: pd.DataFrame | None = None) -> Figure:
-    """The family in ``directory`` against the published one.
-
-    Raises:
-        InputError: if there is no family yet.
-    """
+    """The family in ``directory`` against the published one; InputError if there is no family yet."""
     from reports.figures import draw_family
 
     family, _ = read_family(directory / "family.json")

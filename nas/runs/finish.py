@@ -1,4 +1,4 @@
-"""Writes what is rebuilt from ``run.db`` when a run is over."""
+"""Writes the files of a run that is over; all of them can be rebuilt from ``run.db``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from nas.files import json_text, replace
 from nas.runs.kinds import KINDS
 from nas.runs.page import write_page
-from nas.runs.run import Run
+from nas.runs.run import COSTS, Run
 from search_spaces import ArchSpec
 
 
@@ -28,13 +28,12 @@ def finish(directory: Path) -> Run:
 
 
 def best_json(run: Run, network: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """``best.json`` for the chosen ``network``, with how sure it is where the noise was measured."""
-    keys = ("arch", "flops", "params", "activations", "trial", "accuracy", "reward")
-    sure = [
-        key for key in ("accuracy_error", "p_best", "p_front") if "measured" in network and key in network
-    ]
+    """``best.json`` for the chosen ``network``; with errors and chances if the seed noise was measured."""
+    keys = ["arch", *COSTS, "trial", "accuracy", "reward"]
+    if "measured" in network:
+        keys += [key for key in ("accuracy_error", "p_best", "p_front") if key in network]
     return {
-        **{key: network[key] for key in (*keys, *sure)},
+        **{key: network[key] for key in keys},
         "resolution": ArchSpec.parse(network["arch"]).resolution,
         "space": run.settings.space,
         **more,

@@ -1,6 +1,6 @@
-"""The kinds of run: what sets each apart. How each looks on the terminal is in ``nas.screens.views``.
+"""The kinds of run, and how they differ. ``nas.screens.views`` says how each looks on the terminal.
 
-A fifth kind takes a case of ``Settings.kind``, an entry of ``KINDS`` here and one of ``VIEWS`` there.
+A fifth kind needs a case in ``Settings.kind``, an entry in ``KINDS`` here, and one in ``VIEWS`` there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import InputError
 from nas.runs import audit_results, figure_files, scaling_results, search_results, training_results
 from nas.runs.run import Run
+from nas.runs.search_results import Ranking
 from nas.spec.settings import Settings
 from reports.page import Page
 from search_spaces import SPACES, SearchSpace, listed
@@ -23,18 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """What sets one kind of run apart from the others.
+    """One kind of run.
 
     Args:
         space: the networks to train.
-        facts: what ``nas report --json`` prints of a run; a random search may be given to compare with.
-        state: where a run stands, at any time, for ``nas report --follow``; ``over`` says if it has ended.
-        write_tables: writes the files that ``nas report`` brings up to date while the run goes on.
-        choose: writes the files that only a finished run has. The chosen network, as a row of
-            ``Run.networks``, and what else ``best.json`` says.
-        page: adds to a page what only this kind says; a random search as for ``facts``.
-        figure: what ``nas report --png`` draws of a run, given its facts; None for nothing.
-        given: whether the networks are given and each is trained in turn; else a controller proposes them.
+        facts: what ``nas report --json`` prints; it may be given a random search to compare with.
+        state: the progress, for ``nas report --follow``; ``over`` says whether the run has ended.
+        write_tables: writes the files that ``nas report`` updates while the run is in progress.
+        choose: writes the files that only a finished run has; returns the chosen network, as a row of
+            ``Run.networks``, and further entries of ``best.json``.
+        page: adds the parts of the page that only this kind has; may be given a random search as well.
+        figure: what ``nas report --png`` draws, given the facts; None for nothing.
+        given: whether the networks are given and trained in turn; otherwise a controller proposes them.
         ranked: whether the networks are ranked by reward.
         keeps_weights: whether one network is trained to the end, and its checkpoint and weights are kept.
     """
@@ -52,14 +53,14 @@ class Kind:
 
 
 def known_space(name: str) -> SearchSpace:
-    """One of ``SPACES``; InputError if there is none of that name."""
+    """One of ``SPACES``; InputError if none has that name."""
     if name not in SPACES:
         raise InputError(f"space: {unknown('space', name, SPACES)}")
     return SPACES[name]
 
 
 def given_space(settings: Settings) -> SearchSpace:
-    """The networks of ``settings``, with the classes of the space that they are from."""
+    """The networks of ``settings``, with as many classes as the space they come from."""
     classes = SPACES[settings.space].num_classes if settings.space in SPACES else 1000
     return listed(settings.space, settings.networks, classes)
 
@@ -105,13 +106,11 @@ KINDS = {
 }
 
 
-def summary(
-    run: Run, random: Run | None = None, ranking: search_results.Ranking | None = None
-) -> dict[str, Any]:
-    """A run in numbers: the facts of its kind and, with ``ranking``, the best networks under that.
+def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None) -> dict[str, Any]:
+    """The facts of a run and, with ``ranking``, its best networks under that objective.
 
     Args:
-        random: a random search to compare with, in place of the run's own first trials.
+        random: a random search to compare with, instead of the run's own first trials.
 
     Raises:
         InputError: if no trial is done, or ``random`` is not a random search of the same kind.

@@ -1,4 +1,4 @@
-"""``report.html`` of a run: what it says, collected; how it looks is ``reports.page``."""
+"""``report.html``: collects its contents from a run; ``reports.page`` says how they look."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ from reports.page import Page, render
 
 
 def write_page(run: Run, random: Run | None = None) -> Path:
-    """Writes ``report.html`` into the run's directory, whole or not at all.
-
-    Args:
-        random: a random search to compare with, in place of the run's own first trials.
+    """Writes ``report.html`` into the run's directory; arguments as for ``nas.runs.kinds.summary``.
 
     Raises:
-        InputError: if no trial is done, ``config.json`` or ``family.json`` is damaged, or ``random`` is not a
-            random search of the same kind.
+        InputError: as ``nas.runs.kinds.summary``, or if ``config.json`` or ``family.json`` is damaged.
         RunError: if it cannot be written.
     """
     path = run.directory / "report.html"
@@ -28,16 +24,15 @@ def write_page(run: Run, random: Run | None = None) -> Path:
 
 
 def collect(run: Run, random: Run | None = None) -> Page:
-    """What the page of ``run`` is made of; arguments and errors as ``write_page``."""
+    """The contents of the page; arguments and errors as for ``write_page``."""
     run = run.snapshot()
-    best = run.best_trial()
     page = Page(
         name=run.directory.resolve().name,
         written=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         config=run.config,
         trials=run.trials(),
         networks=run.networks(),
-        best=int(best["trial"]),
+        best=int(run.best_trial()["trial"]),
         epochs=run.epochs(),
         confirmations=run.confirmations(),
     )

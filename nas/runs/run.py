@@ -1,4 +1,4 @@
-"""A run directory, read: DataFrames of what was tried, while the search is running or ever after."""
+"""Reads a run directory: DataFrames of what was tried, during the search or afterwards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,11 @@ from nas.runs.config import read_config, read_settings
 from nas.search.journal import connect
 from nas.spec.objective import Objective
 from nas.spec.settings import Settings
+from reports.means import Rewards
 from search_spaces import ArchSpec
 
-T = TypeVar("T")
-
 COSTS = ("flops", "params", "activations")
-"""What a network may be charged for in ``rerank``."""
+"""The costs of a network that ``rerank`` may use."""
 
 
 class Run:
@@ -40,7 +39,7 @@ class Run:
 
     @property
     def settings(self) -> Settings:
-        """What the run was asked, from ``config.json``."""
+        """What the run was asked to do, from ``config.json``."""
         return read_settings(self.directory)
 
     def trials(self) -> pd.DataFrame:
@@ -48,33 +47,31 @@ class Run:
 
         ``repeat_of`` names the trial whose network was proposed again and not trained again.
         """
-        return self._checked(lambda: reports.read_trials(self.directory))
+        return self._checked(reports.read_trials)
 
     def epochs(self) -> pd.DataFrame:
-        """The learning curves: trial and what ``nas.spec.trial.Epoch`` has."""
-        return self._checked(lambda: reports.read_epochs(self.directory))
+        """The learning curves, a row per epoch: trial, and the fields of ``nas.spec.trial.Epoch``."""
+        return self._checked(reports.read_epochs)
 
     def confirmations(self) -> pd.DataFrame:
-        """Further trainings of finished trials: trial, seed, accuracy, epochs, seconds, worker, ..."""
-        return self._checked(lambda: reports.read_confirmations(self.directory))
+        """Further training runs of finished trials: trial, seed, accuracy, epochs, seconds, worker, ..."""
+        return self._checked(reports.read_confirmations)
 
     def networks(self) -> pd.DataFrame:
-        """One row per network that was trained to the end, with all its trainings.
+        """One row per network that was trained to the end, from all its training runs; deterministic.
 
-        See ``reports.estimated_networks``: after confirmation ``accuracy`` and ``reward`` are estimates
-        in which a lucky training counts less than three good ones, with ``accuracy_error``, and
-        ``p_best`` and ``p_front`` are the chances to be the best and on the front. The same every time.
+        See ``reports.estimated_networks``: after confirmation, ``accuracy`` and ``reward`` are estimates in
+        which one lucky run counts less than three good ones, with ``accuracy_error``; ``p_best`` and
+        ``p_front`` are the probabilities to be the best and on the front.
         """
-        objective = self._objective()
-        rewards = objective.rewards if objective else None
-        return reports.estimated_networks(*self._completed(objective), np.random.default_rng(0), rewards)
+        rewards = self._rewards()
+        return reports.estimated_networks(*self._completed(rewards), np.random.default_rng(0), rewards)
 
     def pareto(
         self, maximize: Sequence[str] = ("accuracy",), minimize: Sequence[str] = ("flops",)
     ) -> pd.DataFrame:
-        """The networks that no other beats in everything, by flops; estimates where they were confirmed."""
-        front = reports.pareto_front(self.networks(), maximize, minimize)
-        return front.sort_values(["flops", "trial"])
+        """The ``networks`` that no other beats in everything, ordered by FLOPs."""
+        return reports.pareto_front(self.networks(), maximize, minimize).sort_values(["flops", "trial"])
 
     def write_pareto(self) -> None:
         """Writes the front to ``pareto.csv``."""
@@ -83,9 +80,9 @@ class Run:
         write_csv(self.directory / "pareto.csv", front)
 
     def best_trial(self) -> dict[str, Any]:
-        """The network with the highest reward, as its first trial; the first of equals.
+        """The row of ``networks`` with the highest reward, or the first of them; ``trial`` is its first.
 
-        Where networks were confirmed, the highest expected reward, from all trainings.
+        After confirmation, the reward is the expected one, from all training runs.
 
         Raises:
             InputError: if no trial is done.
@@ -95,15 +92,11 @@ class Run:
             raise InputError(
                 f"run must have a finished trial, and none of its {len(self.trials())} is: {self.directory}"
             )
-        best = networks.loc[[networks["reward"].idxmax()]]
-        return {str(column): value for column, value in best.to_dict("records")[0].items()}
+        best = networks.loc[[networks["reward"].idxmax()]].to_dict("records")[0]
+        return {str(column): value for column, value in best.items()}
 
     def best(self) -> ArchSpec:
-        """The network with the highest reward, see ``best_trial``.
-
-        Raises:
-            InputError: if no trial is done.
-        """
+        """The network with the highest reward; see ``best_trial``."""
         return ArchSpec.parse(self.best_trial()["arch"])
 
     def rerank(
@@ -113,13 +106,14 @@ class Run:
 
         Args:
             target_flops: T, in the unit of ``cost``.
-            cost: what the network is charged for: ``flops``, ``params`` or ``activations``.
+            exponent, kind: as for ``Objective``.
+            cost: one of ``COSTS``.
 
         Returns:
-            the columns of ``networks``, ``reward`` being the new one and ``old_reward`` the search's.
+            the columns of ``networks``, with the new ``reward``, and the search's as ``old_reward``.
 
         Raises:
-            ValueError: as ``Objective``, or if ``cost`` is none of the three.
+            ValueError: as ``Objective``, or if ``cost`` is not one of the three.
         """
         if cost not in COSTS:
             raise ValueError(f"cost must be one of {COSTS}, got {cost!r}")
@@ -130,58 +124,50 @@ class Run:
         return networks.sort_values(["reward", "trial"], ascending=[False, True])
 
     def seed_noise(self) -> reports.SeedNoise | None:
-        """The noise of a seed against the spread of the networks; None if it was not measured."""
-        return reports.seed_noise(*self._completed(self._objective()))
+        """The seed noise against the spread of the networks; None if it was not measured."""
+        return reports.seed_noise(*self._completed(self._rewards()))
 
     def snapshot(self) -> Snapshot:
-        """The run as it is now: read once, and the same however often it is asked."""
+        """The run as it is now: read at most once, so that all answers agree."""
         return Snapshot(self.directory)
 
-    def _completed(self, objective: Objective | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _completed(self, rewards: Rewards | None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Trials and confirmations, see ``reports.completed``."""
         trials, confirmations = self.trials(), self.confirmations()
-        return (
-            reports.completed(trials, confirmations, objective.rewards)
-            if objective
-            else (trials, confirmations)
-        )
+        return reports.completed(trials, confirmations, rewards) if rewards else (trials, confirmations)
 
-    def _objective(self) -> Objective | None:
-        """Of the search; None where there is no ``config.json``."""
+    def _rewards(self) -> Rewards | None:
+        """``Objective.rewards`` of the search; None without a valid ``config.json``."""
         try:
-            return Objective(**self.config["objective"])
+            return Objective(**self.config["objective"]).rewards
         except (InputError, KeyError, TypeError, ValueError):
             return None
 
-    def _checked(self, read: Callable[[], T]) -> T:
-        """``read()``, its ValueError as the user's."""
+    def _checked(self, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
+        """``read`` for this directory; its ValueError becomes an InputError."""
         try:
-            return read()
+            return read(self.directory)
         except ValueError as error:
             raise InputError(str(error)) from None
 
 
 class Snapshot(Run):
-    """A run that is read at most once; see ``Run.snapshot``. Its DataFrames are not to be changed."""
+    """A run that is read at most once; see ``Run.snapshot``. Do not change its DataFrames."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._kept: dict[str, pd.DataFrame] = {}
 
     def trials(self) -> pd.DataFrame:
-        """As ``Run.trials``."""
         return self._once("trials", super().trials)
 
     def confirmations(self) -> pd.DataFrame:
-        """As ``Run.confirmations``."""
         return self._once("confirmations", super().confirmations)
 
     def networks(self) -> pd.DataFrame:
-        """As ``Run.networks``."""
         return self._once("networks", super().networks)
 
     def snapshot(self) -> Snapshot:
-        """Itself."""
         return self
 
     def _once(self, name: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -1,9 +1,8 @@
-"""What a scaling run found: its candidates compared, the choice, and the family."""
+"""What a scaling run found: the comparison of its candidates, the choice, and the family."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from typing import Any
 
@@ -13,8 +12,8 @@ import pandas as pd
 import reports
 from nas.errors import RunError
 from nas.files import write_csv
-from nas.runs.family_files import family_frame, read_family, write_family
-from nas.runs.run import Run
+from nas.runs.family_files import coefficients_line, family_frame, read_family, write_family
+from nas.runs.run import COSTS, Run
 from nas.runs.search_results import trial_facts
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import Scaling
@@ -24,30 +23,17 @@ from reports.page import Page, ScalingRun
 from scaling_search import Coefficients, one_network, published, scale, within
 from search_spaces import ArchSpec, canonical, cost
 
-ENDS = ("low", "high")
-MEASURED = (
-    "flops",
-    "params",
-    "activations",
-    "trainings",
-    "accuracy",
-    "accuracy_error",
-    "reward",
-    "reward_error",
-)
+MEASURED = [*COSTS, "trainings", "accuracy", "accuracy_error", "reward", "reward_error"]
 
 
 def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFrame:
     """The candidates that were trained, the best mean reward first.
 
-    Args:
-        trials: of the run.
-
     Returns:
-        one row per network: ``arch``, ``strategy``, the triple ``alpha``, ``beta``, ``gamma`` and the
-        ``*_low``, ``*_high`` between which it gives this same network, ``growth`` of FLOPs over the base,
+        one row per network: ``arch``, ``strategy``, the triple ``alpha``, ``beta``, ``gamma``, the ``*_low``
+        and ``*_high`` between which it gives this same network, ``growth`` of FLOPs over the base,
         ``trained_growth`` under the proxy, costs, ``trainings``, mean ``accuracy`` and ``reward`` with
-        standard errors, ``chosen`` (the best of the first strategy), and ``tied``: not told apart from it.
+        standard errors, ``chosen`` (the best of the first strategy), and ``tied``: indistinguishable from it.
 
     Raises:
         RunError: if no candidate of the first strategy was trained.
@@ -59,8 +45,7 @@ def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFra
         text = str(candidate.arch)
         if text not in means.index:
             continue
-        measured = means.loc[text]
-        triple = candidate.triples[0]
+        measured, triple = means.loc[text], candidate.triples[0]
         rows.append(
             {
                 "strategy": candidate.strategy,
@@ -69,7 +54,7 @@ def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFra
                 "growth": measured["flops"] / scaling.base_flops,
                 "trained_growth": trained[text],
                 "resolution": candidate.arch.resolution,
-                **{name: measured[name] for name in MEASURED},
+                **measured[MEASURED],
                 "arch": text,
             }
         )
@@ -83,7 +68,7 @@ def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFra
 
 
 def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
-    """The choice in words: the triple, how far it can move, and who is as good."""
+    """The choice in words: the triple, the range that gives the same network, and the ties."""
     chosen = compared[compared["chosen"]].iloc[0]
     triple = ", ".join(f"{name} {chosen[name]:.4g}" for name in ("alpha", "beta", "gamma"))
     lines = [f"Chosen (*): {triple}; {chosen['growth']:.2f} times the base's FLOPs at phi {scaling.phi:g}"]
@@ -99,7 +84,7 @@ def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
     elif others:
         lines.append(
             f"{plural(others, 'other')} of {len(compared)} (=) cannot be told apart from it at "
-            f"{chosen['trainings']:.0f} trainings each (95 %); more --seeds would."
+            f"{chosen['trainings']:.0f} training runs each (95 %); more --seeds would."
         )
     better = compared[(compared["reward"] > chosen["reward"]) & ~compared["tied"]]
     if len(better):
@@ -116,23 +101,23 @@ def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
 
 
 def compare_run(run: Run) -> pd.DataFrame:
-    """``compare`` for the trials of ``run``; errors likewise."""
+    """``compare`` for the trials of ``run``; errors as ``compare``."""
     return compare(run.trials(), scaling_of(run.settings), run.settings.recipe)
 
 
 def scaling_of(settings: Settings) -> Scaling:
-    """What a scaling run was asked."""
+    """What a scaling run was asked to do."""
     assert settings.scaling is not None
     return settings.scaling
 
 
 def scaling_facts(run: Run, _random: Run | None) -> dict[str, Any]:
     """``trial_facts``, and ``grid.csv``."""
-    return {**trial_facts(run), "grid": json.loads(compare_run(run).to_json(orient="records"))}
+    return {**trial_facts(run), "grid": reports.plain(compare_run(run))}
 
 
 def write_family_of_best(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Writes ``grid.csv`` and the family by the chosen coefficients; the network chosen, nothing more."""
+    """Writes ``grid.csv`` and the family by the chosen coefficients; returns the chosen network."""
     compared, networks = compare_run(run), run.networks()
     write_csv(run.directory / "grid.csv", compared)
     chosen = compared[compared["chosen"]].iloc[0]
@@ -142,7 +127,7 @@ def write_family_of_best(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def scaling_page(page: Page, run: Run, _random: Run | None) -> Page:
-    """The page with the candidates and the family, as far as there are any."""
+    """The page with the candidates and the family, once there are any."""
     page = dataclasses.replace(page, noise=str(run.seed_noise() or ""))
     try:
         compared = compare_run(run)
@@ -153,7 +138,7 @@ def scaling_page(page: Page, run: Run, _random: Run | None) -> Page:
     if (run.directory / "family.json").is_file():
         models, triple = read_family(run.directory / "family.json")
         family = family_frame(models)
-        coefficients = f"alpha, beta, gamma = {triple}, alpha * beta^2 * gamma^2 = {triple.product:.3f}"
+        coefficients = coefficients_line(triple)
     target, tolerance = scaling.target_flops / scaling.base_flops, scaling.grid.flops_tolerance
     found = ScalingRun(
         compared=compared,
@@ -169,24 +154,22 @@ def scaling_page(page: Page, run: Run, _random: Run | None) -> Page:
 
 
 def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[str, float]:
-    """``alpha_low`` to ``gamma_high``; nothing for a network that was matched to the target's FLOPs."""
+    """``alpha_low`` to ``gamma_high``; empty for a network that was adjusted to meet the target FLOPs."""
     options: Any = {"rounding": scaling.rounding, "multiple": scaling.multiple}
     if canonical(scale(scaling.arch, triple, scaling.phi, **options)) != arch:
         return {}
-    edges = one_network(scaling.arch, triple, scaling.phi, **options)
-    return {
-        f"{name}_{end}": value for name, both in edges.items() for end, value in zip(ENDS, both, strict=True)
-    }
+    intervals: dict[str, float] = {}
+    for name, (low, high) in one_network(scaling.arch, triple, scaling.phi, **options).items():
+        intervals |= {f"{name}_low": low, f"{name}_high": high}
+    return intervals
 
 
 def _grid(scaling: Scaling) -> pd.DataFrame:
-    """Every network of the grid by its first triple: the growth of its FLOPs, and whether it was compared."""
+    """Every network of the grid: its first triple, the growth of its FLOPs, and whether it was compared."""
     kept = within(scaling.classes, scaling.target_flops, scaling.grid.flops_tolerance)
     rows = [
         {
-            "alpha": triples[0].alpha,
-            "beta": triples[0].beta,
-            "gamma": triples[0].gamma,
+            **dataclasses.asdict(triples[0]),
             "growth": cost(arch).flops / scaling.base_flops,
             "compared": arch in kept,
         }

@@ -1,4 +1,4 @@
-"""What a search found, alone, against random search, under another objective, and beside other runs."""
+"""What a search found: by itself, against random search, under another objective, and next to other runs."""
 
 from __future__ import annotations
 
@@ -12,29 +12,27 @@ from numpy.typing import NDArray
 
 import reports
 from nas.errors import InputError
-from nas.runs.run import Run
+from nas.runs.run import COSTS, Run
 from nas.spec.objective import Objective
 from reports.page import Page
 from search_spaces import SPACES
 
-NETWORK = ["trial", "arch", "accuracy", "flops", "params", "activations", "reward"]
+NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
 ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front"]
-"""What is known of a network besides where the noise was measured."""
-SHOWN = 10
-"""Networks of a ranking under another objective."""
+"""Further columns of a network, if the seed noise was measured."""
 UNMEASURED = "Seed noise was not measured: no network was trained on a second seed."
 
 
 @dataclasses.dataclass(frozen=True)
 class Ranking:
-    """What else to rank by: an objective, and the cost that it charges for."""
+    """An objective to rank by, and the cost that takes the place of FLOPs in it."""
 
     objective: Objective
     cost: str = "flops"
 
 
 def trial_facts(run: Run) -> dict[str, Any]:
-    """How many trials there are, the best network, the front and the noise, as JSON values.
+    """The trials, the best network, the front and the seed noise, as JSON values.
 
     Raises:
         InputError: if no trial is done.
@@ -54,16 +52,15 @@ def trial_facts(run: Run) -> dict[str, Any]:
 
 
 def search_facts(run: Run, random: Run | None) -> dict[str, Any]:
-    """``trial_facts``, and whether the search beats random search; arguments and errors as ``baseline``."""
+    """``trial_facts``, and whether the search beats random search; errors also as ``baseline``."""
     return {**trial_facts(run), "baseline": baseline(run, random)}
 
 
 def trial_state(run: Run) -> dict[str, Any]:
-    """Where the trials stand, as JSON values; ``over`` once all trials and confirmations have finished."""
+    """The progress of the trials, as JSON values; ``over`` once all and their confirmations have finished."""
     settings = run.settings
     trials, again = run.trials(), run.confirmations()
-    status = statuses(trials)
-    done = trials[trials["status"] == "done"]
+    status, done = statuses(trials), _done(trials)
     networks = int(done["repeat_of"].isna().sum())
     confirm = min(settings.confirmations, networks) * settings.confirm_seeds
     return {
@@ -77,21 +74,20 @@ def trial_state(run: Run) -> dict[str, Any]:
 
 
 def statuses(trials: pd.DataFrame) -> dict[str, int]:
-    """How many trials have each status, the most frequent first."""
+    """The number of trials with each status, the most frequent first."""
     return {str(status): int(number) for status, number in trials["status"].value_counts().items()}
 
 
 def best_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The network to keep, which is the one with the highest reward; nothing more is known of it."""
+    """The network with the highest reward, and no further entries of ``best.json``."""
     return run.best_trial(), {}
 
 
 def search_page(page: Page, run: Run, random: Run | None) -> Page:
-    """The page with the noise, random search and the controller's decisions."""
-    space, facts = SPACES.get(run.settings.space), baseline(run, random)
-    expected = None
+    """The page with the seed noise, random search and the controller's decisions."""
+    space, facts, expected = SPACES.get(run.settings.space), baseline(run, random), None
     if facts["random"] is not None:
-        trial = [count - 1 for count in facts["counts"]]
+        trial = np.array(facts["counts"]) - 1
         expected = pd.DataFrame({"trial": trial, "expected": facts["random_so_far"]})
     return dataclasses.replace(
         page,
@@ -102,15 +98,14 @@ def search_page(page: Page, run: Run, random: Run | None) -> Page:
 
 
 def reranked(run: Run, ranking: Ranking) -> dict[str, Any]:
-    """The best networks under another objective, and what the old choice is worth there."""
-    objective = ranking.objective
-    ranked = run.rerank(objective.target_flops, objective.exponent, objective.kind, ranking.cost)
+    """The ten best networks under another objective, and the reward and rank of the old choice there."""
+    ranked = _ranked(run, ranking)
     ranked = ranked.assign(rank=np.arange(1, len(ranked) + 1))
     before = run.best_trial()["trial"]
     columns = ["rank", *NETWORK, "old_reward"]
     return {
-        "objective": {**dataclasses.asdict(objective), "cost": ranking.cost},
-        "best": _records(ranked.head(SHOWN), columns),
+        "objective": {**dataclasses.asdict(ranking.objective), "cost": ranking.cost},
+        "best": _records(ranked.head(10), columns),
         "before": _records(ranked[ranked["trial"] == before], columns)[0],
     }
 
@@ -118,25 +113,24 @@ def reranked(run: Run, ranking: Ranking) -> dict[str, Any]:
 def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:
     """The run's best reward so far against what random search is expected to find in as many trials.
 
-    Rewards are of single trainings on both sides, so they are as lucky on both.
+    Both sides use the rewards of single training runs, so luck favours neither. The random trials are
+    those of ``random``, or else the run's own first ones.
 
     Returns:
-        ``trials`` that are done, ``best`` and ``random`` after them, the number of random trials that
-        this ``rests_on`` and where they are ``from``; and the same at some ``counts`` of trials.
+        the number of finished ``trials``, ``best`` and ``random`` after them, the number of random trials
+        that this ``rests_on`` and where they are ``from``; and, after each of ``counts`` trials, both again
+        as ``best_so_far`` and ``random_so_far``.
 
     Raises:
-        InputError: if ``random`` is no random search of the same space, data, evaluator and proxy.
+        InputError: if ``random`` is not a random search with the same space, data, evaluator and recipe.
     """
-    settings = run.settings
-    trials = run.trials()
-    done = trials[trials["status"] == "done"]
+    settings, done = run.settings, _done(run.trials())
     if random is None:
         first = reports.near_random(settings.controller, settings.controller_settings)
         sample = done[done["trial"] < first]["reward"].to_numpy()
         source = "all its trials" if np.isinf(first) else f"its own first {len(sample)}"
     else:
-        sample = _random_rewards(run, random)
-        source = str(random.directory)
+        sample, source = _random_rewards(run, random), str(random.directory)
     counts = grid_of_counts(len(done))
     if not len(sample):
         return {"trials": len(done), "random": None, "rests_on": 0, "from": source}
@@ -155,7 +149,7 @@ def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:
 
 
 def _random_rewards(run: Run, random: Run) -> NDArray[np.float64]:
-    """The rewards that the trials of ``random`` have under the objective of ``run``."""
+    """The rewards of the trials of ``random`` under the objective of ``run``."""
     settings, others = run.settings, random.settings
     if others.controller != "random":
         raise InputError(f"random must be a run of `controller` random, got {others.controller}")
@@ -163,15 +157,14 @@ def _random_rewards(run: Run, random: Run) -> NDArray[np.float64]:
         ours, theirs = getattr(settings, name), getattr(others, name)
         if ours != theirs:
             raise InputError(f"random must be a run of the same {name}, {ours}, got {theirs}")
-    trials = random.trials()
-    done = trials[trials["status"] == "done"]
+    done = _done(random.trials())
     if done.empty:
         raise InputError(f"random must be a run with a finished trial, got {random.directory}")
     return settings.objective.rewards(done["accuracy"].to_numpy(), done["flops"].to_numpy(float))
 
 
 def grid_of_counts(trials: int) -> list[int]:
-    """Every number up to 20, then some 60 more in equal ratios, up to ``trials``."""
+    """Every number up to 20, then about 60 more in equal ratios, up to ``trials``."""
     counts = {*range(1, 21), *np.geomspace(20, max(20, trials), 60).round().astype(int).tolist(), trials}
     return sorted(count for count in counts if count <= trials)
 
@@ -183,12 +176,12 @@ def milestones(trials: int) -> list[int]:
 
 
 def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Several runs side by side, under one objective: the first one's, or that of ``ranking``.
+    """Several runs side by side, under one objective: that of ``ranking``, or of the first run.
 
     Returns:
-        one row per run: ``run``, ``trials``, ``done``, ``reward``, ``accuracy`` and ``flops`` of its best
-        network, ``hypervolume`` over the common reference, and ``after_10``, ..., the highest reward of a
-        single training so far; and what they have in common: objective, cost and reference.
+        one row per run: ``run``, ``trials``, ``done``, ``reward``, ``accuracy`` and costs of its best
+        network, ``hypervolume`` over the common reference, and ``after_10``, ``after_20``, ..., the highest
+        reward of a single training run so far; and what they have in common: objective, cost and reference.
 
     Raises:
         InputError: if a run has no finished trial.
@@ -200,22 +193,16 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
     marks = [mark for mark in milestones(max(len(run.trials()) for run in runs)) if mark >= 10]
     rows = []
     for run in runs:
-        run.best_trial()  # or there is nothing to compare
-        objective = asked.objective
-        best = run.rerank(objective.target_flops, objective.exponent, objective.kind, asked.cost).iloc[0]
-        trials = run.trials()
-        done = trials[trials["status"] == "done"]
-        costs = done[asked.cost].to_numpy(float)
-        so_far = reports.best_so_far(objective.rewards(done["accuracy"].to_numpy(), costs))
+        run.best_trial()  # raises if there is nothing to compare
+        done = _done(run.trials())
+        rewards = asked.objective.rewards(done["accuracy"].to_numpy(), done[asked.cost].to_numpy(float))
+        so_far = reports.best_so_far(rewards)
         rows.append(
             {
                 "run": str(run.directory),
-                "trials": len(trials),
+                "trials": len(run.trials()),
                 "done": len(done),
-                **{
-                    name: best[name]
-                    for name in ("reward", "accuracy", "flops", "params", "activations", "arch")
-                },
+                **_ranked(run, asked).iloc[0][["reward", "accuracy", *COSTS, "arch"]],
                 "hypervolume": _hypervolume(run, reference),
                 **{f"after_{mark}": so_far[mark - 1] if mark <= len(so_far) else np.nan for mark in marks},
             }
@@ -228,23 +215,33 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
     return pd.DataFrame(rows), common
 
 
+def _done(trials: pd.DataFrame) -> pd.DataFrame:
+    """The finished trials."""
+    return trials[trials["status"] == "done"]
+
+
+def _ranked(run: Run, ranking: Ranking) -> pd.DataFrame:
+    """``Run.rerank`` by ``ranking``."""
+    objective = ranking.objective
+    return run.rerank(objective.target_flops, objective.exponent, objective.kind, ranking.cost)
+
+
 def _reference(runs: Sequence[Run]) -> dict[str, float]:
-    """No accuracy at all, at the FLOPs of the largest network that was trained."""
+    """The reference of the hypervolume: accuracy 0 at the FLOPs of the largest network that was trained."""
     flops = [run.networks()["flops"].max() for run in runs if len(run.networks())]
     return {"accuracy": 0.0, "flops": float(max(flops, default=1.0))}
 
 
 def _hypervolume(run: Run, reference: dict[str, float]) -> float:
-    """Of the front of accuracy against FLOPs, over the reference's FLOPs.
+    """The hypervolume of accuracy against FLOPs, over the reference's FLOPs.
 
-    The best accuracy that can be had, averaged over all budgets up to the reference; 0 below the smallest
-    network.
+    This is the best accuracy within a budget, averaged over all budgets up to the reference; it counts as 0
+    below the smallest network.
     """
     return reports.hypervolume(run.networks(), reference=reference) / reference["flops"]
 
 
 def _records(frame: pd.DataFrame, columns: Sequence[str] = NETWORK) -> list[dict[str, Any]]:
-    """Rows as JSON values: the columns, and what is known besides; what is missing is None."""
+    """Rows as JSON values: ``columns``, and those of ``ERRORS`` that are known; missing values are None."""
     known = [name for name in ERRORS if name in frame and frame[name].notna().any()]
-    rows: list[dict[str, Any]] = reports.plain(frame[[*columns, *known]])
-    return rows
+    return list(reports.plain(frame[[*columns, *known]]))

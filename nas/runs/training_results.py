@@ -1,10 +1,12 @@
-"""What a run of ``nas train`` says: its learning curve, accuracies and weights."""
+"""What a run of ``nas train`` found: its learning curve, accuracies and weights."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from typing import Any
+
+import pandas as pd
 
 import reports
 from nas.errors import InputError
@@ -16,10 +18,10 @@ from search_spaces import ArchSpec
 
 
 def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
-    """A training in numbers, also while it goes on: accuracies are then those of the last epoch.
+    """The training run in numbers; while it is in progress, those of the last epoch.
 
     Returns:
-        ``accuracy`` is on the validation part; ``test_accuracy`` None before the end, and if the data has
+        ``accuracy`` is on the validation part; ``test_accuracy`` is None before the end, and if the data has
         no test part. FLOPs and parameters are with 3 channels and 1000 classes, as everywhere.
 
     Raises:
@@ -30,29 +32,28 @@ def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
     if not trials:
         raise InputError(f"run must have begun its training, and it has not: {run.directory}")
     trial = trials[0]
-    curve = run.epochs().drop(columns="trial")
+    curve = reports.plain(learning_curve(run))
+    last = curve[-1] if curve else {}
     done = trial["status"] == "done"
-    header = weights.read_header(run.directory) if done else {}
-    arch = ArchSpec.parse(trial["arch"])
     return {
         "run": str(run.directory),
         "status": trial["status"],
         "error": trial["error"] or None,
         "arch": trial["arch"],
         **{name: int(trial[name]) for name in ("flops", "params", "activations")},
-        "resolution": arch.resolution,
+        "resolution": ArchSpec.parse(trial["arch"]).resolution,
         "data": settings.data,
         "epochs": len(curve),
         "of_epochs": settings.recipe.epochs,
-        "accuracy": None if curve.empty else float(curve["accuracy"].iloc[-1]),
-        "test_accuracy": json.loads(header["test_accuracy"]) if done else None,
-        "seconds": None if curve.empty else float(curve["seconds"].iloc[-1]),
-        "curve": reports.plain(curve),
+        "accuracy": last.get("accuracy"),
+        "test_accuracy": json.loads(weights.read_header(run.directory)["test_accuracy"]) if done else None,
+        "seconds": last.get("seconds"),
+        "curve": curve,
     }
 
 
 def training_state(run: Run) -> dict[str, Any]:
-    """``training_facts``, and whether the training is ``over``."""
+    """``training_facts``, and whether the training run is ``over``."""
     facts = training_facts(run)
     return {**facts, "over": facts["status"] in ("done", "failed")}
 
@@ -60,17 +61,21 @@ def training_state(run: Run) -> dict[str, Any]:
 def training_page(page: Page, run: Run, _random: Run | None) -> Page:
     """The page with the learning curve."""
     facts = training_facts(run)
-    training = TrainingRun(facts, page.epochs, facts["test_accuracy"])
-    return dataclasses.replace(page, training=training)
+    return dataclasses.replace(page, training=TrainingRun(facts, page.epochs, facts["test_accuracy"]))
+
+
+def learning_curve(run: Run) -> pd.DataFrame:
+    """``Run.epochs`` without ``trial``, as there is only one."""
+    return run.epochs().drop(columns="trial")
 
 
 def write_curve(run: Run) -> None:
     """Writes ``curve.csv``: a row per epoch."""
-    write_csv(run.directory / "curve.csv", run.epochs().drop(columns="trial"))
+    write_csv(run.directory / "curve.csv", learning_curve(run))
 
 
 def trained_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The network, and what is known of its training.
+    """The network, and what ``best.json`` says of its training and weights.
 
     Raises:
         InputError: if the weights are missing or damaged.

@@ -1,1 +1,1 @@
-"""The terminal: what a person sees while a run goes on and when it is over."""
+"""The terminal: what a person sees while a run is in progress and when it is over."""

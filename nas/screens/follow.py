@@ -1,4 +1,4 @@
-"""``nas report --follow``: a run while its search goes on."""
+"""``nas report --follow``: a run while it is in progress."""
 
 from __future__ import annotations
 
@@ -19,17 +19,14 @@ from nas.screens.views import VIEWS
 PAUSE = 1.0
 """Seconds between two looks at the run."""
 QUIET = 5
-"""So many looks without a change, and it is asked whether anybody still writes the run."""
+"""After this many looks without a change, check whether a process still writes the run."""
 
 
 def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: float = PAUSE) -> None:
-    """Shows the run until its search is over: a screen that refreshes, or a line per change elsewhere.
+    """Shows the run until it is over: on a terminal a screen that refreshes, elsewhere a line per change.
 
-    The search is over when all trials and confirmations are there, those of an audit's longer schedule too,
-    or when no process writes the run any more: it was interrupted, or gave up.
-
-    Args:
-        as_json: a line of JSON per change.
+    It is over when its state says so, or when no process writes it any more: it was interrupted or failed.
+    ``as_json`` prints lines of JSON, on a terminal too; ``pause`` is in seconds.
     """
     if console.is_terminal and not as_json:
         with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="ellipsis") as live:
@@ -42,8 +39,8 @@ def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: floa
 
 
 def changes(run: Run, pause: float) -> Any:
-    """Snapshots of the run, one for each change, until its search is over."""
-    before, looks, quiet = None, 0, 0  # quiet: of those, how often in a row nobody wrote
+    """Snapshots of the run, one for each change of its state, until it is over."""
+    before, looks, quiet = None, 0, 0  # looks: since a change; quiet: checks in a row without a writer
     while True:
         now = run.snapshot()
         facts = state(now)
@@ -61,17 +58,17 @@ def changes(run: Run, pause: float) -> Any:
 
 
 def state(run: Run) -> dict[str, Any]:
-    """Where the run stands."""
+    """The run's progress, from its kind."""
     return KINDS[run.settings.kind].state(run)
 
 
 def sentence(run: Run) -> str:
-    """Where the run stands, in words."""
+    """The run's progress in words."""
     return VIEWS[run.settings.kind].sentence(state(run))
 
 
 def screen(run: Run) -> Group:
-    """What there is so far, below the line that says where the run stands."""
+    """The run's progress in words, and below it the results so far."""
     parts = VIEWS[run.settings.kind].so_far(run)
     lines = [sentence(run), *([""] if parts else []), *parts]
     return Group(*(Text(part) if isinstance(part, str) else part for part in lines))

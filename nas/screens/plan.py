@@ -15,7 +15,7 @@ from search_spaces import cost
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """The networks that were timed, and the whole search."""
+    """Prints the networks that were timed, and the forecast for the search."""
     table = plain_table("FLOPs", "params", "images/s", "s/trial", "memory", "est.", first="size")
     table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
     for row in plan.timed:
@@ -24,7 +24,7 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 
 def cells(row: Timed) -> tuple[str, ...]:
-    """A row of the table."""
+    """A row of the table: one network that was timed."""
     price, timing = cost(row.candidate.arch), row.timing
     return (
         percent(row.place),
@@ -39,48 +39,41 @@ def cells(row: Timed) -> tuple[str, ...]:
 
 
 def lines(plan: Plan) -> list[str]:
-    """The search in words."""
+    """The forecast in words."""
     resources = plan.resources
-    workers = resources.workers or 1
     again = f" and {plan.confirmations} confirmations" if plan.confirmations else ""
-    work = f"{plan.trials} trials{again}, {workers} at a time"
+    work = f"{plan.trials} trials{again}, {resources.workers or 1} at a time"
     if plan.hours is None or plan.seconds is None:
-        said = [f"{work}: how long is unknown, none of these networks fits."]
+        said = [f"{work}: the time is unknown, because none of these networks fits."]
     else:
+        gpus = f"{plan.gpu_hours:.3g} GPU-hours and " if plan.gpu_hours else ""
         said = [
             f"{work}: about {rough_duration(plan.hours)}, {plan.seconds:.1f} s a trial on average over "
-            f"{plan.sampled} random networks, each timed alone."
+            f"{plan.sampled} random networks, each timed alone.",
+            f"That is {gpus}{plan.cpu_hours:.3g} CPU-core-hours.",
         ]
-        if plan.gpu_hours:
-            said.append(f"That is {plan.gpu_hours:.3g} GPU-hours and {plan.cpu_hours:.3g} CPU-core-hours.")
-        else:
-            said.append(f"That is {plan.cpu_hours:.3g} CPU-core-hours.")
     if plan.available is None:
-        said.append(f"Memory: a trial needs up to {gigabytes(plan.largest)}; what is free is not known here.")
+        room = f"Memory: a trial needs up to {gigabytes(plan.largest)}; how much is free is unknown here."
     else:
-        said.append(
-            fit_line(plan.too_large, plan.sampled, plan.largest, plan.available, resources, plan.device)
-        )
-    return said
+        room = fit_line(plan.too_large, plan.sampled, plan.largest, plan.available, resources, plan.device)
+    return [*said, room]
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """The plan as JSON values; memory in bytes."""
-    facts = {
-        name: value for name, value in dataclasses.asdict(plan).items() if name not in ("timed", "resources")
-    }
-    networks = []
-    for row in plan.timed:
-        timing = row.timing._asdict() if row.timing else {}
-        networks.append(
-            {
-                "place": row.place,
-                "arch": str(row.candidate.arch),
-                **cost(row.candidate.arch)._asdict(),
-                "images_per_second": timing.get("images_per_second"),
-                "seconds": row.seconds,
-                "peak_memory": timing.get("peak_memory"),
-                "expected_memory": row.candidate.expected_memory,
-            }
-        )
-    return {**facts, "resources": dataclasses.asdict(plan.resources), "networks": networks}
+    facts = dataclasses.asdict(plan)
+    del facts["timed"]
+    resources = facts.pop("resources")
+    networks = [
+        {
+            "place": row.place,
+            "arch": str(row.candidate.arch),
+            **cost(row.candidate.arch)._asdict(),
+            "images_per_second": row.timing.images_per_second if row.timing else None,
+            "seconds": row.seconds,
+            "peak_memory": row.timing.peak_memory if row.timing else None,
+            "expected_memory": row.candidate.expected_memory,
+        }
+        for row in plan.timed
+    ]
+    return {**facts, "resources": resources, "networks": networks}

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 import reports
@@ -24,7 +16,7 @@ from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 
 PLAIN_LINES = 200
-"""About how many lines a search prints where there is no terminal, however many its trials."""
+"""Roughly the most lines that a run prints where there is no terminal, however long it is."""
 
 
 class Screen(Listener):
@@ -37,12 +29,12 @@ class Screen(Listener):
         self.ranked = True  # by reward
         self.doing = "Starting"
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            "{task.description}",
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
+            "{task.fields[state]}",
             TimeElapsedColumn(),
-            TextColumn("ETA"),
+            "ETA",
             TimeRemainingColumn(),
             console=self.console,
             refresh_per_second=4,
@@ -55,13 +47,11 @@ class Screen(Listener):
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._progress.stop()
 
     def say(self, text: str) -> None:
-        """One line, above the bar if there is one; wrapped only by the terminal itself."""
+        """Prints a line, above the bar if there is one; only the terminal itself wraps it."""
         self.console.print(Text(text), soft_wrap=True)
 
     def progress(self, doing: str, done: int, total: int) -> None:
@@ -96,10 +86,10 @@ class Screen(Listener):
         self._update(standing)
 
     def on_epoch(self, trial: Trial, epoch: Epoch, standing: Standing) -> None:
-        self._update(standing)  # others may have begun since the last change
+        self._update(standing)  # more trials may be running than at the last update
 
     def _count(self, row: Row) -> bool:
-        """Takes a finished trial into best and front; True if it is the best so far."""
+        """Updates best and front with a finished trial; True if it is the best so far."""
         if row.accuracy is None or row.reward is None:
             return False
         flops, accuracy = float(row.flops), row.accuracy

@@ -1,4 +1,4 @@
-"""What a person sees of a run that is over, or in progress: the front, the choice, how far to believe it."""
+"""What a person sees of a run, over or in progress: the front, the choice, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import reports
 from nas.runs.audit_results import findings, verdict
 from nas.runs.kinds import summary
 from nas.runs.run import Run
+from nas.runs.search_results import UNMEASURED
 from reports.numbers import count, memory, percent, plural, plus_minus
 from reports.tables import MOST_NETWORKS
 
@@ -21,28 +22,44 @@ Parts = Sequence[RenderableType]
 
 
 def print_parts(console: Console, parts: Parts) -> None:
-    """Prints tables as they are, and lines wrapped only by the terminal itself."""
+    """Prints tables, and lines that only the terminal itself wraps."""
     for part in parts:
         console.print(Text(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
 
 
 def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
     """The front of a search, and its facts in words."""
-    return [reports.front_table(run.pareto(), facts["best"]["trial"]), "", *search_lines(facts)]
+    again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
+    noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
+    return [
+        reports.front_table(run.pareto(), facts["best"]["trial"]),
+        "",
+        f"{facts['trials']} trials: {counts_text(facts['status'])}{again}",
+        best_line(facts["best"]),
+        str(noise or UNMEASURED),
+        *baseline_lines(facts["baseline"]),
+        *speed_lines(facts["speed"]),
+        f"Everything is in {facts['run']}; look at the best with: nas show {facts['run']}",
+    ]
 
 
 def search_so_far(run: Run) -> Parts:
-    """The same while the search goes on."""
+    """The same while the search is in progress."""
     return [] if run.networks().empty else search_parts(run, summary(run))
 
 
 def trial_sentence(state: dict[str, Any]) -> str:
-    """Where the trials stand, in words."""
-    counts = ", ".join(f"{number} {status}" for status, number in state["status"].items()) or "none yet"
+    """The progress of the trials in words."""
+    counts = counts_text(state["status"]) or "none yet"
     best = "" if state["best_reward"] is None else f"; best reward {state['best_reward']:.4f}"
     again = f"; {state['confirmations']} confirmations" if state["confirmations"] else ""
     long = f"; the longer schedule: {trial_sentence(state['long'])}" if "long" in state else ""
     return f"{state['trials']} trials: {counts}{best}, front {state['front']}{again}{long}"
+
+
+def counts_text(status: dict[str, int]) -> str:
+    """``20 done, 4 failed``."""
+    return ", ".join(f"{number} {name}" for name, number in status.items())
 
 
 def audit_parts(run: Run, _facts: dict[str, Any] | None = None) -> Parts:
@@ -54,30 +71,15 @@ def audit_parts(run: Run, _facts: dict[str, Any] | None = None) -> Parts:
 
 
 def audit_so_far(run: Run) -> Parts:
-    """The same while the audit goes on."""
+    """The same while the audit is in progress."""
     return [] if run.networks().empty else audit_parts(run)
-
-
-def search_lines(facts: dict[str, Any]) -> list[str]:
-    """``search_facts`` in words."""
-    counts = ", ".join(f"{number} {status}" for status, number in facts["status"].items())
-    again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
-    noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
-    return [
-        f"{facts['trials']} trials: {counts}{again}",
-        best_line(facts["best"]),
-        str(noise or "Seed noise was not measured: no network was trained on a second seed."),
-        *baseline_lines(facts["baseline"]),
-        *speed_lines(facts["speed"]),
-        f"Everything is in {facts['run']}; look at the best with: nas show {facts['run']}",
-    ]
 
 
 def best_line(best: dict[str, Any]) -> str:
     """The choice, and how sure it is."""
     if best.get("p_best") is None:
         return f"Best (*, reward {best['reward']:.4f}): {best['arch']}"
-    trainings = plural(best["trainings"], "training")
+    trainings = plural(best["trainings"], "training run")
     return (
         f"Best (*, expected reward {plus_minus(best['reward'], best['reward_error'])} from {trainings}; the "
         f"best of all with a probability of {percent(best['p_best'])}): {best['arch']}"
@@ -85,7 +87,7 @@ def best_line(best: dict[str, Any]) -> str:
 
 
 def baseline_lines(baseline: dict[str, Any]) -> list[str]:
-    """Better than random? With how many trials that rests on."""
+    """The search against random search, and how many random trials that rests on."""
     if baseline["random"] is None:
         return []
     trials, rests_on = baseline["trials"], baseline["rests_on"]
@@ -94,18 +96,18 @@ def baseline_lines(baseline: dict[str, Any]) -> list[str]:
         f"{baseline['random']:.4f} by then, judging by {rests_on} random trials ({baseline['from']})."
     )
     if baseline["from"] != "all its trials" and trials > rests_on:
-        line += " So few show no more than their own best; --random RUN takes more."
+        line += " A sample this small cannot show more than its own best; --random RUN takes a larger one."
     return [line]
 
 
 def speed_lines(speed: dict[str, Any] | None) -> list[str]:
-    """How fast trainings ran, and how much memory they took."""
+    """How fast training ran, and how much memory it used."""
     if speed is None:
         return []
     rate, peak = speed["images_per_second"], speed["peak_memory"]
     said = [f"ran at {rate:,.0f} images/s (median)"] * (rate is not None)
-    said += [f"had {memory(peak)} of memory at most"] * (peak is not None)
-    return [f"Trainings {' and '.join(said)}."]
+    said += [f"used at most {memory(peak)} of memory"] * (peak is not None)
+    return [f"Training {' and '.join(said)}."]
 
 
 def ranking_parts(ranked: dict[str, Any]) -> Parts:
@@ -120,8 +122,7 @@ def ranking_parts(ranked: dict[str, Any]) -> Parts:
         f"of the search (*), trial {before['trial']}, has {before['reward']:.4f}, rank {before['rank']}."
     )
     return [
-        f"\nBy another objective: {objective['kind']}, {count(objective['target_flops'])} "
-        f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}; nothing is trained again\n",
+        f"\nBy another objective: {objective_text(objective)}; nothing is trained again\n",
         reports.ranking_table(pd.DataFrame(rows), objective["cost"], before["trial"]),
         "",
         choice,
@@ -130,12 +131,9 @@ def ranking_parts(ranked: dict[str, Any]) -> Parts:
 
 
 def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
-    """Runs side by side, see ``comparison``."""
+    """Runs side by side; see ``nas.runs.search_results.comparison``."""
     objective, reference = common["objective"], common["reference"]
-    under = (
-        f"Rewards are {objective['kind']}, {count(objective['target_flops'])} "
-        f"{_cost_name(objective['cost'])}, exponent {objective['exponent']:g}"
-    )
+    under = f"Rewards are {objective_text(objective)}"
     if common["others_differ"]:
         under += f", the objective of {compared['run'].iloc[0]}; the others searched under another one"
     return [
@@ -147,5 +145,9 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
     ]
 
 
-def _cost_name(cost: str) -> str:
-    return {"flops": "FLOPs"}.get(cost, cost)
+def objective_text(objective: dict[str, Any]) -> str:
+    """``soft, 300M FLOPs, exponent -0.07``."""
+    cost = "FLOPs" if objective["cost"] == "flops" else objective["cost"]
+    return (
+        f"{objective['kind']}, {count(objective['target_flops'])} {cost}, exponent {objective['exponent']:g}"
+    )

@@ -1,4 +1,4 @@
-"""What a person sees of a scaling run: the networks of the grid, the family, and the reasons."""
+"""What a person sees of a scaling run: the networks of the grid, the family, and explanations."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import Any
 
 import reports
 import scaling_search
-from nas.runs.family_files import family_frame, read_family
+from nas.runs.family_files import coefficients_line, family_frame, read_family
 from nas.runs.run import Run
 from nas.runs.scaling_results import compare_run, scaling_of, verdict
 from nas.runs.search_results import statuses
-from nas.screens.report import Parts
+from nas.screens.report import Parts, counts_text
 from nas.spec.scaling import Scaling
+from reports.numbers import plural
 from search_spaces import PRESETS
 
 
 def scaling_parts(run: Run, _facts: dict[str, Any]) -> Parts:
-    """What was compared, what was chosen and how sure that is; the family, once it is made."""
+    """What was compared, what was chosen and how sure that is; the family, once it is written."""
     scaling = scaling_of(run.settings)
     trials, compared = run.trials(), compare_run(run)
-    counts = ", ".join(f"{number} {status}" for status, number in statuses(trials).items())
     stopped = int((trials["epochs"].between(1, trials["epochs"].max() - 1)).sum())
     early = f" ({stopped} stopped early)" if stopped else ""
-    lines = [f"{len(trials)} trainings: {counts}{early}", *verdict(compared, scaling)]
-    made = (run.directory / "family.json").is_file()
-    family = ["", *family_parts(run.directory)] if made else []
+    lines = [
+        f"{len(trials)} training runs: {counts_text(statuses(trials))}{early}",
+        *verdict(compared, scaling),
+    ]
+    family = ["", *family_parts(run.directory)] if (run.directory / "family.json").is_file() else []
     return [reports.grid_table(compared), "", *lines, *family]
 
 
 def scaling_so_far(run: Run) -> Parts:
     """The front while the candidates are trained."""
-    best = None if run.networks().empty else run.best_trial()["trial"]
-    return [] if best is None else [reports.front_table(run.pareto(), best)]
+    return [] if run.networks().empty else [reports.front_table(run.pareto(), run.best_trial()["trial"])]
 
 
 def family_parts(directory: Path) -> Parts:
@@ -40,22 +41,21 @@ def family_parts(directory: Path) -> Parts:
     file = directory / "family.json"
     family, coefficients = read_family(file)
     frame = family_frame(family)
-    last = list(family)[-1]
     return [
         reports.family_table(frame),
         "",
         reports.family_stages_table(frame),
         "",
-        f"alpha, beta, gamma = {coefficients}, alpha * beta^2 * gamma^2 = {coefficients.product:.3f}",
-        f"Written to {file} and family.csv; look at a model with: nas show {directory}:{last}",
+        coefficients_line(coefficients),
+        f"Written to {file} and family.csv; look at a model with: nas show {directory}:{[*family][-1]}",
     ]
 
 
 def explanation_parts(directory: Path) -> Parts:
-    """Formula, published table and the family in ``directory``, and where their differences come from."""
+    """The formula, the published table and the family in ``directory``, and why they differ."""
     family, coefficients = read_family(directory / "family.json")
     own = next(iter(family.values())).arch
-    base = "" if own == PRESETS["efficientnet-b0"] else " (yours is of another base)"
+    base = "" if own == PRESETS["efficientnet-b0"] else " (yours has another base)"
     implied = scaling_search.implied_phis()
     return [
         f"\nEfficientNet by the formula with (1.2, 1.1, 1.15), as published, and your family{base}\n",
@@ -70,11 +70,9 @@ def explanation_parts(directory: Path) -> Parts:
 
 
 def describe(scaling: Scaling) -> str:
-    """What is going to be compared."""
+    """What will be compared."""
     times = f"{scaling.grid.product**scaling.phi:.3g} times its {reports.count(scaling.base_flops)} FLOPs"
-    trainings = (
-        f"{len(scaling.candidates)} networks, {scaling.seeds} training{'s' * (scaling.seeds > 1)} each"
-    )
+    trainings = f"{len(scaling.candidates)} networks, {plural(scaling.seeds, 'training run')} each"
     if "compound" not in scaling.strategies or scaling.coefficients:
         return f"At {times}: {trainings}"
     triples = sum(map(len, scaling.classes.values()))

@@ -1,4 +1,4 @@
-"""What a person sees of one training: its epochs while it goes on, its learning curve when it is over."""
+"""What a person sees of a training run: epochs while it is in progress, the learning curve at the end."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from nas.training import weights
 from reports.numbers import duration
 
 UPDATE_SECONDS = 0.25
+"""The bar moves at most this often within an epoch."""
 SHOWN = 10
-"""Last epochs of the learning curve that are printed; ``curve.csv`` has all."""
+"""How many of the last epochs are printed; ``curve.csv`` has all."""
 RECENT = 5
-"""Epochs that the time of the others is judged by."""
+"""The remaining time is estimated from this many of the last epochs."""
 
 
 class TrainingScreen(Screen):
-    """Shows epochs, where a ``Screen`` shows trials."""
+    """A ``Screen`` that shows epochs instead of trials."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(quiet=quiet)
-        self.epochs = 0  # of the whole training
+        self.epochs = 0  # of the whole training run
         self.restored = 0
-        self.seconds = [0.0]  # since the training began, at its start and after each epoch
+        self.seconds = [0.0]  # since the start: 0, then after each epoch
         self.updated = 0.0
 
     def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
@@ -41,7 +42,7 @@ class TrainingScreen(Screen):
 
     def on_restore(self, epochs: int) -> None:
         self.restored = epochs
-        self.say(f"Goes on after epoch {epochs} of {self.epochs}")
+        self.say(f"Resuming after epoch {epochs} of {self.epochs}")
         self._progress.update(self._task, completed=epochs)
 
     def on_step(self, epochs: float) -> None:
@@ -67,7 +68,7 @@ class TrainingScreen(Screen):
             )
 
     def on_finish(self, row: Row, outcome: Outcome, standing: Standing) -> None:
-        """The report that follows says it."""
+        """Prints nothing: the report follows."""
 
 
 def training_parts(_run: Run, facts: dict[str, Any]) -> Parts:
@@ -81,7 +82,7 @@ def training_so_far(run: Run) -> Parts:
 
 
 def training_sentence(facts: dict[str, Any]) -> str:
-    """How far the training has come."""
+    """The progress of the training run in words."""
     return training_lines(facts)[1]
 
 
@@ -92,10 +93,8 @@ def training_lines(facts: dict[str, Any]) -> list[str]:
     if facts["status"] == "failed":
         return [network, f"Failed after {facts['epochs']} of {of_epochs} epochs: {facts['error']}"]
     if facts["status"] != "done":
-        return [
-            network,
-            f"{facts['epochs']} of {of_epochs} epochs are there; if it was interrupted: nas resume {run}",
-        ]
+        done = f"{facts['epochs']} of {of_epochs} epochs are done"
+        return [network, f"{done}; if it was interrupted: nas resume {run}"]
     test = facts["test_accuracy"]
     return [
         network,

@@ -1,4 +1,4 @@
-"""How each kind of run looks on the terminal; what it says is in ``nas.runs.kinds``."""
+"""How each kind of run looks on the terminal; its results are in ``nas.runs.kinds``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class View:
     """How one kind of run looks.
 
     Args:
-        screen: shows the run while it goes on.
+        screen: shows the run while it is in progress.
         parts: what ``nas report`` prints, from the run and its facts.
-        sentence: the state of its kind in words, for ``nas report --follow``.
-        so_far: what is shown below that sentence; nothing as long as there is nothing.
+        sentence: the run's state in words, for ``nas report --follow``.
+        so_far: the results so far, shown below that sentence; empty if there are none yet.
     """
 
     screen: type[Screen]
@@ -42,11 +42,7 @@ VIEWS = {
 
 
 def print_report(console: Console, run: Run, facts: dict[str, Any] | None = None) -> None:
-    """What a run found, and its ranking under another objective if ``facts`` have one.
-
-    Args:
-        facts: ``nas.runs.kinds.summary`` of the run, if it is there already.
-    """
+    """Prints what a run found; ``facts`` is its ``nas.runs.kinds.summary``, if it is already known."""
     run = run.snapshot()
     facts = summary(run) if facts is None else facts
     report.print_parts(console, VIEWS[run.settings.kind].parts(run, facts))

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: screens subclass ``Listener``, and so does whatever else keeps track."""
+"""The events of a run in progress: screens and other trackers subclass ``Listener``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a search stands.
+    """How far a search has come.
 
     Args:
-        trials: to make in all.
-        finished: those that are done or failed.
-        running: training runs at this moment, confirmations included.
+        trials: total to make.
+        finished: trials that are done or failed.
+        running: training runs in progress, confirmations included.
         confirmed: confirmations that have finished.
-        confirmations: to make in all; an upper bound until all trials have finished.
+        confirmations: total to make; an upper bound until all trials have finished.
     """
 
     trials: int
@@ -31,31 +31,31 @@ class Standing:
 
 
 class Listener:
-    """Is told what happens, and ignores it: a subclass overrides the events that it wants.
+    """Ignores every event; a subclass overrides the ones it wants.
 
-    Events come one at a time, from the process that runs the search, after they are in the journal.
+    Events come one at a time, in the process that runs the search, after they have been journalled.
     """
 
     def say(self, text: str) -> None:
-        """A line for the person who watches."""
+        """A line of text for the user."""
 
     def progress(self, doing: str, done: int, total: int) -> None:
-        """Preparations go on, such as ``Packing images``: ``done`` of ``total`` so far."""
+        """Progress of a preparation such as ``Packing images``: ``done`` of ``total``."""
 
     def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
-        """Trials begin; ``finished`` were there already, where a run is resumed."""
+        """Trials begin; ``finished`` are those of a resumed run that had finished before."""
 
     def on_epoch(self, trial: Trial, epoch: Epoch, standing: Standing) -> None:
         """A trial or a confirmation has finished an epoch."""
 
     def on_finish(self, row: Row, outcome: Outcome, standing: Standing) -> None:
-        """A trial is done or has failed, and the controller knows."""
+        """A trial is done or has failed, and the controller has been told."""
 
     def on_confirm(self, trial: Trial, outcome: Outcome, standing: Standing) -> None:
         """A confirmation is done or has failed."""
 
     def on_restore(self, epochs: int) -> None:
-        """A full training goes on from a checkpoint that has ``epochs``."""
+        """A full training run continues from a checkpoint after ``epochs`` epochs."""
 
     def on_step(self, epochs: float) -> None:
-        """A full training has taken a step; ``epochs`` are done, the present one as a fraction."""
+        """A full training run has taken a step; ``epochs`` are done, the current one as a fraction."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from search_spaces.rules import Number, OneOf, validated
 
 EXPONENTS = {"soft": -0.07, "hard": -1.0, "abs": -0.07}
-"""Every kind of reward and the exponent that it has unless told otherwise."""
+"""The kinds of reward and their default exponents."""
 
 
 @validated
@@ -20,16 +20,13 @@ class Objective:
     """``objective(accuracy, flops)`` is the reward of a network; x is its FLOPs / ``target_flops``.
 
     soft: ``accuracy * x ** exponent``. -0.07 lets twice the cost pay for about 5 % relative accuracy.
-    hard: ``accuracy * max(x, 1) ** exponent``: free up to the target, MnasNet's -1 behind it.
+    hard: ``accuracy * max(x, 1) ** exponent``: cost is free up to the target; MnasNet's -1 applies above it.
     abs:  ``accuracy + exponent * |x - 1|``: pulls towards the target from both sides.
 
     Args:
         target_flops: T, multiply-adds of one image.
-        exponent: w (the factor beta in ``abs``); None takes the kind's own, -0.07, -1 or -0.07.
+        exponent: w (the factor beta in ``abs``); None takes the default of ``kind``: -0.07, -1 or -0.07.
         kind: ``soft``, ``hard`` or ``abs``.
-
-    Raises:
-        ValueError: if the kind is unknown, ``target_flops`` is not positive or ``exponent`` not finite.
 
     Source: Tan et al. 2019, arXiv:1807.11626, eq. 2-3 (soft, hard); Bender et al. 2020,
     arXiv:2008.06120, sec. 3 (abs).
@@ -49,9 +46,8 @@ class Objective:
         ratio = np.asarray(flops, float) / self.target_flops
         if self.kind == "abs":
             return accuracies + self.exponent * np.abs(ratio - 1)
-        return np.asarray(
-            accuracies * (np.maximum(ratio, 1.0) if self.kind == "hard" else ratio) ** self.exponent
-        )
+        factor = np.maximum(ratio, 1.0) if self.kind == "hard" else ratio
+        return np.asarray(accuracies * factor**self.exponent)
 
     def __call__(self, accuracy: float, flops: float) -> float:
         """The reward of a network with ``accuracy`` in [0, 1] and ``flops`` > 0.

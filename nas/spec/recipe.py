@@ -1,7 +1,7 @@
-"""How a network is trained: on how much of the task, and by which rules, as frozen data.
+"""How a network is trained: on which part of the task, and by which rules.
 
-proxy          short, meant to rank networks; the search's default
-efficientnet   to the end, as EfficientNet was
+proxy          short, to rank networks; the default of a search
+efficientnet   a full training run, as published for EfficientNet
 """
 
 from __future__ import annotations
@@ -14,29 +14,27 @@ from pydantic import Field
 from search_spaces import ArchSpec, resize
 from search_spaces.rules import OneOf, validated
 
-OPTIMIZERS = ("adamw", "rmsprop")
-SCHEDULES = ("cosine", "exponential")
 CROPS = ("none", "padded", "random_resized")
 POLICIES = ("none", "autoaugment", "randaugment", "trivialaugment")
-PRECISIONS = ("auto", "float32", "bfloat16")
 
 PUBLISHED_EPOCHS = 350
-"""Of EfficientNet's schedule: five of warm-up, then x 0.97 every 2.4."""
+"""EfficientNet's schedule: five epochs of warm-up, then x 0.97 every 2.4."""
 
 MARGIN = 32 / 224
-"""Of the resolution, by how much larger images are cropped: for training at random, else in the middle.
+"""How much larger images are before cropping, relative to the resolution: training crops at random,
+evaluation in the middle.
 
 Source: tensorflow/tpu, models/official/efficientnet/preprocessing.py, ``CROP_FRACTION``.
 """
 
 
 def enlarged(resolution: int) -> int:
-    """The side of images that are cropped to ``resolution``: 256 for 224."""
+    """The side of images before they are cropped to ``resolution``: 256 for 224."""
     return resolution + round(MARGIN * resolution)
 
 
 def at_least(least: int) -> Any:
-    """The rule of an integer, in words that name the type."""
+    """The rule of an integer's lower bound; its message names the type."""
     return Field(ge=least, description=f"be an integer of at least {least}")
 
 
@@ -48,42 +46,38 @@ Share = Annotated[float, Field(gt=0, le=1, description="be in (0, 1]")]
 
 @validated
 class Recipe:
-    """A training. The defaults are the short one's, and are measured (``nas audit``, LOG.md).
+    """The rules of a training run. The defaults are the proxy's, chosen by ``nas audit`` (LOG.md).
 
     Args:
         resolution: side of the images, in pixels; 0 takes the network's own.
         width: factor on every channel count of the network.
-        divisor: of the channel counts after that. A small one gives wider networks the compute that they
-            are due, as a comparison of scaled networks must.
-        epochs: passes over the training part.
-        fraction: of the training images, the first ones.
+        divisor: channel counts are then rounded to its multiples. With a small one, the FLOPs of scaled
+            networks keep their proportions.
+        epochs: passes over the training images.
+        fraction: share of the training images that is used, from the first on.
         batch_size: images per step.
-        optimizer: ``adamw``, or ``rmsprop`` as TensorFlow has it.
+        optimizer: ``adamw``, or ``rmsprop`` as in TensorFlow.
         learning_rate: the schedule's peak, for ``learning_rate_batch`` images per step.
-        learning_rate_batch: the peak grows in proportion to ``batch_size``; 0 for one that does not.
+        learning_rate_batch: the peak is proportional to ``batch_size`` / this; 0 for a fixed peak.
         weight_decay: decoupled and on weights of two or more dimensions for ``adamw``; for ``rmsprop`` added
             to the gradient of all but BN's, as published.
-        schedule: behind the warm-up ``cosine`` falls to zero; ``exponential`` multiplies by 0.97 some 145
+        schedule: after the warm-up ``cosine`` falls to zero; ``exponential`` multiplies by 0.97 some 145
             times, which for 350 epochs is every 2.4. Another number of epochs stretches it.
-        warmup: share of the training in which the learning rate rises.
+        warmup: share of the training run in which the learning rate rises.
         bn_momentum: of BN's running statistics, as torch defines it.
         zero_start: the classifier and the last BN of residual branches begin at zero, so that a deep network
-            begins as a shallow one (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1). Else EfficientNet's
+            begins as a shallow one (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1). Otherwise EfficientNet's
             initialisation.
         label_smoothing: share of the target that is spread over all classes.
-        ema: decay of the averaged weights that are evaluated, 0 for none; it begins at
-            (1 + step) / (10 + step).
-        dropout: before the classifier.
-        stochastic_depth: the rate at which the last residual branch is dropped, growing from 0.
-        crop: ``padded`` by an eighth, or ``random_resized``: 10 to 100 % of the area.
+        ema: decay of the averaged weights that are evaluated, 0 for none; at most (1 + step) / (10 + step).
+        dropout: rate before the classifier.
+        stochastic_depth: rate at which the last residual branch is dropped; it grows from 0 at the first.
+        crop: ``padded`` by an eighth, or ``random_resized`` to 10 to 100 % of the area.
         flip: mirror half of the images.
         policy: EfficientNet's AutoAugment, RandAugment (2, 10) or TrivialAugment.
-        mixup: alpha of its beta distribution, 0 for none.
+        mixup: alpha of the beta distribution, 0 for none.
         cutmix: likewise; with both, each batch draws one.
-        precision: ``bfloat16`` autocasts; ``auto`` where that is faster.
-
-    Raises:
-        ValueError: with the rule and the value, if a field is out of range.
+        precision: ``bfloat16`` uses autocast; ``auto`` does so where it is faster.
 
     Source of ``EFFICIENTNET``: tensorflow/tpu, models/official/efficientnet/main.py, utils.py.
     """
@@ -94,11 +88,11 @@ class Recipe:
     epochs: Annotated[int, at_least(1)] = 6
     fraction: Share = 1.0
     batch_size: Annotated[int, at_least(2)] = 64
-    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = "adamw"
+    optimizer: Annotated[str, OneOf(("adamw", "rmsprop"))] = "adamw"
     learning_rate: Positive = 0.01
     learning_rate_batch: Annotated[int, at_least(0)] = 0
     weight_decay: NotNegative = 0.05
-    schedule: Annotated[str, OneOf(SCHEDULES)] = "cosine"
+    schedule: Annotated[str, OneOf(("cosine", "exponential"))] = "cosine"
     warmup: Rate = 0.1
     bn_momentum: Share = 0.1
     zero_start: bool = True
@@ -111,7 +105,7 @@ class Recipe:
     policy: Annotated[str, OneOf(POLICIES)] = "none"
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0
-    precision: Annotated[str, OneOf(PRECISIONS)] = "auto"
+    precision: Annotated[str, OneOf(("auto", "float32", "bfloat16"))] = "auto"
 
     def __post_init__(self) -> None:
         if 0 < self.resolution < 8:
@@ -121,8 +115,8 @@ class Recipe:
         """The network that is trained in place of ``arch``.
 
         Args:
-            reference: the resolution that ``self.resolution`` stands for, in pixels: larger networks are
-                trained on images as much larger. None takes that of ``arch``.
+            reference: the resolution, in pixels, that becomes ``self.resolution``; others become larger or
+                smaller in proportion. None takes that of ``arch``.
         """
         own = arch.resolution
         resolution = round(self.resolution * own / (reference or own)) if self.resolution else own
@@ -136,7 +130,7 @@ class Recipe:
         return self.learning_rate * scale
 
     def rate(self, step: int, steps: int) -> float:
-        """The learning rate of ``step``, counted from 0, of ``steps``."""
+        """The learning rate at ``step``, counted from 0, of ``steps``."""
         rising = self.warmup * steps
         if self.schedule == "cosine":
             if step < rising:
@@ -144,8 +138,8 @@ class Recipe:
             return self.peak() * (0.5 + 0.5 * math.cos(math.pi * (step - rising) / (steps - rising)))
         if step < rising:
             return self.peak() * step / rising
-        # The decay counts from the first step, so behind the warm-up the rate begins at 0.97^2 of the peak.
-        # In integers: rounded quotients would be a step late at the 75th decay, in epoch 180.
+        # The decay counts from the first step, so after the warm-up the rate begins at 0.97^2 of the peak.
+        # In integers: with rounded quotients the 75th decay, in epoch 180, would come a step late.
         return float(self.peak() * 0.97 ** (step * PUBLISHED_EPOCHS * 10 // (steps * 24)))
 
 

@@ -1,4 +1,4 @@
-"""Where trials run, and what each is given."""
+"""Where trials run, and the CPUs and GPUs of each."""
 
 from __future__ import annotations
 
@@ -8,28 +8,24 @@ from pydantic import Field
 
 from search_spaces.rules import Number, OneOf, validated
 
-ADDRESSES = ("local", "auto", "inline")
 GPUS = "be a share of one GPU or a whole number"
 
 
 @validated
 class Resources:
-    """Where trials run, and what each is given.
+    """Where trials run, and the CPUs and GPUs of each.
 
     Args:
         address: ``local`` starts Ray on this machine, ``auto`` joins the running cluster, ``inline``
             trains in this process.
-        workers: trials at a time, of ``nas train`` the processes that share its one training; None takes as
-            many as fit.
-        cpus_per_trial: a trial's torch threads are its whole CPUs, at least one.
-        gpus_per_trial: fractions share a GPU; None takes a whole one each where there are any.
-        cache_size: of all packed images on a machine, in bytes.
-
-    Raises:
-        ValueError: with the rule and the value, if a field is out of range.
+        workers: concurrent trials, or for ``nas train`` the processes that share one training run; None takes
+            as many as fit.
+        cpus_per_trial: rounded down, but at least one, the number of a trial's torch threads.
+        gpus_per_trial: with a fraction, trials share a GPU; None gives each a whole GPU if there are any.
+        cache_size: limit of all packed images on a machine, in bytes.
     """
 
-    address: Annotated[str, OneOf(ADDRESSES)] = "local"
+    address: Annotated[str, OneOf(("local", "auto", "inline"))] = "local"
     workers: Annotated[int | None, Field(ge=1)] = None
     cpus_per_trial: Annotated[Number, Field(gt=0)] = 1.0
     gpus_per_trial: Annotated[float | None, Field(ge=0, description=GPUS)] = None

@@ -1,4 +1,4 @@
-"""A scaling run: which networks a search for (alpha, beta, gamma) compares, and what comes of it.
+"""A scaling run: which networks a search for (alpha, beta, gamma) compares, and the family it gives.
 
     base --Grid, STRATEGIES--> candidates of equal FLOPs --Search--> means --choose--> family
 
@@ -34,13 +34,13 @@ from search_spaces.names import unknown
 from search_spaces.rules import OneOf, validated
 
 PROXY = Recipe(resolution=40, divisor=2, epochs=3, fraction=0.4, batch_size=64)
-"""Where the base is no run: at 40 px, sizes round less unevenly than at 32 (LOG.md), and it is short."""
+"""The default if the base is not a run: short, and at 40 px sizes round less unevenly than at 32 (LOG.md)."""
 UNFAIR = 1.5
-"""The ``unevenness`` at which the user is told."""
+"""The ``unevenness`` from which the user is warned."""
 
 
 class Candidate(NamedTuple):
-    """A network to compare: who proposes it, and the triples that give it, the chosen one first."""
+    """A network to compare, the strategies that propose it, and the triples that give it, best first."""
 
     arch: ArchSpec
     strategy: str
@@ -53,17 +53,14 @@ class Scaling:
 
     Args:
         base: the network to scale, as text.
-        phi: at which candidates are compared.
-        strategies: ``compound`` and names of ``STRATEGIES``; the family is the first one's.
-        coefficients: of ``compound``, in place of the grid.
+        phi: the scale at which candidates are compared.
+        strategies: ``compound`` or names of ``STRATEGIES``; the first one's coefficients give the family.
+        coefficients: those of ``compound``, in place of the grid.
         grid: the triples of ``compound``.
         rounding: of repeats, see ``scale``.
-        multiple: of which resolutions are, in pixels.
-        phis: of the family, by model.
-        seeds: trainings of each candidate.
-
-    Raises:
-        ValueError: with the rule and the value, if a field is out of range.
+        multiple: resolutions are multiples of this many pixels.
+        phis: phi of each model in the family.
+        seeds: training runs of each candidate.
     """
 
     base: str
@@ -85,36 +82,31 @@ class Scaling:
 
     @property
     def arch(self) -> ArchSpec:
-        """The base; unlike the candidates not necessarily canonical."""
+        """The base; unlike the candidates, it may not be canonical."""
         return ArchSpec.parse(self.base)
 
     @property
     def base_flops(self) -> int:
-        """The base's FLOPs."""
+        """FLOPs of the base."""
         return cost(self.arch).flops
 
     @property
     def target_flops(self) -> float:
-        """What every candidate should cost: 2^phi times the base."""
+        """FLOPs that every candidate should have: the base's times ``grid.product ** phi``."""
         return self.base_flops * float(self.grid.product**self.phi)
 
     @functools.cached_property
     def classes(self) -> dict[ArchSpec, list[Coefficients]]:
-        """Every distinct network of the grid, of whatever FLOPs.
-
-        Raises:
-            ValueError: if the grid is empty.
-        """
-        return distinct(
-            self.arch, self.grid.triples(), self.phi, rounding=self.rounding, multiple=self.multiple
-        )
+        """Every distinct network of the grid and its triples; ValueError if the grid is empty."""
+        triples = self.grid.triples()
+        return distinct(self.arch, triples, self.phi, rounding=self.rounding, multiple=self.multiple)
 
     @functools.cached_property
     def candidates(self) -> list[Candidate]:
-        """The networks to compare, all of about the target's FLOPs.
+        """The networks to compare, all of about ``target_flops``.
 
-        Of the triples that give one network, the one whose product is nearest to the grid's comes
-        first: only it will go on doubling.
+        If several triples give one network, the one whose product is nearest to the grid's comes first:
+        only that one keeps doubling the FLOPs at larger phi.
 
         Raises:
             ValueError: if a strategy cannot come near the target on this base.
@@ -136,7 +128,7 @@ class Scaling:
         return list(found.values())
 
     def _matched(self, strategy: str, coefficients: Coefficients) -> ArchSpec:
-        """The network of ``coefficients`` that has the target's FLOPs."""
+        """The base scaled by ``coefficients`` to about ``target_flops``; ValueError if none comes near."""
         target = self.target_flops
         arch = scale_to(self.arch, coefficients, target, rounding=self.rounding, multiple=self.multiple)
         ratio = cost(arch).flops / target
@@ -149,23 +141,23 @@ class Scaling:
 
     @property
     def settled(self) -> Coefficients | None:
-        """The first strategy's coefficients if there is nothing to compare, so nothing to train."""
+        """The coefficients if a single triple is asked for, so that nothing is trained; otherwise None."""
         if len(self.strategies) > 1:
             return None
         return STRATEGIES.get(self.strategies[0], self.coefficients)
 
     def space(self) -> SearchSpace:
-        """One decision: which candidate."""
+        """The candidates as a space of one decision."""
         return listed("scaling", [str(candidate.arch) for candidate in self.candidates])
 
     def family(self, coefficients: Coefficients) -> dict[str, Model]:
-        """The models by ``coefficients``."""
+        """The family's models, scaled by ``coefficients``."""
         return models(self.arch, coefficients, self.phis, rounding=self.rounding, multiple=self.multiple)
 
     def trained_growth(self, proxy: Recipe) -> dict[str, float]:
-        """FLOPs of what is trained in place of each candidate, over those of the base's own proxy.
+        """For each candidate, the FLOPs of the network trained in its place, relative to the base's.
 
-        The classifier is left out: a proxy's is small, and how many classes there are only the data knows.
+        The classifier is not counted: it is small, and only the data knows the number of classes.
         """
 
         def trained(arch: ArchSpec) -> int:
@@ -176,9 +168,9 @@ class Scaling:
 
 
 def unevenness(scaling: Scaling, proxy: Recipe) -> float:
-    """How much more compute the proxy gives one candidate than another, over what they cost in full.
+    """The largest ratio of a candidate's FLOPs as trained to its own, over the smallest; 1 is fair.
 
-    1 would be fair. Small networks round coarsely, and the last map of a small image is a pixel or four.
+    Sizes of small networks round coarsely, and a small image's last feature map has only one or four pixels.
     """
     trained = scaling.trained_growth(proxy)
     shares = [trained[str(candidate.arch)] / cost(candidate.arch).flops for candidate in scaling.candidates]
@@ -186,14 +178,14 @@ def unevenness(scaling: Scaling, proxy: Recipe) -> float:
 
 
 def fairness(scaling: Scaling, proxy: Recipe) -> str | None:
-    """A warning, and what would help, if ``unevenness`` is ``UNFAIR``; None if it is not."""
+    """A warning, with a fairer resolution, if ``unevenness`` is at least ``UNFAIR``; otherwise None."""
     if unevenness(scaling, proxy) < UNFAIR:
         return None
     growth = scaling.trained_growth(proxy).values()
     sizes = range(proxy.resolution, 2 * proxy.resolution + 1, 8)
     better = min(sizes, key=lambda size: unevenness(scaling, dataclasses.replace(proxy, resolution=size)))
     return (
-        f"These networks are of equal FLOPs, but the proxy trains them at {min(growth):.2f} to "
-        f"{max(growth):.2f} times its base: so small, sizes round coarsely. "
+        f"These networks have equal FLOPs, but the proxy trains them at {min(growth):.2f} to "
+        f"{max(growth):.2f} times the base's: its small sizes round coarsely. "
         f"--proxy resolution={better} would be fairer."
     )

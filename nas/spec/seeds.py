@@ -1,7 +1,7 @@
-"""Every seed that follows from a run's seed: the same whenever, and wherever, something runs.
+"""Seeds derived from a run's seed: the same whenever and wherever something runs.
 
 NumPy's ``SeedSequence`` mixes the numbers, so that runs with seeds 0, 1, 2, ... share nothing. A change here
-would change what every seed means.
+would change the results of every seed.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import numpy as np
 
 
 def trial_seed(seed: int, trial: int, confirmation: int = 0) -> int:
-    """The seed of one training, 32 bits, from the run's ``seed``; confirmations count from 1."""
+    """The 32-bit seed of one training run, from the run's ``seed``; confirmations count from 1."""
     return int(np.random.SeedSequence([seed, trial, confirmation]).generate_state(1)[0])
 
 
 def epoch_seed(seed: int, epoch: int, *process: int) -> int:
-    """What an epoch is random by, 63 bits as torch takes, from the training's ``seed``.
+    """The seed of an epoch, with 63 bits as torch takes, from the training run's ``seed``.
 
     Args:
-        process: the number of a process that trains beside others, for what is its own.
+        process: the number of one of several processes, for what each draws on its own.
     """
     return int(np.random.SeedSequence([seed, epoch, *process]).generate_state(1, np.uint64)[0] >> 1)

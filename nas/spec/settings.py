@@ -1,4 +1,4 @@
-"""All that decides how a run goes."""
+"""Everything that determines a run."""
 
 from __future__ import annotations
 
@@ -15,21 +15,16 @@ from nas.spec.resources import Resources
 from nas.spec.scaling import Scaling
 from search_spaces.rules import OneOf, read_json, validated
 
-SCHEDULERS = ("fifo", "asha")
-
 
 @validated
 class Audit:
-    """What ``nas audit`` was asked, besides the networks and the schedule that all of them are trained by.
+    """What ``nas audit`` was asked, apart from the networks and the schedule that trains them all.
 
     Args:
-        seeds: trainings of each network.
-        long: the longer schedule; None for none.
-        reference: known accuracies of the networks, in their order; none or one each.
-        source: the file that they are from.
-
-    Raises:
-        ValueError: with the rule and the value, if a field is out of range.
+        seeds: training runs of each network.
+        long: the longer schedule, if any.
+        reference: known accuracies of the networks, in their order; may be empty.
+        source: the file with these accuracies.
     """
 
     seeds: Annotated[int, Field(ge=1)] = 3
@@ -40,18 +35,15 @@ class Audit:
 
 @validated
 class Settings:
-    """All that decides how a search goes; the same settings, on one worker, give the same trials.
+    """Everything that determines a run; the same settings, on one worker, give the same trials.
 
     Args:
         confirmations: networks to train again at the end, each on ``confirm_seeds`` fresh seeds.
-        scheduler: ``fifo`` trains every trial to its end, ``asha`` stops those that are behind.
-        networks: architectures, as text, that are then the space, each tried in turn.
-        scaling: of a scaling run; its candidates are then the space, likewise.
-        audit: of an audit, whose networks are ``networks``.
-        data_seed: draws the parts of the images; None takes ``seed``, which draws all else.
-
-    Raises:
-        ValueError: with the rule and the value, if a field is out of range.
+        scheduler: ``fifo`` trains every trial to its end, ``asha`` stops the worse ones early.
+        networks: architectures, as text, to try in turn in place of a space.
+        scaling: for a scaling run, whose candidates are tried in turn.
+        audit: for an audit, which trains ``networks``.
+        data_seed: for the split of the images; None takes ``seed``, which draws everything else.
     """
 
     space: str
@@ -66,7 +58,7 @@ class Settings:
     confirm_seeds: Annotated[int, Field(ge=1)] = 1
     controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
-    scheduler: Annotated[str, OneOf(SCHEDULERS)] = "fifo"
+    scheduler: Annotated[str, OneOf(("fifo", "asha"))] = "fifo"
     networks: tuple[str, ...] = ()
     scaling: Scaling | None = None
     audit: Audit | None = None
@@ -78,7 +70,7 @@ class Settings:
 
     @property
     def kind(self) -> str:
-        """The kind of run, an entry of ``nas.runs.kinds.KINDS``; derived, so that older runs have one too."""
+        """The key of the run's kind in ``nas.runs.kinds.KINDS``; derived, so that older runs have it too."""
         if self.scaling:
             return "scaling"
         if self.audit:
@@ -87,7 +79,7 @@ class Settings:
 
     @property
     def reference(self) -> int | None:
-        """The resolution that stands for the recipe's, see ``Recipe.shrink``: a scaling run's base has it."""
+        """The ``reference`` of ``Recipe.shrink``: the resolution of a scaling run's base, otherwise None."""
         return self.scaling.arch.resolution if self.scaling else None
 
     def to_json(self) -> dict[str, Any]:
@@ -96,11 +88,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
-        """The inverse of ``to_json``, also for older runs; further keys are left alone.
-
-        Raises:
-            ValueError: if a field is missing, unknown, of another type or out of range.
-        """
+        """The inverse of ``to_json``, also for older runs; ignores other keys. Errors as ``read_json``."""
         if "proxy" in data:  # the recipe's name in the first runs
             data = {"recipe": data["proxy"], **data}
         return read_json(cls, {name: data[name] for name in cls.__dataclass_fields__ if name in data})

@@ -1,7 +1,7 @@
 """One trial: a network and a seed go in, a learning curve and an accuracy come out.
 
-An evaluator is a callable that turns a ``Trial`` into an iterator of epochs; the last epoch's
-accuracy is the trial's. Every executor drives it through ``steps``.
+An evaluator is a callable that turns a ``Trial`` into an iterator of epochs; the last epoch's accuracy is
+the trial's. Every executor runs it through ``steps``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from search_spaces import Actions, ArchSpec
 
 
 class Epoch(NamedTuple):
-    """One point of a learning curve; what was not measured is None.
+    """One point of a learning curve; None where something was not measured.
 
-    epoch: number of passes over the training images so far.
+    epoch: passes over the training images so far.
     accuracy: top-1 on the validation split, in [0, 1].
-    seconds: since the training began.
-    images_per_second: that this epoch trained on, its evaluation not counted.
-    peak_memory: bytes, the most since the training began; see ``nas.training.peak_memory.peak``.
+    seconds: since the training run began.
+    images_per_second: of this epoch's training, without its evaluation.
+    peak_memory: bytes, maximum since the training run began; see ``nas.training.peak_memory.peak``.
     """
 
     epoch: int
@@ -38,7 +38,7 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True)
 class Trial:
-    """What an evaluator is given; ``confirms`` marks a second training of a finished trial."""
+    """What an evaluator trains; ``confirms`` marks a second training run of a finished trial's network."""
 
     trial: int
     arch: ArchSpec
@@ -48,7 +48,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: with an accuracy, or with an error; the last two fields as of ``Epoch``."""
+    """How a trial ended: with an accuracy or an error; for the last two fields see ``Epoch``."""
 
     accuracy: float | None
     epochs: int
@@ -63,15 +63,14 @@ Evaluator = Callable[[Trial], Iterator[Epoch]]
 
 
 def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | Outcome]:
-    """The epochs of ``trial`` and then its ``Outcome``: an exception is an outcome too.
+    """The epochs of ``trial`` and then its ``Outcome``, which records an exception as an error.
 
     Raises:
-        NasError: if the evaluator does; then it is not the network that failed, and the trial is not over.
+        NasError: if the evaluator does: then the network is not to blame, and the trial is not over.
     """
     started = time.perf_counter()
     epochs, accuracy, error = 0, None, None
-    rates: list[float] = []
-    peak = None
+    peak, rates = None, []
     try:
         for epoch in evaluator(trial):
             epochs, accuracy, peak = epoch.epoch, epoch.accuracy, epoch.peak_memory
@@ -79,18 +78,18 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
                 rates.append(epoch.images_per_second)
             yield epoch
         if accuracy is None or not math.isfinite(accuracy):
-            error = f"the evaluator gave no accuracy but {accuracy}"
+            error = f"the evaluator must give a finite accuracy, got {accuracy}"
     except NasError:
         raise
-    except Exception as failure:  # noqa: BLE001 - whatever a training raises belongs to its row
+    except Exception as failure:  # noqa: BLE001 - any error of a training run goes to its row
         error = f"{type(failure).__name__}: {failure}"
-    rate = statistics.harmonic_mean(rates) if rates else None  # epochs have equally many images
+    rate = statistics.harmonic_mean(rates) if rates else None  # all epochs have the same number of images
     seconds = time.perf_counter() - started
     yield Outcome(None if error else accuracy, epochs, seconds, worker, error, rate, peak)
 
 
 class Row(NamedTuple):
-    """What the search remembers of a trial; columns as in ``trials``."""
+    """What the search keeps of a trial; the fields are columns of the table ``trials``."""
 
     trial: int
     status: str

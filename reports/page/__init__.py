@@ -1,9 +1,9 @@
-"""``report.html``: a run as one page that opens anywhere, offline, and asks the network for nothing.
+"""``report.html``: a run as one page that opens anywhere, offline, and loads nothing from the network.
 
     Page, a run's DataFrames --document.render--> HTML with page.css, page.js and plotly inside
 
-``document`` puts the page together from sections. Each section is HTML made of ``markup`` and ``parts``; its
-figures are plotly's, as JSON from ``plots``, and its networks are SVG from ``drawing``.
+``document`` puts the page together from sections. A section is HTML made with ``markup`` and ``parts``; its
+figures are plotly's JSON from ``plots``, and its networks are SVG from ``drawing``.
 """
 
 from reports.page.audit import AuditRun

@@ -1,4 +1,4 @@
-"""The page's part on an audit: the verdict, and the accuracies that it is from."""
+"""The page's section on an audit: the verdict, and the accuracies that it comes from."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.page.markup import Html, tag
-from reports.page.parts import plot, section
-from reports.page.plots import Figure, axis, figure, label
+from reports.page.parts import bullets, plot, section, titled
+from reports.page.plots import DOTTED, Figure, axis, figure, label, scatter
 
 FIGURES = {
-    "seeds": ("seed_1", "seed_2", "Two trainings of each network"),
+    "seeds": ("seed_1", "seed_2", "Two training runs of each network"),
     "longer": ("accuracy", "long_accuracy", "The proxy and the longer schedule"),
     "reference": ("accuracy", "reference", "The proxy and the reference"),
 }
-"""Columns across and up, and what their figure is called."""
+"""The columns across and up, and the title."""
 AXES = {
-    "seed_1": "accuracy, first training",
-    "seed_2": "accuracy, second training",
+    "seed_1": "accuracy, first training run",
+    "seed_2": "accuracy, second training run",
     "accuracy": "mean accuracy under the proxy",
     "long_accuracy": "mean accuracy, longer schedule",
     "reference": "accuracy of the reference",
@@ -30,7 +30,7 @@ class AuditRun:
     """What an audit found.
 
     Args:
-        table: as of ``nas.runs.audit_results.Findings``.
+        table: from ``nas.runs.audit_results.Findings``.
         verdict: in words, line by line.
     """
 
@@ -38,45 +38,35 @@ class AuditRun:
     verdict: tuple[str, ...]
 
 
+def shown(table: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
+    """Those of ``FIGURES`` that ``table`` has the columns for."""
+    return {f"audit-{name}": values for name, values in FIGURES.items() if {*values[:2]} <= set(table)}
+
+
 def audit_figures(audit: AuditRun) -> dict[str, Figure]:
-    """By the names that ``audit_section`` refers to."""
-    return {
-        f"audit-{name}": scatter(audit.table, x, y)
-        for name, (x, y, _) in FIGURES.items()
-        if {x, y} <= set(audit.table)
-    }
+    """The figures, by the names that ``audit_section`` uses."""
+    return {name: agreement_figure(audit.table, x, y) for name, (x, y, _) in shown(audit.table).items()}
 
 
-def scatter(table: pd.DataFrame, x: str, y: str) -> Figure:
-    """One point per network that has both; accuracies of one kind have the diagonal, too."""
+def agreement_figure(table: pd.DataFrame, x: str, y: str) -> Figure:
+    """One point per network that has both; two seeds of one schedule get a diagonal, too."""
     known = table.dropna(subset=[x, y])
-    points = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": known[x].astype(float).tolist(),
-        "y": known[y].astype(float).tolist(),
-        "text": [label(f"network {number}") for number in known["network"]],
-        "hovertemplate": "%{text}: %{x:.4f}, %{y:.4f}<extra></extra>",
-        "marker": {"color": "var(--front)", "size": 9, "opacity": 0.8},
-    }
+    points = scatter(
+        known[x],
+        known[y],
+        "markers",
+        text=[label(f"network {number}") for number in known["network"]],
+        hovertemplate="%{text}: %{x:.4f}, %{y:.4f}<extra></extra>",
+        marker={"color": "var(--front)", "size": 9, "opacity": 0.8},
+    )
     traces = [points]
     if x == "seed_1" and len(known):
-        ends = [float(known[[x, y]].min().min()), float(known[[x, y]].max().max())]
-        traces.append(
-            {
-                "type": "scatter", "mode": "lines", "x": ends, "y": ends, "hoverinfo": "skip",
-                "line": {"color": "var(--rest)", "dash": "dot", "width": 1.5},
-            }
-        )  # fmt: skip
+        ends = (known[[x, y]].min().min(), known[[x, y]].max().max())
+        traces.append(scatter(ends, ends, "lines", hoverinfo="skip", line=DOTTED))
     return figure(traces, axis(AXES[x]), axis(AXES[y]), hovermode="closest", showlegend=False)
 
 
 def audit_section(audit: AuditRun) -> Html:
-    """The verdict, and each figure."""
-    words = tag("ul", *(tag("li", line) for line in audit.verdict))
-    plots = [
-        tag("div", tag("h3", title), plot(f"audit-{name}", title))
-        for name, (x, y, title) in FIGURES.items()
-        if {x, y} <= set(audit.table)
-    ]
-    return section("Is the proxy any good?", words, tag("div", *plots, class_="pair"))
+    """The verdict and the figures."""
+    plots = [titled(title, plot(name, title)) for name, (_, _, title) in shown(audit.table).items()]
+    return section("Is the proxy any good?", bullets(audit.verdict), tag("div", *plots, class_="pair"))

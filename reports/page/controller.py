@@ -1,4 +1,4 @@
-"""The page's part on the controller: how sure it is of itself, and what it came to prefer."""
+"""The page's section on the controller: how certain it is, and what it came to prefer."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from reports.marginals import Marginals
 from reports.numbers import percent
 from reports.page.markup import Html, tag
-from reports.page.parts import plot, section
+from reports.page.parts import hint, plot, section
 from reports.page.plots import Figure, axis, figure, label, line
 from search_spaces import Decision
 
 MOST_CHOICES = 7
-"""Of a decision with more, the rarest are drawn as one."""
-HEIGHT, WIDTH = 40, 100  # of a drawing of shares, which is stretched to its place
+"""If a decision has more choices, the rarest are drawn as one."""
+HEIGHT, WIDTH = 40, 100  # of a drawing of shares, which is stretched to fit
 
 
 def groups_of(decisions: Sequence[Decision]) -> dict[str, list[int]]:
-    """Decisions by what stands before the underscore in their names: ``stage1_op`` is of ``stage1``."""
+    """Decisions grouped by the part of their names before the underscore: ``stage1_op`` is in ``stage1``."""
     groups: dict[str, list[int]] = {}
     for number, decision in enumerate(decisions):
         group = decision.name.partition("_")[0] if "_" in decision.name else ""
@@ -30,7 +30,7 @@ def groups_of(decisions: Sequence[Decision]) -> dict[str, list[int]]:
 
 
 def entropy_figure(found: Marginals) -> Figure:
-    """Entropy of the proposals over that of uniform ones; a thin line per group of decisions."""
+    """Entropy of the proposals over that of uniform ones, with a thin line per group of decisions."""
     groups = groups_of(found.decisions)
     entropy = found.entropy()  # [W, D]
     traces = []
@@ -38,12 +38,10 @@ def entropy_figure(found: Marginals) -> Figure:
         for name, members in groups.items():
             thin = line(found.ends, entropy[:, list(members)].mean(1), label(name), "var(--rest)", "lines")
             traces.append(thin | {"line": {"color": "var(--rest)", "width": 1}, "showlegend": False})
-    name = "mean of all decisions"
-    traces.append(line(found.ends, entropy.mean(1), name, "var(--front)", "lines"))
+    traces.append(line(found.ends, entropy.mean(1), "mean of all decisions", "var(--front)", "lines"))
     if len(traces) > 1:
         traces[0].update(name="each stage", showlegend=True, hovertemplate="%{x:.0f}: %{y:.4f}")
-    y = axis("entropy, 1 is uniform", range=[0, 1.05])
-    return figure(traces, axis("trial"), y)
+    return figure(traces, axis("trial"), axis("entropy, 1 is uniform", range=[0, 1.05]))
 
 
 def controller_section(found: Marginals) -> Html:
@@ -53,21 +51,18 @@ def controller_section(found: Marginals) -> Html:
         cells = [_decision(found.decisions[number], found.shares[number]) for number in members]
         heading = tag("h3", group) if group else ""
         stages.append(tag("div", heading, tag("div", *cells, class_="shares"), class_="stage"))
-    words = (
-        "The share of each choice, from the first trial on the left to the last on the right; in numbers, in "
-        "the last window."
-    )
+    words = "The share of each choice, from the first trial on the left to the last on the right. "
     return section(
         "What the controller came to prefer",
-        tag("p", f"From the choices it proposed, in windows of {found.size} trials.", class_="hint"),
+        hint(f"From the choices it proposed, in windows of {found.size} trials."),
         plot("entropy", "Entropy of the proposals over time"),
-        tag("p", words, class_="hint"),
+        hint(words, "The numbers are those of the last window."),
         *stages,
     )
 
 
 def _decision(decision: Decision, shares: NDArray[np.float64]) -> Html:
-    """One decision's choices over time, and the shares that they have come to: `[W, C]`"""
+    """One decision's shares `[W, C]` over time, with the last ones as numbers."""
     names = [f"{choice:g}" if isinstance(choice, float) else str(choice) for choice in decision.choices]
     if len(names) > MOST_CHOICES:
         order = np.argsort(-shares[-1], kind="stable")
@@ -90,7 +85,7 @@ def _decision(decision: Decision, shares: NDArray[np.float64]) -> Html:
 
 
 def _areas(shares: NDArray[np.float64], title: str) -> Html:
-    """Shares as areas, one on the other, the first choice at the bottom: `[W, C]`"""
+    """Shares `[W, C]` as stacked areas, the first choice at the bottom."""
     x = np.linspace(0, WIDTH, len(shares))
     edges = HEIGHT * (1 - np.column_stack([np.zeros(len(shares)), shares.cumsum(1)]))  # [W, C + 1]
     borders = [[f"{a:.1f} {b:.1f}" for a, b in zip(x, edge, strict=True)] for edge in edges.T]

@@ -14,7 +14,7 @@ from reports.page.audit import AuditRun, audit_figures, audit_section
 from reports.page.controller import controller_section, entropy_figure
 from reports.page.drawing import define
 from reports.page.markup import Html, embedded_json, join, tag
-from reports.page.parts import plot, section
+from reports.page.parts import hint, plot, section
 from reports.page.plots import Figure, curves_figure, front_figure, progress_figure
 from reports.page.points import COSTS, choose_points, points_json
 from reports.page.scaling import ScalingRun, scaling_figures, scaling_sections
@@ -35,20 +35,18 @@ class Page:
     """What a page is made of.
 
     Args:
-        name: of the run.
-        written: when, as text.
+        name: the run's.
+        written: date and time, as text.
         config: ``config.json``.
-        trials: as of ``Run.trials``, one or more.
-        networks: as of ``Run.networks``, one or more; ``p_best`` and ``p_front`` are shown if they are there.
+        trials: from ``Run.trials``, at least one.
+        networks: from ``Run.networks``, at least one; ``p_best`` and ``p_front`` are shown if it has them.
         best: the trial whose network was chosen.
-        epochs: as of ``Run.epochs``.
-        confirmations: as of ``Run.confirmations``.
-        decisions: of the search space; none if it is not known, or none of the controller's.
+        epochs: from ``Run.epochs``.
+        confirmations: from ``Run.confirmations``.
+        decisions: the search space's; empty if it is unknown or no controller made them.
         noise: how large seed noise is, in words; empty if there is nothing to say.
         random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
-        scaling: of a scaling run.
-        audit: of an audit.
-        training: of a run that trained one network.
+        scaling, audit, training: results of a run of this kind.
     """
 
     name: str
@@ -70,8 +68,8 @@ class Page:
 def render(page: Page) -> str:
     """The page as HTML, with everything it needs inside.
 
-    Text of the run is escaped; with very many trials, points that could not be told apart are left out,
-    and the page says how many.
+    Text from the run is escaped. With very many trials, points that would overlap are left out, and the page
+    says how many.
     """
     if page.training:
         return _render_training(page, page.training)
@@ -105,40 +103,31 @@ def render(page: Page) -> str:
         define(blocks),
     ]
     data = {"figures": figures, "points": table, "heights": [block.height for block in blocks]}
-    return _document(page, join(*parts), embedded_json(data))
+    return _document(page, join(*parts), data)
 
 
 def _render_training(page: Page, training: TrainingRun) -> str:
-    """The same of one training: nothing is compared, so there are no points to pin."""
-    parts = [
+    """The page of one training run: nothing is compared, so there are no points to pin."""
+    body = join(
         training_sections(training),
         time_section(page.trials, page.confirmations, page.config),
         configuration_section(page.config),
-    ]
-    figures = training_figures(training)
-    data = embedded_json({"figures": figures, "points": None, "heights": []})
-    return _document(page, join(*parts), data)
+    )
+    return _document(page, body, {"figures": training_figures(training), "points": None, "heights": []})
 
 
 def _progress_section(dots: int) -> Html:
     left = f"{dots:,} dots are left out, evenly." if dots else ""
-    return section(
-        "Progress", plot("progress", "Reward per trial and the best so far"), tag("p", left, class_="hint")
-    )
+    return section("Progress", plot("progress", "Reward per trial and the best so far"), hint(left))
 
 
 def _curves_section(left_out: int) -> Html:
     left = f"{left_out} curves are left out, evenly over FLOPs." if left_out else ""
-    words = "Accuracy on the validation images after each epoch, for the networks of the front; "
-    words += "★ is the best. "
-    return section(
-        "Learning curves of the front",
-        tag("p", words + left, class_="hint"),
-        plot("curves", "Learning curves"),
-    )
+    words = "Validation accuracy after each epoch, for the networks of the front; ★ is the best. "
+    return section("Learning curves of the front", hint(words, left), plot("curves", "Learning curves"))
 
 
-def _document(page: Page, body: Html, data: Html) -> str:
+def _document(page: Page, body: Html, data: Mapping[str, Any]) -> str:
     from plotly.offline import get_plotlyjs  # here, because only a page needs it
 
     config = page.config
@@ -150,7 +139,7 @@ def _document(page: Page, body: Html, data: Html) -> str:
     kind = next((name for name, part in kinds.items() if part), "Architecture search")
     header = tag(
         "header", tag("p", kind, class_="kind"), tag("h1", page.name), tag("p", facts, class_="what"),
-        tag("p", f"Written {page.written}", class_="hint"),
+        hint(f"Written {page.written}"),
     )  # fmt: skip
     head = join(
         tag("meta", charset="utf-8"),
@@ -160,7 +149,7 @@ def _document(page: Page, body: Html, data: Html) -> str:
         tag("style", Html(_asset("page.css"))),
     )
     scripts = join(
-        tag("script", data, type="application/json", id="data"),
+        tag("script", embedded_json(data), type="application/json", id="data"),
         tag("script", Html(get_plotlyjs())),
         tag("script", Html(_asset("page.js"))),
     )

@@ -1,7 +1,7 @@
 """A network as an SVG drawing: one block per stage, from the image at the top to the classifier's input.
 
-A block is as wide as its channels (on a log scale) and has one bar per layer; its colour is the operation.
-Colours and fonts are the page's, see ``page.css``.
+A block is as wide as its channels (on a log scale) and has one bar per layer; its colour shows the
+operation. Colours and fonts are the page's, see ``page.css``.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reports.page.markup import Html, join, tag
+from reports.page.parts import key
 from search_spaces import ArchSpec, StageSpec
 
 WIDTH = 320
-CENTRE = 45  # of the bars; the text begins at TEXT
-TEXT = 100
-BAR, PITCH = 9, 11  # a layer's height, and from one layer to the next
+CENTRE, TEXT = 45, 100  # x of the middle of the bars, and of the beginning of the text
+BAR, PITCH = 9, 11  # height of a layer, and distance from one layer to the next
 MOST_BARS = 12
-"""A stage with more layers is drawn with so many; its text has the number."""
+"""A stage is drawn with this many layers at most; its text has the number."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Block:
     """One row of a drawing.
 
     Args:
-        kind: of operation, which is its colour: ``end`` (stem, head), ``conv``, ``linear``, ``mb1``,
-            ``mb3`` (expansion 2 to 4) or ``mb6`` (5 and more).
-        name: operation, expansion and kernel, as ``MBConv6 5x5``.
+        kind: its colour: ``end`` (stem, head), ``conv``, ``linear``, ``mb1``, ``mb3`` (MBConv with expansion
+            2 to 4) or ``mb6`` (5 and more).
+        name: operation, expansion and kernel, like ``MBConv6 5x5``.
         detail: sizes in pixels, channels, squeeze-and-excitation, skip.
         channels: outputs.
         layers: how often it is repeated.
@@ -77,19 +77,13 @@ def _sizes(before: int, after: int) -> str:
 
 
 def draw_block(block: Block) -> Html:
-    """The row of one block, its upper edge at 0."""
+    """One block, with its upper edge at 0."""
     width = min(90.0, max(8.0, 11 * math.log2(block.channels) - 26))
     count = min(block.layers, MOST_BARS)
     top = (block.height - PITCH * count + PITCH - BAR) / 2
+    left = f"{CENTRE - width / 2:.1f}"
     bars = [
-        tag(
-            "rect",
-            x=f"{CENTRE - width / 2:.1f}",
-            y=f"{top + PITCH * bar:g}",
-            width=f"{width:.1f}",
-            height=BAR,
-            rx=2,
-        )
+        tag("rect", x=left, y=f"{top + PITCH * bar:g}", width=f"{width:.1f}", height=BAR, rx=2)
         for bar in range(count)
     ]
     flow = tag("line", x1=CENTRE, x2=CENTRE, y1=0, y2=block.height)
@@ -101,36 +95,25 @@ def draw_block(block: Block) -> Html:
 
 
 def draw(rows: Iterable[Block], label: str) -> Html:
-    """The drawing of a network's ``blocks``; ``label`` says to a screen reader what it is."""
+    """The drawing of a network's ``blocks``; ``label`` describes it to a screen reader."""
     height, groups = 0, []
     for block in rows:
         groups.append(tag("g", draw_block(block), transform=f"translate(0 {height})"))
         height += block.height
-    return tag(
-        "svg",
-        *groups,
-        viewBox=f"0 0 {WIDTH} {height}",
-        class_="drawing",
-        role="img",
-        aria_label=label,
-    )
+    box = f"0 0 {WIDTH} {height}"
+    return tag("svg", *groups, viewBox=box, class_="drawing", role="img", aria_label=label)
 
 
 def define(rows: Iterable[Block]) -> Html:
-    """The blocks as definitions ``block-0``, ``block-1``, ... which a script can stack to a drawing."""
+    """The blocks as definitions ``block-0``, ``block-1``, ..., from which a script can stack a drawing."""
     groups = (tag("g", draw_block(block), id=f"block-{number}") for number, block in enumerate(rows))
     return tag("svg", tag("defs", *groups), class_="definitions", aria_hidden="true")
 
 
 LEGEND = join(
-    *(
-        tag("span", tag("i", class_=f"swatch {kind}"), text, class_="key")
-        for kind, text in (
-            ("conv", "convolution"),
-            ("linear", "convolution without activation"),
-            ("mb1", "MBConv, expansion 1"),
-            ("mb3", "expansion 2 to 4"),
-            ("mb6", "expansion 5 and more"),
-        )
-    )
+    key("conv", "convolution"),
+    key("linear", "convolution without activation"),
+    key("mb1", "MBConv, expansion 1"),
+    key("mb3", "expansion 2 to 4"),
+    key("mb6", "expansion 5 and more"),
 )

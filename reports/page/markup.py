@@ -1,4 +1,4 @@
-"""HTML and embedded JSON in which text from a run can only ever be text."""
+"""HTML and embedded JSON in which text from a run always stays text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 from reports.json_values import plain
 
 VOID = ("meta", "input", "rect", "use", "path", "line")
-"""Tags without children here; those of SVG are closed, as SVG wants it."""
+"""Tags that have no children here; they are closed, as SVG requires."""
 
 
 class Html(str):
@@ -23,12 +23,12 @@ def escape(value: object) -> Html:
 
 
 def join(*parts: object) -> Html:
-    """Parts one behind the other, escaped unless they are ``Html``."""
+    """Parts one after another, escaped unless they are ``Html``."""
     return Html("".join(map(escape, parts)))
 
 
 def tag(tag_name: str, *children: object, **attributes: object) -> Html:
-    """An element; ``class_`` is its class, ``data_figure`` its data-figure, None leaves one out."""
+    """An element; ``class_`` gives class, ``data_figure`` data-figure, and None leaves an attribute out."""
     written = "".join(
         f' {name.strip("_").replace("_", "-")}="{html.escape(str(value))}"'
         for name, value in attributes.items()
@@ -40,10 +40,7 @@ def tag(tag_name: str, *children: object, **attributes: object) -> Html:
 
 
 def embedded_json(value: object) -> Html:
-    """JSON for a ``<script>``: no character of it can end the script or begin a comment.
-
-    NaN and infinities, which JSON lacks, become null.
-    """
+    """JSON for a ``<script>``: it cannot end the script or begin a comment; NaN and infinity become null."""
     text = json.dumps(plain(value), allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

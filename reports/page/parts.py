@@ -1,4 +1,4 @@
-"""What the page's sections are made of."""
+"""The parts that the page's sections are made of."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from reports.page.markup import Html, tag
 
 ARCHITECTURE = "architecture"
-"""The column of a table whose cells are architecture strings, to be copied."""
+"""The title of a table's column of architecture strings, which can be copied."""
 
 
 def section(title: str, *parts: object) -> Html:
-    """A part of the page under a heading of its own; the heading's words are its anchor."""
+    """A section of the page; the words of its heading are its anchor."""
     anchor = "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
     return tag("section", tag("h2", title), *parts, id=anchor)
 
@@ -19,6 +19,35 @@ def section(title: str, *parts: object) -> Html:
 def plot(name: str, label: str, style: str | None = None) -> Html:
     """The place of the figure ``name``."""
     return tag("div", class_="plot", data_figure=name, role="img", aria_label=label, style=style)
+
+
+def hint(*words: object) -> Html:
+    """A paragraph in small print."""
+    return tag("p", *words, class_="hint")
+
+
+def titled(title: str, *parts: object) -> Html:
+    """Parts under a small heading, side by side with others in a grid."""
+    return tag("div", tag("h3", title), *parts)
+
+
+def bullets(lines: Iterable[str]) -> Html:
+    """A bulleted list."""
+    return tag("ul", *(tag("li", line) for line in lines))
+
+
+def key(kind: str, text: str) -> Html:
+    """An entry of a legend; ``kind`` is the CSS class of its colour."""
+    return tag("span", tag("i", class_=f"swatch {kind}"), text, class_="key")
+
+
+def tiles(numbers: Iterable[tuple[str, str, str]]) -> Html:
+    """Large numbers side by side: name, value and a note for each."""
+    cells = (
+        tag("div", tag("dt", name), tag("dd", value), tag("dd", note, class_="note"), class_="tile")
+        for name, value, note in numbers
+    )
+    return tag("dl", *cells, class_="tiles")
 
 
 def copyable(text: str, *, whole: bool = False) -> Html:

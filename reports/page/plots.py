@@ -1,5 +1,5 @@
-"""The page's figures, in plotly's JSON form. Colours are names of CSS variables, which the page's script
-looks up, so that a figure follows the page into the dark."""
+"""The page's figures, as plotly's JSON. Colours are names of CSS variables, which the page's script looks
+up, so that figures follow the page's light or dark colours."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ DASHES = ("solid", "dash")
 MOST_CURVES = len(CATEGORIES) * len(DASHES)
 MOST_DOTS = 2000
 LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
+DOTTED = {"color": "var(--rest)", "dash": "dot", "width": 1.5}
 
 
 def axis(title: str, **options: Any) -> dict[str, Any]:
@@ -59,11 +60,17 @@ def figure(
     }
 
 
-def span(values: Any, room: float = 0.06) -> list[float] | None:
+def scatter(x: Any, y: Any, mode: str, **options: Any) -> dict[str, Any]:
+    """A trace of lines, markers or both; ``options`` are plotly's."""
+    x, y = (np.asarray(values, np.float64).tolist() for values in (x, y))
+    return {"type": "scatter", "mode": mode, "x": x, "y": y, **options}
+
+
+def span(values: Any) -> list[float] | None:
     """A range around equal values, where plotly would show -1 to 1; None leaves it to plotly."""
     numbers = np.asarray(values, np.float64)
     low, high = np.nanmin(numbers), np.nanmax(numbers)
-    return None if high - low > 1e-9 * abs(high) else [float(low - room), float(high + room)]
+    return None if high - low > 1e-9 * abs(high) else [float(low - 0.06), float(high + 0.06)]
 
 
 def label(text: object) -> str:
@@ -72,51 +79,32 @@ def label(text: object) -> str:
 
 
 def front_figure(points: Points, cost: str) -> Figure:
-    """Accuracy against ``cost``; ``customdata`` are rows of the table, the last trace is the pinned one's."""
+    """Accuracy against ``cost``; ``customdata`` are rows of the table, the last trace is the pinned one."""
     table, front = points.table, points.fronts[cost]
     rest = np.setdiff1d(np.arange(len(table)), front)
 
-    def trace(rows: Any, name: str, mode: str, marker: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        chosen = table.iloc[list(rows)]
-        return {
-            "type": "scatter",
-            "x": chosen[cost].astype(float).tolist(),
-            "y": chosen["accuracy"].astype(float).tolist(),
-            "customdata": [int(row) for row in rows],
-            "name": name,
-            "mode": mode,
-            "marker": dict(marker),
-            "hoverinfo": "none",
-            **more,
-        }
+    def trace(rows: Any, mode: str, **options: Any) -> dict[str, Any]:
+        chosen, numbers = table.iloc[list(rows)], [int(row) for row in rows]
+        x, y = chosen[cost], chosen["accuracy"]
+        return scatter(x, y, mode, customdata=numbers, hoverinfo="none", **options)
 
     grey = {"color": "var(--rest)", "size": 6, "opacity": 0.45 if len(rest) > 300 else 0.8}
     blue = {"color": "var(--front)", "size": 9, "line": {"color": "var(--paper)", "width": 1}}
     star = {**blue, "color": "var(--best)", "size": 15, "symbol": "star"}
     ring = {"color": "rgba(0,0,0,0)", "size": 18, "line": {"color": "var(--ink)", "width": 2}}
-    bars = {}
+    steps: dict[str, Any] = {"line": {"shape": "hv", "width": 1.5, "color": "var(--front)"}}
     if "accuracy_error" in table and table["accuracy_error"].iloc[front].notna().any():
         errors = table["accuracy_error"].iloc[front].astype(float).tolist()
-        bars["error_y"] = {
-            "type": "data",
-            "array": errors,
-            "thickness": 1,
-            "width": 0,
-            "color": "var(--front)",
-        }
-    steps = {"line": {"shape": "hv", "width": 1.5, "color": "var(--front)"}}
+        bars = {"type": "data", "array": errors, "thickness": 1, "width": 0, "color": "var(--front)"}
+        steps["error_y"] = bars
     traces = [
-        trace(rest, "other networks", "markers", grey),
-        trace(front, "Pareto front", "lines+markers", blue, **steps, **bars),
-        trace([points.best], "best", "markers", star),
-        trace([], "pinned", "markers", ring, showlegend=False),
+        trace(rest, "markers", name="other networks", marker=grey),
+        trace(front, "lines+markers", name="Pareto front", marker=blue, **steps),
+        trace([points.best], "markers", name="best", marker=star),
+        trace([], "markers", name="pinned", marker=ring, showlegend=False),
     ]
-    return figure(
-        traces,
-        axis(COSTS[cost], tickformat="~s", rangemode="normal"),
-        axis("accuracy", range=span(table["accuracy"])),
-        hovermode="closest",
-    )
+    x = axis(COSTS[cost], tickformat="~s", rangemode="normal")
+    return figure(traces, x, axis("accuracy", range=span(table["accuracy"])), hovermode="closest")
 
 
 def progress_figure(trials: pd.DataFrame, random_best: pd.DataFrame | None) -> tuple[Figure, int]:
@@ -131,10 +119,8 @@ def progress_figure(trials: pd.DataFrame, random_best: pd.DataFrame | None) -> t
     best = np.maximum.accumulate(y)
     steps = np.flatnonzero(np.r_[True, best[1:] > best[:-1]])
     steps = np.r_[steps, len(x) - 1]  # the last step goes on to the last trial
-    traces = [
-        line(x[dots], y[dots], "reward", "var(--rest)", "markers")
-        | {"marker": {"color": "var(--rest)", "size": 5, "opacity": 0.5 if len(x) > 300 else 0.9}},
-    ]
+    marker = {"color": "var(--rest)", "size": 5, "opacity": 0.5 if len(x) > 300 else 0.9}
+    traces = [line(x[dots], y[dots], "reward", "var(--rest)", "markers") | {"marker": marker}]
     windows = min(40, len(x) // 10)
     if windows > 3:
         parts = np.array_split(np.arange(len(x)), windows)
@@ -143,9 +129,8 @@ def progress_figure(trials: pd.DataFrame, random_best: pd.DataFrame | None) -> t
         traces.append(line(middle, mean, name, "var(--front)", "lines"))
     if random_best is not None:
         thin = random_best.iloc[evenly(len(random_best), 500)]
-        random = line(
-            thin["trial"], thin["expected"], "random search, expected best", "var(--random)", "lines"
-        )
+        name = "random search, expected best"
+        random = line(thin["trial"], thin["expected"], name, "var(--random)", "lines")
         traces.append(random | {"line": {"color": "var(--random)", "width": 2, "dash": "dash"}})
     record = line(x[steps], best[steps], "best so far", "var(--best)", "lines")
     traces.append(record | {"line": {"color": "var(--best)", "width": 2.5, "shape": "hv"}})
@@ -153,17 +138,9 @@ def progress_figure(trials: pd.DataFrame, random_best: pd.DataFrame | None) -> t
 
 
 def line(x: Any, y: Any, name: str, color: str, mode: str) -> dict[str, Any]:
-    """A trace of a line or of dots."""
-    return {
-        "type": "scatter",
-        "x": np.asarray(x, np.float64).tolist(),
-        "y": np.asarray(y, np.float64).tolist(),
-        "name": name,
-        "mode": mode,
-        "line": {"color": color, "width": 2},
-        "marker": {"color": color, "size": 6},
-        "hovertemplate": "%{x:.0f}: %{y:.4f}",
-    }
+    """A trace in one colour, which shows its numbers on hovering."""
+    look = {"line": {"color": color, "width": 2}, "marker": {"color": color, "size": 6}}
+    return scatter(x, y, mode, name=name, hovertemplate="%{x:.0f}: %{y:.4f}", **look)
 
 
 def curves_figure(epochs: pd.DataFrame, front: pd.DataFrame, best: int) -> tuple[Figure, int] | None:

@@ -1,4 +1,4 @@
-"""The networks that a page shows as points: the fronts, and of the rest so many as can be told apart."""
+"""The networks that a page shows as points: the fronts, and as many others as can be told apart."""
 
 from __future__ import annotations
 
@@ -45,12 +45,13 @@ def evenly(count: int, most: int) -> NDArray[np.int64]:
 
 
 def choose_points(networks: pd.DataFrame, best: int, most: int = MOST_POINTS) -> Points:
-    """The fronts, the best network and the ``most`` / 2 nearest to a front; of the others, evenly many.
+    """The fronts, the best network, those nearest to a front and an even sample of the rest.
 
-    Of a front of more than ``MOST_ON_FRONT``, evenly many too.
+    They are ``most`` in all, half of them on a front or nearest to one. A front of more than
+    ``MOST_ON_FRONT`` networks is sampled evenly too.
 
     Args:
-        networks: one finished network or more, columns as of ``Run.networks``.
+        networks: one finished network or more, from ``Run.networks``.
         best: the trial of the best network, which is among them.
     """
     table = networks.reset_index(drop=True)
@@ -77,7 +78,7 @@ def choose_points(networks: pd.DataFrame, best: int, most: int = MOST_POINTS) ->
 
 
 def _gap(table: pd.DataFrame, front: pd.DataFrame, cost: str) -> NDArray[np.float64]:
-    """How much more accurate the front is at each row's cost; infinite without a cost: `[N]`"""
+    """How much more accurate the front is at each row's cost: `[N]`; infinite if the cost is missing."""
     below = np.searchsorted(front[cost].to_numpy(np.float64), table[cost].to_numpy(np.float64), "right") - 1
     ceiling = np.append(front["accuracy"].to_numpy(np.float64), np.inf)  # -1, below the front, is infinite
     gap = ceiling[below] - table["accuracy"].to_numpy(np.float64)
@@ -85,12 +86,12 @@ def _gap(table: pd.DataFrame, front: pd.DataFrame, cost: str) -> NDArray[np.floa
 
 
 def accuracy_text(row: Mapping[Any, Any]) -> str:
-    """A mean accuracy and, where the noise is known, its standard error."""
+    """A mean accuracy and, if the noise is known, its standard error."""
     return plus_minus(row["accuracy"], row.get("accuracy_error"), "± ")
 
 
 def drawable(arch: str) -> list[Block]:
-    """The blocks of ``arch``; none if it is no architecture, as in a journal that was edited by hand."""
+    """The blocks of ``arch``; none if it is not an architecture, as in a ``run.db`` edited by hand."""
     try:
         return blocks(ArchSpec.parse(arch))
     except ValueError:
@@ -98,7 +99,7 @@ def drawable(arch: str) -> list[Block]:
 
 
 def points_json(points: Points) -> tuple[dict[str, Any], list[Block]]:
-    """The points as columns, for the script; and the distinct blocks that their ``blocks`` number."""
+    """The points as columns for the script, and the distinct blocks that ``blocks`` refers to by number."""
     numbers: dict[Block, int] = {}
     rows = points.table.to_dict("records")
     drawings = [[numbers.setdefault(block, len(numbers)) for block in drawable(row["arch"])] for row in rows]

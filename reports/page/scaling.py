@@ -1,4 +1,4 @@
-"""The page's part on a scaling run: grid, choice at equal compute, family."""
+"""The page's sections on a scaling run: grid, choice at equal compute, family."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from reports.numbers import count
 from reports.page.markup import Html, join, tag
-from reports.page.parts import data_table, plot, section
-from reports.page.plots import Figure, axis, figure, label
+from reports.page.parts import ARCHITECTURE, bullets, data_table, key, plot, section, titled
+from reports.page.plots import DOTTED, Figure, axis, figure, label, scatter
 from reports.page.points import accuracy_text
+from reports.scaling_tables import family_cells
 
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ"}
 CURVES = {
@@ -29,14 +29,14 @@ class ScalingRun:
     """What a scaling run compared and made.
 
     Args:
-        compared: as of ``nas.runs.scaling_results.compare``.
-        phi: at which it compared.
+        compared: from ``nas.runs.scaling_results.compare``.
+        phi: the phi at which networks were compared.
         grid: every network of the grid: ``alpha``, ``beta``, ``gamma``, ``growth`` of FLOPs over the base
             and ``compared``; None if coefficients were given.
-        band: growths between which networks were compared.
-        family: as of ``nas.runs.family_files.family_frame``; None until it is made.
-        published: the same of EfficientNet as released.
-        coefficients: of the family, as text.
+        band: least and greatest growth of the networks compared.
+        family: from ``nas.runs.family_files.family_frame``; None until it is made.
+        published: the same for EfficientNet as released.
+        coefficients: the family's, as text.
         verdict: the choice in words, line by line.
     """
 
@@ -56,7 +56,7 @@ def triple(row: Mapping[Any, Any]) -> str:
 
 
 def scaling_figures(run: ScalingRun) -> dict[str, Figure]:
-    """By the names that ``scaling_sections`` refers to."""
+    """The figures, by the names that ``scaling_sections`` uses."""
     figures = {"means": means_figure(run.compared)}
     if run.grid is not None:
         figures["grid"] = grid_figure(run.grid, run.compared, run.band)
@@ -66,40 +66,33 @@ def scaling_figures(run: ScalingRun) -> dict[str, Figure]:
 
 
 def grid_figure(grid: pd.DataFrame, compared: pd.DataFrame, band: tuple[float, float]) -> Figure:
-    """Every network of the grid by its realised FLOPs; the shaded band was compared."""
-    chosen = compared[compared["chosen"]]
-    kinds: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
-        "too cheap or too dear": (
-            grid[~grid["compared"].astype(bool)],
-            {"color": "var(--rest)", "size": 7, "opacity": 0.7, "symbol": "circle-open"},
-        ),
-        "compared": (grid[grid["compared"].astype(bool)], {"color": "var(--front)", "size": 9}),
-        "chosen": (chosen, {"color": "var(--best)", "size": 15, "symbol": "star"}),
-    }
+    """Every network of the grid by its realised FLOPs; those in the shaded band were compared."""
+    inside = grid["compared"].astype(bool)
+    hollow = {"color": "var(--rest)", "size": 7, "opacity": 0.7, "symbol": "circle-open"}
+    star = {"color": "var(--best)", "size": 15, "symbol": "star"}
+    kinds: list[tuple[str, pd.DataFrame, dict[str, Any]]] = [
+        ("too cheap or too dear", grid[~inside], hollow),
+        ("compared", grid[inside], {"color": "var(--front)", "size": 9}),
+        ("chosen", compared[compared["chosen"]], star),
+    ]
     traces = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": name,
-            "x": rows["growth"].astype(float).tolist(),
-            "y": rows["gamma"].astype(float).tolist(),
-            "text": [triple(row) for row in rows.to_dict("records")],
-            "hovertemplate": "%{text}<br>%{x:.3f} times the base's FLOPs<extra></extra>",
-            "marker": marker,
-        }
-        for name, (rows, marker) in kinds.items()
+        scatter(
+            rows["growth"],
+            rows["gamma"],
+            "markers",
+            name=name,
+            text=[triple(row) for row in rows.to_dict("records")],
+            hovertemplate="%{text}<br>%{x:.3f} times the base's FLOPs<extra></extra>",
+            marker=marker,
+        )
+        for name, rows, marker in kinds
     ]
     shade = {
         "type": "rect", "xref": "x", "yref": "paper", "x0": band[0], "x1": band[1], "y0": 0, "y1": 1,
         "fillcolor": "var(--front)", "opacity": 0.1, "line": {"width": 0}, "layer": "below",
     }  # fmt: skip
-    return figure(
-        traces,
-        axis("realised FLOPs over the base's"),
-        axis("γ (resolution)"),
-        shapes=[shade],
-        hovermode="closest",
-    )
+    x = axis("realised FLOPs over the base's")
+    return figure(traces, x, axis("γ (resolution)"), shapes=[shade], hovermode="closest")
 
 
 def means_figure(compared: pd.DataFrame) -> Figure:
@@ -108,83 +101,60 @@ def means_figure(compared: pd.DataFrame) -> Figure:
     several = compared["strategy"].nunique() > 1
     names = [label(f"{row['strategy']}  {triple(row)}" if several else triple(row)) for row in rows]
     ticks = [" · ".join(f"{row[name]:.3g}" for name in GREEK) for row in rows]
-    kinds = {
-        "chosen": ([row["chosen"] for row in rows], "var(--best)", "star", 15),
-        "not told apart from it": (
-            [row["tied"] and not row["chosen"] for row in rows],
-            "var(--front)",
-            "circle",
-            9,
-        ),
-        "other": ([not row["tied"] for row in rows], "var(--rest)", "circle-open", 9),
+    looks = {
+        "chosen": ("var(--best)", "star", 15),
+        "not told apart from it": ("var(--front)", "circle", 9),
+        "other": ("var(--rest)", "circle-open", 9),
     }
+    kinds = [
+        "chosen" if row["chosen"] else "not told apart from it" if row["tied"] else "other" for row in rows
+    ]
     traces = []
-    for kind, (mask, color, symbol, size) in kinds.items():
-        mine = [index for index, is_kind in enumerate(mask) if is_kind]
+    for kind, (color, symbol, size) in looks.items():
+        mine = [index for index, its_kind in enumerate(kinds) if its_kind == kind]
         if not mine:
             continue
-        errors = [float(rows[index]["reward_error"]) for index in mine]
-        known = not any(map(pd.isna, errors))
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": kind,
-                "x": [float(rows[index]["reward"]) for index in mine],
-                "y": mine,
-                "text": [f"{names[index]}<br>accuracy {accuracy_text(rows[index])}" for index in mine],
-                "hovertemplate": "%{text}<br>reward %{x:.4f}<extra></extra>",
-                "marker": {"color": color, "symbol": symbol, "size": size},
-                **(
-                    {
-                        "error_x": {
-                            "type": "data",
-                            "array": errors,
-                            "color": color,
-                            "thickness": 1.5,
-                            "width": 3,
-                        }
-                    }
-                    if known
-                    else {}
-                ),
-            }
+        trace = scatter(
+            [rows[index]["reward"] for index in mine],
+            mine,
+            "markers",
+            name=kind,
+            text=[f"{names[index]}<br>accuracy {accuracy_text(rows[index])}" for index in mine],
+            hovertemplate="%{text}<br>reward %{x:.4f}<extra></extra>",
+            marker={"color": color, "symbol": symbol, "size": size},
         )
+        errors = [float(rows[index]["reward_error"]) for index in mine]
+        if not any(map(pd.isna, errors)):
+            bars = {"type": "data", "array": errors, "color": color, "thickness": 1.5, "width": 3}
+            trace["error_x"] = bars
+        traces.append(trace)
     y = axis("α · β · γ", tickvals=list(range(len(rows))), ticktext=ticks, range=[len(rows) - 0.5, -0.5])
     return figure(traces, axis("mean reward"), y, hovermode="closest")
 
 
 def family_figure(family: pd.DataFrame, published: pd.DataFrame, column: str) -> Figure:
-    """One size of the family by phi, against the published models; 2^phi where it is what was meant."""
+    """One size of the family by phi, beside the published models; growth is also shown beside 2^phi."""
     published = published.dropna(subset=["phi"])
     published = published[published["phi"] <= max(family["phi"].max(), 1)]
     traces = []
     if column == "growth":
-        phis = family["phi"].astype(float).tolist()
-        traces.append(
-            {
-                "type": "scatter", "mode": "lines", "name": "2^phi", "x": phis,
-                "y": [2**phi for phi in phis], "line": {"color": "var(--rest)", "dash": "dot", "width": 1.5},
-                "hoverinfo": "skip",
-            }
-        )  # fmt: skip
+        doubled = [2**phi for phi in family["phi"].astype(float).tolist()]
+        traces.append(scatter(family["phi"], doubled, "lines", name="2^phi", line=DOTTED, hoverinfo="skip"))
     for frame, name, color, dash, symbol in (
         (published, "EfficientNet", "var(--best)", "dash", "square"),
         (family, "this family", "var(--front)", "solid", "circle"),
     ):
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": name,
-                "x": frame["phi"].astype(float).tolist(),
-                "y": frame[column].astype(float).tolist(),
-                "text": [label(model) for model in frame["model"]],
-                "hovertemplate": f"{name} %{{text}}: %{{y:.4s}}<extra></extra>",
-                "line": {"color": color, "dash": dash, "width": 2},
-                "marker": {"color": color, "symbol": symbol, "size": 7},
-            }
+        trace = scatter(
+            frame["phi"],
+            frame[column],
+            "lines+markers",
+            name=name,
+            text=[label(model) for model in frame["model"]],
+            hovertemplate=f"{name} %{{text}}: %{{y:.4s}}<extra></extra>",
+            line={"color": color, "dash": dash, "width": 2},
+            marker={"color": color, "symbol": symbol, "size": 7},
         )
+        traces.append(trace)
     y = axis("", tickformat="~s")
     if column != "resolution":
         sizes = [*family[column], *published[column]]
@@ -201,64 +171,31 @@ def scaling_sections(run: ScalingRun) -> Html:
         note = (
             f"Each point is one network of the grid. {inside} of {len(run.grid)} lie within "
             f"{run.band[0]:.2f} to {run.band[1]:.2f} times the base's FLOPs and were compared: "
-            "a network that costs more should be better, that says nothing about how to share."
+            "a network that costs more should be better, but that does not say how to share the compute."
         )
-        grid = tag(
-            "div", tag("h3", "The grid"), tag("p", note), plot("grid", "The grid by realised FLOPs", height)
-        )
-    means = tag(
-        "div",
-        tag("h3", "At equal compute"),
+        grid = titled("The grid", tag("p", note), plot("grid", "The grid by realised FLOPs", height))
+    means = titled(
+        "At equal compute",
         tag("p", "Mean reward of each network, with its standard error."),
         plot("means", "Mean rewards of the networks compared", height),
     )
-    words = tag("ul", *(tag("li", line) for line in run.verdict)) if run.verdict else ""
+    words = bullets(run.verdict) if run.verdict else ""
     first = section(f"Scaling at phi {run.phi:g}", words, tag("div", grid, means, class_="pair"))
     return first if run.family is None else join(first, _family_section(run, run.family))
 
 
 def _family_section(run: ScalingRun, family: pd.DataFrame) -> Html:
-    key = tag(
-        "p",
-        tag("span", tag("i", class_="swatch family"), "this family", class_="key"),
-        tag("span", tag("i", class_="swatch published"), "EfficientNet as published", class_="key"),
-        tag("span", tag("i", class_="swatch ideal"), "2^phi", class_="key"),
-    )
-    plots = [
-        tag("div", tag("h3", title), plot(f"family-{column}", f"{title} by phi"))
-        for column, title in CURVES.items()
-    ]
-    header = (
-        "model",
-        "phi",
-        "depth",
-        "width",
-        "px",
-        "FLOPs",
-        "growth",
-        "params",
-        "activations",
-        "architecture",
-    )
+    published = key("published", "EfficientNet as published")
+    plots = [titled(title, plot(f"family-{column}", f"{title} by phi")) for column, title in CURVES.items()]
+    header = ("model", "phi", "depth", "width", "px", "FLOPs", "growth", "params", "activations")
     rows = [
-        (
-            row["model"],
-            "" if pd.isna(row["phi"]) else f"{row['phi']:g}",
-            f"{row['depth']:.3g}",
-            f"{row['width']:.3g}",
-            row["resolution"],
-            count(row["flops"]),
-            f"{row['growth']:.2f}",
-            count(row["params"]),
-            count(row["activations"]),
-            row["arch"],
-        )
-        for row in family.to_dict("records")
+        (*(cells[title] for title in header), arch)
+        for cells, arch in zip(family_cells(family), family["arch"], strict=True)
     ]
     return section(
         "The family",
         tag("p", run.coefficients) if run.coefficients else "",
-        key,
+        tag("p", key("family", "this family"), published, key("ideal", "2^phi")),
         tag("div", *plots, class_="quad"),
-        data_table(header, rows, "family"),
+        data_table((*header, ARCHITECTURE), rows, "family"),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -13,42 +12,35 @@ import pandas as pd
 from reports.numbers import count, duration, memory, percent
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
-from reports.page.parts import copyable, data_table, facts, plot, section
+from reports.page.parts import ARCHITECTURE, copyable, data_table, facts, hint, plot, section, tiles, titled
 from reports.page.points import COSTS, Points, accuracy_text, drawable, evenly
 from reports.run_db import speed
 
 MOST_DRAWINGS = 6
-"""Drawings of front networks that are seen at once; the others unfold."""
+"""Drawings of front networks that are visible at first; the others unfold."""
 MOST_ROWS = 100
-"""Front networks in the table and the drawings; ``pareto.csv`` has all."""
+"""Front networks in the table and among the drawings; ``pareto.csv`` has all."""
 MOST_FAILURES = 20
 
 
 def summary(trials: pd.DataFrame, points: Points, noise: str) -> Html:
-    """The run in a few numbers, and how far to believe them."""
+    """The run in a few numbers, and how far to trust them."""
     best = points.table.to_dict("records")[points.best]
     status = ", ".join(f"{number:,} {name}" for name, number in trials["status"].value_counts().items())
     repeats = int(trials["repeat_of"].notna().sum())
-    tiles = [
+    sizes = f"{count(best['flops'])} FLOPs, {count(best['params'])} parameters"
+    numbers = [
         ("best reward", f"{best['reward']:.4f}", f"trial {best['trial']}"),
-        (
-            "its accuracy",
-            accuracy_text(best),
-            f"{count(best['flops'])} FLOPs, {count(best['params'])} parameters",
-        ),
+        ("its accuracy", accuracy_text(best), sizes),
         ("Pareto front", f"{points.front_size:,}", "in accuracy and FLOPs"),
         ("trials", f"{len(trials):,}", status + (f"; {repeats:,} repeats" if repeats else "")),
         ("compute", duration(float(trials["seconds"].sum())), "in trials, one after the other"),
     ]
-    cells = (
-        tag("div", tag("dt", name), tag("dd", value), tag("dd", note, class_="note"), class_="tile")
-        for name, value, note in tiles
-    )
-    return join(tag("dl", *cells, class_="tiles"), tag("p", noise, class_="noise") if noise else "")
+    return join(tiles(numbers), tag("p", noise, class_="noise") if noise else "")
 
 
 def pareto_section(points: Points) -> Html:
-    """The interactive scatter, and beside it the network that is pinned."""
+    """The interactive scatter plot, and beside it the pinned network."""
     choices = (
         tag(
             "label",
@@ -71,8 +63,8 @@ def pareto_section(points: Points) -> Html:
     if points.left_out:
         shown += f"; {points.left_out:,} are left out, most of them far from every front"
     switch = tag("fieldset", tag("legend", "Accuracy against"), *choices, class_="switch")
-    hint = tag("p", "Hover over a network to see it, click to pin it. ", shown, ".", class_="hint")
-    left = tag("div", switch, plot("front", "Accuracy against cost, and the Pareto front"), hint)
+    words = hint("Hover over a network to see it, click to pin it. ", shown, ".")
+    left = tag("div", switch, plot("front", "Accuracy against cost, and the Pareto front"), words)
     return section("Pareto front", tag("div", left, pinned, class_="beside"))
 
 
@@ -82,7 +74,7 @@ def front_section(points: Points) -> Html:
     rows = points.table.iloc[front].to_dict("records")
     chances = {"p_best": "is best", "p_front": "is on front"}
     chances = {column: title for column, title in chances.items() if column in points.table}
-    header = ["trial", "accuracy", *COSTS.values(), "reward", *chances.values(), "architecture"]
+    header = ["trial", "accuracy", *COSTS.values(), "reward", *chances.values(), ARCHITECTURE]
     body = [
         (
             tag("button", str(row["trial"]), type="button", class_="pin", data_row=number),
@@ -94,27 +86,21 @@ def front_section(points: Points) -> Html:
         )
         for number, row in zip(front, rows, strict=True)
     ]
-    left = (
-        f"{points.front_size - len(rows):,} more, evenly spread, are in pareto.csv."
-        if points.front_size > len(rows)
-        else ""
-    )
-    if chances:
-        left = "Chances are those that the measured noise leaves. " + left
+    words = "Chances follow from the measured noise. " if chances else ""
+    if points.front_size > len(rows):
+        words += f"{points.front_size - len(rows):,} more, evenly spread, are in pareto.csv."
     cards = [_card(row) for row in rows]
     drawings = tag("div", *cards[:MOST_DRAWINGS], class_="cards")
     if cards[MOST_DRAWINGS:]:
         more = tag("summary", f"{len(cards) - MOST_DRAWINGS} more")
         folded = tag("details", more, tag("div", *cards[MOST_DRAWINGS:], class_="cards"))
         drawings = join(drawings, folded)
-    explained = tag(
-        "p",
+    explained = hint(
         "From the image at the top to the classifier: one block per stage, as wide as its channels, with one "
-        "bar per layer. MBConv6 5×5 expands its input 6 times and has a kernel of 5 pixels.",
-        class_="hint",
+        "bar per layer. MBConv6 5×5 expands its input 6 times and has a kernel of 5 pixels."
     )
     return join(
-        section("Networks of the front", tag("p", left, class_="hint"), data_table(header, body, "front")),
+        section("Networks of the front", hint(words), data_table(header, body, "front")),
         section("Drawings of the front", explained, tag("p", LEGEND), drawings),
     )
 
@@ -128,7 +114,7 @@ def _card(row: Mapping[Any, Any]) -> Html:
 
 
 def failures_section(trials: pd.DataFrame) -> Html:
-    """Failed trials by error; errors that differ in numbers only are one."""
+    """Failed trials by error; errors that differ only in numbers count as one."""
     failed = trials[trials["status"] == "failed"]
     if failed.empty:
         return section("Failures", tag("p", "No trial failed."))
@@ -147,12 +133,12 @@ def failures_section(trials: pd.DataFrame) -> Html:
         "Failures",
         tag("p", f"{len(failed):,} of {len(trials):,} trials failed."),
         data_table(("trials", "error", "which"), rows, "failures"),
-        tag("p", f"{left} rarer errors are left out.", class_="hint") if left > 0 else "",
+        hint(f"{left} rarer errors are left out.") if left > 0 else "",
     )
 
 
 def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapping[str, Any]) -> Html:
-    """When it ran, how long, and what it cost."""
+    """When the run began and ended, and what it cost."""
     seconds = trials["seconds"].dropna()
     seconds = seconds[seconds > 0] if (seconds > 0).any() else seconds
     first, last = trials["started"].min(), trials["finished"].max()
@@ -164,15 +150,14 @@ def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapp
         wall = (last - first).total_seconds()
         pairs += [("last result", f"{last:%Y-%m-%d %H:%M:%S} UTC"), ("from first to last", duration(wall))]
         if wall > 0 and len(trials) > 1:
-            pairs.append(
-                ("finished per hour", f"{3600 * trials['finished'].notna().sum() / wall:,.0f} trials")
-            )
+            hourly = 3600 * trials["finished"].notna().sum() / wall
+            pairs.append(("finished per hour", f"{hourly:,.0f} trials"))
     pairs.append(("in trials", duration(float(trials["seconds"].sum()))))
     if len(confirmations):
         again = duration(float(confirmations["seconds"].sum()))
-        pairs.append(("in second trainings", f"{again}, {len(confirmations)} of them"))
+        pairs.append(("in further training runs", f"{again}, {len(confirmations)} of them"))
     cpus = resources.get("cpus_per_trial")
-    if config.get("space") == "train":  # its workers share the one training
+    if config.get("space") == "train":  # the workers share one training run
         cpus = (cpus or 0) * (resources.get("workers") or 1)
     hours = float(trials["seconds"].sum() + confirmations["seconds"].sum()) / 3600 * float(cpus or 0)
     if hours >= 0.005:
@@ -189,26 +174,25 @@ def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapp
 
 
 def configuration_section(config: Mapping[str, Any]) -> Html:
-    """The command to repeat the run, and everything that ``config.json`` says."""
+    """The command that repeats the run, and everything in ``config.json``."""
     words = [str(word) for word in config.get("command") or []]
     command = shlex.join(["nas", *words[1:]]) if words else ""
     repeat = join(
         tag("p", "This command repeats it, with another --run if this one is still there:"),
         copyable(command, whole=True),
     )
-    plain = {name: value for name, value in config.items() if not isinstance(value, Mapping)}
-    plain.pop("command", None)
-    groups = {"settings": plain, **{k: v for k, v in config.items() if isinstance(v, Mapping)}}
+    nested = {name: value for name, value in config.items() if isinstance(value, Mapping)}
+    plain = {name: config[name] for name in config if name not in {"command", *nested}}
     blocks = [
-        tag("div", tag("h3", re.sub("_", " ", name)), facts(_flat(values), "facts config"))
-        for name, values in groups.items()
+        titled(name.replace("_", " "), facts(_flat(values), "facts config"))
+        for name, values in {"settings": plain, **nested}.items()
         if values
     ]
     return section("Configuration", repeat if words else "", tag("div", *blocks, class_="columns"))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object]]:
-    """Nested settings as lines ``versions.torch``."""
+    """Nested settings with names like ``versions.torch``, and their values as text."""
     lines: list[tuple[str, object]] = []
     for name, value in values.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The page of one training: its accuracies, its learning curve, its network."""
+"""The page of one training run: its accuracies, its learning curve, its network."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pandas as pd
 from reports.numbers import count, duration
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
-from reports.page.parts import copyable, plot, section
+from reports.page.parts import copyable, hint, plot, section, tiles
 from reports.page.plots import Figure, axis, figure, line, span
 from reports.page.points import drawable
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What one training came to.
+    """The results of one training run.
 
     Args:
         network: ``arch``, ``flops``, ``params``, ``resolution``.
@@ -31,17 +31,14 @@ class TrainingRun:
 
 
 def training_figures(run: TrainingRun) -> dict[str, Figure]:
-    """By the names that ``training_sections`` refers to."""
+    """The figures, by the names that ``training_sections`` uses."""
     curve = run.curve
     x = axis("epoch", dtick=1 if len(curve) <= 12 else None)
     mode = "lines+markers" if len(curve) <= 60 else "lines"
     accuracy = line(curve["epoch"], curve["accuracy"], "validation accuracy", "var(--front)", mode)
     losses = [
-        line(curve["epoch"], curve[column], name, f"var(--{color})", mode)
-        for column, name, color in (
-            ("train_loss", "training loss", "rest"),
-            ("valid_loss", "validation loss", "front"),
-        )
+        line(curve["epoch"], curve["train_loss"], "training loss", "var(--rest)", mode),
+        line(curve["epoch"], curve["valid_loss"], "validation loss", "var(--front)", mode),
     ]
     return {
         "accuracy": figure([accuracy], x, axis("accuracy", range=span(curve["accuracy"]))),
@@ -50,27 +47,22 @@ def training_figures(run: TrainingRun) -> dict[str, Figure]:
 
 
 def training_sections(run: TrainingRun) -> Html:
-    """The page's parts, down to the drawing of the network."""
+    """The sections, down to the drawing of the network."""
     network, last = run.network, run.curve.iloc[-1]
     test = "-" if run.test_accuracy is None else f"{run.test_accuracy:.4f}"
-    tiles = [
+    numbers = [
         ("validation accuracy", f"{last['accuracy']:.4f}", f"after epoch {last['epoch']:.0f}"),
         ("test accuracy", test, "the data has no test part" if run.test_accuracy is None else "at the end"),
         ("FLOPs", count(float(str(network["flops"]))), f"at {network['resolution']} px"),
         ("parameters", count(float(str(network["params"]))), "with 1000 classes"),
         ("training", duration(float(last["seconds"])), f"{len(run.curve)} epochs"),
     ]
-    cells = (
-        tag("div", tag("dt", name), tag("dd", value), tag("dd", note, class_="note"), class_="tile")
-        for name, value, note in tiles
-    )
-    hint = "Only the training loss has label smoothing and augmentation, where the recipe has them."
     rows = drawable(str(network["arch"]))
     return join(
-        tag("dl", *cells, class_="tiles"),
+        tiles(numbers),
         section(
             "Learning curve",
-            tag("p", hint, class_="hint"),
+            hint("Only the training loss includes label smoothing and augmentation, if the recipe has them."),
             plot("accuracy", "Validation accuracy after each epoch"),
             plot("losses", "Training and validation loss of each epoch"),
         ),

@@ -58,7 +58,7 @@ def test_different_seeds_ask_differently(name, space):
 def test_results_may_be_late_out_of_order_or_failures(name, space):
     controller = early(name, space)
     asked = [controller.ask() for _ in range(30)]
-    for i in np.random.default_rng(0).permutation(28):  # two never come back
+    for i in np.random.default_rng(0).permutation(28):  # two results never come back
         controller.tell(asked[i], None if i % 5 == 0 else reward_of(asked[i]))
         space.check(controller.ask())
 
@@ -98,14 +98,14 @@ def test_a_space_of_one_network_can_be_searched(name):
 
 @every_controller
 @given(before=moves(20), after=moves(0))
-# Shrinking so many moves takes minutes and tells nothing.
+# No Phase.shrink: shrinking this many moves takes minutes and shows nothing.
 @settings(max_examples=15, deadline=None, phases=[Phase.reuse, Phase.generate])
 def test_a_restored_controller_continues_identically(name, before, after):
     original, pending = early(name, BANDIT, 1), []
     play(original, before, pending)
     restored = early(name, BANDIT, 2)
     restored.load_state_dict(pickle.loads(pickle.dumps(original.state_dict())))
-    # Twenty asks more, so that something is compared even if hypothesis chose no moves.
+    # Twenty more asks, so that something is compared even if hypothesis chose no moves.
     after = [*after, *[("ask", 0), ("tell", 0)] * 20]
     assert play(original, after, pending.copy()) == play(restored, after, pending.copy())
     assert same(original.state_dict(), restored.state_dict())
@@ -132,7 +132,7 @@ def test_controllers_restored_in_a_new_process_continue_identically():
         play(controller, before, pending)
         sent.append((name, space, controller.state_dict(), after, pending.copy()))
         expected.append((play(controller, after, pending), controller.state_dict()))
-    # Another number of threads, and other hashes, must not matter.
+    # A different number of threads and different hashes must not matter.
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(torch.get_num_threads() + 1),

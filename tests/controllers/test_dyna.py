@@ -42,27 +42,27 @@ def networks(space, count, seed=0):
 
 
 def choices(*values):
-    """The features of each of these choices of one decision."""
+    """The features of a decision with these choices, one row per choice."""
     space = SearchSpace("one", (Decision("only", values),), lambda _: PRESETS["efficientnet-b0"])
     return Features(space, None)(np.arange(len(values))[:, None])[0]
 
 
 @pytest.mark.parametrize("values", [("conv", "mbconv3", "mbconv6", "none"), ("conv", 3, 5), (3, 5)])
-def test_a_choice_is_as_far_from_every_other_and_random_networks_have_mean_zero(values):
+def test_all_choices_are_equally_far_apart_and_random_networks_have_mean_zero(values):
     features, count = choices(*values), len(values)
     np.testing.assert_allclose(features @ features.T, count * np.eye(count) - 1, atol=1e-12)
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-12)
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=3, max_size=7, unique=True))
-def test_numbers_are_the_more_alike_the_nearer_they_are_in_order(values):
+def test_numbers_closer_in_order_are_more_alike(values):
     features, count = choices(*values), len(values)
     ranks = np.array([sorted(values).index(value) for value in values])
     for one, rank in zip(features, ranks, strict=True):
         apart, distances = abs(ranks - rank), ((features - one) ** 2).sum(axis=1)
         assert (distances[:, None] < distances)[apart[:, None] < apart].all()
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-12)
-    assert (features**2).sum() == pytest.approx(count * (count - 1))  # as much is known of it as of names
+    assert (features**2).sum() == pytest.approx(count * (count - 1))  # the scale of unordered choices
 
 
 def test_costs_are_features_of_zero_mean_and_unit_variance():
@@ -78,10 +78,10 @@ def test_costs_of_many_networks_are_those_of_the_price(classes):
     features = Features(MACRO, lambda actions: asked.append(actions) or price(actions, classes=classes))
     before, some = len(asked), networks(MACRO, 50)
     assert features(some)[1].tolist() == [price(tuple(a), classes=classes).flops for a in some.tolist()]
-    assert len(asked) == before  # a table answers, not the price
+    assert len(asked) == before  # a table is used, not the price
 
 
-def test_a_price_of_something_else_is_believed():
+def test_a_price_that_differs_from_the_cost_table_is_used():
     features = Features(MACRO, lambda actions: price(actions)._replace(flops=1 + sum(actions) ** 2))
     some = networks(MACRO, 50)
     assert features(some)[1].tolist() == [1 + sum(a) ** 2 for a in some.tolist()]
@@ -136,7 +136,7 @@ def test_learning_lowers_the_loss_and_is_deterministic():
     assert first.theta.tolist() == second.theta.tolist()
 
 
-def test_hundreds_told_at_once_are_learned_from_in_steps_and_then_no_more():
+def test_hundreds_told_at_once_are_learned_from_in_steps_up_to_a_limit():
     features = Features(MACRO, None)
     some = features(networks(MACRO, 350))[0]
     process, seen = GaussianProcess(features.groups), []
@@ -147,7 +147,7 @@ def test_hundreds_told_at_once_are_learned_from_in_steps_and_then_no_more():
     assert seen[0][1] != seen[1][1] != seen[2][1] == seen[3][1] == seen[4][1]
 
 
-def test_networks_told_one_by_one_are_all_learned_from_whenever_they_are_a_tenth_more():
+def test_the_model_learns_from_all_networks_again_when_there_are_a_tenth_more():
     features = Features(MACRO, None)
     some = features(networks(MACRO, 60))[0]
     process, seen = GaussianProcess(features.groups), []
@@ -172,7 +172,7 @@ def test_any_hyperparameters_in_their_bounds_give_numbers(data):
     process, some = GaussianProcess(features.groups), features(networks(MACRO, 30))[0]
     bounds = zip(process._mean - 5 * process._deviation, process._mean + 5 * process._deviation, strict=True)
     process.theta = np.array([data.draw(st.floats(low.item(), high.item())) for low, high in bounds])
-    twice = np.concatenate([some, some])  # the same networks, with other results
+    twice = np.concatenate([some, some])  # the same networks again, with other results
     mean, deviation = process.condition(twice, np.arange(60.0))(features(networks(MACRO, 20, seed=1))[0])
     assert np.isfinite(mean).all()
     assert np.isfinite(deviation).all()
@@ -197,7 +197,7 @@ def test_log_expected_improvement_rises_where_the_expectation_itself_underflows(
 
 
 def test_of_equal_accuracies_the_cheaper_network_promises_more():
-    # Accuracy says nothing about cost here, so only the objective can.
+    # All accuracies are equal, so only the objective can tell the networks apart.
     told = [(tuple(a), 0.7 * (price(tuple(a)).flops / 55e6) ** -0.07) for a in networks(MACRO, 30).tolist()]
     surrogate = Surrogate(MACRO, Objective(55e6), price)
     score = surrogate.improvement(told, [], [])
@@ -233,12 +233,12 @@ def test_known_costs_are_taken_off_before_accuracy_is_learned(kind):
     ],
     ids=["curved", "falling", "flat", "failing"],
 )
-def test_an_objective_that_is_no_rising_line_leaves_the_bare_reward(objective):
+def test_with_an_objective_that_is_not_a_rising_line_the_reward_itself_is_modelled(objective):
     intercept, slope = Surrogate(MACRO, objective, price)._line(np.array([1e6, 2e6]))
     assert (intercept.tolist(), slope.tolist()) == ([0, 0], [1, 1])
 
 
-def test_outliers_below_are_brought_nearer_and_good_ones_stay():
+def test_low_outliers_are_raised_and_high_ones_stay():
     values = np.array([0.5, 0.51, 0.52, 0.53, 0.54, -9.0, 9.0])
     found = without_outliers(values)
     assert found[5] == pytest.approx(0.52 - FAR * 1.4826 * 0.02)
@@ -265,7 +265,7 @@ def macro_rewards():
 
 def test_the_improvement_counts_from_the_highest_reward_told_noise_and_all():
     known, new, features = networks(MACRO, 30), networks(MACRO, 50, seed=1), Features(MACRO, None)
-    rewards = np.random.default_rng(2).normal(0.5, 0.01, 30)  # nothing but noise
+    rewards = np.random.default_rng(2).normal(0.5, 0.01, 30)  # pure noise
     surrogate = Surrogate(MACRO, None, None)
     told = [(tuple(actions), reward) for actions, reward in zip(known.tolist(), rewards, strict=True)]
     score = surrogate.improvement(told, [], [])
@@ -328,9 +328,9 @@ def test_choices_that_always_fail_are_avoided():
     table, controller, failures = macro_rewards(), make("dyna", MACRO, price=price), []
     for _ in range(27):
         actions = controller.ask()
-        failures.append(actions[0] == 2)  # the best network's choice, too
+        failures.append(actions[0] == 2)  # although it is the best network's choice
         controller.tell(actions, None if failures[-1] else table[actions])
-    assert np.mean(failures[12:]) < 0.1  # 0.6 where failures are only forgotten
+    assert np.mean(failures[12:]) < 0.1  # 0.6 if failures are merely ignored
 
 
 def test_the_policy_learns_what_the_model_expects():

@@ -45,7 +45,7 @@ def test_evolution_mutates_the_best_of_the_tournament():
         controller.tell(member, 0.1 * i)
     children = [controller.ask() for _ in range(100)]
     parents = [next(i for i, m in enumerate(members) if distance(m, child) == 1) for child in children]
-    # Drawn with replacement, the best is missed by (19/20)^20 = 36 % of the tournaments.
+    # With replacement, (19/20)^20 = 36 % of the tournaments do not draw the best.
     assert 0.5 < parents.count(19) / 100 < 0.8
     assert min(parents) > 10
 
@@ -132,12 +132,12 @@ def surrogate_and_gradient(ratio, advantage, clip=0.2):
     [
         (1.0, 2.0, 2.0, 2.0),
         (1.1, 2.0, 2.2, 2.2),
-        (1.3, 2.0, 2.4, 0.0),  # enough gained
-        (0.7, 2.0, 1.4, 1.4),  # a good one that lost: pulled back
+        (1.3, 2.0, 2.4, 0.0),  # gained enough
+        (0.7, 2.0, 1.4, 1.4),  # good but less likely: pulled back
         (0.9, -2.0, -1.8, -1.8),
-        (0.7, -2.0, -1.6, 0.0),  # enough lost
-        (1.3, -2.0, -2.6, -2.6),  # a bad one that gained: pushed back
-        (1e9, -2.0, -6.0, 0.0),  # hopelessly old
+        (0.7, -2.0, -1.6, 0.0),  # lost enough
+        (1.3, -2.0, -2.6, -2.6),  # bad but more likely: pushed back
+        (1e9, -2.0, -6.0, 0.0),  # asked long ago, when it was very unlikely
     ],
 )
 def test_ppo_has_no_gradient_where_clipped(ratio, advantage, value, gradient):
@@ -183,7 +183,7 @@ def test_the_ratio_uses_the_log_probability_at_ask_time_oldest_ask_first():
     assert second > first + 0.01
     for _ in range(2):
         controller.tell(straggler, 0.5)
-    controller.tell(straggler, 0.5)  # never asked: the present policy's
+    controller.tell(straggler, 0.5)  # not asked for: log-probability by the present policy
     told = [log_prob for _, log_prob, _ in controller.state_dict()["batch"]]
     assert told == [first, second, pytest.approx(second, abs=1e-5)]
 
@@ -206,7 +206,7 @@ def test_a_bad_straggler_does_not_stop_the_learning():
     controller = make("rnn", bandit(*[3] * 8), settings={"learning_rate": 0.002})
     target = (1,) * 8
     state = controller.state_dict()
-    state["pending"] = [(target, [-60.0])]  # it seemed impossible when it was asked
+    state["pending"] = [(target, [-60.0])]  # very unlikely when it was asked
     controller.load_state_dict(state)
     controller.tell(controller.ask(), 0.0)
     controller.tell(target, -1.0)

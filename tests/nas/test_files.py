@@ -1,4 +1,4 @@
-"""Files are there whole or not at all."""
+"""Files are written whole or not at all."""
 
 import ast
 import json
@@ -12,7 +12,7 @@ from places import ROOT
 from nas.errors import RunError
 from nas.files import replace, write_csv, write_json
 
-LARGE = 2 * 10**6  # bytes, where the disk has one million
+LARGE = 2 * 10**6  # bytes; the disk has one million
 WRITERS = {
     "best.json": (lambda path, size: replace(path, bytes(size))),
     "report.html": (lambda path, size: replace(path, bytes(size), shared=True)),
@@ -28,7 +28,7 @@ def test_a_write_that_fails_half_way_leaves_what_was_there(small_disk, name):
     before = path.read_bytes()
     with pytest.raises(RunError) as failure:
         WRITERS[name](path, LARGE)
-    command = "report" if name == "best.json" else "resume"  # a run that has a best.json is over
+    command = "report" if name == "best.json" else "resume"  # a run with a best.json is over
     assert str(failure.value) == (
         f"{name} could not be written (No space left on device); with room for it, go on with: "
         f"nas {command} {small_disk}"
@@ -53,7 +53,7 @@ def test_json_has_null_for_what_is_not_a_number(tmp_path):
 
 
 def test_no_file_of_a_run_is_written_in_any_other_way():
-    """``data`` has files of its own, in a cache."""
+    """Except in ``data``, whose files are in a cache."""
     for file in (ROOT / "nas").rglob("*.py"):
         if "data" in file.relative_to(ROOT).parts or file.name == "files.py":
             continue

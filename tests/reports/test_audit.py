@@ -37,7 +37,7 @@ def one_tau(a, b):
 
 
 def journal(accuracies, flops=None, failed=()):
-    """Trials of networks ``n0``, ``n1``, ..., pass after pass, and the table of them."""
+    """Trials of networks ``n0``, ``n1``, ..., one pass per seed, and their table."""
     accuracies = np.array(accuracies, float)
     networks, seeds = accuracies.shape
     rows = [
@@ -78,14 +78,14 @@ def test_tau_is_scipys_tau_b_and_lies_between_minus_1_and_1(pair):
 
 @settings(deadline=None)
 @given(PAIR)
-def test_tau_heeds_the_order_only(pair):
+def test_tau_depends_on_the_order_only(pair):
     a, b = (np.array(values, float) for values in pair)
-    b = b.round(3)  # no differences that exp would round away
+    b = b.round(3)  # no differences so small that exp rounds them away
     assert one_tau(np.exp(a), 3 * b - 7) == pytest.approx(one_tau(a, b), nan_ok=True)
     assert one_tau(-a, b) == pytest.approx(-one_tau(a, b), nan_ok=True)
 
 
-def test_weights_count_networks_as_often_as_copies_of_them_would():
+def test_a_weighted_network_counts_like_that_many_copies():
     rng = np.random.default_rng(0)
     a, b = rng.random((2, 9))
     for weights in draws(9, rng)[:20]:
@@ -98,7 +98,7 @@ def test_hand_computed_taus_noise_and_spread():
     assert one_tau([1, 1, 2], [1, 2, 3]) == pytest.approx(2 / math.sqrt(2 * 3))
     accuracies = np.array([[0.8, 0.9], [0.5, 0.5], [0.2, NAN]])
     assert row_means(accuracies).tolist() == pytest.approx([0.85, 0.5, 0.2])
-    noise = math.sqrt(2 * 0.05**2 / 2)  # two networks with a degree of freedom each
+    noise = math.sqrt(2 * 0.05**2 / 2)  # two networks with one degree of freedom each
     assert noise_of(accuracies) == pytest.approx(noise)
     of_means = noise**2 * (1 / 2 + 1 / 2 + 1) / 3
     assert spread_of(accuracies) == pytest.approx(math.sqrt(np.var([0.85, 0.5, 0.2], ddof=1) - of_means))
@@ -132,7 +132,7 @@ def gaussian(rng, networks, seeds, noise):
 
 
 @pytest.mark.parametrize("noise", [0.3, 1.0])
-def test_what_is_expected_of_more_seeds_comes_true(noise):
+def test_the_tau_expected_from_more_seeds_is_the_measured_one(noise):
     rng = np.random.default_rng(0)
     truth, accuracies = gaussian(rng, 3000, 6, noise)
     single = kendalltau(accuracies[:, 0], accuracies[:, 1]).statistic
@@ -182,7 +182,7 @@ def test_separation_is_by_its_definition_and_by_the_better_half():
     assert first.seeds == math.ceil((1.96 * math.sqrt(2) * noise_of(noisier[:4]) / first.gap) ** 2) > 10
 
 
-def test_about_as_many_seeds_are_said_to_be_needed_as_are():
+def test_the_number_of_seeds_said_to_be_needed_is_about_right():
     rng = np.random.default_rng(0)
     said, needed = [], []
     for _ in range(300):
@@ -200,7 +200,7 @@ def test_a_longer_schedule_is_held_against_the_ceiling_that_noise_leaves():
     _, longer = journal(accuracies[:, 2:])
     found = agree(table, longer, rng)
     assert found.networks == 600
-    assert found.tau.value == pytest.approx(found.ceiling, abs=0.04)  # they rank alike but for noise
+    assert found.tau.value == pytest.approx(found.ceiling, abs=0.04)  # they differ in noise only
     assert found.single.value < found.tau.value
     assert reliability_of(accuracies[:, :2]) == pytest.approx(1 / (1 + 0.6**2 / 2), abs=0.05)
     exact = agree(table, truth, rng)

@@ -22,7 +22,7 @@ def test_means_and_pooled_errors():
     assert list(means["accuracy"]) == pytest.approx([0.6, 0.8, 0.1])
     assert list(means["reward"]) == pytest.approx([0.3, 0.4, 0.05])
     assert list(means["trainings"]) == [2, 2, 1]
-    noise = np.sqrt((0.1**2 + 0.1**2) / 2)  # two degrees of freedom: five trainings of three networks
+    noise = np.sqrt((0.1**2 + 0.1**2) / 2)  # two degrees of freedom: five training runs of three networks
     assert list(means["accuracy_error"]) == pytest.approx([noise / 2**0.5, noise / 2**0.5, noise])
     assert list(means["reward_error"]) == pytest.approx([noise / 8**0.5, noise / 8**0.5, noise / 2])
 
@@ -43,7 +43,7 @@ def test_failed_stopped_and_repeated_trials_do_not_count():
     assert network_means(frame.iloc[:0]).empty
 
 
-def test_who_is_told_apart_is_students_t():
+def test_networks_are_told_apart_by_students_t():
     rows = [("best", 0.9), ("best", 0.92), ("near", 0.9), ("near", 0.88), ("far", 0.7), ("far", 0.72)]
     means = network_means(trials(*rows))
     # noise of the reward 0.00707, three degrees of freedom: differences above 3.182 * 0.00707 count

@@ -42,7 +42,7 @@ def test_pareto_front_agrees_with_its_definition(rows, objectives, maximized):
 def test_large_fronts_agree_with_the_definition_too(objectives, levels):
     rng = np.random.default_rng(objectives * levels)
     columns = list("abcd")[:objectives]
-    for size in (1, 50, 1500):  # beyond a block of rows
+    for size in (1, 50, 1500):  # more than a block of rows
         df = pd.DataFrame(rng.integers(levels, size=(size, objectives)) / 1.0, columns=columns)
         df = df.mask(rng.random(df.shape) < 0.02)
         known = df.dropna().to_numpy()

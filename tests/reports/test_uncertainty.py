@@ -1,4 +1,4 @@
-"""Estimates from noisy trainings, and the chances to be the best."""
+"""Estimates from noisy training runs, and the chances of being the best."""
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def test_an_estimate_is_right_on_average_although_the_networks_were_chosen():
 
 
 def test_the_posterior_finds_a_better_network_than_the_highest_reward():
-    # Chances draw from a generator of their own: how many they draw changes no search. The ratio is
+    # Chances have a separate generator, so that their draws do not change the searches. The ratio is
     # 0.74 over 4,800 searches and varies by 0.07 from 300 to 300; with this seed it is below the bound.
     rng, drawing = np.random.default_rng(1), np.random.default_rng(99)
     regrets = []
@@ -75,7 +75,7 @@ def test_the_posterior_finds_a_better_network_than_the_highest_reward():
 def test_the_posterior_is_that_of_a_gaussian_prior():
     first = np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
     measured, trainings, noise = np.array([2.0, 2.0, -1.0]), np.array([1, 3, 1]), 1.5
-    prior = 10 / 2 - 1.5**2  # the halves: 0, 1 and 9, over two
+    prior = 10 / 2 - 1.5**2  # squared deviations of one half: 0, 1 and 9, over two
     mean, error = posterior(
         np.pad(measured, (0, 2)),
         np.pad(trainings, (0, 2), constant_values=1),
@@ -85,12 +85,12 @@ def test_the_posterior_is_that_of_a_gaussian_prior():
     )
     precision = 1 / prior + trainings / noise**2
     assert mean[:3] == pytest.approx(measured * trainings / noise**2 / precision)
-    pull = 1 - trainings / noise**2 / precision  # towards the usual, of which 0.3 is not known
+    pull = 1 - trainings / noise**2 / precision  # towards the centre, whose error is 0.3
     assert error[:3] == pytest.approx(np.sqrt(1 / precision + (0.3 * pull) ** 2))
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.floats(0, 0.5))
-def test_an_estimate_lies_between_the_usual_and_the_measured(values, noise):
+def test_an_estimate_lies_between_the_mean_and_the_measured_accuracy(values, noise):
     first = np.array(values)
     center = usual(first, np.full(len(first), 4e8))
     mean, error = posterior(first, np.ones(len(first), int), first, center, noise)
@@ -99,7 +99,7 @@ def test_an_estimate_lies_between_the_usual_and_the_measured(values, noise):
     assert (error <= np.hypot(noise, center.error) + 1e-12).all()
 
 
-def test_cheap_networks_are_drawn_to_what_is_usual_for_cheap_ones():
+def test_cheap_networks_are_shrunk_towards_the_accuracy_of_cheap_networks():
     rng = np.random.default_rng(0)
     flops = np.geomspace(1e8, 1e9, 200)
     first = 0.2 * np.log10(flops) - 1 + rng.normal(0, 0.01, 200)
@@ -108,7 +108,7 @@ def test_cheap_networks_are_drawn_to_what_is_usual_for_cheap_ones():
 
 
 def brute_force_chances(networks, slope, rng, draws):
-    """One draw at a time, by the definitions."""
+    """The chances by their definitions, one draw at a time."""
     best, front = np.zeros(len(networks)), np.zeros(len(networks))
     flops = networks["flops"].to_numpy()
     for _ in range(draws):
@@ -122,7 +122,7 @@ def brute_force_chances(networks, slope, rng, draws):
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
-@example(100489)  # a network that is known exactly, behind one that is not and seldom falls behind it
+@example(100489)  # one network is known exactly, and worse than an uncertain one in nearly all draws
 def test_chances_agree_with_a_draw_at_a_time(seed):
     rng = np.random.default_rng(seed)
     networks = pd.DataFrame(
@@ -189,7 +189,7 @@ def test_networks_trained_in_several_trials_keep_their_means_and_get_chances():
     assert list(networks["p_best"]) == [0, 1]
     assert list(networks["p_front"]) == [1, 1]
     few = estimated_networks(trials.head(4), nothing, np.random.default_rng(0))
-    assert "p_best" not in few  # two fresh trainings are too few to speak of chances
+    assert "p_best" not in few  # two fresh training runs are too few for chances
 
 
 def test_rewards_follow_the_objective():

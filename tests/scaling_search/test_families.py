@@ -1,4 +1,4 @@
-"""Families: formula, published table, family.json, and the reasons for their differences."""
+"""Families: formula, published table, family.json, and why they differ."""
 
 import copy
 import dataclasses
@@ -108,10 +108,10 @@ def test_scale_to_refuses_what_cannot_be_reached():
         scale_to(B0, PUBLISHED_COEFFICIENTS, 1)
 
 
-def test_alpha_from_1_to_a_quarter_more_is_one_network_on_b0():
+def test_any_alpha_from_1_to_1_25_gives_one_network_on_b0():
     edges = one_network(B0, PUBLISHED_COEFFICIENTS)
     assert edges["alpha"] == pytest.approx((1, 1.25), abs=2e-4)
-    assert edges["gamma"] == pytest.approx((252 / 224, 260 / 224), abs=2e-4)  # all that rounds to 256
+    assert edges["gamma"] == pytest.approx((252 / 224, 260 / 224), abs=2e-4)  # what rounds to 256 px
     assert one_network(B0, Coefficients(1.5, 1.1, 1))["alpha"] == pytest.approx((4 / 3, 1.5), abs=2e-4)
 
 

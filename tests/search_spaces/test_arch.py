@@ -23,7 +23,7 @@ STAGE = StageSpec("mbconv", 2, 3, 1, 6, 24, 0.25)
 
 
 def spec(*stages, **fields):
-    """An ``ArchSpec`` of stages in text form."""
+    """An ``ArchSpec`` with these stages, given as text."""
     defaults = {"stem_channels": 32, "head_channels": 64, "resolution": 32, "activation": "silu"}
     return ArchSpec(tuple(StageSpec.parse(stage) for stage in stages), **defaults | fields)
 
@@ -86,7 +86,7 @@ def test_presets_parse_from_their_text_and_are_canonical(name):
 
 
 @pytest.mark.parametrize("text", ["", "b0", "res224-silu-head1280", "res224-silu-stem32--head1280", f"{B0} "])
-def test_a_text_that_is_no_arch_is_named_with_an_example(text):
+def test_a_text_that_is_not_an_arch_is_named_with_an_example(text):
     with raises(
         f"an architecture must read like 'res224-silu-stem32-mb6_r2_k3_s2_c24_se0.25-head1280', got {text!r}"
     ):
@@ -100,7 +100,7 @@ def test_a_text_that_is_no_arch_is_named_with_an_example(text):
         *("conv_r1_k3_s1_c8_skip", "conv_r1_k3_s1_c8_se0.2.5", "conv_r1_k3_s1_c8_se."),
     ],
 )
-def test_a_text_that_is_no_stage_is_named_with_an_example(text):
+def test_a_text_that_is_not_a_stage_is_named_with_an_example(text):
     with raises(f"a stage must read like 'mb6_r2_k3_s2_c24_se0.25', got {text!r}"):
         StageSpec.parse(text)
 
@@ -263,7 +263,7 @@ def test_rounded_channels_are_a_multiple_near_by_and_never_10_percent_less(chann
     assert rounded % divisor == 0
     assert rounded >= divisor
     assert rounded >= 0.9 * channels
-    if rounded > divisor:  # up by a half, or by one more step where the nearest was too small
+    if rounded > divisor:  # halves go up; one more step where the nearest is over 10 % too small
         assert rounded - channels <= divisor
 
 
@@ -372,7 +372,7 @@ def test_a_skip_that_a_layer_takes_makes_a_difference(stage):
     assert canonical(spec(stage + "_noskip")) != canonical(spec(stage))
 
 
-def test_a_first_layer_joins_layers_without_skip_behind_it():
+def test_a_first_layer_joins_the_layers_without_skip_after_it():
     apart = spec("mb6_r1_k3_s2_c24", "mb6_r1_k3_s1_c24_noskip", "mb6_r1_k3_s1_c24")
     assert canonical(apart) == spec("mb6_r2_k3_s2_c24_noskip", "mb6_r1_k3_s1_c24")
 

@@ -16,7 +16,7 @@ from search_spaces.cost_table import CostTable
 from search_spaces.network import build_network
 
 with warnings.catch_warnings():
-    # fvcore compiles a loss that is of no use here while it is imported.
+    # On import, fvcore compiles a loss that is not used here.
     warnings.filterwarnings("ignore", r"`torch\.jit\.script` is deprecated", DeprecationWarning)
     from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 
@@ -227,7 +227,7 @@ def thop_macs(arch):
     """What thop counts in train mode, which is how Accel-NASBench filled its ``macs`` column.
 
     Multiply-adds of convolutions and linear layers, 4 per element that BN normalises, and for each
-    pooling to 1x1 (in SE and before the classifier) its input's elements and one division a channel.
+    pooling to 1x1 (in SE and before the classifier) its input's elements and one division per channel.
     """
     size = -(-arch.resolution // arch.stem_stride)
     normalised, pooled = arch.stem_channels * size**2, 0

@@ -24,7 +24,7 @@ def b0():
 
 
 def layer_of(text, in_channels, activation="relu", drop_rate=0.0):
-    """The first layer of a stage in text form, with batch statistics of its own choice."""
+    """The first layer of a stage given as text, with random batch statistics."""
     torch.manual_seed(0)
     layer = Layer(StageSpec.parse(text).layers(in_channels)[0], activation, drop_rate)
     for module in layer.modules():
@@ -175,7 +175,7 @@ def test_stochastic_depth_drops_whole_branches_and_keeps_the_expectation():
     layer = layer_of("mb1_r1_k3_s1_c8", 8, drop_rate=rate)
     x = images(1, 8, 4).expand(count, -1, -1, -1)
     branch = layer.eval()(x[:1]) - x[:1]
-    layer.training = True  # of the layer alone: its batch norms stay as they are
+    layer.training = True  # training mode for the layer alone, not for its batch norms
     torch.manual_seed(0)
     added = layer(x) - x
     dropped = (added == 0).all(dim=(1, 2, 3))

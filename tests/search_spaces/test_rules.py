@@ -1,4 +1,4 @@
-"""Rules in annotations: what may be written, and the one line that says what is wrong."""
+"""Rules in annotations: what they allow, and the one-line errors."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from search_spaces.rules import Number, OneOf, parse_settings, read_json, valida
 
 @validated
 class Oven:
-    """Something to set."""
+    """A kind with several settings."""
 
     heat: Annotated[Number, Field(gt=0, lt=math.inf)] = 180
     trays: Annotated[int, Field(ge=1, le=4)] = 2
@@ -25,7 +25,7 @@ class Oven:
 
 @validated
 class Kitchen:
-    """Something to nest it in."""
+    """A kind with a nested kind."""
 
     name: str
     oven: Oven = dataclasses.field(default_factory=Oven)

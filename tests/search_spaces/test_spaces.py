@@ -143,7 +143,7 @@ def test_b0_is_encoded_as_its_published_choices():
         *(["mbconv6", 3, 0.25, 2], ["mbconv6", 5, 0.25, 2], ["mbconv6", 3, 0.25, 3]),
         *(["mbconv6", 5, 0.25, 3], ["mbconv6", 5, 0.25, 4], ["mbconv6", 3, 0.25, 1]),
     ]
-    # The first of the ways to write it: 0.75 x 16 and 0.75 x 24 round back to 16 and 24 channels.
+    # The first actions that give it: 0.75 x 16 and 0.75 x 24 round back to 16 and 24 channels.
     assert [chosen[f"stage{i}_filters"] for i in range(1, 8)] == [0.75, 0.75, *[1.0] * 5]
 
 
@@ -224,7 +224,7 @@ def test_layers_that_move_between_joined_stages_decode_alike():
 
 
 def test_nasbench_macro_has_3969_distinct_networks():
-    """9 x 21 x 21: identities may stand anywhere behind a stage's first layer. Source: data/README.md."""
+    """9 x 21 x 21: identities may be anywhere after a stage's first layer. Source: data/README.md."""
     networks = {MACRO.decode(actions) for actions in itertools.product(range(3), repeat=8)}
     assert len(networks) == 3969
     assert len({arch.layers() for arch in networks}) == 3969
@@ -313,7 +313,7 @@ def test_the_cost_table_prices_any_number_of_networks():
         *([[0.5] + [0] * 7], [[float("nan")] * 8], [["a"] * 8]),
     ],
 )
-def test_the_cost_table_refuses_what_is_no_matrix_of_indices(matrix):
+def test_the_cost_table_refuses_what_is_not_a_matrix_of_indices(matrix):
     with pytest.raises(ValueError, match=r"^actions must be a matrix \[N, 8\] of indices below \[3, 3, "):
         CostTable(MACRO)(matrix)
 

@@ -16,7 +16,7 @@ def bandit(*counts, name="bandit"):
 
 BANDIT = bandit(4, 2, 1, 3)
 CONTRACT_SPACES = {"bandit": BANDIT, "nasbench-macro": SPACES["nasbench-macro"], "mnas": SPACES["mnas"]}
-# Updates come early, so that short runs reach everything.
+# Updates come early, so that short runs reach all code.
 EARLY = {
     "dyna": {"initial": 4, "rollouts": 8, "queue": 8, "hidden_units": 8},
     "rnn": {"update_every": 4, "epochs": 2},
@@ -37,7 +37,7 @@ def reward_of(actions):
 
 
 def run(controller, trials, reward=reward_of):
-    """One trial after the other; their rewards."""
+    """The rewards of trials, each told before the next is asked."""
     rewards = []
     for _ in range(trials):
         actions = controller.ask()
@@ -47,14 +47,14 @@ def run(controller, trials, reward=reward_of):
 
 
 def asks(controller, trials):
-    """The actions of so many trials, each told before the next is asked."""
+    """The actions of trials, each told before the next is asked."""
     asked = []
     run(controller, trials, lambda actions: asked.append(actions) or reward_of(actions))
     return asked
 
 
 def play(controller, moves, pending):
-    """Ask or tell as ``moves`` say; ``pending`` is kept up to date, and the asks are returned."""
+    """Asks or tells as ``moves`` says and keeps ``pending`` up to date; returns the asks."""
     asked = []
     for move, position in moves:
         if move == "ask" or not pending:
@@ -67,13 +67,13 @@ def play(controller, moves, pending):
 
 
 def moves(at_least):
-    """Interleavings for ``play``; about twice as many results as failures."""
+    """Sequences of moves for ``play``; about twice as many results as failures."""
     move = st.sampled_from(["ask", "ask", "ask", "tell", "tell", "fail"])
     return st.lists(st.tuples(move, st.integers(0, 9)), min_size=at_least, max_size=at_least + 30)
 
 
 def same(a, b):
-    """Equality of nested states with arrays in them."""
+    """Equality of nested states that contain arrays."""
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, np.ndarray):

@@ -14,7 +14,7 @@ AVERAGED = dataclasses.replace(SHORT, ema=0.99, dropout=0.2, stochastic_depth=0.
 
 
 def blocks(count=160, size=16, channels=1, classes=4, seed=0):
-    """Noise with one bright quadrant, which is the class: learnt in a few steps."""
+    """Noise with one bright quadrant, which is the class: learned in a few steps."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % classes
     images = rng.integers(0, 100, (count, size, size, channels), np.uint8)
@@ -29,5 +29,5 @@ def dataset(**options):
 
 
 def untimed(epoch):
-    """An epoch without what time and memory it took."""
+    """An epoch without its time and memory."""
     return epoch._replace(seconds=0.0, images_per_second=None, peak_memory=None)

@@ -1,4 +1,4 @@
-"""Small stand-ins for what takes long, and searches in processes of their own."""
+"""Small stand-ins for slow parts, and searches in separate processes."""
 
 import signal
 import subprocess
@@ -20,19 +20,19 @@ from nas.spec.trial import Epoch
 from search_spaces import SPACES
 
 QUICK = ["--set", "batch_size=32", "--set", "bn_momentum=0.1", "--set", "ema=0.9", "--threads", 1]
-"""Options of a training that is over soon."""
+"""Options of a short training run."""
 TABLE = ["--space", "nasbench-macro", "--evaluator", f"table:{MACRO_TABLE}"]
 """Options of a search that trains nothing."""
 
 
 def fake_accuracy(trial):
-    """Reproducible, of the network for the most part and of the seed for a little."""
+    """Reproducible; depends mostly on the network and a little on the seed."""
     network = zlib.crc32(str(trial.arch).encode()) / 2**32
     return 0.1 + 0.8 * network + 0.01 * (trial.seed % 7) / 7
 
 
 class Heard(Listener):
-    """Keeps what is said, and hands progress on."""
+    """Keeps messages, and passes progress on."""
 
     def __init__(self, progress=lambda done, total: None):
         self.said = []
@@ -46,7 +46,7 @@ class Heard(Listener):
 
 
 class Fake:
-    """An evaluator that counts what it trains, and fails or dies where it is told to."""
+    """An evaluator that records what it trains, and fails or dies at given trials."""
 
     def __init__(self, fail=(), die_at=None):
         self.trained = []
@@ -64,7 +64,7 @@ class Fake:
 
 
 def few_images(path):
-    """300 real scans of digits as an npz file, and the options of a search that trains on them at once."""
+    """Writes 300 real scans of digits to an npz file; the options of a search that trains on them quickly."""
     images, labels = load_digits(return_X_y=True)
     np.savez(path, train_x=images[:300].reshape(-1, 8, 8).astype("uint8"), train_y=labels[:300])
     return ["--data", f"npz:{path.name}", "--proxy", "resolution=8", "--proxy", "epochs=2"]
@@ -98,7 +98,7 @@ def new_search(
 
 
 def start(directory, *arguments):
-    """``nas`` in a process of its own, as in a terminal: Ctrl-C reaches it even if these tests ignore it."""
+    """``nas`` in a separate process, as in a terminal: Ctrl-C reaches it even if these tests ignore it."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -109,7 +109,7 @@ def start(directory, *arguments):
 
 
 def wait_for_trials(run, number, process):
-    """Until so many trials of ``run`` are told."""
+    """Waits until ``number`` trials of ``run`` are done."""
     while process.poll() is None:
         if (run / "best.json").exists():
             break
@@ -122,7 +122,7 @@ def wait_for_trials(run, number, process):
 
 
 def epochs_of(run):
-    """Those that are in the journal."""
+    """The number of epochs in the journal."""
     try:
         return len(open_run(run).epochs())
     except Exception:  # noqa: BLE001 - it is not there yet
@@ -130,7 +130,7 @@ def epochs_of(run):
 
 
 def compare(a, b):
-    """Two runs have the same trials and learning curves, but for the time they took."""
+    """Asserts that two runs have the same trials and learning curves, apart from times and memory."""
     measured = ["seconds", "images_per_second", "peak_memory"]
     times = [*measured, "started", "finished"]
     pd.testing.assert_frame_equal(*(open_run(run).trials().drop(columns=times) for run in (a, b)))

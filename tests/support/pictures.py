@@ -1,4 +1,4 @@
-"""Small image files for the tests of what reads them."""
+"""Small image files for tests of reading them."""
 
 import hashlib
 import io
@@ -14,14 +14,14 @@ def noise(seed, height=12, width=16):
 
 
 def encoded(pixels, form="PNG", **options):
-    """A file's bytes."""
+    """The bytes of an image file."""
     file = io.BytesIO()
     (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(file, form, **options)
     return file.getvalue()
 
 
 def write_classes(root, classes=("cat", "dog"), each=10, first=0):
-    """``each`` images in a folder for each class; every image differs from all others."""
+    """A folder of ``each`` images per class; all images are different."""
     for number, name in enumerate(classes):
         (root / name).mkdir(parents=True, exist_ok=True)
         for i in range(each):
@@ -32,6 +32,6 @@ def write_classes(root, classes=("cat", "dog"), each=10, first=0):
 
 
 def digest(data):
-    """Of the training and the validation part."""
+    """A digest of the training and the validation part."""
     parts = (*data.train, *data.valid)
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()

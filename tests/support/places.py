@@ -1,4 +1,4 @@
-"""Where things lie: the checkout, and the data beside it."""
+"""Where the checkout is, and the data next to it."""
 
 from pathlib import Path
 

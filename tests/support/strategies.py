@@ -46,6 +46,6 @@ def actions_of(space):
 
 
 def random_archs(space, count, seed=0):
-    """So many networks of ``space``, the same for the same seed."""
+    """``count`` networks of ``space``, the same for the same seed."""
     rng = np.random.default_rng(seed)
     return [space.decode(space.sample(rng)) for _ in range(count)]

@@ -38,7 +38,7 @@ TINY = [
 
 @pytest.fixture
 def tiny(nas, tmp_path):
-    """Options of an audit that takes seconds, and whose networks learn."""
+    """Options of an audit that takes seconds and whose networks do learn."""
     return ["audit", *few_images(tmp_path / "few.npz"), *TINY]
 
 
@@ -74,7 +74,7 @@ def test_an_audit_trains_each_network_on_every_seed_and_says_what_that_means(nas
     assert facts["long"] is facts["with_long"] is facts["with_reference"] is None
     for line in facts["verdict"]:
         assert line in out
-    assert "4 networks, 2 trainings each: 8 done; " in out
+    assert "4 networks, 2 training runs each: 8 done; " in out
     assert "Size alone: FLOPs rank these accuracies with tau" in out
     assert "Verdict: " in out
 
@@ -112,7 +112,7 @@ def test_following_an_audit_goes_on_to_its_longer_schedule(nas, tiny):
     assert not now["over"]
     assert sentence(now).startswith("4 trials: 4 done; ")
     assert "; the longer schedule: 4 trials: 3 done, 1 running; " in sentence(now)
-    follow_run(Console(quiet=True), open_run("r"), pause=0.001)  # nobody writes it, so it ends
+    follow_run(Console(quiet=True), open_run("r"), pause=0.001)  # ends, as no process writes to the run
 
 
 def test_a_reference_gives_the_networks_and_what_is_true_of_them(nas, tiny):
@@ -196,7 +196,7 @@ def test_failed_trainings_are_counted_and_left_out(nas, tiny, monkeypatch):
         (["--reference", "none.csv"], "--reference FILE must exist, got "),
         (["--reference", "few.csv"], "--networks must be at most the 1 networks of --reference, got 24"),
         (["--reference", "other.csv"], "--reference FILE must have a column 'arch' or the decisions of"),
-        (["--space", "nasbench-macro", "--networks", "4000"], "--networks must be at most those of --space"),
+        (["--space", "nasbench-macro", "--networks", "4000"], "found in --space nasbench-macro, got 4000"),
         (["--data", "npz:none.npz"], "--data: "),
         (["--address", "far"], "--address must be one of ('local', 'auto', 'inline'), got 'far'"),
     ],

@@ -56,10 +56,10 @@ def test_networks_are_trained_in_this_process_too(nas, tmp_path):
     assert (run.trials()["seconds"] > 0).all()
     assert len(run.confirmations()) == 4
     assert "Seed noise is " in out
-    assert run.trials()["flops"].min() > 100e6  # of the network at 224 px, not of the proxy
+    assert run.trials()["flops"].min() > 100e6  # FLOPs of the network at 224 px, not of the proxy
 
 
-def test_one_fresh_training_is_kept_and_says_nothing_of_chances(nas, tmp_path):
+def test_one_fresh_training_run_is_kept_and_gives_no_chances(nas, tmp_path):
     short = few_images(tmp_path / "few.npz")
     confirm = ["--confirm", 1, "--confirm-seeds", 1]
     search = ["search", "--space", "mnas", *short, "--address", "inline", "--trials", 3]

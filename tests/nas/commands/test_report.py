@@ -1,4 +1,4 @@
-"""``nas report``: one run, several, under another objective, as figures, while the search runs."""
+"""``nas report``: for one run or several, under another objective, with figures, during a search."""
 
 import json
 import re
@@ -231,7 +231,7 @@ def test_following_prints_a_line_per_change_and_ends_with_the_search(nas, tmp_pa
 @pytest.mark.parametrize("terminal", [True, False])
 def test_following_shows_a_run_as_it_grows(tmp_path, terminal):
     directory = tmp_path / "r"
-    run = fake_run(directory, trials=1)  # its settings and its journal; goes on as a search of three
+    run = fake_run(directory, trials=1)  # settings and journal of a search that goes on to three trials
     settings = json.loads((directory / "config.json").read_text())
     (directory / "config.json").write_text(json.dumps({**settings, "trials": 3}))
     options = {"trials": 3, "confirmations": 3, "confirm_seeds": 2, "controller": "random"}

@@ -59,7 +59,7 @@ def test_every_network_of_the_grid_is_trained_on_every_seed_and_a_family_comes_o
     means = trials.groupby("arch")["accuracy"].mean()
     assert grid.set_index("arch")["accuracy"].to_dict() == pytest.approx(means.to_dict())
     assert (grid["trainings"] == 2).all()
-    assert f"{len(expected)} networks, 2 trainings each" in out
+    assert f"{len(expected)} networks, 2 training runs each" in out
     chosen = grid[grid["chosen"]].iloc[0]
     assert chosen["reward"] == grid["reward"].max()
     assert json.loads((tmp_path / "r" / "best.json").read_text())["arch"] == chosen["arch"]
@@ -87,7 +87,7 @@ def test_a_table_decides_and_costs_decide_between_equals(nas, tmp_path):
     assert code == 0
     assert open_run("r").best() == scale(B0, PUBLISHED_COEFFICIENTS, 1)
     coefficients = json.loads((tmp_path / "r" / "family.json").read_text())["coefficients"]
-    # of the two triples of one network, that with the product nearest to 2
+    # of the two triples that give this network, the one with the product nearest to 2
     assert coefficients == {"alpha": 1.25, "beta": 1.1, "gamma": 1.15}
     assert "alpha from 1.00 to 1.25 is one network on this base" in out
 
@@ -106,7 +106,7 @@ def test_a_predictor_decides_from_any_scaled_networks(nas, tmp_path):
 def test_networks_that_noise_cannot_tell_apart_are_named(nas, tmp_path):
     data = few_images(tmp_path / "few.npz")[:2]
     arguments = ["--base", SMALL, *data, *TINY, "--multiple", 4, "--address", "inline"]
-    for seeds, message in ((2, "cannot be told apart from it at 2 trainings each"), (1, "trained twice")):
+    for seeds, message in ((2, "cannot be told apart from it at 2 training runs each"), (1, "trained twice")):
         out = nas("scale", *arguments, "--seeds", seeds, "--run", f"r{seeds}")[1]
         assert message in out
     grid = pd.read_csv("r2/grid.csv")
@@ -129,7 +129,8 @@ def test_strategies_are_compared_at_equal_flops(nas, tmp_path):
     assert grid["growth"].between(2 * 0.88, 2 * 1.12).all()
     for name, arch in fixed.items():
         assert name in grid["strategy"][str(arch)].split(", ")
-    assert grid["strategy"][str(fixed["resolution"])] == "compound, resolution"  # alpha = beta = 1 has it too
+    # the triple with alpha = beta = 1 gives the same network
+    assert grid["strategy"][str(fixed["resolution"])] == "compound, resolution"
     assert "compound" in grid[grid["chosen"]]["strategy"].iloc[0]
     again = ["--coefficients", "1,1.3,1.1", "--force", "--run", "s"]
     assert nas("scale", *arguments, "compound,width", *again)[0] == 0
@@ -320,7 +321,7 @@ def test_a_proxy_that_trains_equal_networks_unequally_is_named():
     growth = scaling.trained_growth(Recipe()).values()
     assert max(growth) / min(growth) > 2
     warning = fairness(scaling, Recipe())
-    assert f"the proxy trains them at {min(growth):.2f} to {max(growth):.2f} times its base" in warning
+    assert f"the proxy trains them at {min(growth):.2f} to {max(growth):.2f} times the base's" in warning
     better = dataclasses.replace(Recipe(), resolution=int(re.search(r"resolution=(\d+)", warning)[1]))
     fairer = scaling.trained_growth(better).values()
     assert max(fairer) / min(fairer) < max(growth) / min(growth)

@@ -1,4 +1,4 @@
-"""``nas train``: what it leaves behind, what interrupts it, and what it refuses."""
+"""``nas train``: its files, interruptions, and what it refuses."""
 
 import json
 import re
@@ -56,7 +56,7 @@ def test_a_training_is_a_run_with_one_trial_and_its_weights(trained, tmp_path):
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])
-@pytest.mark.parametrize("size", [8, 40])  # of larger ones, the centre is looked at
+@pytest.mark.parametrize("size", [8, 40])  # in larger images, the centre is evaluated
 def test_the_weights_give_the_reported_accuracy_in_plain_torch(nas, data, tmp_path, part, size):
     with np.load(tmp_path / "digits.npz") as file:
         arrays = {name: file[name] for name in file}
@@ -222,14 +222,14 @@ MAIN = "from nas.commands.main import main\nmain()"
 
 
 def nas_that_dies(directory, epoch, moment, *arguments):
-    """``nas`` in a process of its own, which kills itself at a moment; (exit code, stderr)."""
+    """``nas`` in its own process, which kills itself at ``moment`` of ``epoch``; (exit code, stderr)."""
     command = [sys.executable, "-c", DYING, str(epoch), moment, *map(str, arguments)]
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
     return done.returncode, done.stderr
 
 
 @pytest.mark.slow
-def test_a_training_that_is_killed_again_and_again_ends_as_if_nothing_had_been(nas, data, tmp_path):
+def test_a_training_that_is_killed_again_and_again_ends_as_if_uninterrupted(nas, data, tmp_path):
     training = ["train", TINY, "--data", data, *QUICK, "--epochs", 4]
     assert nas(*training, "--run", "through", "-q")[0] == 0
     command = [*training, "--run", "killed"]
@@ -238,7 +238,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_nothing_had_been(n
         command = ["resume", "killed"]
     code, out, err = nas("resume", "killed")
     assert (code, err) == (0, "")
-    assert "Goes on after epoch 4 of 4" in out
+    assert "Resuming after epoch 4 of 4" in out
     compare("through", "killed")
     through, killed = (load_file(f"{run}/weights.safetensors") for run in ("through", "killed"))
     assert all(torch.equal(through[name], killed[name]) for name in through)
@@ -259,14 +259,14 @@ def test_signals_from_outside_lose_nothing_either(nas, data, tmp_path, stop):
     assert epochs_of(tmp_path / "stopped") < 60
     code, out, _ = nas("report", "stopped")
     assert code == 0
-    assert "of 60 epochs are there" in out
+    assert "of 60 epochs are done" in out
     assert nas("resume", "stopped", "-q")[0] == 0
     compare("through", "stopped")
 
 
 @pytest.mark.slow
 def test_a_full_disk_ends_the_run_and_leaves_the_checkpoint(nas, data, tmp_path):
-    large = TINY.replace("head64", "head4096")  # its checkpoint takes over a megabyte, run.db far less
+    large = TINY.replace("head64", "head4096")  # checkpoint over a megabyte, run.db far smaller
     training = ["train", large, "--data", data, *QUICK, "--epochs", 3, "--run", "r"]
     assert nas_that_dies(tmp_path, 1, "journalled", *training)[0] == -signal.SIGKILL
     before = (tmp_path / "r" / "checkpoint.pt").read_bytes()
@@ -284,7 +284,7 @@ def test_a_full_disk_ends_the_run_and_leaves_the_checkpoint(nas, data, tmp_path)
 
 @pytest.fixture
 def interrupted(data, tmp_path):
-    """A training that was killed after its first epoch."""
+    """A training run that was killed after its first epoch."""
     training = ["train", TINY, "--data", data, *QUICK, "--epochs", 2, "--run", "r"]
     assert nas_that_dies(tmp_path, 1, "journalled", *training)[0] == -signal.SIGKILL
     return tmp_path / "r" / "checkpoint.pt"

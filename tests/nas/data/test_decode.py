@@ -97,7 +97,7 @@ def test_a_large_jpeg_that_is_decoded_in_part_looks_as_if_in_full():
 @pytest.mark.parametrize(
     "content", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n", encoded(SQUARE)[:-40], encoded(SQUARE, "JPEG")[:300]]
 )
-def test_what_is_no_whole_image_is_broken(content):
+def test_whatever_is_not_a_whole_image_is_broken(content):
     with pytest.raises(BROKEN):
         decode(content, 8)
 

@@ -19,7 +19,7 @@ def listing(directory):
 
 
 def files(listed, seed=0):
-    """The files of each part."""
+    """The files in each part."""
     return {
         name: [listed.splits[take.split].name(row) for row in take.rows]
         for name, take in listed.parts(seed).items()

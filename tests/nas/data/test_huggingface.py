@@ -16,7 +16,7 @@ SIZE = 8
 
 @pytest.fixture(scope="session")
 def datasets(tmp_path_factory):
-    """The library, which must never reach for the network."""
+    """The library, which must never use the network."""
     assert "datasets" not in sys.modules
     home = str(tmp_path_factory.mktemp("huggingface"))
     os.environ.update(HF_HOME=home, HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
@@ -25,7 +25,7 @@ def datasets(tmp_path_factory):
 
 @pytest.fixture
 def load(datasets, tmp_path):
-    """Loads a data set; what was said is in ``load.said``."""
+    """Loads a data set; ``load.said`` has the messages."""
 
     def load(name, **options):
         listener = Heard()
@@ -41,7 +41,7 @@ def digest(part):
 
 
 def table(datasets, labels, feature, first=0, **more):
-    """A table of one image for each label."""
+    """A table with one image per label."""
     images = [{"bytes": encoded(noise(first + i)), "path": None} for i in range(len(labels))]
     features = datasets.Features(
         {"picture": datasets.Image(), "kind": feature, **{k: v[1] for k, v in more.items()}}

@@ -23,8 +23,7 @@ from nas.data import load_data
 from nas.data.cache import HEADER, Cache, default_directory
 from nas.data.decode import decode
 from nas.errors import InputError, RunError
-from nas.launch.launch import fingerprint
-from nas.launch.prepare import pack_size
+from nas.launch.prepare import fingerprint, pack_size
 from nas.spec.objective import Objective
 from nas.spec.recipe import EFFICIENTNET, Recipe
 from nas.spec.resources import Resources
@@ -50,7 +49,7 @@ def many(tmp_path_factory):
 
 @pytest.fixture
 def load(tmp_path):
-    """Loads a folder; what was said is in ``load.said``."""
+    """Loads a folder; ``load.said`` has the messages."""
 
     def load(
         folder,
@@ -74,7 +73,7 @@ def packs(directory):
 
 
 def expected(folder, part):
-    """The images of a part, as they are in their files: labels by the bytes of the decoded images."""
+    """A part as read from its files: from the bytes of each decoded image to its label."""
     return {
         decode(path.read_bytes(), SIZE).tobytes(): label
         for label, name in enumerate(("cat", "dog"))
@@ -298,7 +297,7 @@ def test_a_process_that_is_killed_while_it_packs_leaves_no_pack(load, many, tmp_
     script = "import os, signal" + LOAD.replace("say = print", f"progress = {kill}")
     (tmp_path / "load.py").write_text(script)
     process = python(tmp_path / "load.py", f"folder:{many}", tmp_path / "cache")
-    process.communicate()  # returns when its children have closed their outputs too: they end with it
+    process.communicate()  # returns only after its children have also closed their outputs
     assert process.returncode == -signal.SIGKILL
     (left,) = packs(tmp_path / "cache")
     assert left.endswith(".tmp")
@@ -318,13 +317,13 @@ def test_a_leftover_of_other_images_is_removed_too(load, folder, many, tmp_path)
 
 def test_ctrl_c_while_packing_leaves_nothing(many, tmp_path):
     (tmp_path / "load.py").write_text(
-        # A process that was started in the background may ignore Ctrl-C, and so would its children.
+        # A process started in the background may ignore Ctrl-C, and so would its children.
         "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         + LOAD.replace("say = print", "progress = lambda doing, done, total: print(done, flush=True)")
     )
     process = python(tmp_path / "load.py", f"folder:{many}", tmp_path / "cache", start_new_session=True)
     process.stdout.readline()
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the group
+    os.killpg(process.pid, signal.SIGINT)  # to the whole group, as a terminal does
     _, err = process.communicate()
     assert err.splitlines()[-1] == "KeyboardInterrupt"
     assert "Process SpawnProcess" not in err
@@ -332,7 +331,7 @@ def test_ctrl_c_while_packing_leaves_nothing(many, tmp_path):
 
 
 def use(data):
-    """Whatever keeps a mapping keeps its pack."""
+    """A mapped array, which keeps its pack in use."""
     return data.train.images[:1]
 
 
@@ -428,7 +427,7 @@ def test_a_worker_that_dies_fails_the_run_in_one_line(load, many, tmp_path, monk
 
 
 class Bomb:
-    """Ends the process that is sent it."""
+    """Kills the process that unpickles it."""
 
     def __reduce__(self):
         return os._exit, (1,)

@@ -14,7 +14,7 @@ from nas.data import load_data
 
 
 def arrays(count=40, classes=4, size=6, channels=(3,)):
-    """A valid file's arrays; image i is full of the number i, so that it can be told again."""
+    """A valid file's arrays; every pixel of image i is i, so that images can be recognised."""
     images = np.zeros((count, size, size, *channels), np.uint8)
     images += np.arange(count, dtype=np.uint8).reshape(-1, *[1] * (images.ndim - 1))
     return {"train_x": images, "train_y": np.arange(count) % classes}

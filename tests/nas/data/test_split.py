@@ -1,4 +1,4 @@
-"""What a seed holds out is what it always held out: these rows were printed by version 0.1."""
+"""A seed holds out the same images as ever: version 0.1 printed these rows."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""One training in several processes."""
+"""One training run in several processes."""
 
 import dataclasses
 import os
@@ -19,22 +19,23 @@ from nas.launch.data_parallel import SharedTrainer
 from nas.training.full import FullTraining
 from nas.training.trainer import Trainer
 
-pytestmark = pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")  # Ray Data's own
+pytestmark = pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")  # from Ray Data itself
 SMALL = "res8-silu-stem8-conv_r1_k3_s1_c8-mb3_r2_k3_s2_c16_se0.25-head64"
 TWO = ["--data-parallel", 2, "--threads", 1]
 
 
 @pytest.fixture
 def alone(tmp_path):
-    """A process group of this process."""
+    """A process group of this process alone."""
     dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
     yield
     dist.destroy_process_group()
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "rmsprop"])
-def test_one_process_that_shares_with_nobody_trains_as_any_other(alone, optimizer):
-    still = {"dropout": 0.0, "stochastic_depth": 0.0, "flip": False, "optimizer": optimizer}  # draws nothing
+def test_a_process_group_of_one_trains_like_a_single_process(alone, optimizer):
+    # nothing random
+    still = {"dropout": 0.0, "stochastic_depth": 0.0, "flip": False, "optimizer": optimizer}
     recipe = dataclasses.replace(AVERAGED, **still)
     arguments = recipe.shrink(TINY), dataset(), recipe, 5
     shared, plain = (kind(*arguments, whole_curve=True) for kind in (SharedTrainer, Trainer))
@@ -50,7 +51,7 @@ def test_two_processes_train_one_network_and_resume_exactly(nas, data, tmp_path)
     code, out, err = nas(*training, "--run", "through")
     assert err == ""
     assert code == 0
-    assert out.count("\nepoch ") == 9  # eight, and the head of the table
+    assert out.count("\nepoch ") == 9  # eight, and the table's header
     losses = open_run("through").epochs()["train_loss"]
     assert losses.iloc[-1] < losses.iloc[0] - 0.2
     process = start(tmp_path, *training, "--run", "killed")
@@ -78,7 +79,7 @@ def test_failures_of_a_process_end_the_run_in_one_line(nas, data, tmp_path):
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
     _, err = process.communicate()
     assert process.returncode == 1
-    assert err.splitlines()[-1].startswith("nas: a process of the training was lost (")
+    assert err.splitlines()[-1].startswith("nas: a process of the training run was lost (")
     assert err.rstrip().endswith("go on with: nas resume lost")
 
 

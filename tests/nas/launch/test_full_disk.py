@@ -1,4 +1,4 @@
-"""A disk that is full: one line says so, and nothing that was finished is lost."""
+"""A full disk: one line says so, and nothing finished is lost."""
 
 import pytest
 from fakes import TABLE
@@ -7,7 +7,7 @@ from nas import open_run
 
 
 def fill(disk, leave):
-    """Leaves so many bytes."""
+    """Fills the disk but for ``leave`` bytes."""
     with (disk / "filler").open("wb", buffering=0) as file:
         try:
             while file.write(bytes(4096)):
@@ -74,7 +74,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(nas, disk):
 
 
 def test_a_disk_without_room_for_a_family_is_wrong_input_and_nothing_is_left(nas, disk):
-    fill(disk, 4096)  # for the directory
+    fill(disk, 4096)  # enough for the directory
     code, out, err = nas("scale", "--coefficients", "1.2,1.1,1.15", "--run", disk / "r")
     assert (code, out) == (2, "")
     assert err.startswith("nas: --run must be a directory with room for a run (No space left on device)")

@@ -64,13 +64,13 @@ def test_a_trial_is_its_setup_its_steps_and_its_evaluations():
     # 3 epochs of 7 steps of 128 images; 512 of 700 images are evaluated twice, all once
     expected = 0.5 + 3 * 7 * 128 / 100 + (2 * 512 + 700) * 0.01
     assert trial_seconds(timing, task(epochs=3, batch_size=128)) == pytest.approx(expected)
-    # half of 1000 images in 3 steps of 128; and a batch larger than all of them
+    # half of 1000 images in 3 steps of 128; then a batch larger than the data
     half = 0.5 + 3 * 128 / 100 + 7.0
     assert trial_seconds(timing, task(epochs=1, fraction=0.5, batch_size=128)) == pytest.approx(half)
     assert trial_seconds(timing, task(epochs=1, batch_size=4096)) == pytest.approx(0.5 + 10 + 7)
 
 
-def test_a_timing_foretells_the_trial_that_it_is_of():
+def test_a_timing_measures_speed_evaluation_setup_and_memory():
     timing = time_training(Recipe().shrink(PRESETS["mnasnet-a1"]), task(train=200, valid=100, batch_size=32))
     assert timing.images_per_second > 0
     assert timing.evaluation > 0
@@ -121,7 +121,7 @@ def test_the_expected_peak_is_near_the_measured_one(name):
     found = task(train=600, valid=100, batch_size=256, resolution=64, width=0.5)
     arch = found.recipe.shrink(PRESETS[name])
     peak_memory.reset_peak("cpu")
-    before = peak_memory.peak("cpu")  # of a process that has more in it than a worker
+    before = peak_memory.peak("cpu")  # this process holds more than a worker does
     measured = time_training(arch, found).peak_memory - before
     expected = expected_memory.expected_peak(arch, found.data, found.recipe) - expected_memory.PROCESS
     assert 0.5 < expected / measured < 2
@@ -141,7 +141,7 @@ def test_the_free_memory_is_shared_by_the_workers(monkeypatch):
 def test_what_does_not_fit_is_said_with_what_helps():
     line = fit_line(37, 200, 41 * GB, 11 * GB, Resources(workers=2), "cpu")
     assert line.startswith(
-        "Memory: a training needs up to 41.0 GB, and each of 2 can have 11.0 GB: 37 of 200 "
+        "Memory: a training run needs up to 41.0 GB, and each of 2 can have 11.0 GB: 37 of 200 "
     )
     assert "--workers" in line
     assert "--gpus-per-trial" in fit_line(1, 9, GB, GB, Resources(workers=2, gpus_per_trial=0.5), "cuda")
@@ -215,7 +215,7 @@ def test_networks_that_would_not_fit_are_not_timed_and_search_warns(nas, tmp_pat
     search = ["--space", "mnas", *short, "--address", "inline", "--trials", 2, "--confirm", 0]
     code, out, _ = nas("plan", *search)
     assert code == 0
-    assert "how long is unknown" in out
+    assert "the time is unknown" in out
     warning = "0.1 GB are free: 200 of 200 sampled networks would not fit; a smaller batch_size or resolution"
     assert warning in out
     made = json.loads(nas("plan", *search, "--json")[1])
@@ -251,7 +251,7 @@ def test_report_says_how_fast_trainings_were(nas, tmp_path):
     inline = ["--address", "inline", "--trials", 2, "--confirm", 0]
     code, out, _ = nas("search", "--space", "mnas", *short, *inline, "--run", "r")
     assert code == 0
-    assert "images/s (median) and had " in out
+    assert "images/s (median) and used at most " in out
     speed = json.loads(nas("report", "r", "--json")[1])["speed"]
     assert speed["images_per_second"] > 0
     assert speed["peak_memory"] > 2**24

@@ -1,7 +1,8 @@
 """Runs that version 0.1 made open, resume and report as they did.
 
-Their ``config.json`` has the commands; the interrupted ones were stopped as by Ctrl-C. Each
-``KIND-finished.json`` is what ``nas report KIND-finished --json`` printed then.
+Their ``config.json`` has the commands; the interrupted runs were stopped as by Ctrl-C. Each
+``KIND-finished.json`` is what ``nas report KIND-finished --json`` printed then; only the words of the audit's
+verdict are today's.
 """
 
 import json
@@ -31,7 +32,7 @@ def old(tmp_path):
 
 
 def close(value):
-    """To compare with: numbers nearly, as other processors round differently."""
+    """A value to compare with: numbers approximately, since other processors round differently."""
     if isinstance(value, dict):
         return {key: close(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -40,7 +41,7 @@ def close(value):
 
 
 def finished(directory):
-    """The trials that are done, with their epochs; of a training, whose trial goes on, its epochs."""
+    """The trials that are done, and their epochs; for a training run, which goes on, all its epochs."""
     run = open_run(directory)
     trials = run.trials()
     done = trials[trials["status"] == "done"]

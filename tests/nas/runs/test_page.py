@@ -45,7 +45,7 @@ def browser():
 
 @pytest.fixture
 def view(browser, tmp_path):
-    """Opens a run's page: the playwright page. At the end, it must have asked and complained for nothing."""
+    """Opens a run's page in playwright; at the end, it must have made no request and logged no error."""
     contexts, said = [], []
 
     def open_page(run, width=1280, scheme="light", touch=False):
@@ -86,7 +86,7 @@ def searched(tmp_path_factory):
 
 @pytest.fixture
 def search(searched, tmp_path, monkeypatch):
-    """The name of a copy of it."""
+    """The name of a copy of ``searched``."""
     shutil.copytree(searched, tmp_path / "r")
     monkeypatch.chdir(tmp_path)
     return "r"
@@ -100,7 +100,7 @@ def edit(run, statement, *values):
 
 
 def place(page, trace, index):
-    """Where on the screen a point of the front's plot is."""
+    """The position on the screen of a point in the front's plot."""
     return page.evaluate(
         """([trace, index]) => {
             const plot = document.querySelector('[data-figure="front"]');
@@ -121,7 +121,7 @@ def pinned(page):
 
 
 def shown(row):
-    """What a panel shows of a network."""
+    """What a panel shows for a network."""
     return {
         "trial": f"Trial {row.trial}",
         "arch": row.arch,
@@ -146,7 +146,7 @@ WIDE = """() => [...document.querySelectorAll("main *")].filter((element) =>
 
 
 def look(page, path):
-    """Everything is inside the window, no label is over another; the screenshot is for people."""
+    """Everything is inside the window and no labels overlap; the screenshot is for people."""
     page.screenshot(path=path, full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert page.evaluate(WIDE) == []
@@ -347,7 +347,7 @@ def test_every_figure_is_one_that_plotly_knows(search):
     page = collect(open_run(search))
     data = re.search(r'id="data">(.*?)</script>', render(page))[1]
     for figure in json.loads(data)["figures"].values():
-        plotly.graph_objects.Figure(figure)  # which validates
+        plotly.graph_objects.Figure(figure)  # its constructor validates
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])

@@ -22,7 +22,7 @@ def terminal(monkeypatch):
 
 
 def watched(directory, *, audits=False, **options):
-    """A search of five networks, of which two are trained again, as a ``Screen`` shows it."""
+    """A search of five networks, two of which are trained again, as a ``Screen`` shows it."""
     screen = Screen()
     asked = Settings("nasbench-macro", 5, "digits", "train", "random", Objective(55e6), Recipe())
     asked = dataclasses.replace(asked, audit=Audit() if audits else None)

@@ -1,4 +1,4 @@
-"""Curves that were cut off, and states as text."""
+"""Learning curves that were cut off, and snapshots as text."""
 
 import pickle
 
@@ -62,7 +62,7 @@ def test_arrays_keep_their_type_shape_and_bits():
             array.shape,
             array.tobytes(),
         )
-        read[name][...] = 0  # it can be written to
+        read[name][...] = 0  # it is writable
 
 
 def test_what_could_run_is_neither_written_nor_read():

@@ -99,13 +99,13 @@ def test_a_saved_controller_is_not_replayed_and_goes_on_the_same(tmp_path, monke
     monkeypatch.setattr(DynaController, "tell", lambda self, *a: told.append(a) or tell(self, *a))
     run_to_end(broken, create=False, controller="dyna")
     compare(whole, broken)
-    assert len(asks) == 29 - die_at  # none of those before
+    assert len(asks) == 29 - die_at  # no earlier one is asked again
     assert len(told) == 30 - die_at
 
 
 def test_a_stopped_trial_is_told_as_what_its_curve_points_to(tmp_path):
     class Rising(Fake):
-        """Accuracy falls behind by 0.1 at every epoch that is missing; every third trial is stopped."""
+        """Each missing epoch costs 0.1 in accuracy; every third trial is stopped."""
 
         def __call__(self, trial):
             for epoch in range(1, 3 if trial.trial % 3 == 2 else 5):
@@ -123,7 +123,7 @@ def test_a_stopped_trial_is_told_as_what_its_curve_points_to(tmp_path):
 
 
 class Stopped(Fake):
-    """Every third trial is stopped behind its second epoch of four, and would have been the best."""
+    """Every third trial is stopped after its second epoch of four, and would have been the best."""
 
     def __call__(self, trial):
         late = trial.trial % 3 == 2
@@ -132,7 +132,7 @@ class Stopped(Fake):
             yield Epoch(epoch, 1.0, None, accuracy, 0.0)
 
 
-def test_who_was_stopped_is_confirmed_if_the_curve_promises_most_and_may_then_be_chosen(tmp_path):
+def test_a_stopped_trial_is_confirmed_if_its_curve_promises_most_and_may_then_be_chosen(tmp_path):
     options = {"epochs": 4, "confirmations": 2, "confirm_seeds": 2}
     journal, search = new_search(tmp_path, create=True, trials=12, controller="random", **options)
     with journal:
@@ -220,7 +220,7 @@ def test_a_network_may_be_trained_again_on_every_proposal(tmp_path):
     with Journal(tmp_path, create=True) as journal:
         search = Search(space, GridSearch(space), Objective(4e8), journal, trials=6, seed=0, train_again=True)
         assert {search.next().arch for _ in range(3)} == {space.decode([0]), space.decode([1])}
-    with Journal(tmp_path) as journal:  # what was running begins again
+    with Journal(tmp_path) as journal:  # running trials start again
         evaluator = Fake()
         search = Search(space, GridSearch(space), Objective(4e8), journal, trials=6, seed=0, train_again=True)
         run_inline(search, evaluator)
@@ -325,7 +325,7 @@ def test_a_confirmation_that_fails_is_a_row_and_is_not_tried_again(tmp_path):
 
 
 class Lucky(Fake):
-    """Trial 1 has a lucky first training; trial 2 is as good as it looks, every time."""
+    """Trial 1 is lucky the first time; trial 2 is as good every time."""
 
     accuracies: ClassVar = {
         0: [0.5, 0.5, 0.5],
@@ -348,7 +348,7 @@ def test_the_winner_is_chosen_after_confirmation_not_by_one_lucky_training(tmp_p
         lambda choices: resize(EFFICIENTNET_B0, width=choices[0]),
     )
     with Journal(tmp_path, create=True) as journal:
-        objective = Objective(4e8, exponent=0.0)  # cost counts for nothing
+        objective = Objective(4e8, exponent=0.0)  # cost does not count
         search = Search(space, GridSearch(space), objective, journal, trials=5, seed=0, confirm=Confirm(2, 2))
         run_inline(search, Lucky())
     run = open_run(tmp_path)

@@ -44,7 +44,7 @@ def test_the_published_schedule_is_tensorflows(per_epoch):
     assert rate(5 * per_epoch) == pytest.approx(0.97**2)
     assert rate(steps - 1) == pytest.approx(0.97**145)
     assert rate(steps - 1) == pytest.approx(0.0121, abs=5e-5)
-    # 12 epochs are 5 decays: exactly there they take place.
+    # 12 epochs are exactly 5 decays.
     for epoch in range(12, PUBLISHED_EPOCHS, 12):
         assert rate(epoch * per_epoch) == pytest.approx(0.97 ** (5 * epoch // 12)), epoch
         assert rate(epoch * per_epoch - 1) == pytest.approx(0.97 ** (5 * epoch // 12 - 1)), epoch
@@ -71,7 +71,7 @@ def test_another_number_of_epochs_stretches_the_schedule(recipe, per_epoch, fact
         longer = recipe.rate(factor * step, factor * steps)
         if recipe.schedule == "exponential":
             assert longer == pytest.approx(recipe.rate(step, steps))
-        else:  # counts the warm-up's steps from 1
+        else:  # the warm-up counts steps from 1
             assert longer == pytest.approx(
                 recipe.rate(step, steps), abs=recipe.peak() / (recipe.warmup * steps + 1)
             )
@@ -82,7 +82,7 @@ def test_the_short_schedule_ends_at_nothing():
 
 
 def test_efficientnets_recipe_makes_the_published_network():
-    """Drop rates 0.2 i / n on residual layers, dropout 0.2, BN momentum 0.99 as TensorFlow has it."""
+    """Drop rates 0.2 i / n on residual layers, dropout 0.2, BN momentum 0.99 as in TensorFlow."""
     arch = dataclasses.replace(PRESETS["efficientnet-b0"], resolution=16)
     recipe = dataclasses.replace(EFFICIENTNET, resolution=0)
     network = Trainer(recipe.shrink(arch), dataset(count=8), recipe, 0).network
@@ -95,7 +95,7 @@ def test_efficientnets_recipe_makes_the_published_network():
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_is_the_cross_entropy_to_smoothed_labels(smoothing):
-    """(1 - s) on the label and s / K on each of K classes, as TensorFlow has it."""
+    """(1 - s) on the label and s / K on each of K classes, as in TensorFlow."""
     recipe = Recipe(
         resolution=16, width=1.0, epochs=1, batch_size=1000, zero_start=False, label_smoothing=smoothing
     )

@@ -30,7 +30,7 @@ def batch(count=6, channels=3, side=16, seed=0):
 
 
 def ramp(height, width):
-    """An image whose first channel is the place's y and whose second is its x, uint8 `[2, H, W]`."""
+    """An image whose first channel is each pixel's y and whose second is its x, uint8 `[2, H, W]`."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return torch.stack([y, x]).to(torch.uint8)
 
@@ -79,10 +79,10 @@ def test_nothing_is_done_where_all_is_off():
 @pytest.mark.parametrize("crop", CROPS)
 @pytest.mark.parametrize(("mixup", "cutmix"), [(0.0, 0.0), (0.2, 0.0), (0.0, 1.0), (0.2, 1.0)])
 def test_without_a_policy_no_step_waits_for_the_device(crop, mixup, cutmix, monkeypatch):
-    """Tensors without data raise where data would be looked at: where a CUDA graph could not go on."""
+    """Meta tensors raise wherever a value is read, which is where CUDA graphs cannot be captured."""
     monkeypatch.setattr(
         nas.training.augment, "_beta", lambda alpha, device: torch.rand((), device=device)
-    )  # not on meta
+    )  # torch has no such draw on meta
     images = torch.empty(6, 3, 18, 18, dtype=torch.uint8, device="meta")
     labels = torch.empty(6, dtype=torch.int64, device="meta")
     recipe = Recipe(crop=crop, flip=True, mixup=mixup, cutmix=cutmix)
@@ -100,7 +100,7 @@ def test_half_of_the_images_are_mirrored_and_the_others_left():
     assert mirrored.float().mean() == pytest.approx(0.5, abs=0.04)
 
 
-def test_mirrored_twice_in_the_same_way_is_as_before():
+def test_mirroring_twice_in_the_same_way_gives_the_original():
     images, _ = batch()
     torch.manual_seed(0)
     once = flip(images)
@@ -125,7 +125,7 @@ def test_a_padded_crop_is_the_reflected_image_moved_by_up_to_the_padding():
         ]
         assert len(found) == 1
         y, x = found[0][0] - pad, found[0][1] - pad
-        # What both hold of the original lies shifted in the crop.
+        # The part of the image that the crop kept is shifted in it.
         kept = crop[:, max(0, -y) : side - max(0, y), max(0, -x) : side - max(0, x)]
         assert torch.equal(kept, image[:, max(0, y) : side + min(0, y), max(0, x) : side + min(0, x)])
         shifts.append((y, x))
@@ -141,11 +141,11 @@ def test_a_padded_crop_moves_by_an_eighth_of_the_resolution():
 
 
 def corners(count, height, width):
-    """What random-resized crops see of a ramp: top, left, height, width as shares, `[count]` each."""
+    """Random-resized crops, as measured on a ramp: top, left, height, width as shares, `[count]` each."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     places = torch.stack([(y + 0.5) / height, (x + 0.5) / width]).expand(count, -1, -1, -1)
     crops = random_resized_crop(100 * places, 32) / 100
-    # Pixels 4 and 27, 23 apart: those at an edge have no neighbours to be interpolated with.
+    # Pixels 4 and 27, 23 apart: pixels at an edge lack neighbours for interpolation.
     h, w = ((crops[:, i, 27, 27] - crops[:, i, 4, 4]) * 32 / 23 for i in (0, 1))
     top, left = ((crops[:, i, 4, 4] + crops[:, i, 27, 27] - size) / 2 for i, size in ((0, h), (1, w)))
     return top, left, h, w
@@ -170,11 +170,11 @@ def test_random_resized_crops_have_the_published_areas_and_aspects(height, width
 
 
 def test_a_random_resized_crop_shows_what_bicubic_resizing_shows():
-    """The crop that is drawn with the whole image in view is the image, resized."""
+    """A crop of the whole image is the resized image."""
     images, _ = batch(count=1, side=12)
 
     def whole(*shape, **_):
-        # aspect 1, the greatest height, in the middle
+        # aspect ratio 1, full height, centred
         return torch.tensor([(1 - 3 / 4) / (4 / 3 - 3 / 4), 1.0, 0.5, 0.5])[:, None]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -192,7 +192,7 @@ def test_an_image_is_mixed_with_another_as_its_label_says(recipe):
     for seed in range(40):
         torch.manual_seed(seed)
         mixed, target = augment(images, labels, recipe, 16, CLASSES)
-        share = target[0, 0]  # the classes of the five are distinct
+        share = target[0, 0]  # the five images have distinct classes
         assert torch.allclose(target, torch.eye(5) * share + torch.eye(5).roll(1, 0) * (1 - share), atol=1e-6)
         if torch.allclose(mixed, previous.lerp(pixels, share), atol=1e-3):
             ways.add("mixup")
@@ -236,7 +236,7 @@ def test_shares_of_mixup_follow_the_beta_distribution():
     ],
 )
 def test_what_happens_to_an_image_does_not_depend_on_the_others(change):
-    """The same image amid black and amid white ones: its mean over many draws is the same."""
+    """Among black images or among white ones, the mean of an image over many draws is the same."""
     image, _ = batch(count=1, side=16, seed=4)
     means = []
     for others in (0, 255):
@@ -275,7 +275,7 @@ def test_much_larger_images_are_made_smaller_before_they_are_cropped():
 
 
 @pytest.mark.parametrize("view", ["whole", "margin", "centre"])
-def test_images_that_do_not_fit_on_the_device_are_those_that_do(view, monkeypatch):
+def test_batches_are_the_same_whether_images_fit_on_the_device_or_not(view, monkeypatch):
     rng = np.random.default_rng(0)
     part = Part(rng.integers(0, 256, (9, 40, 40, 3), np.uint8), np.arange(9))
     resident = Pixels(part, "cpu", 32, view=view)

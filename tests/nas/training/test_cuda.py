@@ -1,4 +1,4 @@
-"""What only a GPU can show; where there is none these tests skip."""
+"""Tests that need a GPU; they are skipped if there is none."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ def test_captured_and_eager_steps_give_the_same_losses(optimizer):
             trainer.captured = None
         torch.manual_seed(0)
         found.append(losses(trainer))
-    # float32 sums in another order, through a few steps.
+    # float32 sums are in another order, over a few steps.
     assert found[0] == pytest.approx(found[1], rel=1e-3)
 
 

@@ -60,7 +60,7 @@ MAGNITUDES = {
     "solarize_add": (0, 33, 77, 110),
 }
 ELSEWHERE = 0.03
-"""Share of a geometric operation's pixels whose source may be the next one: those that fall between two."""
+"""Share of pixels that a geometric operation may take from the next source pixel: those between two."""
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_an_operation_treats_each_image_by_its_own_magnitude(photographs, name):
     together = OPERATIONS[name](images, magnitudes)
     assert together.dtype == torch.uint8
     assert together.shape == images.shape
-    if name != "cutout":  # draws its place
+    if name != "cutout":  # draws a random position
         apart = [OPERATIONS[name](images[i : i + 1], magnitudes[i : i + 1]) for i in range(8)]
         assert torch.equal(together, torch.cat(apart))
 
@@ -152,7 +152,7 @@ def test_autoaugment_is_the_published_policy():
     assert AUTOAUGMENT.choices[13] == (("solarize", 0.6, 204), ("color", 0.6, pytest.approx(1.72)))
     assert AUTOAUGMENT.choices[15] == (("rotate", 1.0, 21), ("translate_y", 0.8, pytest.approx(0.405)))
     assert AUTOAUGMENT.choices[22] == (("posterize", 0.8, 1), ("solarize", 0.6, 256))
-    # How often each operation stands there, first and second.
+    # How often each operation occurs, first and second.
     counts = [
         sum(step[0] == "equalize" for step in steps) for steps in zip(*AUTOAUGMENT.choices, strict=True)
     ]
@@ -216,8 +216,8 @@ def test_geometry_goes_to_either_side(name):
     assert torch.equal(seen, torch.cat(both).unique(dim=0))
 
 
-def test_each_image_draws_for_itself_at_the_stated_probabilities():
-    """White images: a first step blackens 30 %, a second greys half of those of one choice of two."""
+def test_each_image_draws_independently_at_the_stated_probabilities():
+    """White images: step 1 blackens 30 %; step 2 greys half of the images that draw the first sub-policy."""
     policy = Policy(
         1, ((("invert", 0.3, 0.0), ("cutout", 0.5, 1.0)), (("invert", 0.3, 0.0), ("cutout", 0.0, 0.0)))
     )
@@ -228,13 +228,13 @@ def test_each_image_draws_for_itself_at_the_stated_probabilities():
     assert grey == pytest.approx(0.25, abs=0.03)
     assert black == pytest.approx(0.75 * 0.3, abs=0.03)
     assert white == pytest.approx(0.75 * 0.7, abs=0.03)
-    # No image's draw tells of the next one's.
+    # An image's draw says nothing about the next one's.
     changed = (shown != 255).float()
     assert abs(np.corrcoef(changed[1:], changed[:-1])[0, 1]) < 0.05
 
 
 def test_steps_are_taken_in_order():
-    """Brightening by 1.9 and then keeping one bit is not the same the other way round."""
+    """Brightening by 1.9 and then keeping one bit differs from the reverse order."""
     images = torch.full((1, 1, 4, 4), 100, dtype=torch.uint8)
     steps = (("brightness", 1.0, 1.9), ("posterize", 1.0, 1.0))
     assert distort(images, Policy(1, (steps,))).unique().tolist() == [128]

@@ -45,7 +45,7 @@ def test_an_outcome_has_the_mean_speed_and_the_largest_peak_of_its_epochs():
         yield Epoch(2, 1.0, 1.0, 0.2, 0.0, images_per_second=300.0, peak_memory=9)
 
     *_, outcome = steps(evaluator, Trial(0, PRESETS["mnasnet-a1"], 0), "test")
-    assert outcome.images_per_second == pytest.approx(150.0)  # twice as many images as in the mean time
+    assert outcome.images_per_second == pytest.approx(150.0)  # two equal epochs at 100 and 300 images/s
     assert outcome.peak_memory == 9
     *_, outcome = steps(Fake(), Trial(0, PRESETS["mnasnet-a1"], 0), "test")
     assert (outcome.images_per_second, outcome.peak_memory) == (None, None)
@@ -65,15 +65,15 @@ def test_a_training_says_how_fast_it_was_and_what_it_took(tmp_path):
         assert step.peak_memory > 2**24
     assert isinstance(outcomes[-1], Outcome)
     images = 3 * (240 // 32) * 32
-    assert images / outcomes[-1].images_per_second < outcomes[-1].seconds  # evaluation is not counted
+    assert images / outcomes[-1].images_per_second < outcomes[-1].seconds  # evaluation does not count
 
 
 def test_a_training_that_failed_keeps_nothing_alive(tmp_path):
     task = small_task(tmp_path)
     hot = Recipe(resolution=8, epochs=2, batch_size=32, learning_rate=1e30)
-    gc.disable()  # what only a collection frees is freed too late for the next trial
+    gc.disable()  # memory that only a collection frees is freed too late for the next trial
     try:
-        with pytest.raises(ArithmeticError) as failure:  # whose traceback is still there below
+        with pytest.raises(ArithmeticError) as failure:  # its traceback is kept below
             list(Training(task, hot)(Trial(0, PRESETS["mnasnet-a1"], 0)))
         assert failure.tb
         assert [found for found in gc.get_objects() if type(found) is Trainer] == []
@@ -82,7 +82,7 @@ def test_a_training_that_failed_keeps_nothing_alive(tmp_path):
 
 
 def as_schema_1(run):
-    """Takes from ``run.db`` what schema 1 lacks."""
+    """Removes from ``run.db`` what schema 1 lacks."""
     with contextlib.closing(sqlite3.connect(run / "run.db", isolation_level=None)) as db:
         for table in ("trials", "epochs", "confirmations"):
             for column in ("images_per_second", "peak_memory"):

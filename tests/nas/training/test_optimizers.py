@@ -17,16 +17,16 @@ RATES = (0.1, 0.1, 0.02, 0.0, 0.3)
 
 
 def problem(seed=0):
-    """Weights, and gradients for as many steps as RATES has, of each of SHAPES."""
+    """Weights of each of SHAPES, and their gradients at each of the steps of RATES."""
     rng = np.random.default_rng(seed)
     weights = [rng.normal(size=shape) for shape in SHAPES]
     return weights, [[rng.normal(size=shape) for shape in SHAPES] for _ in RATES]
 
 
 def published(weights, gradients, decay, momentum, epsilon, weight_decay):
-    """The weights after each step, by tensorflow, core/kernels/training_ops.cc, ``ApplyRMSProp``, in NumPy.
+    """The weights after each step: tensorflow, core/kernels/training_ops.cc, ``ApplyRMSProp``, in NumPy.
 
-    ``ms`` begins at 1: python/training/rmsprop.py, ``_create_slots``.
+    ``ms`` starts at 1: python/training/rmsprop.py, ``_create_slots``.
     """
     weights = [np.array(weight) for weight in weights]
     ms, mom = [np.ones_like(weight) for weight in weights], [np.zeros_like(weight) for weight in weights]
@@ -42,7 +42,7 @@ def published(weights, gradients, decay, momentum, epsilon, weight_decay):
 
 
 def walked(make, weights, gradients):
-    """The weights after each step of the optimiser that ``make`` makes of parameters."""
+    """The weights after each step of the optimiser that ``make`` returns for parameters."""
     parameters = [torch.nn.Parameter(torch.tensor(weight)) for weight in weights]
     optimizer = make(parameters)
     course = []
@@ -168,7 +168,7 @@ def test_the_average_is_tensorflows_step_by_step_with_bns_statistics():
     expected = {name: network.state_dict()[name].double().numpy().copy() for name in names}
     optimizer = make_optimizer(network, Recipe(), "cpu")
     for step in range(1, 12):
-        # Up to step 8 the decay is that of the beginning, (1 + step) / (10 + step).
+        # Up to step 8 the decay is (1 + step) / (10 + step), as at the start.
         decay = min(0.5, (1 + step) / (10 + step))
         network(torch.randn(4, 3, 32, 32)).square().mean().backward()
         optimizer.step()

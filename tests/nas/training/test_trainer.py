@@ -17,7 +17,7 @@ from search_spaces import PRESETS, resize
 
 
 def results(*args, **kwargs):
-    """Everything of the epochs but their seconds."""
+    """The epochs without their seconds."""
     return [untimed(epoch) for epoch in train(*args, **kwargs)]
 
 
@@ -86,7 +86,7 @@ def test_global_random_state_is_left_alone(data):
     assert np.array_equal(np.random.get_state()[1], legacy)  # noqa: NPY002
 
 
-def test_global_random_state_has_no_say(data):
+def test_global_random_state_does_not_matter(data):
     torch.manual_seed(1)
     first = results(TINY, data, SHORT, 0)
     torch.manual_seed(2)
@@ -148,8 +148,8 @@ def test_accuracy_does_not_depend_on_which_images_are_evaluated_together(data, m
     assert other.accuracy == last.accuracy
 
 
-def test_no_batch_has_one_image_left():
-    proxy = dataclasses.replace(SHORT, resolution=8, batch_size=2)  # its last maps are of one pixel
+def test_no_batch_has_only_one_image():
+    proxy = dataclasses.replace(SHORT, resolution=8, batch_size=2)  # its last maps have one pixel
     *_, last = train(TINY, dataset(count=33), proxy, 0)
     assert math.isfinite(last.train_loss)
 

@@ -1,4 +1,4 @@
-"""What the page is made of: points, drawings, marginals, markup."""
+"""The parts of the page: points, drawings, marginals, markup."""
 
 import json
 
@@ -18,7 +18,7 @@ ATTACK = "</script><script>alert(1)</script><!-- <b>&amp;"
 
 
 def many(number):
-    """So many networks, most of them far from the front."""
+    """``count`` networks, most of them far from the front."""
     rng = np.random.default_rng(0)
     flops = rng.uniform(1e8, 1e9, number)
     accuracy = 0.1 * np.log10(flops / 1e8) + 0.7 - rng.exponential(0.05, number)
