@@ -10,6 +10,7 @@ The exceptions are in ``nas.errors``.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, NasError, RunError
@@ -26,4 +27,6 @@ def __getattr__(name: str) -> Any:
     if name in ("Run", "open_run", "Objective"):
         home = "nas.spec.objective" if name == "Objective" else "nas.runs.run"
         return getattr(importlib.import_module(home), name)
+    if name == "__version__":
+        return importlib.metadata.version("nas-scaling")
     raise AttributeError(f"module 'nas' has no attribute {name!r}")

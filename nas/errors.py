@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 
 class NasError(Exception):
     """What went wrong, in one line; the command ends with exit code 2 or 1, see below."""
@@ -13,3 +15,8 @@ class InputError(NasError):
 
 class RunError(NasError):
     """The run failed although its input was valid: exit code 1."""
+
+
+def command(name: str, run: object) -> str:
+    """``nas resume 'my run'``: a command to go on with, which a shell reads as it is meant."""
+    return f"nas {name} {shlex.quote(str(run))}"

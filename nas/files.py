@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.errors import RunError
+from nas.errors import RunError, command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,10 +38,10 @@ def replace(path: Path, content: bytes | memoryview, *, shared: bool = False) ->
             finally:
                 os.close(directory)
     except OSError as error:
-        command = "report" if (path.parent / "best.json").exists() else "resume"
+        name = "report" if (path.parent / "best.json").exists() else "resume"
         raise RunError(
             f"{path.name} could not be written ({error.strerror}); with room for it, go on with: "
-            f"nas {command} {path.parent}"
+            f"{command(name, path.parent)}"
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from nas.errors import InputError
@@ -45,11 +46,12 @@ def declared(**names: str) -> Callable[[Callable[..., None]], Callable[..., None
 
         @functools.wraps(command)
         def called(**values: Any) -> None:
-            given = {
-                name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
-                for name, kind in groups.items()
-            }
             try:
+                values = {name: _at_home(name, value) for name, value in values.items()}
+                given = {
+                    name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
+                    for name, kind in groups.items()
+                }
                 command(**given, **values)
             except InputError as error:
                 raise InputError(spelled(str(error), words)) from error
@@ -66,6 +68,18 @@ def spelled(text: str, words: dict[str, str]) -> str:
     """``text`` in the words of the command line: a field begins it, further ones stand in backticks."""
     text = re.sub(r"\A\w+(?=[ :])", lambda field: words.get(field[0], field[0]), text)
     return re.sub(r"`(\w+)`", lambda field: words.get(field[1], field[0]), text)
+
+
+def _at_home(name: str, value: Any) -> Any:
+    """``value`` with the ``~`` of paths replaced, which a shell leaves alone in ``--run=~/runs/first``."""
+    if isinstance(value, list):
+        return [_at_home(name, one) for one in value]
+    if not str(value).startswith("~"):
+        return value
+    try:
+        return type(value)(Path(value).expanduser())
+    except RuntimeError as error:
+        raise InputError(f"{name} must be a path with a home that exists ({error}), got {value}") from None
 
 
 def _parameters(kind: type[Any]) -> list[inspect.Parameter]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+import nas
 from nas.commands.audit import audit
 from nas.commands.plan import plan
 from nas.commands.report import report
@@ -17,16 +18,33 @@ from nas.commands.show import show, spaces
 from nas.commands.train import train
 from nas.errors import InputError, NasError
 
+
+def _version(asked: bool) -> None:
+    """Prints the version, and ends."""
+    if asked:
+        typer.echo(f"nas {nas.__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
-    help="Neural architecture search and compound scaling: find your B0, then scale it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 
 for command in (search, plan, resume, audit, train, scale, report, show, spaces):
     app.command()(command)
+
+
+@app.callback()
+def print_version(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Neural architecture search and compound scaling: find your B0, then scale it."""
 
 
 def main() -> None:
@@ -39,7 +57,8 @@ def main() -> None:
         typer.echo(f"nas: {error}", err=True)
         code = 2 if isinstance(error, InputError) else 1
     except usage_error as error:
-        typer.echo(f"nas: {error.format_message()}{_value(error)}", err=True)
+        if message := error.format_message():  # there is none where no command was named, and help is printed
+            typer.echo(f"nas: {message}{_value(error)}", err=True)
         code = 2
     except KeyboardInterrupt:
         code = 130

@@ -44,7 +44,7 @@ def report(options: ReportOptions) -> None:
     from nas.runs.run import open_run
     from nas.screens.follow import follow_run
 
-    console, runs = Console(highlight=False), options.runs
+    console, runs = Console(highlight=False, markup=False), options.runs
     if len(runs) == 1 and is_family_only(runs[0]):
         refuse(options, *REFUSED["family"])
         report_family(console, runs[0], options)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from nas.errors import command
+
 if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.screens.progress import Screen
@@ -34,5 +36,6 @@ def watch(screen: Screen, directory: Path, work: Callable[[], Run | None]) -> No
                 print_report(screen.console, run)
         except KeyboardInterrupt:
             if (directory / "run.db").exists():
-                screen.say(f"Interrupted; what was finished is kept. Go on with: nas resume {directory}")
+                again = command("resume", directory)
+                screen.say(f"Interrupted; what was finished is kept. Go on with: {again}")
             raise typer.Exit(130) from None

@@ -33,7 +33,7 @@ def show(
             json.dumps({"arch": str(spec), **price._asdict(), "resolution": spec.resolution}, indent=2)
         )
     else:
-        console = Console(highlight=False)
+        console = Console(highlight=False, markup=False)
         console.print(reports.stage_table(spec, classes))
         console.print(
             f"\n{price.flops:,} FLOPs (multiply-adds), {price.params:,} params, {price.activations:,} "
@@ -54,6 +54,6 @@ def spaces() -> None:
     import reports
     from search_spaces import PRESETS, SPACES
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(reports.space_table(SPACES.values()))
     console.print(f"Presets: {', '.join(PRESETS)}", soft_wrap=True)

@@ -20,8 +20,10 @@ def split_arrays(labels: Labels, valid_share: float, seed: int) -> tuple[Rows, R
     """Training and validation rows of images in memory (``digits``, ``npz``), by scikit-learn."""
     from sklearn.model_selection import train_test_split
 
+    # scikit-learn takes no number as large as a date and time, but it takes a generator.
+    state = seed if seed < 2**32 else np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed)))
     train, valid = train_test_split(
-        np.arange(len(labels)), test_size=valid_share, stratify=labels, random_state=seed
+        np.arange(len(labels)), test_size=valid_share, stratify=labels, random_state=state
     )
     return train, valid
 

@@ -27,7 +27,7 @@ from ray.train.torch import TorchTrainer, get_device
 from ray.util.queue import Queue
 from torch import Tensor
 
-from nas.errors import NasError, RunError
+from nas.errors import NasError, RunError, command
 from nas.spec.listener import Listener
 from nas.spec.seeds import epoch_seed
 from nas.spec.trial import Trial
@@ -168,5 +168,5 @@ def _failure(error: Exception, training: FullTraining) -> Exception:
     reason = " ".join(f"{type(cause).__name__}: {cause}" for cause in raised or [error])
     return RunError(
         f"a process of the training run was lost ({' '.join(reason.split())[:200]}); go on with: "
-        f"nas resume {training.directory}"
+        f"{command('resume', training.directory)}"
     )

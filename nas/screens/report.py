@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 import reports
+from nas.errors import command
 from nas.runs.audit_results import findings, verdict
 from nas.runs.kinds import summary
 from nas.runs.run import Run
@@ -39,7 +40,7 @@ def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
         str(noise or UNMEASURED),
         *baseline_lines(facts["baseline"]),
         *speed_lines(facts["speed"]),
-        f"Everything is in {facts['run']}; look at the best with: nas show {facts['run']}",
+        f"Everything is in {facts['run']}; look at the best with: {command('show', facts['run'])}",
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import reports
 import scaling_search
+from nas.errors import command
 from nas.runs.family_files import coefficients_line, family_frame, read_family
 from nas.runs.run import Run
 from nas.runs.scaling_results import compare_run, scaling_of, verdict
@@ -40,14 +41,14 @@ def family_parts(directory: Path) -> Parts:
     """The family in ``directory``."""
     file = directory / "family.json"
     family, coefficients = read_family(file)
-    frame = family_frame(family)
+    frame, last = family_frame(family), f"{directory}:{[*family][-1]}"
     return [
         reports.family_table(frame),
         "",
         reports.family_stages_table(frame),
         "",
         coefficients_line(coefficients),
-        f"Written to {file} and family.csv; look at a model with: nas show {directory}:{[*family][-1]}",
+        f"Written to {file} and family.csv; look at a model with: {command('show', last)}",
     ]
 
 

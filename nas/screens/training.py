@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import reports
+from nas.errors import command
 from nas.runs.run import Run
 from nas.runs.training_results import training_facts
 from nas.screens.progress import PLAIN_LINES, Screen
@@ -94,7 +95,7 @@ def training_lines(facts: dict[str, Any]) -> list[str]:
         return [network, f"Failed after {facts['epochs']} of {of_epochs} epochs: {facts['error']}"]
     if facts["status"] != "done":
         done = f"{facts['epochs']} of {of_epochs} epochs are done"
-        return [network, f"{done}; if it was interrupted: nas resume {run}"]
+        return [network, f"{done}; if it was interrupted: {command('resume', run)}"]
     test = facts["test_accuracy"]
     return [
         network,
@@ -103,5 +104,5 @@ def training_lines(facts: dict[str, Any]) -> list[str]:
         "Test accuracy: not measured, the data has no test part"
         if test is None
         else f"Test accuracy {test:.4f}",
-        f"Weights are in {run}/{weights.NAME}; look at the network with: nas show {run}",
+        f"Weights are in {run}/{weights.NAME}; look at the network with: {command('show', run)}",
     ]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import filelock
 
 import reports
-from nas.errors import InputError, RunError
+from nas.errors import InputError, RunError, command
 from nas.search import snapshot
 from nas.spec.trial import Epoch, Outcome, Row
 from reports.run_db import upgrade
@@ -122,7 +122,7 @@ class Journal:
                 raise
             raise RunError(
                 f"run.db could not be written ({error}); with room for it, go on with: "
-                f"nas resume {self._directory}"
+                f"{command('resume', self._directory)}"
             ) from error
 
     def ask(self, row: Row, cost: Cost) -> None:

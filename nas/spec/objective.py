@@ -13,6 +13,8 @@ from search_spaces.rules import Number, OneOf, validated
 
 EXPONENTS = {"soft": -0.07, "hard": -1.0, "abs": -0.07}
 """The kinds of reward and their default exponents."""
+STEEPEST = 10
+"""The largest exponent, up or down: beyond it, rewards leave the range of floating point."""
 
 
 @validated
@@ -39,6 +41,8 @@ class Objective:
     def __post_init__(self) -> None:
         if self.exponent is None:
             object.__setattr__(self, "exponent", EXPONENTS[self.kind])
+        elif abs(self.exponent) > STEEPEST:
+            raise ValueError(f"exponent must lie in [-{STEEPEST}, {STEEPEST}], got {self.exponent:g}")
 
     def rewards(self, accuracies: NDArray[np.float64], flops: NDArray[np.float64]) -> NDArray[np.float64]:
         """``self(accuracy, flops)`` for arrays that broadcast; estimates may lie a little outside [0, 1]."""

@@ -65,6 +65,8 @@ class Settings:
     data_seed: int | None = None
 
     def __post_init__(self) -> None:
+        if self.seed >= 2**63:  # more than SQLite and torch take
+            raise ValueError(f"seed must be below 2^63, got {self.seed}")
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs `address` local or auto, got inline")
 

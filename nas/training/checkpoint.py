@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from nas.errors import InputError
+from nas.errors import InputError, command
 from nas.files import replace
 from nas.spec.trial import Epoch
 
@@ -89,5 +89,5 @@ def damaged(directory: Path, error: Exception) -> InputError:
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:80]
     return InputError(
         f"run has a damaged checkpoint ({reason}); to train again from the first epoch, delete "
-        f"{directory / NAME} and: nas resume {directory}"
+        f"{directory / NAME} and: {command('resume', directory)}"
     )

@@ -1,3 +1,4 @@
+import importlib.metadata
 import json
 import os
 import signal
@@ -142,6 +143,48 @@ def test_show_reads_presets_runs_files_and_text(nas, tmp_path):
     assert "385,814,752" in nas("show", "efficientnet-b0")[1]
 
 
+@pytest.mark.parametrize("given", ["--run=~/runs/x", "--run={home}/runs/x"])
+def test_the_tilde_is_home_in_every_path(nas, tmp_path, monkeypatch, given):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    assert nas("search", *TABLE, "--trials", 3, "-q", given.format(home=tmp_path / "home"))[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    best = open_run(tmp_path / "home/runs/x").best()
+    for command in (["show", "~/runs/x"], ["show", "~/runs/x/best.json"]):
+        assert ArchSpec.parse(json.loads(nas(*command, "--json")[1])["arch"]) == best
+    assert nas("report", "~/runs/x", "--svg", "~/front.svg")[0] == 0
+    assert (tmp_path / "home/front.svg").exists()
+    code, out, err = nas("report", "~nobody-of-that-name/x")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "RUN... must be a path with a home that exists" in err
+
+
+def test_names_are_shown_as_they_are_and_commands_can_be_pasted(nas):
+    for name in ("run[seed=1]", "run[/b] 2"):
+        _, out, _ = nas("search", *TABLE, "--trials", 3, "--run", name)
+        assert f"nas show '{name}'" in out
+    code, out, _ = nas("report", "run[seed=1]", "run[/b] 2")
+    assert code == 0
+    assert "run[seed=1]" in out
+    assert "run[/b] 2" in out
+
+
+def test_a_date_and_time_is_a_seed(nas):
+    for name in ("a", "b"):
+        assert nas("search", *TABLE, "--trials", 5, "--seed", 20261125213000, "--run", name, "-q")[0] == 0
+    a, b = (open_run(name).trials() for name in "ab")
+    assert list(a["arch"]) == list(b["arch"])
+
+
+def test_help_and_version_are_where_people_look_for_them(nas):
+    assert nas("--version") == (0, f"nas {importlib.metadata.version('nas-scaling')}\n", "")
+    assert nas("-h") == nas("--help")
+    assert nas("search", "-h") == nas("search", "--help")
+    code, out, err = nas()
+    assert (code, err) == (2, "")
+    assert "Usage" in out
+
+
 def test_spaces_lists_every_space(nas):
     _, out, _ = nas("spaces")
     for name in ("mnas", "mnas-a1", "mnas-mobilenet-v2", "accel-nasbench", "nasbench-macro"):
@@ -177,6 +220,13 @@ def test_spaces_lists_every_space(nas):
         (["--space", "mnas", "--exponent", "steep"], "got 'steep'"),
         (["--space", "mnas", "--trials=many"], "got 'many'"),
         (["--space", "mnas", "--exponent", "nan"], "--exponent must be a finite number, got nan"),
+        (["--space", "mnas", "--exponent", "200"], "--exponent must lie in [-10, 10], got 200"),
+        (
+            ["--space", "mnas", "--seed", 2**63],
+            "--seed must be below 2^63, got 9223372036854775808",
+        ),
+        (["--space", "mnas", "--gpus-per-trial", "nan"], "--gpus-per-trial must be a share of one GPU"),
+        (["--space", "mnas", "--gpus-per-trial", "-1"], "--gpus-per-trial must be a share of one GPU"),
         (["--space", "mnas", "--reward", "firm"], "--reward must be one of"),
         (["--space", "mnas", "--trials", "0"], "--trials must be at least 1, got 0"),
         (["--space", "mnas", "--seed", "-1"], "--seed must be at least 0, got -1"),

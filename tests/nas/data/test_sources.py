@@ -202,3 +202,9 @@ def test_unknown_data_suggests_the_nearest_name():
 def test_importing_data_loads_neither_torch_nor_sklearn():
     script = "import nas.data, sys; sys.exit(bool({'torch', 'sklearn', 'scipy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_seed_as_large_as_a_date_and_time_splits_images_too():
+    first, second = load_data("digits", seed=20261125213000), load_data("digits", seed=20261125213001)
+    assert digest(first) == digest(load_data("digits", seed=20261125213000)) != digest(second)
+    assert len(first.valid.labels) == len(load_data("digits").valid.labels)
