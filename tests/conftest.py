@@ -11,6 +11,12 @@ from sklearn.datasets import load_digits
 from nas.commands.main import main
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests go first, so that no process is left alone with them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def nas(monkeypatch, capsys, tmp_path):
     """Runs ``nas ARGUMENTS`` in this process, in an empty directory: (exit code, stdout, stderr)."""
