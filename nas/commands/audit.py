@@ -59,7 +59,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
     long = find_recipe(options.recipe, {**fields, **longer}, "long") if longer else None
     with checked():
         asked = Audit(options.seeds, long)
-    file = options.reference and options.reference.expanduser().absolute()
+    file = options.reference and options.reference.absolute()
     if file:
         archs, known = draw_known(space, file, options.networks, options.sample_seed)
     else:

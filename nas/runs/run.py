@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -157,6 +158,10 @@ class Snapshot(Run):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._kept: dict[str, pd.DataFrame] = {}
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        return read_settings(self.directory)
 
     def trials(self) -> pd.DataFrame:
         return self._once("trials", super().trials)
