@@ -224,6 +224,10 @@ class ScaleOptions:
     phis: Annotated[
         str, Option(metavar="PHI,...", help="The phi of each model, B0, B1, ...; rising from 0.")
     ] = "0,0.5,1,2,3.5,5,6,7"
+    max_resolution: Annotated[
+        int | None,
+        Option(min=1, show_default="the images' own", help="No network of grid and family has more pixels."),
+    ] = None
     explain: Annotated[
         bool, Option("--explain", help="Show formula, published table and yours, and what rounding did.")
     ] = False

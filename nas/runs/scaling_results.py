@@ -20,7 +20,7 @@ from nas.spec.scaling import Scaling
 from nas.spec.settings import Settings
 from reports.numbers import plural
 from reports.page import Page, ScalingRun
-from scaling_search import Coefficients, one_network, published, scale, within
+from scaling_search import Coefficients, one_network, published, scale
 from search_spaces import ArchSpec, canonical, cost
 
 MEASURED = [*COSTS, "trainings", "accuracy", "accuracy_error", "reward", "reward_error"]
@@ -166,11 +166,11 @@ def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[s
 
 def _grid(scaling: Scaling) -> pd.DataFrame:
     """Every network of the grid: its first triple, the growth of its FLOPs, and whether it was compared."""
-    kept = within(scaling.classes, scaling.target_flops, scaling.grid.flops_tolerance)
+    kept = scaling.within
     rows = [
         {
             **dataclasses.asdict(triples[0]),
-            "growth": cost(arch).flops / scaling.base_flops,
+            "growth": cost(arch, scaling.num_classes).flops / scaling.base_flops,
             "compared": arch in kept,
         }
         for arch, triples in scaling.classes.items()
