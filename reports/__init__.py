@@ -33,8 +33,8 @@ from reports.uncertainty import estimated_networks
 __all__ = [
     "Agreement", "Consistency", "SeedNoise", "agree", "agreement_line", "audit_table", "best_so_far",
     "binomial_error", "by_network", "comparison_table", "completed", "connect", "consistency_lines",
-    "count", "epochs_table", "errors_of", "estimated_networks", "examine", "expected_best", "family_stages_table",
-    "family_table", "front_table", "grid_table", "hypervolume", "implied_table", "load", "near_random",
+    "count", "epochs_table", "errors_of", "estimated_networks", "examine", "expected_best",
+    "family_stages_table", "family_table", "front_table", "grid_table", "hypervolume", "implied_table", "load", "near_random",
     "network_means", "not_told_apart", "pareto_front", "percent", "plain", "ranking_table",
     "read_confirmations", "read_epochs", "read_trials", "row_means", "seed_noise", "seeds_of",
     "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table", "trainings_line",
