@@ -69,9 +69,10 @@ class PackedPart(Part):
 
     def hash_into(self, digest: hashlib._Hash, *, former: bool = False) -> None:
         if self.origin is None:
-            super().hash_into(digest)
+            super().hash_into(digest, former=former)
         else:
-            digest.update(f"{self.origin.former if former else self.contents} {self.name}".encode())
+            known_by = self.origin.former if former else self.contents
+            digest.update(f"{known_by} {self.name}".encode())
 
 
 def load_packed(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, RunError
+from nas.files import write_json
 from nas.launch import prepare
 from nas.launch.inline import run_inline
 from nas.launch.placement import check_gpus, opened
@@ -18,7 +20,7 @@ from nas.runs.audit_results import LONG, longer
 from nas.runs.config import read_config, read_settings, write_config
 from nas.runs.family_files import write_family
 from nas.runs.finish import finish
-from nas.runs.kinds import KINDS
+from nas.runs.kinds import KINDS, space_of
 from nas.runs.run import Run
 from nas.search.journal import Journal
 from nas.search.loop import Search
@@ -30,31 +32,36 @@ from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from scaling_search import Coefficients, Model
 
+if TYPE_CHECKING:
+    from nas.data import Dataset
 
-def start(settings: Settings, directory: Path, listener: Listener, notes: Sequence[str] = ()) -> Run:
+
+def start(
+    settings: Settings,
+    directory: Path,
+    listener: Listener,
+    notes: Callable[[Settings], Sequence[str]] = lambda _: (),
+) -> Run:
     """Makes and finishes a new run, in a directory that does not exist yet.
 
     Args:
-        notes: lines for the listener when trials begin.
+        notes: gives lines for the listener when trials begin, from the settings for the images there are.
 
     Raises:
         InputError: if the settings cannot be met; then nothing has been made.
         RunError: if the first trials all fail.
     """
-    space = prepare.find_space(settings)
-    settings = prepare.resolve_controller(settings)
     refuse_existing(directory)
     check_gpus(settings.resources, trains=settings.evaluator == "train")
-    evaluator = prepare.make_evaluator(settings, space, directory, listener)
+    settings, space, evaluator = prepare.prepared(settings, directory, listener)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
-        resolution = space.decode([0] * len(space.decisions)).resolution
-        price = {"num_classes": space.num_classes, "resolution": resolution}
+        price = {"num_classes": space.num_classes, "resolution": space.resolution}
         facts = {"cost": price, "input_sha256": prepare.fingerprint(evaluator)}
         journal = stack.enter_context(begin(directory, settings, facts))
         search = prepare.make_search(settings, space, journal, listener)
-        run(search, evaluator, resources, settings, notes)
+        run(search, evaluator, resources, settings, notes(settings))
     finish(directory)
     go_on_longer(directory, listener)
     return Run(directory)
@@ -115,15 +122,21 @@ def refuse_existing(directory: Path) -> None:
         raise InputError(f"directory must be a directory that does not exist yet, got {directory}")
 
 
-def resume(directory: Path, listener: Listener, resources: Resources | None = None) -> Run:
+def resume(
+    directory: Path, listener: Listener, resources: Resources | None = None, data: str | None = None
+) -> Run:
     """Finishes an interrupted run as it would have gone, and an audit's longer schedule too.
 
+    Args:
+        data: where its images are now, if they were moved.
+
     Raises:
-        InputError: if there is no such run, it is finished, or another process is writing it.
+        InputError: if there is no such run, it is finished, another process is writing it, or ``data`` holds
+            other images.
         RunError: if the first trials all fail.
     """
-    went_on = go_on(directory, listener, resources)
-    if not go_on_longer(directory, listener, resources) and not went_on:
+    went_on = go_on(directory, listener, resources, data=data)
+    if not go_on_longer(directory, listener, resources, data) and not went_on:
         settings = read_settings(directory)
         trains_one = KINDS[settings.kind].keeps_weights
         over = "its training is" if trains_one else f"all {settings.trials} trials are"
@@ -131,23 +144,33 @@ def resume(directory: Path, listener: Listener, resources: Resources | None = No
     return Run(directory)
 
 
-def go_on_longer(directory: Path, listener: Listener, resources: Resources | None = None) -> bool:
+def go_on_longer(
+    directory: Path, listener: Listener, resources: Resources | None = None, data: str | None = None
+) -> bool:
     """Finishes an audit's longer schedule; False if nothing was left to do. Errors as ``resume``."""
     if longer(read_settings(directory)) is None:
         return False
-    went_on = go_on(directory / LONG, listener, resources, ["The longer schedule"])
+    went_on = go_on(directory / LONG, listener, resources, ["The longer schedule"], data)
     if went_on:
         finish(directory)  # the audit compares both schedules
     return went_on
 
 
 def go_on(
-    directory: Path, listener: Listener, resources: Resources | None, notes: Sequence[str] = ()
+    directory: Path,
+    listener: Listener,
+    resources: Resources | None,
+    notes: Sequence[str] = (),
+    data: str | None = None,
 ) -> bool:
     """Finishes one run and writes its files; False if nothing was left to do. Errors as ``resume``."""
     with ExitStack() as stack:
         settings = read_settings(directory)
-        space = prepare.find_space(settings)
+        if data is not None:
+            if settings.evaluator != "train":
+                raise InputError(f"data must be left out, as this run reads no images, got {data}")
+            settings = dataclasses.replace(settings, data=data)
+        space = space_of(settings)
         journal = stack.enter_context(Journal(directory))
         try:
             search = prepare.make_search(settings, space, journal, listener)
@@ -162,26 +185,45 @@ def go_on(
                     "the run goes on, but not exactly as it would have there."
                 )
             resources = resources or settings.resources
-            check_gpus(resources, trains=settings.evaluator == "train")
-            evaluator = prepare.make_evaluator(settings, space, directory, listener)
-            if read_config(directory).get("input_sha256") != prepare.fingerprint(evaluator):
-                raise InputError(
-                    f"run began with other contents of {settings.data} or {settings.evaluator}: {directory}"
-                )
+            trains = settings.evaluator == "train"
+            check_gpus(resources, trains=trains)
+            images = images_again(settings, listener, moved=data is not None) if trains else None
+            evaluator = prepare.make_evaluator(settings, images, directory, listener)
+            check_inputs(directory, settings, evaluator)
             resources = stack.enter_context(opened(resources))
             run(search, prepare.placed(evaluator, resources), resources, settings, notes)
     finish(directory)
     return True
 
 
+def images_again(settings: Settings, listener: Listener, *, moved: bool) -> Dataset:
+    """The images of a run that is resumed; InputError if they cannot be used."""
+    try:
+        return prepare.find_data(settings, prepare.pack_size(settings), listener)
+    except InputError as error:
+        hint = "" if moved else "; if they were moved, `data` says where they are now"
+        raise InputError(f"{error}{hint}") from error
+
+
+def check_inputs(directory: Path, settings: Settings, evaluator: prepare.EvaluatorKind) -> None:
+    """Writes down where the inputs of a run are now; InputError if their contents are not as it began."""
+    config = read_config(directory)
+    began, now = config.get("input_sha256"), prepare.fingerprint(evaluator)
+    if began not in (now, prepare.fingerprint(evaluator, former=True)):
+        inputs = settings.data if settings.evaluator == "train" else settings.evaluator
+        raise InputError(f"run began with other contents than {inputs} has now: {directory}")
+    if (began, config["data"]) != (now, settings.data):
+        write_json(directory / "config.json", config | {"data": settings.data, "input_sha256": now})
+
+
 def run(
     search: Search, evaluator: Evaluator, resources: Resources, settings: Settings, notes: Sequence[str]
 ) -> None:
     """Runs the search to its end; RunError if it gives up because its first trials all fail."""
-    for note in notes:
-        search.listener.say(note)
     finished = [row for row in search.rows.values() if row.status in ("done", "failed")]
     search.listener.on_start(settings, finished, search.standing)
+    for note in notes:
+        search.listener.say(note)
     if isinstance(evaluator, Training) and (
         warning := memory_warning(search.space, evaluator, resources, settings.seed)
     ):

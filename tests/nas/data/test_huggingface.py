@@ -175,7 +175,10 @@ def one_class(datasets, names):
         (no_images, "must have one column of images, got 0 in kind (ClassLabel)"),
         (no_labels, "must have one column of labels, or one called label, got 0 in picture (Image)"),
         (two_numbers, "got 2 in picture (Image), kind (int64), id (int64)"),
-        (two_images, "must have one column of images, got 2 in picture (Image), kind (ClassLabel), mask (Image)"),
+        (
+            two_images,
+            "must have one column of images, got 2 in picture (Image), kind (ClassLabel), mask (Image)",
+        ),
         (one_class, "must hold at least 2 classes, got 0"),
     ],
 )
