@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from nas.data.dataset import Images
 from nas.data.depth import WHITE, Span, deep_colour, span_of, swapped_bytes, to_bytes
@@ -175,6 +175,8 @@ def _unusable(error: Exception) -> Unusable:
     if "MAX_TEXT_MEMORY" in text:
         limit = f"{PngImagePlugin.MAX_TEXT_MEMORY:,}"
         return Unusable(f"the texts in it, the limit is {limit} bytes", too_large=True)
+    if isinstance(error, UnidentifiedImageError):
+        return Unusable("no image of a format that is read")
     if isinstance(error, MemoryError):
         return Unusable("needs more memory than there is", too_large=True)
     return Unusable(text)

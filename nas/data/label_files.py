@@ -118,7 +118,9 @@ def read_labels(
             raise ValueError(
                 f"must give each image one class, got {classes[image]} and {name} for {image.path}"
             )
-    passed[f"not named in {path.name}"] += len(images) - len(classes)
+    passed[f"not named in {path.name}"] += (
+        len(images) - len(classes) - passed[f"without a label in {path.name}"]
+    )
     column = f", column {header[label].strip()}" if header else ""
     return Labelled(
         sorted(classes.items()), f"classes are those of {os.path.relpath(path, directory)}{column}"

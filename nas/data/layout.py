@@ -58,7 +58,7 @@ def find_roots(directory: Path, passed: Counter[str]) -> Roots:
     if (turned := _classes_first(directory, folders, inner)) is not None:
         return turned
     _refuse_splits_without_names(directory, {name: inner[name] for name in others})
-    if len(folders) == 1 and len(within := next(iter(inner.values()))) > 1:
+    if len(folders) == 1 and (within := next(iter(inner.values()))):
         (name,) = folders
         raise ValueError(
             f"folder:{directory} must hold at least 2 classes, got {name}, which holds {listed(within)}: "

@@ -41,7 +41,7 @@ def walk(directory: Path, top: Path, passed: Counter[str]) -> Iterator[File]:
         passed: is added what is passed over: hidden files and folders, links that lead nowhere or back, run
             directories, and what is no file, such as a pipe.
     """
-    tops = [(str(top), frozenset({_identity(top)}))]
+    tops = [(str(top), _above(top) | {_identity(directory)})]
     while tops:
         folder, above = tops.pop()
         for entry in visible(Path(folder), passed):
@@ -76,7 +76,7 @@ def visible(folder: Path, passed: Counter[str]) -> list[os.DirEntry[str]]:
 
 def subfolders(folder: Path, passed: Counter[str]) -> dict[str, Path]:
     """The folders in ``folder``, by name; not those that are hidden, lead back or hold a run."""
-    above = {_identity(folder)} | {_identity(parent) for parent in folder.resolve().parents}
+    above = _above(folder)
     found = {}
     for entry in visible(folder, passed):
         path = Path(entry.path)
@@ -135,6 +135,11 @@ def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
         return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110
     except OSError:
         return True
+
+
+def _above(folder: Path) -> frozenset[tuple[int, int]]:
+    """``folder`` and all that hold it, to recognise links that lead back."""
+    return frozenset(map(_identity, (folder, *folder.resolve().parents)))
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -28,7 +28,7 @@ def in_a_line(
         labels: of each part.
         passed: what was passed over, in words.
     """
-    counts = np.bincount(np.concatenate([*labels.values()]), minlength=len(classes))
+    counts = np.sum([np.bincount(part, minlength=len(classes)) for part in labels.values()], axis=0)
     shown = [f"{name} {number:,}" for name, number in zip(classes, counts, strict=True)]
     if len(shown) > SHOWN:
         more = counts[SHOWN - 2 :]

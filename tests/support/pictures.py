@@ -31,6 +31,13 @@ def write_classes(root, classes=("cat", "dog"), each=10, first=0):
     return root
 
 
+def write_images(folder, number):
+    """``0.png``, ``1.png``, ... in one folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(number):
+        (folder / f"{i}.png").write_bytes(encoded(noise(i)))
+
+
 def digest(data):
     """A digest of the training and the validation part."""
     parts = (*data.train, *data.valid)
