@@ -26,7 +26,7 @@ MEMORY = 10**9  # bytes that a process which decodes may use
 BASE = 150 * 10**6  # bytes of it without any image
 SECONDS = 8.0  # of CPU time for an image: decoders in pure Python take minutes for large ones
 NATIVE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # bytes per pixel; else 4
-DECODERS = {"JPEG2000": 16, "AVIF": 8, "WEBP": 5, "PNG": 0, "JPEG": 0, "MPO": 0, "BMP": 0, "GIF": 0}
+DECODERS = {"JPEG2000": 16, "AVIF": 8, "WEBP": 12, "PNG": 0, "JPEG": 0, "MPO": 0, "BMP": 0, "GIF": 0}
 """Bytes per pixel that a decoder needs beside the image; ``OTHERS`` where it is not listed."""
 OTHERS = 4
 
@@ -97,10 +97,11 @@ def decode(encoded: bytes, size: int, white: Mapping[str, Span] = WHITE) -> Deco
             # Decodes a large JPEG at a half, a quarter or an eighth, but at no less than twice ``size``, as
             # Pillow does for thumbnails: four times faster for photos.
             image.draft(None, (2 * size, 2 * size))
-            _check_memory(image, len(encoded))
+            swapped = swapped_bytes(image)
+            _check_memory(image, len(encoded), deep=swapped is not None)
             turn = _turn(image)
             image.load()
-            whole, transparent, span = _rgb(image, encoded, white)
+            whole, transparent, span = _rgb(image, encoded, white, swapped)
         side = min(whole.size)
         left, top = (whole.width - side) / 2, (whole.height - side) / 2
         box = (left, top, left + side, top + side)
@@ -149,13 +150,13 @@ def _within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def _check_memory(image: Image.Image, encoded: int) -> None:
+def _check_memory(image: Image.Image, encoded: int, *, deep: bool) -> None:
     """Unusable if decoding and converting the image would take more than ``MEMORY``."""
     native = NATIVE.get(image.mode, 4)
     converted = 0 if image.mode in ("RGB", "L") else 4
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         converted = 3 * native
-    elif swapped_bytes(image) is not None:
+    elif deep:
         converted = 24
     each = native + converted + DECODERS.get(image.format or "", OTHERS)
     needed = BASE + encoded + each * image.width * image.height
@@ -190,12 +191,14 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def _rgb(
-    image: Image.Image, encoded: bytes, white: Mapping[str, Span]
+    image: Image.Image, encoded: bytes, white: Mapping[str, Span], swapped: list[Any] | None
 ) -> tuple[Image.Image, bool, Span | None]:
     """The image as RGB or grey, whether a part was transparent, and the span of values of over 8 bits."""
     if (span := span_of(image)) is not None:
         return to_bytes(image, white[span.kind]), False, span
-    colours, span = deep_colour(image, encoded, white["whole"], _opened)
+    colours = None
+    if swapped is not None:
+        colours, span = deep_colour(image, white["whole"], lambda: _opened(encoded), swapped)
     transparent = False
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")

@@ -82,29 +82,30 @@ def _scaled(values: NDArray[Any], white: Span) -> NDArray[np.uint8]:
 
 def deep_colour(
     image: Image.Image,
-    encoded: bytes,
     white: Span,
-    opened: Callable[[bytes], AbstractContextManager[Image.Image]],
-) -> tuple[Image.Image | None, Span | None]:
-    """The colours of an image of 16 bits each, and their span; None for other images.
+    opened: Callable[[], AbstractContextManager[Image.Image]],
+    swapped: list[Any],
+) -> tuple[Image.Image | None, Span]:
+    """The colours of an image of 16 bits each, and their span; None if they are the upper bytes.
 
     Pillow has no such mode: it keeps the upper byte of each colour. The lower ones are those that it keeps if
     the file is read again with its bytes swapped, and only needed where the upper ones are nearly unused.
+
+    Args:
+        opened: opens the file again.
+        swapped: see ``swapped_bytes``.
     """
-    swapped = swapped_bytes(image)
-    if swapped is None:
-        return None, None
     upper = np.asarray(image.convert("RGB"))
     if upper.max() >= 2**6 and white.high == 2**16 - 1:  # 15 or 16 bits are used, and none can be told apart
         return None, Span("whole", 0, int(upper.max()) * 256 + 255)
-    with opened(encoded) as other:
+    with opened() as other:
         other.tile = swapped  # type: ignore[attr-defined]  # files have it, images in memory have not
         values = (upper.astype(np.uint16) << 8) | np.asarray(other.convert("RGB"))
     return Image.fromarray(_scaled(values, white)), Span("whole", int(values.min()), int(values.max()))
 
 
 def swapped_bytes(image: Image.Image) -> list[Any] | None:
-    """How to read the lower bytes of a PNG or TIFF image of 16 bits a colour; None for others."""
+    """How to read the lower bytes of a PNG or TIFF of 16 bits a colour, before it is loaded; else None."""
     tiles = getattr(image, "tile", ())
     if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or not tiles:
         return None

@@ -204,7 +204,7 @@ class _Packing:
         """Moves the images of a split's file, in place: that at ``sources[i]`` comes to lie at i."""
         path = self.directory / f"{split}.images"
         total = len(self.places[split])
-        if len(sources) < total:
+        if not np.array_equal(sources, np.arange(total)):
             images = np.memmap(path, np.uint8, "r+", shape=(total, self.size**2 * 3))
             unused = np.setdiff1d(np.arange(total), sources)
             _permute(images, np.concatenate([sources, unused]))

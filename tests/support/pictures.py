@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -36,6 +38,15 @@ def write_images(folder, number):
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(number):
         (folder / f"{i}.png").write_bytes(encoded(noise(i)))
+
+
+def png(width, height, bits, kind, raw):
+    """A PNG file of any kind, and of any size in its header; ``raw`` are its rows, filtered."""
+    content = b"\x89PNG\r\n\x1a\n"
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")):
+        content += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return content
 
 
 def digest(data):
