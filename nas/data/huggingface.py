@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import hashlib
 import importlib.util
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +25,8 @@ LABEL_NAMES = ("label", "labels", "class", "target")
 WORDS = ("string", "large_string", "string_view")
 BYTES = ("binary", "large_binary", "binary_view")
 NUMBERS = ("int", "uint", "float", "bool")
-GLOB = "[]*?{}"  # signs that its library reads as patterns, even in the names of files that are there
+PATTERNS = "[]*?{}"  # signs that the library reads as patterns, even in the names of files that are there
+HUB_NAMES = {"train": "train", "valid": "validation", "test": "test"}
 
 
 def list_huggingface(name: str) -> Listing:
@@ -69,11 +68,12 @@ def _load(path: Path, name: str) -> tuple[dict[str, datasets.Dataset], list[str]
     bars = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()  # we show our own
     try:
-        if path.is_file():
-            folder = _without_patterns(path.parent)
-            tables = datasets.load_dataset(str(folder), data_files=glob.escape(path.name))
+        if path.exists() and set(str(path)) & set(PATTERNS):
+            tables = datasets.load_dataset(**_by_name(path))
+        elif path.is_file():
+            tables = datasets.load_dataset(str(path.parent), data_files=path.name)
         else:
-            tables = datasets.load_dataset(str(_without_patterns(path)) if path.exists() else name)
+            tables = datasets.load_dataset(str(path) if path.exists() else name)
     except Exception as error:  # noqa: BLE001  # what the hub, Arrow and the data set's own code raise
         reason = printable((str(error).splitlines() or [type(error).__name__])[0])
         raise ValueError(f"hf:NAME must be a data set that can be loaded ({reason}), got hf:{name}") from None
@@ -94,20 +94,17 @@ def _load(path: Path, name: str) -> tuple[dict[str, datasets.Dataset], list[str]
     return found, notes
 
 
-def _without_patterns(path: Path) -> Path:
-    """``path``, or a link to it where its library would take its name for a pattern or cannot write it."""
-    import datasets
-
-    text = str(path)
-    if not set(text) & set(GLOB) and text.isprintable():
-        return path
-    links = Path(datasets.config.HF_DATASETS_CACHE) / "nas-links"
-    link = links / hashlib.sha256(os.fsencode(path)).hexdigest()[:24]  # one name, so that it is cached once
-    links.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        with contextlib.suppress(FileExistsError):
-            link.symlink_to(path)
-    return link
+def _by_name(path: Path) -> dict[str, Any]:
+    """How to load local files whose path has signs of patterns, which must then be given one by one."""
+    listed = [path] if path.is_file() else [path / file.path for file in walk(path, path, Counter())]
+    files = [file for file in sorted(listed) if file.suffix.lower() == ".parquet"]
+    form = "parquet" if files else "imagefolder"
+    splits: dict[str, list[str]] = {}
+    for file in files or sorted(listed):
+        names = [file.stem.split("-")[0], *(part.name for part in file.parents if part.is_relative_to(path))]
+        split = next((split for name in names[:-1] if (split := split_of(name))), "train")
+        splits.setdefault(HUB_NAMES[split], []).append(glob.escape(str(file)))
+    return {"path": form, "data_files": splits}
 
 
 def _columns(features: Any, source: str) -> tuple[str, str, tuple[str, ...]]:
