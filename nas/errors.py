@@ -1,7 +1,8 @@
-"""Exceptions that end a command."""
+"""Exceptions that end a command, and how a user's texts stand in their messages."""
 
 from __future__ import annotations
 
+import re
 import shlex
 
 
@@ -19,4 +20,21 @@ class RunError(NasError):
 
 def command(name: str, run: object) -> str:
     """``nas resume 'my run'``: a command to go on with, which a shell reads as it is meant."""
-    return f"nas {name} {shlex.quote(str(run))}"
+    text = str(run)
+    if text.startswith("-"):
+        text = f"./{text}"
+    if shown(text) == text:
+        return f"nas {name} {shlex.quote(text)}"
+    quoted = shown(text.replace("\\", "\\\\")).replace("'", "\\'")
+    return f"nas {name} $'{quoted}'"
+
+
+def shown(text: str) -> str:
+    """``text`` in one line: control characters, and bytes that are no UTF-8, as ``\\n`` and ``\\xe9``."""
+    return re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda found: escaped(found[0]), text)
+
+
+def escaped(character: str) -> str:
+    """One character as an escape; a byte that is no UTF-8 (``surrogateescape``) as this byte."""
+    byte = ord(character) - 0xDC00
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else character.encode("unicode_escape").decode()

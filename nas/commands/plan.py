@@ -20,7 +20,8 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
 
     Example: nas plan --space mnas --trials 200
     """
-    from nas.launch import launch, placement, prepare
+    from nas.launch import placement, prepare
+    from nas.launch.new_run import refuse_existing
     from nas.launch.plan import make_plan
     from nas.screens.plan import plan_json, print_plan
     from nas.screens.progress import Screen
@@ -30,8 +31,7 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
     with Screen(quiet=as_json) as screen:
         found = prepare.find_space(settings)
         settings = prepare.resolve_controller(settings)
-        if options.run is not None:
-            launch.refuse_existing(options.run)
+        refuse_existing(options.run)
         placement.check_gpus(settings.resources, trains=settings.evaluator == "train")
         task = prepare.make_evaluator(settings, found, Path(), screen)
         if not isinstance(task, Training):

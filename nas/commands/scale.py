@@ -13,7 +13,7 @@ import typer
 from nas.commands.arguments import absolute, checked, find_arch, pairs, parse_numbers
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption, QuietOption, ResourceOptions, ScaleOptions
-from nas.commands.running import run_directory, watch
+from nas.commands.running import watch
 from nas.commands.search import find_resources
 from nas.errors import InputError
 
@@ -45,28 +45,30 @@ def scale(
     from nas.screens.report import print_parts
     from nas.screens.scaling import explanation_parts
 
-    directory = run_directory(options.run, "scale")
     screen = Screen(quiet=quiet or as_json)
-    watch(screen, directory, lambda: make_family(options, resources, directory, screen))
+    watch(screen, lambda: make_family(options, resources, screen))
+    assert screen.directory is not None
     if options.explain:
-        print_parts(screen.console, explanation_parts(directory))
+        print_parts(screen.console, explanation_parts(screen.directory))
     if as_json:
-        typer.echo((directory / "family.json").read_text(), nl=False)
+        typer.echo((screen.directory / "family.json").read_text(), nl=False)
 
 
-def make_family(
-    options: ScaleOptions, resources: ResourceOptions, directory: Path, screen: Screen
-) -> Run | None:
+def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Screen) -> Run | None:
     """The run that finds the coefficients; None if there is nothing to find, and the family is there."""
     from nas.launch import launch
+    from nas.launch.new_run import Place
     from nas.screens.report import print_parts
     from nas.screens.scaling import describe, family_parts
     from nas.spec.scaling import fairness
     from scaling_search import PUBLISHED_COEFFICIENTS, published
 
+    place = Place(options.run, "scale")
     if options.preset is not None:
         refuse_preset(options)
-        launch.start_family(directory, published(), PUBLISHED_COEFFICIENTS, {"preset": options.preset})
+        asked: dict[str, object] = {"preset": options.preset}
+        directory = launch.start_family(place, published(), PUBLISHED_COEFFICIENTS, asked)
+        screen.on_made(directory)
         print_parts(screen.console, family_parts(directory))
         return None
     origin = find_origin(options.base)
@@ -74,14 +76,15 @@ def make_family(
     if (settled := scaling.settled) is not None:
         with checked("phis"):
             family = scaling.family(settled)
-        launch.start_family(directory, family, settled, {"scaling": dataclasses.asdict(scaling)})
+        directory = launch.start_family(place, family, settled, {"scaling": dataclasses.asdict(scaling)})
+        screen.on_made(directory)
         print_parts(screen.console, family_parts(directory))
         return None
     settings = scale_settings(options, resources, scaling, origin)
     notes = [f"Base on {settings.data}: {origin.note}", describe(scaling)]
     if options.evaluator == "train" and (warning := fairness(scaling, settings.recipe)):
         notes.append(warning)
-    return launch.start(settings, directory, screen, notes)
+    return launch.start(settings, place, screen, notes)
 
 
 def refuse_preset(options: ScaleOptions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
@@ -24,6 +25,7 @@ class Screen(Listener):
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(quiet=quiet, highlight=False, markup=False)
+        self.directory: Path | None = None  # of the run, once it is there
         self.best: Row | None = None
         self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
         self.ranked = True  # by reward
@@ -56,6 +58,9 @@ class Screen(Listener):
 
     def progress(self, doing: str, done: int, total: int) -> None:
         self._progress.update(self._task, description=doing, completed=done, total=total)
+
+    def on_made(self, directory: Path) -> None:
+        self.directory = directory
 
     def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
         kind = KINDS[settings.kind]
