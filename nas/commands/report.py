@@ -39,12 +39,11 @@ def report(options: ReportOptions) -> None:
 
     Example: nas report runs/first --target-flops 300M
     """
-    from rich.console import Console
-
     from nas.runs.run import open_run
     from nas.screens.follow import follow_run
+    from nas.screens.terminal import Terminal
 
-    console, runs = Console(highlight=False, markup=False), options.runs
+    console, runs = Terminal(), options.runs
     if len(runs) == 1 and is_family_only(runs[0]):
         refuse(options, *REFUSED["family"])
         report_family(console, runs[0], options)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 import reports
 from nas.runs.kinds import KINDS
+from nas.screens.terminal import Terminal
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
@@ -24,7 +24,7 @@ class Screen(Listener):
     """A progress bar on a terminal, plain lines elsewhere, nothing if ``quiet``."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.console = Console(quiet=quiet, highlight=False, markup=False)
+        self.console = Terminal(quiet=quiet)
         self.directory: Path | None = None  # of the run, once it is there
         self.best: Row | None = None
         self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
