@@ -18,6 +18,19 @@ class RunError(NasError):
     """The run failed although its input was valid: exit code 1."""
 
 
+class WriteError(RunError):
+    """A file of a run could not be written.
+
+    Attributes:
+        file: its name.
+        reason: what the system said.
+    """
+
+    def __init__(self, file: str, reason: str, again: str) -> None:
+        super().__init__(f"{file} could not be written ({reason}); with room for it, go on with: {again}")
+        self.file, self.reason = file, reason
+
+
 def command(name: str, run: object) -> str:
     """``nas resume 'my run'``: a command to go on with, which a shell reads as it is meant."""
     text = str(run)

@@ -8,11 +8,13 @@ import fcntl
 import functools
 import json
 import os
+import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.errors import RunError, command
+from nas.errors import WriteError, command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +30,7 @@ def replace(path: Path, content: bytes | memoryview, *, shared: bool = False) ->
             the holder of ``run.lock`` may, and the file survives a power failure right afterwards.
 
     Raises:
-        RunError: if it cannot be written, as on a full disk; the previous file is kept.
+        WriteError: if it cannot be written, as on a full disk; the previous file is kept.
     """
     unfinished = path.with_name(f"{path.name}{f'.{os.getpid()}' * shared}.unfinished")
     try:
@@ -42,10 +44,8 @@ def replace(path: Path, content: bytes | memoryview, *, shared: bool = False) ->
             sync(path.parent)  # or the new name may be lost
     except OSError as error:
         name = "report" if exists(path.parent / "best.json") else "resume"
-        raise RunError(
-            f"{path.name} could not be written ({error.strerror}); with room for it, go on with: "
-            f"{command(name, path.parent)}"
-        ) from error
+        again = command(name, path.parent)
+        raise WriteError(path.name, error.strerror or str(error), again) from error
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
@@ -76,6 +76,36 @@ def json_text(value: object) -> str:
     from reports import plain  # imported here because writing weights should not import pandas
 
     return json.dumps(plain(value), indent=2, allow_nan=False) + "\n"
+
+
+def own_path() -> Path:
+    """The path of ``own_directory``."""
+    return Path(tempfile.gettempdir()) / f"nas-{os.getuid()}"
+
+
+def own_directory() -> Path:
+    """A temporary directory of this user alone, for those who have no home.
+
+    Raises:
+        OSError: if it cannot be made, or another user has made it.
+    """
+    path = own_path()
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022:
+        raise PermissionError(errno.EACCES, "Another user can write it", str(path))
+    return path
+
+
+def refusal(path: Path) -> str | None:
+    """Why the system cannot even say whether there is something at ``path``; None if it can."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return None
 
 
 def exists(path: Path) -> bool:

@@ -32,7 +32,7 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
         found = prepare.find_space(settings)
         settings = prepare.resolve_controller(settings)
         refuse_existing(options.run)
-        placement.check_gpus(settings.resources, trains=settings.evaluator == "train")
+        placement.check_resources(settings.resources, trains=settings.evaluator == "train")
         task = prepare.make_evaluator(settings, found, Path(), screen)
         if not isinstance(task, Training):
             screen.say(

@@ -16,6 +16,7 @@ from nas.commands.options import JsonOption, QuietOption, ResourceOptions, Scale
 from nas.commands.running import watch
 from nas.commands.search import find_resources
 from nas.errors import InputError
+from nas.files import is_file
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
@@ -125,7 +126,7 @@ def find_origin(text: str) -> Origin:
 
     arch = find_arch(text)
     directory = Path(text)
-    if not (directory / "run.db").is_file():
+    if not is_file(directory / "run.db"):
         return Origin(arch, text, "digits", PROXY, 0, None, "soft")
     settings = read_settings(directory)
     told = Run(directory).trials()["status"].isin(["done", "failed"]).sum()

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import InputError, RunError
-from nas.files import say_unlocked
+from nas.files import exists, say_unlocked
 from nas.launch import prepare
 from nas.launch.inline import run_inline
 from nas.launch.new_run import Place, make, refuse_existing
-from nas.launch.placement import check_gpus, opened
+from nas.launch.placement import check_resources, opened
 from nas.launch.plan import memory_warning
 from nas.runs.audit_results import LONG, longer
 from nas.runs.config import read_config, read_settings, write_config
@@ -46,7 +46,7 @@ def start(settings: Settings, place: Place, listener: Listener, notes: Sequence[
     space = prepare.find_space(settings)
     settings = prepare.resolve_controller(settings)
     refuse_existing(place.directory)
-    check_gpus(settings.resources, trains=settings.evaluator == "train")
+    check_resources(settings.resources, trains=settings.evaluator == "train")
     evaluator = prepare.make_evaluator(settings, space, Path(), listener)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
@@ -139,7 +139,7 @@ def go_on(
             search = prepare.make_search(settings, space, journal, listener)
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
             raise InputError(f"run has a run.db that cannot be resumed ({error}): {directory}") from error
-        if search.done and (directory / "best.json").exists():
+        if search.done and exists(directory / "best.json"):
             return False
         if not search.done:  # otherwise the run was interrupted while its files were written
             if not search.replayed_exactly:
@@ -148,7 +148,7 @@ def go_on(
                     "the run goes on, but not exactly as it would have there."
                 )
             resources = resources or settings.resources
-            check_gpus(resources, trains=settings.evaluator == "train")
+            check_resources(resources, trains=settings.evaluator == "train")
             evaluator = prepare.make_evaluator(settings, space, directory, listener)
             if read_config(directory).get("input_sha256") != prepare.fingerprint(evaluator):
                 raise InputError(
