@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 from pathlib import Path
 
 from nas.files import own_directory
 
-CACHES = {
-    "HF_HOME": "huggingface",
-    "MPLCONFIGDIR": "matplotlib",
-    "TORCHINDUCTOR_CACHE_DIR": "torch",
-    "TRITON_CACHE_DIR": "triton",
-}
-"""Where libraries are told to write what they keep in the home of others, by environment variable."""
-
 
 def settle_home() -> None:
-    """Sets what is missing in the environment: torch fails without a name, matplotlib warns without a home.
+    """Sets LOGNAME and HOME if the user has no name, or no home that can be written.
 
-    Paths of the user's are read before: a ``~`` among them is not to become this directory.
+    Torch fails without a name, and Ray without such a home; matplotlib warns. The paths that the user gave
+    have been read before, so a ``~`` among them is never this directory.
     """
     try:
         getpass.getuser()
     except (KeyError, OSError):
         os.environ["LOGNAME"] = str(os.getuid())
-    home = _home()
-    if home.is_absolute() and os.access(home, os.W_OK | os.X_OK):
-        return
-    try:
-        own = own_directory()
-    except OSError:
-        return  # then they say what they miss
-    for name, folder in CACHES.items():
-        os.environ.setdefault(name, str(own / folder))
-    if not home.is_absolute():  # some would make a directory called ~
-        os.environ["HOME"] = str(own)
-
-
-def _home() -> Path:
-    """The user's home, as the system knows it; relative if it knows none."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return Path()
+    with contextlib.suppress(RuntimeError):
+        if os.access(Path.home(), os.W_OK | os.X_OK):
+            return
+    with contextlib.suppress(OSError):  # without one they say what they miss
+        os.environ["HOME"] = str(own_directory())

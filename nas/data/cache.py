@@ -34,14 +34,14 @@ def default_directory() -> Path:
     """``$NAS_CACHE``, or ``nas`` in the user's cache directory.
 
     Raises:
-        RuntimeError: if the user has no home.
+        RuntimeError: if the user has no home that can be written.
     """
     if given := os.environ.get("NAS_CACHE"):
         return Path(given).expanduser().absolute()
     if given := os.environ.get("XDG_CACHE_HOME"):
         return Path(given).absolute() / "nas"
     if (home := Path.home()) == files.own_path():
-        raise RuntimeError("there is no home")
+        raise RuntimeError("there is no home that can be written")
     return home / ".cache" / "nas"
 
 
