@@ -157,10 +157,12 @@ def find_scaling(options: ScaleOptions, origin: Origin) -> Scaling:
         InputError: if a value is out of range or cannot be read.
     """
     from nas.spec.scaling import Scaling
+    from nas.spec.task import family_limit
     from scaling_search import Grid
     from search_spaces.rules import parse_settings
 
     given = options.coefficients
+    limit = None if options.data else family_limit(origin.arch.resolution, origin.task.image_size)
     trained_seeds = 2 if options.evaluator == "train" else 1
     with checked("grid"):
         grid = parse_settings(Grid, pairs(options.grid, "grid"))
@@ -175,7 +177,7 @@ def find_scaling(options: ScaleOptions, origin: Origin) -> Scaling:
             multiple=options.multiple,
             phis=parse_phis(options.phis),
             seeds=trained_seeds if options.seeds is None else options.seeds,
-            largest=options.max_resolution or (options.data is None and origin.task.image_size) or None,
+            largest=options.max_resolution or limit,
             num_classes=origin.task.classes,
         )
 
