@@ -44,7 +44,7 @@ def train(options: TrainOptions, quiet: QuietOption = False) -> None:
     size = f"{count(settings.objective.target_flops)} FLOPs at {network.resolution} px"
     note = f"Training {network}: {size}, on {settings.data}"
     screen = TrainingScreen(quiet=quiet)
-    watch(screen, lambda: launch.start(settings, place, screen, [note]))
+    watch(screen, lambda: launch.start(settings, place, screen, lambda _: [note]))
 
 
 def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> Settings:
