@@ -47,6 +47,11 @@ def shown(text: str) -> str:
     return re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda found: escaped(found[0]), text)
 
 
+def encoded(text: str) -> bytes:
+    """``text`` as UTF-8, for a file; bytes of a path that are none as ``\\xe9``."""
+    return re.sub("[\ud800-\udfff]", lambda found: escaped(found[0]), text).encode()
+
+
 def escaped(character: str) -> str:
     """One character as an escape; a byte that is no UTF-8 (``surrogateescape``) as this byte."""
     byte = ord(character) - 0xDC00

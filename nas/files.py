@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.errors import WriteError, command
+from nas.errors import WriteError, command, encoded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def sync(directory: Path) -> None:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Writes the rows of ``frame`` to a shared file; see ``replace``."""
-    replace(path, frame.to_csv(index=False).encode(), shared=True)
+    replace(path, encoded(frame.to_csv(index=False)), shared=True)
 
 
 def write_json(path: Path, value: object, *, shared: bool = True) -> None:

@@ -68,7 +68,8 @@ def load(*runs: str | os.PathLike[str] | HasTrials) -> pd.DataFrame:
         if name in frames:
             raise ValueError(f"runs must differ, and {name} was given twice")
         frames[name] = frame
-    parts = [frame.assign(run=name)[["run", *frame.columns]] for name, frame in frames.items()]
+    shown = {name: name.encode("utf-8", "backslashreplace").decode() for name in frames}
+    parts = [frame.assign(run=shown[name])[["run", *frame.columns]] for name, frame in frames.items()]
     filled = [part for part in parts if len(part)] or parts[:1]
     return pd.concat(filled, ignore_index=True)
 

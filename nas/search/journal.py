@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import reports
-from nas.errors import InputError, RunError, command
+from nas.errors import InputError, RunError, command, encoded
 from nas.files import locked
 from nas.search import snapshot
 from nas.spec.trial import Epoch, Outcome, Row
@@ -50,7 +50,7 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
 
 def _text(text: str | None) -> str | None:
     """A text that SQLite can store: it takes no bytes of a path that are no UTF-8."""
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
+    return None if text is None else encoded(text).decode()
 
 
 def _open(path: Path, *, create: bool) -> sqlite3.Connection:
