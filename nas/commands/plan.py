@@ -33,6 +33,7 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
     with Screen(quiet=as_json) as screen:
         refuse_existing(options.run)
         placement.check_resources(settings.resources, trains=settings.evaluator == "train")
+        there = placement.counted(settings.resources)
         settings, found, task = prepare.prepared(settings, Path(), screen)
         if not isinstance(task, Training):
             screen.say(
@@ -43,7 +44,6 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
             return
         for line in filter(None, [proxy_line(settings), *warnings(settings)]):
             screen.say(line)
-        there = placement.counted(settings.resources)
         task = prepare.placed(task, there)
         assert isinstance(task, Training)
         made = make_plan(settings, there, task, found, screen)

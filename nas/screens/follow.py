@@ -86,7 +86,7 @@ def is_written(run: Run) -> bool:
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a process holds a lock; also if that cannot be told, since a search that goes on looks the same.
+    """Whether a process holds a lock; also if that cannot be told: a search that goes on looks alike.
 
     Opens the file for reading alone: it may be another user's.
     """

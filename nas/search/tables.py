@@ -83,7 +83,7 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
 
 def _read_frame(file: Path, space: SearchSpace) -> pd.DataFrame:
     if not is_file(file):
-        raise InputError(f"table must be a file that exists, got {file}")
+        raise InputError(f"table must exist, got {file}")
     suffixes = file.suffixes
     try:
         if ".parquet" in suffixes:
