@@ -11,6 +11,8 @@ from typing import Protocol
 
 import pandas as pd
 
+from reports.run_db_rules import refuse_wrong_events, refuse_wrong_rows
+
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
 SCHEMA_VERSION = 3
 _MEASURED = "images_per_second REAL, peak_memory INTEGER"
@@ -137,6 +139,29 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def refuse_damage(db: sqlite3.Connection, *tables: str, events: bool = False) -> None:
+    """Refuses a ``run.db`` with a value that nas does not write in one of ``tables``.
+
+    Args:
+        events: whether to check, too, that its events make its trials, as they must for it to go on.
+
+    Raises:
+        ValueError: with what is wrong, beginning with "run has a run.db that".
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    try:
+        for table in tables:
+            refuse_wrong_rows(db, table, columns_of(table), older=version < SCHEMA_VERSION)
+        if events:
+            refuse_wrong_events(db)
+    except sqlite3.DatabaseError as error:
+        raise ValueError(
+            f"run has a run.db that SQLite cannot read ({' '.join(str(error).split())})"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"run has a run.db that {error}") from None
+
+
 def columns_of(table: str) -> dict[str, str]:
     """The columns of a table, with their types."""
     return dict(column.split(" ", 1) for column in TABLES[table].split(", "))
@@ -161,10 +186,13 @@ def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
     query = f"SELECT * FROM {table} ORDER BY {order}"  # noqa: S608 - our own names
     with contextlib.closing(connect(directory / "run.db")) as connection:
         try:
+            refuse_damage(connection, table)
             frame = pd.read_sql_query(query, connection)
         except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
             line = str(error).splitlines()[-1]
             raise ValueError(f"run has a run.db that SQLite cannot read ({line}): {directory}") from None
+        except ValueError as error:
+            raise ValueError(f"{error}: {directory}") from None
     for column in columns_of(table):
         if column not in frame:  # an older run
             frame[column] = None

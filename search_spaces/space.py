@@ -102,7 +102,7 @@ class SearchSpace:
         if len(actions) != len(self.decisions):
             raise ValueError(f"space {self.name!r} takes {len(self.decisions)} actions, got {len(actions)}")
         for decision, action in zip(self.decisions, actions, strict=True):
-            if int(action) != action or not 0 <= action < len(decision.choices):
+            if not 0 <= action < len(decision.choices) or int(action) != action:
                 raise ValueError(
                     f"{decision.name} must be an index in [0, {len(decision.choices)}), got {action!r}"
                 )

@@ -20,7 +20,7 @@ import reports
 from nas.errors import InputError, RunError, command
 from nas.search import snapshot
 from nas.spec.trial import Epoch, Outcome, Row
-from reports.run_db import upgrade
+from reports.run_db import refuse_damage, upgrade
 from search_spaces import Cost
 
 
@@ -95,7 +95,7 @@ class Journal:
         self._lock.release()
 
     def _refuse_damage(self, path: Path) -> None:
-        """Raises InputError if any page of ``run.db`` is damaged, so that nothing more is written to it."""
+        """Raises InputError if a page or row of ``run.db`` is damaged, so that nothing more is written."""
         try:
             (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.DatabaseError as error:
@@ -103,6 +103,10 @@ class Journal:
         if verdict != "ok":
             line = " ".join(verdict.split())
             raise InputError(f"run has a run.db that SQLite cannot read ({line}): {path}")
+        try:
+            refuse_damage(self._connection, "trials", "epochs", "events", "confirmations", events=True)
+        except ValueError as error:
+            raise InputError(f"{error}: {path}") from None
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
