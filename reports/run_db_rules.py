@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from search_spaces import ArchSpec
 from search_spaces.limits import MOST_FLOPS, shown
 
-LATER = ("images_per_second", "peak_memory")
+LATER = ("images_per_second", "peak_memory", "test_accuracy")
 """Columns that older files lack."""
 MOST_EPOCHS = 10**6
 TYPES = {
@@ -23,7 +23,7 @@ FINITE = "{0} BETWEEN -1e300 AND 1e300"
 RULES = {
     "status": "{0} IN ('waiting', 'running', 'done', 'failed')",
     "kind": "{0} IN ('ask', 'tell')",
-    "accuracy": "{0} BETWEEN 0 AND 1",
+    **dict.fromkeys(("accuracy", "test_accuracy"), "{0} BETWEEN 0 AND 1"),
     "reward": FINITE,
     "seconds": "{0} BETWEEN 0 AND 1e300",
     "images_per_second": "{0} BETWEEN 0 AND 1e300",

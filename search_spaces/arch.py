@@ -209,6 +209,11 @@ class ArchSpec:
             if (flops := cost(self).flops) > MOST_FLOPS:
                 raise ValueError(f"stages must need at most {MOST_FLOPS:.0e} FLOPs, got {flops:.1e}")
 
+    @property
+    def stride(self) -> int:
+        """Of the whole network: the input's side over that of the last feature map."""
+        return math.prod(stage.stride for stage in self.stages) * self.stem_stride
+
     def layers(self) -> tuple[LayerSpec, ...]:
         """Every layer between stem and head, in order."""
         layers: tuple[LayerSpec, ...] = ()

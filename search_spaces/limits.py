@@ -10,6 +10,7 @@ MOST_CHANNELS = 65_536
 MOST_EXPAND = 64
 MOST_LAYERS = 10_000
 MOST_FLOPS = 10**18
+MOST_CLASSES = 10**7
 MOST_TEXT = 1_000_000
 """Characters of an architecture's text, more than the most layers need."""
 MOST_SHOWN = 300

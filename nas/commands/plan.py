@@ -28,12 +28,10 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
 
     settings = search_settings(options, resources)
     with Screen(quiet=as_json) as screen:
-        found = prepare.find_space(settings)
-        settings = prepare.resolve_controller(settings)
         if options.run is not None:
             launch.refuse_existing(options.run)
         placement.check_gpus(settings.resources, trains=settings.evaluator == "train")
-        task = prepare.make_evaluator(settings, found, Path(), screen)
+        settings, found, task = prepare.prepared(settings, Path(), screen)
         if not isinstance(task, Training):
             screen.say(
                 f"Nothing is trained with --evaluator {options.evaluator}: {settings.trials} look-ups."

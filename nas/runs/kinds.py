@@ -5,6 +5,7 @@ A fifth kind needs a case in ``Settings.kind``, an entry in ``KINDS`` here, and 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,16 @@ def given_space(settings: Settings) -> SearchSpace:
     """The networks of ``settings``, with as many classes as the space they come from."""
     classes = SPACES[settings.space].num_classes if settings.space in SPACES else 1000
     return listed(settings.space, settings.networks, classes)
+
+
+def space_of(settings: Settings) -> SearchSpace:
+    """The networks to train, sized and priced for the task; InputError if the space is unknown."""
+    space, task = KINDS[settings.kind].space(settings), settings.task
+    if task is None or settings.scaling:
+        return space
+    if task.resolution is None or settings.networks:
+        return dataclasses.replace(space, num_classes=task.classes)
+    return space.at(task.resolution, task.classes)
 
 
 KINDS = {

@@ -11,7 +11,6 @@ from nas.launch.plan import Plan, Timed, fit_line
 from nas.screens.report import print_parts
 from reports.numbers import count, gigabytes, memory, percent, rough_duration
 from reports.tables import plain_table, sketch
-from search_spaces import cost
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -25,7 +24,7 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 def cells(row: Timed) -> tuple[str, ...]:
     """A row of the table: one network that was timed."""
-    price, timing = cost(row.candidate.arch), row.timing
+    price, timing = row.candidate.cost, row.timing
     return (
         percent(row.place),
         count(price.flops),
@@ -68,7 +67,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         {
             "place": row.place,
             "arch": str(row.candidate.arch),
-            **cost(row.candidate.arch)._asdict(),
+            **row.candidate.cost._asdict(),
             "images_per_second": row.timing.images_per_second if row.timing else None,
             "seconds": row.seconds,
             "peak_memory": row.timing.peak_memory if row.timing else None,

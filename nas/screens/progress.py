@@ -11,6 +11,8 @@ from rich.text import Text
 
 import reports
 from nas.runs.kinds import KINDS
+from nas.runs.proxy import proxy_line
+from nas.screens.warnings import warnings
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
@@ -63,6 +65,8 @@ class Screen(Listener):
         self.best, self.front = None, []
         for row in finished:
             self._count(row)
+        for line in filter(None, [proxy_line(settings), *warnings(settings)]):
+            self.say(line)
         self._progress.reset(self._task, description=self.doing, total=standing.trials)
         self._update(standing)
 
