@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import InputError
+from nas.files import read_json
 
 if TYPE_CHECKING:
     from nas.spec.recipe import Recipe
@@ -115,7 +115,7 @@ def find_arch(text: str) -> ArchSpec:
         return open_run(path).best()
     if path.is_file():
         try:
-            return ArchSpec.from_json(json.loads(path.read_text()))
+            return ArchSpec.from_json(read_json(path))
         except (OSError, ValueError) as error:
             raise InputError(f"arch must be a JSON file with an architecture ({error}): {path}") from None
     if text.startswith("res") and "-stem" in text:

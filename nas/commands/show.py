@@ -10,7 +10,6 @@ import typer
 from nas.commands.arguments import find_arch, find_family
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption
-from search_spaces.limits import MOST_CLASSES
 
 
 @declared()
@@ -18,7 +17,7 @@ def show(
     arch: Annotated[
         str, typer.Argument(metavar="ARCH", help="A preset, a run, a JSON file, or an architecture's text.")
     ],
-    classes: Annotated[int, typer.Option(min=1, max=MOST_CLASSES, help="Outputs of the classifier.")] = 1000,
+    classes: Annotated[int, typer.Option(min=1, max=10_000_000, help="Outputs of the classifier.")] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """Show a network: its stages, FLOPs, parameters, activations."""
