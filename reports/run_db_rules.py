@@ -29,6 +29,7 @@ RULES = {
     "images_per_second": "{0} BETWEEN 0 AND 1e300",
     **dict.fromkeys(("flops", "params", "activations"), f"{{0}} BETWEEN 1 AND {MOST_FLOPS}"),
     **dict.fromkeys(("epoch", "epochs"), f"{{0}} <= {MOST_EPOCHS}"),
+    **dict.fromkeys(("started", "finished"), "julianday({0}) > 2e6 AND {0} GLOB '[12][0-9][0-9][0-9]-*T*'"),
     # a flat list of whole numbers
     "actions": "substr({0}, 1, 1) = '[' AND substr({0}, -1) = ']' AND json_valid({0})"
     " AND substr({0}, 2, length({0}) - 2) NOT GLOB '*[^0-9, ]*'",

@@ -119,6 +119,14 @@ class SearchSpace:
                 )
         return tuple(map(int, actions))
 
+    def check_all(self, rows: Sequence[Actions]) -> None:
+        """``check`` for many actions at once. Errors as ``check``."""
+        limits = [len(decision.choices) for decision in self.decisions]
+        if not rows or (set(map(len, rows)) == {len(limits)} and (np.array(rows) < limits).all()):
+            return
+        for actions in rows:
+            self.check(actions)
+
     def choices(self, actions: Sequence[int]) -> tuple[Choice, ...]:
         """The chosen values, one per decision."""
         return tuple(d.choices[a] for d, a in zip(self.decisions, self.check(actions), strict=True))

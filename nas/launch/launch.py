@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from nas.errors import InputError, RunError
+from nas.errors import InputError, NasError, RunError
 from nas.launch import prepare
 from nas.launch.inline import run_inline
 from nas.launch.placement import check_gpus, opened
@@ -153,8 +153,11 @@ def go_on(
         journal = stack.enter_context(Journal(directory))
         try:
             search = prepare.make_search(settings, space, journal, listener)
-        except (sqlite3.DatabaseError, ValueError, LookupError) as error:
-            raise InputError(f"run has a run.db that cannot be resumed ({error}): {directory}") from error
+        except NasError:
+            raise
+        except Exception as error:  # whatever a damaged journal makes a controller raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"run has a run.db that cannot be resumed ({reason}): {directory}") from error
         if search.done and (directory / "best.json").exists():
             return False
         if not search.done:  # otherwise the run was interrupted while its files were written
