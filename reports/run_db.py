@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
-from reports.run_db_rules import refuse_wrong_events, refuse_wrong_rows
+from reports.run_db_rules import read_actions, refuse_foreign, refuse_wrong_events, refuse_wrong_rows
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
 SCHEMA_VERSION = 4
@@ -82,12 +81,16 @@ def read_trials(directory: Path) -> pd.DataFrame:
         ValueError: as ``connect``, or if SQLite cannot read a table.
     """
     frame = _read(directory, "trials", "trial")
-    frame["actions"] = [tuple(actions) for actions in json.loads(f"[{','.join(frame['actions'])}]")]
+    try:
+        refuse_foreign(frame["arch"])
+        frame["actions"] = read_actions(frame["actions"].to_list())
+        for column in ("started", "finished"):
+            frame[column] = _times(frame[column])
+    except ValueError as error:
+        raise ValueError(f"run has a run.db that {error}: {directory}") from None
     frame["repeat_of"] = frame["repeat_of"].astype("Int64")
     for column in ("accuracy", "reward", "seconds"):  # if all values are NULL, the column has no type
         frame[column] = frame[column].astype(float)
-    for column in ("started", "finished"):
-        frame[column] = pd.to_datetime(frame[column], format="ISO8601", utc=True)
     return frame
 
 
@@ -181,6 +184,14 @@ def upgrade(db: sqlite3.Connection) -> None:
                 db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _times(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """Times in UTC; ValueError if one is none."""
+    try:
+        return pd.to_datetime(texts, format="ISO8601", utc=True)
+    except ValueError as error:
+        raise ValueError(f"has a wrong trials.{texts.name}: {str(error).splitlines()[0]}") from None
 
 
 def _read(directory: Path, table: str, order: str) -> pd.DataFrame:

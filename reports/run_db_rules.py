@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from search_spaces import ArchSpec
 from search_spaces.limits import MOST_FLOPS, shown
@@ -16,25 +18,21 @@ LATER = ("images_per_second", "peak_memory", "test_accuracy")
 MOST_EPOCHS = 10**6
 TYPES = {
     "INTEGER": "typeof({0}) = 'integer' AND {0} >= 0",
-    "REAL": "typeof({0}) = 'real'",
+    "REAL": "{0} < ''",  # SQLite sorts numbers before texts
     "TEXT": "typeof({0}) = 'text'",
 }
-FINITE = "{0} BETWEEN -1e300 AND 1e300"
 RULES = {
     "status": "{0} IN ('waiting', 'running', 'done', 'failed')",
     "kind": "{0} IN ('ask', 'tell')",
     **dict.fromkeys(("accuracy", "test_accuracy"), "{0} BETWEEN 0 AND 1"),
-    "reward": FINITE,
+    "reward": "{0} BETWEEN -1e300 AND 1e300",
     "seconds": "{0} BETWEEN 0 AND 1e300",
     "images_per_second": "{0} BETWEEN 0 AND 1e300",
     **dict.fromkeys(("flops", "params", "activations"), f"{{0}} BETWEEN 1 AND {MOST_FLOPS}"),
     **dict.fromkeys(("epoch", "epochs"), f"{{0}} <= {MOST_EPOCHS}"),
-    **dict.fromkeys(("started", "finished"), "julianday({0}) > 2e6 AND {0} GLOB '[12][0-9][0-9][0-9]-*T*'"),
-    # a flat list of whole numbers
-    "actions": "substr({0}, 1, 1) = '[' AND substr({0}, -1) = ']' AND json_valid({0})"
-    " AND substr({0}, 2, length({0}) - 2) NOT GLOB '*[^0-9, ]*'",
 }
-"""By column: what its type does not say."""
+"""By column: what its type does not say. ``read_actions`` and ``refuse_foreign`` check two texts, faster."""
+LIST = re.compile(r"\[((0|[1-9][0-9]*)(, ?(0|[1-9][0-9]*))*)?\]")
 KNOWN = "{0} IN (SELECT trial FROM trials)"
 OF_TABLE = {
     "trials": {
@@ -87,8 +85,22 @@ def refuse_wrong_rows(db: sqlite3.Connection, table: str, columns: Mapping[str, 
         query = f"SELECT {name} FROM {table} WHERE ({rules[name]}) IS NOT TRUE LIMIT 1"  # noqa: S608
         (value,) = db.execute(query).fetchone() or row
         raise ValueError(f"has {table}.{name} = {shown(value)}")
-    if table == "trials":
-        refuse_foreign(text for (text,) in db.execute("SELECT arch FROM trials"))
+
+
+def read_actions(texts: Sequence[str]) -> list[tuple[int, ...]]:
+    """The actions of all trials, from their JSON.
+
+    Raises:
+        ValueError: if one is not a flat list of whole numbers.
+    """
+    together = f"[{','.join(texts)}]"
+    try:
+        if together.encode().translate(None, b"0123456789, ") == b"[%b]" % (b"[]" * len(texts)):
+            return list(map(tuple, json.loads(together)))
+    except ValueError:
+        pass
+    wrong = next((text for text in texts if not LIST.fullmatch(text)), together)
+    raise ValueError(f"has trials.actions = {shown(wrong)}")
 
 
 def refuse_wrong_events(db: sqlite3.Connection) -> None:

@@ -21,6 +21,7 @@ from nas.errors import InputError, RunError, command
 from nas.search import snapshot
 from nas.spec.trial import Epoch, Outcome, Row
 from reports.run_db import refuse_damage, upgrade
+from reports.run_db_rules import read_actions, refuse_foreign
 from search_spaces import Cost
 
 
@@ -175,7 +176,13 @@ class Journal:
     def rows(self) -> list[Row]:
         """Every trial so far, in order."""
         rows = self._connection.execute(f"SELECT {', '.join(Row._fields)} FROM trials ORDER BY trial")  # noqa: S608
-        return [Row(*row)._replace(actions=tuple(json.loads(row[3]))) for row in rows]
+        found = [Row(*row) for row in rows]
+        try:
+            refuse_foreign(row.arch for row in found)
+            actions = read_actions([str(row.actions) for row in found])
+        except ValueError as error:
+            raise InputError(f"run has a run.db that {error}: {self._directory}") from None
+        return [row._replace(actions=each) for row, each in zip(found, actions, strict=True)]
 
     def events(self) -> list[Event]:
         """Every ask and tell so far, in order."""

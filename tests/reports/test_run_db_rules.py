@@ -30,6 +30,11 @@ def read_all(run):
     return opened.trials(), opened.epochs(), opened.confirmations()
 
 
+def go_on(run):
+    with Journal(run) as journal:
+        return journal.rows()
+
+
 WRONG = [
     ("trials", "status", "running late", "'running late'"),
     ("trials", "arch", 7, None),
@@ -58,8 +63,10 @@ WRONG = [
     ("trials", "repeat_of", 99, "99"),
     ("trials", "repeat_of", 5, "5"),
     ("trials", "peak_memory", "much", "'much'"),
-    ("trials", "started", "yesterday", "'yesterday'"),
-    ("trials", "finished", "2026-13-26T08:00:00", "'2026-13-26T08:00:00'"),
+    ("trials", "started", "yesterday", None),
+    ("trials", "finished", "2026-13-26T08:00:00", None),
+    ("trials", "actions", "[01]", "'[01]'"),
+    ("trials", "actions", f"[{'9' * 5000}]", None),
     ("epochs", "trial", 99, "99"),
     ("epochs", "accuracy", -0.1, "-0.1"),
     ("epochs", "train_loss", "low", "'low'"),
@@ -71,7 +78,7 @@ WRONG = [
 @pytest.mark.parametrize(("table", "column", "value", "shown"), WRONG, ids=str)
 def test_a_value_that_nas_does_not_write_is_named_in_one_line(run, table, column, value, shown):
     change(run, f"UPDATE {table} SET {column} = ? WHERE trial = (SELECT min(trial) FROM {table})", value)
-    for read in (read_all, Journal):
+    for read in (read_all, go_on) if column not in ("started", "finished") else (read_all,):
         with pytest.raises(InputError, match=f"^run has a .*{table}.{column}") as error:
             read(run)
         assert "\n" not in str(error.value)
