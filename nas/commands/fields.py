@@ -29,8 +29,7 @@ def print_controllers(asked: bool) -> None:
 
 
 def _print(title: str, kind: type[Any]) -> None:
-    from rich.console import Console
-
+    from nas.screens.terminal import Terminal
     from reports.tables import plain_table
     from search_spaces.rules import field_rules
 
@@ -40,5 +39,4 @@ def _print(title: str, kind: type[Any]) -> None:
     for row in field_rules(kind):
         default = str(row.default).lower() if isinstance(row.default, bool) else f"{row.default}"
         table.add_row(row.name, default, row.rule, row.meaning)
-    console = Console(highlight=False, markup=False)
-    console.print(title, table if table.row_count else "There are none.", sep="\n", end="\n\n")
+    Terminal().print(title, table if table.row_count else "There are none.", sep="\n", end="\n\n")

@@ -16,7 +16,7 @@ from nas.commands.arguments import (
 )
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, TrainOptions
-from nas.commands.running import run_directory, watch
+from nas.commands.running import watch
 
 if TYPE_CHECKING:
     from nas.spec.recipe import Recipe
@@ -33,17 +33,18 @@ def train(options: TrainOptions, quiet: QuietOption = False) -> None:
     Example: nas train efficientnet-b0 --data folder:photos
     """
     from nas.launch import launch
+    from nas.launch.new_run import Place
     from nas.screens.training import TrainingScreen
     from reports import count
 
     recipe = find_training(options.arch, options.recipe, pairs(options.fields, "fields"), options.epochs)
     network = recipe.shrink(find_arch(options.arch))
     settings = train_settings(options, network, recipe)
-    directory = run_directory(options.run, "train")
+    place = Place(options.run, "train")
     size = f"{count(settings.objective.target_flops)} FLOPs at {network.resolution} px"
     note = f"Training {network}: {size}, on {settings.data}"
     screen = TrainingScreen(quiet=quiet)
-    watch(screen, directory, lambda: launch.start(settings, directory, screen, lambda _: [note]))
+    watch(screen, lambda: launch.start(settings, place, screen, lambda _: [note]))
 
 
 def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> Settings:

@@ -40,7 +40,7 @@ class Facts:
 def write_config(directory: Path, settings: Mapping[str, Any], **facts: Any) -> None:
     """Writes ``config.json``: the settings, further ``facts``, the command line and the environment."""
     config = {**settings, **facts, "command": sys.argv, "environment": environment()}
-    write_json(directory / "config.json", config)
+    write_json(directory / "config.json", config, shared=False)
 
 
 def read_config(directory: Path) -> dict[str, Any]:

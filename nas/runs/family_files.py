@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from nas.errors import InputError
-from nas.files import read_json, write_csv, write_json
+from nas.files import is_file, read_json, read_text, write_csv, write_json
 from scaling_search import Coefficients, Model, from_json, to_json
 from search_spaces import cost
 
@@ -52,7 +52,7 @@ def write_family(directory: Path, family: Mapping[str, Model], coefficients: Coe
 def is_family(file: Path) -> bool:
     """Whether a file is meant to be a ``family.json``, valid or not."""
     try:
-        return file.is_file() and '"coefficients"' in file.read_text()
+        return is_file(file) and '"coefficients"' in read_text(file)
     except (OSError, UnicodeDecodeError):
         return False
 

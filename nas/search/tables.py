@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nas.errors import InputError
+from nas.files import is_file
 from nas.spec.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, canonical
 
@@ -51,8 +52,8 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
     Raises:
         InputError: as ``Table``.
     """
-    if not file.is_file():
-        raise InputError(f"table must exist, got {file}")
+    if not is_file(file):
+        raise InputError(f"table must be a file that exists, got {file}")
     try:
         return _read(file, space)
     except InputError:
