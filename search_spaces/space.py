@@ -113,11 +113,19 @@ class SearchSpace:
         if len(actions) != len(self.decisions):
             raise ValueError(f"space {self.name!r} takes {len(self.decisions)} actions, got {len(actions)}")
         for decision, action in zip(self.decisions, actions, strict=True):
-            if int(action) != action or not 0 <= action < len(decision.choices):
+            if not 0 <= action < len(decision.choices) or int(action) != action:
                 raise ValueError(
                     f"{decision.name} must be an index in [0, {len(decision.choices)}), got {action!r}"
                 )
         return tuple(map(int, actions))
+
+    def check_all(self, rows: Sequence[Actions]) -> None:
+        """``check`` for many actions at once. Errors as ``check``."""
+        limits = [len(decision.choices) for decision in self.decisions]
+        if not rows or (set(map(len, rows)) == {len(limits)} and (np.array(rows) < limits).all()):
+            return
+        for actions in rows:
+            self.check(actions)
 
     def choices(self, actions: Sequence[int]) -> tuple[Choice, ...]:
         """The chosen values, one per decision."""

@@ -17,7 +17,7 @@ def show(
     arch: Annotated[
         str, typer.Argument(metavar="ARCH", help="A preset, a run, a JSON file, or an architecture's text.")
     ],
-    classes: Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")] = 1000,
+    classes: Annotated[int, typer.Option(min=1, max=10_000_000, help="Outputs of the classifier.")] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """Show a network: its stages, FLOPs, parameters, activations."""

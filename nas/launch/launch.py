@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from nas.errors import InputError, RunError
+from nas.errors import InputError, NasError, RunError
 from nas.files import exists, say_unlocked
 from nas.launch import prepare
 from nas.launch.inline import run_inline
@@ -139,8 +138,11 @@ def go_on(
         journal = stack.enter_context(open_journal(directory, listener))
         try:
             search = prepare.make_search(settings, space, journal, listener)
-        except (sqlite3.DatabaseError, ValueError, LookupError) as error:
-            raise InputError(f"run has a run.db that cannot be resumed ({error}): {directory}") from error
+        except NasError:
+            raise
+        except Exception as error:  # whatever a damaged journal makes a controller raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"run has a run.db that cannot be resumed ({reason}): {directory}") from error
         if search.done and exists(directory / "best.json"):
             return False
         if not search.done:  # otherwise the run was interrupted while its files were written

@@ -222,8 +222,15 @@ class Search:
         self.confirmed = len(confirmed), len(confirmed) + len(self._queue)
 
     def _restore(self) -> None:
-        """Replays the journal into the controller, and queues the trials that were running."""
+        """Replays the journal into the controller, and queues the trials that were running.
+
+        Raises:
+            ValueError: if the journal has more trials than were asked for, or they are not of this space.
+        """
         journalled = {row.trial: row for row in self.journal.rows()}
+        if len(journalled) > self.trials:
+            raise ValueError(f"trials must be at least the {len(journalled)} there are, got {self.trials}")
+        self.space.check_all([row.actions for row in journalled.values()])
         known, state = self.journal.saved_controller()
         if known:
             self.controller.load_state_dict(state)
