@@ -28,7 +28,7 @@ from reports.tables import (
     space_table,
     stage_table,
 )
-from reports.uncertainty import estimated_networks
+from reports.uncertainty import estimated_networks, sampling_error
 
 __all__ = [
     "Agreement", "Consistency", "SeedNoise", "agree", "agreement_line", "audit_table", "best_so_far",
@@ -36,7 +36,7 @@ __all__ = [
     "epochs_table", "errors_of", "estimated_networks", "examine", "expected_best", "family_stages_table",
     "family_table", "front_table", "grid_table", "hypervolume", "implied_table", "load", "near_random",
     "network_means", "not_told_apart", "pareto_front", "percent", "plain", "ranking_table",
-    "read_confirmations", "read_epochs", "read_trials", "row_means", "seed_noise", "seeds_of",
-    "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table", "trainings_line",
-    "verdict_line",
+    "read_confirmations", "read_epochs", "read_trials", "row_means", "sampling_error", "seed_noise",
+    "seeds_of", "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table",
+    "trainings_line", "verdict_line",
 ]  # fmt: skip

@@ -153,7 +153,7 @@ class TrainOptions:
     arch: Annotated[
         str, Argument(metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text.")
     ]
-    data: Annotated[str, Option(help=DATA)] = "digits"
+    data: Annotated[str | None, Option(show_default="the run's, or digits", help=DATA)] = None
     recipe: Annotated[str, Option(help="How it is trained: efficientnet (350 epochs) or proxy (short).")] = (
         "efficientnet"
     )
@@ -168,11 +168,25 @@ class TrainOptions:
     epochs: Annotated[
         int | None, Option(show_default="the recipe's", help="Passes over the training images.")
     ] = None
-    seed: Annotated[int, Option(help="Seeds everything random, the validation split too.")] = 0
+    time: Annotated[
+        str | None,
+        Option(
+            metavar="TIME",
+            show_default="as long as the epochs take",
+            help="In place of epochs: as many as fit into 90s, 10m, 1.5h or 1h30m. The schedule is whole.",
+        ),
+    ] = None
+    keep: Annotated[
+        str, Option(help="Which weights: of the best epoch, by validation accuracy, or of the last.")
+    ] = "best"
+    seed: Annotated[
+        int, Option(help="Seeds everything random; the split of the images too, unless a run has one.")
+    ] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-train", help=NEW_RUN)] = None
     device: Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto"
     threads: Annotated[
-        int | None, Option(show_default="all cores, shared", help="CPU threads of a process.")
+        int | None,
+        Option(show_default="the fastest, timed", help="CPU threads of a process; several share all cores."),
     ] = None
     data_parallel: Annotated[
         int,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.arguments import (
@@ -17,37 +20,104 @@ from nas.commands.arguments import (
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, TrainOptions
 from nas.commands.running import run_directory, watch
+from nas.errors import InputError
 
 if TYPE_CHECKING:
+    from nas.launch.training import Origin
+    from nas.runs.run import Run
+    from nas.screens.training import TrainingScreen
     from nas.spec.recipe import Recipe
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
+
+TIME = re.compile(r"(?=.)(?:(\d+\.?\d*|\.\d+)h)?(?:(\d+\.?\d*|\.\d+)m)?(?:(\d+\.?\d*|\.\d+)s)?")
 
 
 @declared(workers="--data-parallel", cpus_per_trial="--threads", gpus_per_trial="--device")
 def train(options: TrainOptions, quiet: QuietOption = False) -> None:
     """Train one network to the end, and keep its weights.
 
-    A checkpoint after every epoch lets nas resume go on exactly where the training was interrupted.
+    The network of a run is trained on the run's images. A checkpoint after every epoch lets nas resume go on
+    exactly where the training was interrupted.
 
-    Example: nas train efficientnet-b0 --data folder:photos
+    Example: nas train runs/first --time 10m
     """
-    from nas.launch import launch
     from nas.screens.training import TrainingScreen
-    from reports import count
+
+    started = time.monotonic()
+    screen = TrainingScreen(quiet=quiet)
+    directory = run_directory(options.run, "train")
+    until = None if options.time is None else started + find_seconds(options)
+    watch(screen, directory, lambda: trained(options, directory, screen, until))
+
+
+def trained(options: TrainOptions, directory: Path, screen: TrainingScreen, until: float | None) -> Run:
+    """The run that the options ask for, when it is over."""
+    from nas.launch.training import prepare_training, start_training
+    from nas.screens.training import preparation_lines
 
     recipe = find_training(options.arch, options.recipe, pairs(options.fields, "fields"), options.epochs)
-    network = recipe.shrink(find_arch(options.arch))
-    settings = train_settings(options, network, recipe)
-    directory = run_directory(options.run, "train")
-    size = f"{count(settings.objective.target_flops)} FLOPs at {network.resolution} px"
-    note = f"Training {network}: {size}, on {settings.data}"
-    screen = TrainingScreen(quiet=quiet)
-    watch(screen, directory, lambda: launch.start(settings, directory, screen, lambda _: [note]))
+    network = find_arch(options.arch)
+    origin = find_origin(options.arch, options.data)
+    prepared = prepare_training(
+        train_settings(options, network, recipe, origin),
+        directory,
+        screen,
+        origin=origin,
+        until=until,
+        choose_threads=options.threads is None,
+    )
+    notes = preparation_lines(prepared, options.arch)
+    if origin and not origin.trained and options.data is None:
+        notes.insert(
+            0, f"{origin.directory} has looked its accuracies up, and has no images: these are digits"
+        )
+    return start_training(prepared, directory, screen, notes)
 
 
-def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> Settings:
-    """The settings of a run that trains ``network``, which has the resolution and width of ``recipe``.
+def find_origin(arch: str, data: str | None) -> Origin | None:
+    """The run that ``arch`` names, by its directory, a file in it or a model of its family; None if none.
+
+    Args:
+        data: the images to train on, if they are given.
+
+    Raises:
+        InputError: if its ``config.json`` is damaged.
+    """
+    from nas.launch.training import Origin
+    from nas.runs.config import read_settings
+    from search_spaces import PRESETS
+
+    if arch in PRESETS:
+        return None
+    for text in (arch, arch.rpartition(":")[0]):
+        directory = Path(text) if Path(text).is_dir() else Path(text).parent
+        if text and Path(text).exists() and (directory / "run.db").is_file():
+            return Origin(directory, read_settings(directory), data is None)
+    return None
+
+
+def find_seconds(options: TrainOptions) -> float:
+    """``--time`` in seconds.
+
+    Raises:
+        InputError: if it is no time above 0, or stands beside ``epochs``.
+    """
+    text = str(options.time)
+    if options.epochs is not None:
+        raise InputError(f"time must stand without `epochs`, got {text} and {options.epochs}")
+    found = TIME.fullmatch(text.strip().lower())
+    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+    total = 3600 * hours + 60 * minutes + seconds
+    if not 0 < total < 1e9:
+        raise InputError(f"time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got {text!r}")
+    return total
+
+
+def train_settings(
+    options: TrainOptions, network: ArchSpec, recipe: Recipe, origin: Origin | None
+) -> Settings:
+    """The settings of a run that trains ``network``; the resolution and width are still the recipe's.
 
     Raises:
         InputError: if a value is out of range or cannot be read.
@@ -55,21 +125,29 @@ def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> 
     from nas.launch.placement import of_processes
     from nas.spec.objective import Objective
     from nas.spec.settings import Settings
-    from search_spaces import cost
 
     resources = of_processes(options.device, options.threads, options.data_parallel, options.address)
+    data = absolute(options.data or "digits")
+    data_seed = None
+    if origin and origin.trained:
+        before = origin.settings
+        data = data if options.data else before.data
+        if data == before.data:  # so that it is tested on images that it was not chosen by
+            data_seed = before.seed if before.data_seed is None else before.data_seed
     with checked():
         return Settings(
             space="train",
             trials=1,
-            data=absolute(options.data),
+            data=data,
             evaluator="train",
             controller="grid",
-            objective=Objective(cost(network).flops),  # so that the reward is the accuracy
-            recipe=dataclasses.replace(recipe, resolution=0, width=1.0, divisor=8),  # the network has them
+            objective=Objective(1.0, 0.0),  # the reward is the accuracy
+            recipe=recipe,
             seed=options.seed,
             resources=dataclasses.replace(resources, cache_size=parse_bytes(options.cache_size)),
             networks=(str(network),),
+            data_seed=data_seed,
+            keep=options.keep,
         )
 
 

@@ -48,7 +48,19 @@ def start(
     """
     refuse_existing(directory)
     check_gpus(settings.resources, trains=settings.evaluator == "train")
-    settings, space, evaluator = prepare.prepared(settings, directory, listener)
+    settings, _, evaluator = prepare.prepared(settings, directory, listener)
+    return start_with(evaluator, settings, directory, listener, notes(settings))
+
+
+def start_with(
+    evaluator: prepare.EvaluatorKind,
+    settings: Settings,
+    directory: Path,
+    listener: Listener,
+    notes: Sequence[str],
+) -> Run:
+    """As ``start``, once everything has been checked and ``evaluator`` made."""
+    space = space_of(settings)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
@@ -56,7 +68,7 @@ def start(
         facts = {"cost": price, "input_sha256": prepare.fingerprint(evaluator)}
         journal = stack.enter_context(begin(directory, settings, facts))
         search = prepare.make_search(settings, space, journal, listener)
-        run(search, evaluator, resources, settings, notes(settings))
+        run(search, evaluator, resources, settings, notes)
     finish(directory)
     go_on_longer(directory, listener)
     return Run(directory)

@@ -1,6 +1,7 @@
 """``nas train``: its files, interruptions, and what it refuses."""
 
 import json
+import math
 import re
 import signal
 import sqlite3
@@ -47,10 +48,16 @@ def test_a_training_is_a_run_with_one_trial_and_its_weights(trained, tmp_path):
     pd.testing.assert_frame_equal(curve, run.epochs().drop(columns="trial"), check_dtype=False)
     best = json.loads((tmp_path / "r" / "best.json").read_text())
     assert (best["arch"], best["epochs"], best["weights"]) == (TINY, 3, "weights.safetensors")
-    assert best["accuracy"] == curve["accuracy"].iloc[-1]
-    assert 0 <= best["test_accuracy"] <= 1
-    assert f"Validation accuracy {best['accuracy']:.4f} after 3 epochs" in trained
-    assert f"Test accuracy {best['test_accuracy']:.4f}" in trained
+    assert best["accuracy"] == curve["accuracy"].max()
+    assert best["accuracy"] == curve["accuracy"][best["kept_epoch"] - 1]
+    test, valid = best["test_accuracy"], best["accuracy"]
+    errors = [math.sqrt(share * (1 - share) / images) for share, images in ((test, 80), (valid, 64))]
+    found = (
+        f"Test accuracy {test:.4f} ±{errors[0]:.4f} on 80 images; validation accuracy {valid:.4f} "
+        f"±{errors[1]:.4f} on 64 images, the best of 3 epochs (epoch {best['kept_epoch']})."
+    )
+    assert f"\n{found}\n\n" in trained
+    assert trained.endswith("\nLook at the network with: nas show r\n")
     assert len(re.findall(r"^epoch \d/3: ", trained, re.MULTILINE)) == 3
     assert torch.load("r/checkpoint.pt", weights_only=True)["state"]["epoch"] == 3
 
@@ -92,7 +99,9 @@ def test_data_without_a_test_part_say_so(nas, tmp_path, data):
         np.savez(tmp_path / "few.npz", train_x=file["train_x"], train_y=file["train_y"])
     code, out, _ = nas("train", TINY, "--data", "npz:few.npz", *QUICK, "--epochs", 1, "--run", "r")
     assert code == 0
-    assert "Test accuracy: not measured, the data has no test part" in out
+    assert re.search(
+        r"^Validation accuracy .* after 1 epoch; the data has no test part\.$", out, re.MULTILINE
+    )
     assert json.loads((tmp_path / "r" / "best.json").read_text())["test_accuracy"] is None
 
 
@@ -110,7 +119,15 @@ def test_reports_of_a_training_speak_of_one_network(nas, trained, tmp_path):
     assert "Learning curve" in page
     facts = json.loads(nas("report", "r", "--json")[1])
     assert [row["epoch"] for row in facts["curve"]] == [1, 2, 3]
-    assert facts["accuracy"] == facts["curve"][-1]["accuracy"]
+    assert facts["accuracy"] == max(row["accuracy"] for row in facts["curve"])
+    assert facts["accuracy"] == facts["curve"][facts["kept_epoch"] - 1]["accuracy"]
+    assert (facts["classes"], facts["images"]) == (10, {"train": 256, "valid": 64, "test": 80})
+    found = out.splitlines()[0]
+    assert re.match(r"Test accuracy .* on 80 images; validation accuracy .* on 64 images", found)
+    assert found in trained
+    assert found in page
+    for word in ("from nas import load_classifier", "nas show "):
+        assert word in page
     code, out, _ = nas("report", "r", "--follow", "--json")
     assert code == 0
     assert json.loads(out.splitlines()[0])["over"] is True
@@ -150,6 +167,18 @@ def test_families_and_presets_bring_their_dropout(nas, tmp_path, monkeypatch):
         (["--recipe", "effnet"], "--recipe: unknown recipe 'effnet'; did you mean 'efficientnet'? Known: "),
         (["--set", "droput=0.1"], "--set: unknown setting 'droput'"),
         (["--set", "dropout=2"], "--set: dropout must be in [0, 1), got 2.0"),
+        (["--time", "soon"], "--time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got 'soon'"),
+        (["--time", "0m"], "--time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got '0m'"),
+        (["--time=-5m"], "--time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got '-5m'"),
+        (["--time", "10"], "--time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got '10'"),
+        (["--time", "1h", "--epochs", 3], "--time must stand without --epochs, got 1h and 3"),
+        (
+            ["--time", "1h", "--data-parallel", 2, "--threads", 1],
+            "--time must be left out where --data-parallel",
+        ),
+        (["--time", "1ms"], "--time must be a time above 0 like"),
+        (["--time", "0.01s"], "--time must be enough for one epoch, which takes about "),
+        (["--keep", "first"], "--keep must be one of ('best', 'last'), got 'first'"),
         (["--set", "dropout"], "--set must read NAME=VALUE, got 'dropout'"),
         (["--data", "npz:none.npz"], "--data: "),
         (["--data", "imagenet"], "--data: unknown data 'imagenet'"),

@@ -1,0 +1,167 @@
+"""How fast one training run is here: times a few steps, and finds the number of threads that is fastest.
+
+On a CPU, steps of fewer images are timed where a whole batch would take long: the time of a step grows with
+its images.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import itertools
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from nas.spec.machine import cpu_count
+from nas.training.full import FullTraining
+from search_spaces import ArchSpec
+
+if TYPE_CHECKING:
+    from nas.training.trainer import Trainer
+
+SECONDS = 0.4
+"""Seconds of steps for each number of threads, and of evaluation; less if the training run is short."""
+SHARE = 0.02
+"""The most that this may take of the whole training run."""
+LEAST = 0.02  # seconds
+FEWER = 1.05
+"""Fewer threads are taken if they need at most this much more time: other programs then have more."""
+HOPELESS = 1.5
+"""More threads are not tried once a number needs this much more time than a smaller one."""
+FIRST = 4  # images of the first step that is timed on a CPU
+WRITING = 2.0
+"""Seconds until a checkpoint is on the disk, for each second that it takes to make."""
+AROUND = 1.0
+"""Seconds that a run takes before its first epoch and after its last: its files and its page."""
+
+
+class Pace(NamedTuple):
+    """What a few steps tell about a training run, on ``threads`` threads of a CPU.
+
+    setup: seconds before the first step.
+    step: seconds of a step, of which an epoch has ``steps``.
+    evaluation: seconds per image.
+    saving: seconds per checkpoint.
+    """
+
+    threads: int
+    setup: float
+    steps: int
+    step: float
+    evaluation: float
+    saving: float
+
+    def epoch(self, task: FullTraining) -> float:
+        """Seconds of an epoch, with its evaluation and its checkpoint."""
+        return self.steps * self.step + len(task.data.valid.labels) * self.evaluation + self.saving
+
+    def whole(self, task: FullTraining, epochs: int) -> float:
+        """Seconds of a whole training run."""
+        test = len(task.data.test.labels) if task.data.test else 0
+        return AROUND + self.setup + epochs * self.epoch(task) + test * self.evaluation
+
+    def fitting(self, task: FullTraining, seconds: float) -> int:
+        """How many epochs fit into ``seconds``; 0 if none does."""
+        return max(0, math.floor((seconds - self.whole(task, 0)) / self.epoch(task)))
+
+
+def thread_counts() -> list[int]:
+    """1, 2, 4, ... up to the CPUs that this process may use."""
+    cpus = cpu_count()
+    return sorted({min(2**power, cpus) for power in range(cpus.bit_length() + 1)})
+
+
+def measure(arch: ArchSpec, task: FullTraining, counts: Sequence[int]) -> Pace:
+    """Times ``arch``, which must already be shrunk by the recipe, for a second or a few.
+
+    Args:
+        counts: numbers of threads to choose from, rising.
+    """
+    import torch
+
+    from nas.training.allocator import release_memory
+    from nas.training.checkpoint import Checkpoint, save
+    from nas.training.trainer import Trainer
+
+    torch.set_num_threads(counts[0])
+    recipe = dataclasses.replace(task.recipe, learning_rate=1e-6)  # too low to change anything
+    started = time.perf_counter()
+    trainer = Trainer(arch, task.data, recipe, 0, task.device)
+    batch, steps = trainer.batch_size, trainer.steps_per_epoch
+    _seconds(trainer, 2 if task.device == "cpu" else batch, 1)  # includes one-time work
+    setup = time.perf_counter() - started
+    images = min(FIRST, batch) if task.device == "cpu" else batch
+    first = _seconds(trainer, images, 1) / images
+    limit = min(SECONDS, max(LEAST, SHARE * first * batch * steps * recipe.epochs))
+    found: dict[int, float] = {}  # seconds per image
+    for count in counts:
+        torch.set_num_threads(count)
+        images = _enough(trainer, images, batch, limit)
+        found[count] = _mean(trainer, images, limit)
+        if found[count] > HOPELESS * min(found.values()):
+            break
+    chosen = next(count for count in counts if found[count] <= FEWER * min(found.values()))
+    torch.set_num_threads(chosen)
+    evaluation = _evaluation(trainer, limit, found[chosen])
+    started = time.perf_counter()
+    save(Checkpoint((), trainer.state_dict(), [], []), io.BytesIO())
+    saving = WRITING * (time.perf_counter() - started)
+    del trainer
+    release_memory()
+    if task.device != "cpu":
+        torch.cuda.empty_cache()
+    return Pace(chosen, setup, steps, found[chosen] * batch, evaluation, saving)
+
+
+def _enough(trainer: Trainer, images: int, batch: int, seconds: float) -> int:
+    """How many images a step needs, up to ``batch``, to take ``seconds``; begins with ``images``."""
+    while (step := _seconds(trainer, images, 1)) < seconds and images < batch:
+        images = min(batch, 4 * images, max(2 * images, round(images * seconds / step)))
+    return images
+
+
+def _mean(trainer: Trainer, images: int, seconds: float) -> float:
+    """Mean seconds per image, of steps of ``images`` that take about ``seconds`` in all."""
+    most = max(1, len(trainer.train_images) // images)
+    spent = [_seconds(trainer, images, 1)]
+    while sum(spent) < seconds:
+        steps = min(most, max(1, round((seconds - sum(spent)) * len(spent) / sum(spent))))
+        spent += [_seconds(trainer, images, steps) / steps] * steps
+    return sum(spent) / len(spent) / images
+
+
+def _seconds(trainer: Trainer, images: int, steps: int) -> float:
+    """Seconds of ``steps`` steps of ``images``, with the work that an epoch's end waits for."""
+    import torch
+
+    trainer.batch_size, trainer.steps_per_epoch = images, steps
+    started = time.perf_counter()
+    with _random_state_kept(trainer.device):
+        sum(trainer.steps(), torch.zeros((), device=trainer.device)).item()
+    return time.perf_counter() - started
+
+
+def _evaluation(trainer: Trainer, seconds: float, step: float) -> float:
+    """Seconds per image of evaluation; ``step`` is that of training."""
+    most = len(trainer.valid_images)
+    count = min(most, max(1, round(seconds / (step / 3))))
+    trainer.evaluate(trainer.valid_images, min(count, FIRST))
+    started = time.perf_counter()
+    for turn in itertools.count(1):
+        trainer.evaluate(trainer.valid_images, count)
+        spent = time.perf_counter() - started
+        if spent > seconds / 2:
+            return spent / turn / count
+    raise AssertionError
+
+
+@contextlib.contextmanager
+def _random_state_kept(device: str) -> Iterator[None]:
+    import torch
+
+    devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        yield
