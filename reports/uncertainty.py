@@ -11,7 +11,6 @@ needs no further correction, because the posterior includes the runs for which t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -293,12 +292,3 @@ def _linear(networks: pd.DataFrame, rewards: Rewards | None) -> tuple[Array, Arr
         return offset, rewards(np.ones_like(accuracy), flops) - offset
     reward = networks["reward"].to_numpy(float)
     return np.zeros_like(reward), np.divide(reward, accuracy, out=np.zeros_like(reward), where=accuracy > 0)
-
-
-def sampling_error(accuracy: float, images: int) -> float:
-    """The standard error of an accuracy that was measured on ``images``, one or more: binomial.
-
-    If all or none of them were right, that of one image more, which was not.
-    """
-    share = min(max(accuracy, 1 / (images + 1)), images / (images + 1))
-    return math.sqrt(share * (1 - share) / images)

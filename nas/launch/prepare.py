@@ -141,6 +141,8 @@ def find_data(settings: Settings, size: int | Callable[[int], int], listener: Li
 
 def sized(settings: Settings, image_size: int) -> Settings:
     """``settings`` with networks no larger than the images, whose own shorter side is ``image_size``."""
+    if settings.data == "digits":  # drawn at any size: they stand in for photos
+        image_size = 0
     if settings.scaling:
         largest = settings.scaling.largest or image_size or None
         scaling = dataclasses.replace(settings.scaling, largest=largest)

@@ -77,7 +77,7 @@ def findings(run: Run) -> Findings:
     settings = run.settings
     assert settings.audit is not None
     table, proxy = _by_network(run.trials(), settings)
-    shown, long = _with_means(table), long_run(run)
+    shown, long = reports.widened(_with_means(table), run.judges), long_run(run)
     found: dict[str, Any] = {}
     if long and ((trials := long.trials())["status"] == "done").any():
         other, found["long"] = _by_network(trials, settings)

@@ -26,8 +26,12 @@ from search_spaces import ArchSpec, canonical, cost
 MEASURED = [*COSTS, "trainings", "accuracy", "accuracy_error", "reward", "reward_error"]
 
 
-def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFrame:
+def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe, judges: int = 0) -> pd.DataFrame:
     """The candidates that were trained, the best mean reward first.
+
+    Args:
+        judges: validation images, whose part in the errors is added when ties have been found: all
+            candidates are judged by the same.
 
     Returns:
         one row per network: ``arch``, ``strategy``, the triple ``alpha``, ``beta``, ``gamma``, the ``*_low``
@@ -64,6 +68,7 @@ def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFra
         raise RunError(f"no network of the strategy {scaling.strategies[0]} could be trained")
     chosen = int(np.argmax(np.where(first, frame["reward"], -np.inf)))
     frame = frame.assign(chosen=frame.index == chosen, tied=reports.not_told_apart(frame, chosen))
+    frame = reports.widened(frame, judges)
     return frame.sort_values("reward", ascending=False, ignore_index=True)
 
 
@@ -102,7 +107,7 @@ def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
 
 def compare_run(run: Run) -> pd.DataFrame:
     """``compare`` for the trials of ``run``; errors as ``compare``."""
-    return compare(run.trials(), scaling_of(run.settings), run.settings.recipe)
+    return compare(run.trials(), scaling_of(run.settings), run.settings.recipe, run.judges)
 
 
 def scaling_of(settings: Settings) -> Scaling:

@@ -67,8 +67,8 @@ def _kept_facts(task: Task, keep: str, kept: Epoch | None, test: float | None) -
     return {
         "keep": keep,
         "kept_epoch": kept and kept.epoch,
-        "accuracy_error": None if valid is None else reports.sampling_error(valid, task.valid),
-        "test_accuracy_error": None if test is None else reports.sampling_error(test, task.test),
+        "accuracy_error": None if valid is None else float(reports.binomial_error(valid, task.valid)),
+        "test_accuracy_error": None if test is None else float(reports.binomial_error(test, task.test)),
         "classes": task.classes,
         "images": {"train": task.train, "valid": task.valid, "test": task.test},
     }

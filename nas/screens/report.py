@@ -37,6 +37,7 @@ def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
         "",
         f"{facts['trials']} trials: {counts_text(facts['status'])}{again}",
         best_line(facts["best"]),
+        *test_lines(facts["test"]),
         str(noise or UNMEASURED),
         *baseline_lines(facts["baseline"]),
         *speed_lines(facts["speed"]),
@@ -85,6 +86,17 @@ def best_line(best: dict[str, Any]) -> str:
         f"Best (*, expected reward {plus_minus(best['reward'], best['reward_error'])} from {trainings}; the "
         f"best of all with a probability of {percent(best['p_best'])}): {best['arch']}"
     )
+
+
+def test_lines(found: dict[str, Any] | None) -> list[str]:
+    """The choice on images that it was not chosen by."""
+    if found is None:
+        return []
+    accuracy, runs = plus_minus(found["accuracy"], found["error"]), plural(found["trainings"], "training run")
+    return [
+        f"On {found['images']:,} test images, by which nothing was chosen, it has an accuracy of {accuracy} "
+        f"({runs})."
+    ]
 
 
 def baseline_lines(baseline: dict[str, Any]) -> list[str]:

@@ -156,8 +156,8 @@ def resolution_line(prepared: Prepared, image_size: int) -> str | None:
     trained, own = prepared.arch.resolution, prepared.own
     if 0 < image_size < trained:
         return f"The images have {image_size} px; --set resolution={image_size} would train at their size."
-    if image_size == trained < own:
+    if trained < own and prepared.task.data.image_size == trained:
         return (
-            f"The images have {image_size} px, the network's own {own}: --set resolution={own} enlarges them."
+            f"The images have {trained} px, the network's own is {own}; --set resolution={own} enlarges them."
         )
     return None

@@ -35,11 +35,11 @@ def detail_warning(settings: Settings, seen: ArchSpec) -> str | None:
     far, one = own >= COARSE * side, seen.stride >= side
     if not far and not one:
         return None
-    photos = f"The images have about {own} px, and candidates see {side} px of them" if far else ""
-    pixel = f"of {side} px, the networks' strides leave 1 pixel" if one else ""
-    said = ", and ".join(filter(None, (photos, pixel)))
-    cost_of_it = f"--proxy resolution={2 * side} shows more, at about 4 times the cost"
-    return f"{said[0].upper()}{said[1:]}: {cost_of_it}."
+    said = f"Of {side} px, the networks' strides leave 1 pixel"
+    if far:
+        said = f"The images have about {own} px, and candidates see them at {side} px"
+        said += ", of which the networks' strides leave 1 pixel" * one
+    return f"{said}: --proxy resolution={2 * side} shows more, at about 4 times the cost."
 
 
 def target_warning(settings: Settings, space: SearchSpace) -> str | None:

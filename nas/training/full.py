@@ -139,13 +139,8 @@ def _copy(trainer: Trainer) -> dict[str, Any]:
 
 def _test(trainer: Trainer, weights: dict[str, Any]) -> float | None:
     """The accuracy of ``weights`` on the test part; None if the data has none."""
-    from nas.training.pixels import Pixels
-
-    test, now = trainer.data.test, _copy(trainer)
-    if not test:
-        return None
-    pixels = Pixels(test, trainer.device, trainer.arch.resolution, view=trainer.valid_images.view)
+    now = _copy(trainer)
     trainer.judged.load_state_dict(weights)
-    _, accuracy = trainer.evaluate(pixels)
+    accuracy = trainer.test_accuracy()
     trainer.judged.load_state_dict(now)
     return accuracy

@@ -1,0 +1,59 @@
+"""``--help-proxy`` and ``--help-set``: the fields that NAME=VALUE options take."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import typer
+
+
+def print_recipe(asked: bool) -> None:
+    """Prints the fields of a recipe, and ends."""
+    if asked:
+        from nas.spec.recipe import RECIPES, Recipe
+
+        _print("The recipe proxy; NAME=VALUE changes a field", Recipe)
+        others = ", ".join(name for name in RECIPES if name != "proxy")
+        typer.echo(f"Other recipes, with other defaults (--recipe): {others}")
+        raise typer.Exit
+
+
+def print_training(asked: bool) -> None:
+    """Prints the fields of the recipe of a whole training run, and ends."""
+    if asked:
+        from nas.spec.recipe import EFFICIENTNET, Recipe
+
+        _print(
+            "The recipe efficientnet; NAME=VALUE changes a field", Recipe, dataclasses.asdict(EFFICIENTNET)
+        )
+        raise typer.Exit
+
+
+def print_controllers(asked: bool) -> None:
+    """Prints the settings of every controller, and ends."""
+    if asked:
+        from controllers import CONTROLLERS
+
+        for name, made in CONTROLLERS.items():
+            _print(f"--controller {name}", made.settings)
+        raise typer.Exit
+
+
+def _print(title: str, kind: type[Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> None:
+    from rich.console import Console
+
+    from reports.tables import plain_table
+    from search_spaces.rules import field_rules
+
+    table = plain_table(first="field")
+    for name in ("default", "range", "meaning"):
+        table.add_column(name)
+    for row in field_rules(kind):
+        value = defaults.get(row.name, row.default)
+        default = str(value).lower() if isinstance(value, bool) else f"{value}"
+        table.add_row(row.name, default, row.rule, row.meaning)
+    console = Console(highlight=False, markup=False)
+    console.print(title, table if table.row_count else "There are none.", sep="\n", end="\n\n")
