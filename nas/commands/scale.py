@@ -76,7 +76,8 @@ def make_family(
     if (settled := scaling.settled) is not None:
         with checked("phis"):
             family = scaling.family(settled)
-        launch.start_family(directory, family, settled, {"scaling": dataclasses.asdict(scaling)})
+        asked = {"scaling": dataclasses.asdict(scaling), "base_run": base_run(options.base)}
+        launch.start_family(directory, family, settled, asked)
         print_parts(screen.console, family_parts(directory))
         if line := limit_line(scaling):
             screen.say(line)
@@ -148,6 +149,12 @@ def find_origin(text: str) -> Origin:
         settings.objective.kind,
         settings.task or Task(),
     )
+
+
+def base_run(text: str) -> str | None:
+    """The directory of the run that is scaled, for nas train: its networks are for that run's images."""
+    directory = Path(text)
+    return str(directory.absolute()) if (directory / "run.db").is_file() else None
 
 
 def find_scaling(options: ScaleOptions, origin: Origin) -> Scaling:

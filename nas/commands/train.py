@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import time
@@ -69,14 +70,15 @@ def trained(options: TrainOptions, directory: Path, screen: TrainingScreen, unti
     )
     notes = preparation_lines(prepared, options.arch)
     if origin and not origin.trained and options.data is None:
-        notes.insert(
-            0, f"{origin.directory} has looked its accuracies up, and has no images: these are digits"
-        )
+        where = origin.directory
+        notes.append(f"{where} looked accuracies up and has no images of its own; --data takes others.")
     return start_training(prepared, directory, screen, notes)
 
 
 def find_origin(arch: str, data: str | None) -> Origin | None:
     """The run that ``arch`` names, by its directory, a file in it or a model of its family; None if none.
+
+    A family that was scaled from a run without training is for the images of that run.
 
     Args:
         data: the images to train on, if they are given.
@@ -88,13 +90,38 @@ def find_origin(arch: str, data: str | None) -> Origin | None:
     from nas.runs.config import read_settings
     from search_spaces import PRESETS
 
-    if arch in PRESETS:
+    directory = None if arch in PRESETS else named_directory(arch)
+    if directory is None:
         return None
-    for text in (arch, arch.rpartition(":")[0]):
-        directory = Path(text) if Path(text).is_dir() else Path(text).parent
-        if text and Path(text).exists() and (directory / "run.db").is_file():
-            return Origin(directory, read_settings(directory), data is None)
+    base = base_of(directory)
+    if base and not (base / "run.db").is_file():
+        if data is None:
+            raise InputError(f"arch must be a family whose run is there, or `data` given, got none at {base}")
+        return None
+    directory = base or directory
+    if not (directory / "run.db").is_file():
+        return None
+    return Origin(directory, read_settings(directory), data is None)
+
+
+def named_directory(arch: str) -> Path | None:
+    """The directory that ``arch`` names, by itself, by a file in it or by a model of its family."""
+    for text in filter(None, (arch, arch.rpartition(":")[0])):
+        with contextlib.suppress(OSError, ValueError):  # an architecture may be too long for a name
+            path = Path(text)
+            if path.exists():
+                return path if path.is_dir() else path.parent
     return None
+
+
+def base_of(directory: Path) -> Path | None:
+    """The run that a family was scaled from, if nothing was trained for that; None otherwise."""
+    from nas.runs.config import read_config
+
+    if not (directory / "family.json").is_file() or (directory / "run.db").is_file():
+        return None
+    base = read_config(directory).get("base_run")
+    return Path(base) if isinstance(base, str) else None
 
 
 def find_seconds(options: TrainOptions) -> float:

@@ -1,7 +1,7 @@
 """How fast one training run is here: times a few steps, and finds the number of threads that is fastest.
 
-On a CPU, steps of fewer images are timed where a whole batch would take long: the time of a step grows with
-its images.
+Where a whole batch would take long on a CPU, steps of fewer images are timed, and of ``FIRST``: the time of a
+step is a constant, mostly the optimiser's, and grows with its images.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nas.spec.machine import cpu_count
@@ -31,7 +30,9 @@ FEWER = 1.05
 """Fewer threads are taken if they need at most this much more time: other programs then have more."""
 HOPELESS = 1.5
 """More threads are not tried once a number needs this much more time than a smaller one."""
-FIRST = 4  # images of the first step that is timed on a CPU
+FIRST = 2  # images of the smallest step that is timed on a CPU
+EVALUATED = 16
+"""Images that are evaluated at least, if there are as many."""
 WRITING = 2.0
 """Seconds until a checkpoint is on the disk, for each second that it takes to make."""
 AROUND = 1.0
@@ -91,21 +92,21 @@ def measure(arch: ArchSpec, task: FullTraining, counts: Sequence[int]) -> Pace:
     started = time.perf_counter()
     trainer = Trainer(arch, task.data, recipe, 0, task.device)
     batch, steps = trainer.batch_size, trainer.steps_per_epoch
-    _seconds(trainer, 2 if task.device == "cpu" else batch, 1)  # includes one-time work
+    images = FIRST if task.device == "cpu" else batch
+    _seconds(trainer, images, 1)  # includes one-time work
     setup = time.perf_counter() - started
-    images = min(FIRST, batch) if task.device == "cpu" else batch
     first = _seconds(trainer, images, 1) / images
     limit = min(SECONDS, max(LEAST, SHARE * first * batch * steps * recipe.epochs))
-    found: dict[int, float] = {}  # seconds per image
+    found: dict[int, float] = {}  # seconds per step
     for count in counts:
         torch.set_num_threads(count)
         images = _enough(trainer, images, batch, limit)
-        found[count] = _mean(trainer, images, limit)
+        found[count] = _step(trainer, images, batch, limit)
         if found[count] > HOPELESS * min(found.values()):
             break
     chosen = next(count for count in counts if found[count] <= FEWER * min(found.values()))
     torch.set_num_threads(chosen)
-    evaluation = _evaluation(trainer, limit, found[chosen])
+    evaluation = _evaluation(trainer, limit, found[chosen] / batch)
     started = time.perf_counter()
     save(Checkpoint((), trainer.state_dict(), [], []), io.BytesIO())
     saving = WRITING * (time.perf_counter() - started)
@@ -113,7 +114,7 @@ def measure(arch: ArchSpec, task: FullTraining, counts: Sequence[int]) -> Pace:
     release_memory()
     if task.device != "cpu":
         torch.cuda.empty_cache()
-    return Pace(chosen, setup, steps, found[chosen] * batch, evaluation, saving)
+    return Pace(chosen, setup, steps, found[chosen], evaluation, saving)
 
 
 def _enough(trainer: Trainer, images: int, batch: int, seconds: float) -> int:
@@ -123,14 +124,50 @@ def _enough(trainer: Trainer, images: int, batch: int, seconds: float) -> int:
     return images
 
 
-def _mean(trainer: Trainer, images: int, seconds: float) -> float:
-    """Mean seconds per image, of steps of ``images`` that take about ``seconds`` in all."""
-    most = max(1, len(trainer.train_images) // images)
-    spent = [_seconds(trainer, images, 1)]
-    while sum(spent) < seconds:
-        steps = min(most, max(1, round((seconds - sum(spent)) * len(spent) / sum(spent))))
-        spent += [_seconds(trainer, images, steps) / steps] * steps
-    return sum(spent) / len(spent) / images
+def _step(trainer: Trainer, images: int, batch: int, seconds: float) -> float:
+    """Mean seconds of a step of ``batch`` images, from steps of ``images`` that are timed for ``seconds``."""
+    first = _seconds(trainer, images, 1)
+    if images == batch:
+        steps = min(max(1, len(trainer.train_images) // images), max(1, round(seconds / first)))
+        turns = max(1, round(seconds / first / steps))
+        return sum(_seconds(trainer, images, steps) for _ in range(turns)) / turns / steps
+    if images == FIRST:  # so large a network that its images take nearly all the time
+        return first * batch / images
+    mean, each = _means(lambda count: _seconds(trainer, count, 1), images, seconds)
+    return mean + (batch - images) * each
+
+
+def _evaluation(trainer: Trainer, seconds: float, step: float) -> float:
+    """Seconds per image of evaluation; ``step`` is those of training."""
+    from nas.training.trainer import EVAL_BATCH
+
+    most = len(trainer.valid_images)
+    whole = min(most, EVAL_BATCH)  # at a time
+    count = min(whole, max(EVALUATED, round(seconds / (step / 3))))
+
+    def evaluate(count: int) -> float:
+        started = time.perf_counter()
+        trainer.evaluate(trainer.valid_images, count)
+        return time.perf_counter() - started
+
+    evaluate(min(FIRST, count))
+    mean, each = _means(evaluate, count, seconds / 2) if count > FIRST else (evaluate(count), 0.0)
+    return (mean + (whole - count) * each) / whole
+
+
+def _means(timed: Callable[[int], float], images: int, seconds: float) -> tuple[float, float]:
+    """Mean seconds of ``timed(images)``, and seconds that each image adds to it.
+
+    ``timed(FIRST)`` takes turns with it, as other programs may come and go.
+    """
+    large, small, turns = 0.0, 0.0, 0
+    while large + small < seconds or not turns:
+        small += timed(FIRST)
+        large += timed(images)
+        turns += 1
+    mean = large / turns
+    each = (large - small) / turns / (images - FIRST)
+    return mean, min(max(each, mean / images / 2), mean / images)
 
 
 def _seconds(trainer: Trainer, images: int, steps: int) -> float:
@@ -142,20 +179,6 @@ def _seconds(trainer: Trainer, images: int, steps: int) -> float:
     with _random_state_kept(trainer.device):
         sum(trainer.steps(), torch.zeros((), device=trainer.device)).item()
     return time.perf_counter() - started
-
-
-def _evaluation(trainer: Trainer, seconds: float, step: float) -> float:
-    """Seconds per image of evaluation; ``step`` is that of training."""
-    most = len(trainer.valid_images)
-    count = min(most, max(1, round(seconds / (step / 3))))
-    trainer.evaluate(trainer.valid_images, min(count, FIRST))
-    started = time.perf_counter()
-    for turn in itertools.count(1):
-        trainer.evaluate(trainer.valid_images, count)
-        spent = time.perf_counter() - started
-        if spent > seconds / 2:
-            return spent / turn / count
-    raise AssertionError
 
 
 @contextlib.contextmanager
