@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -65,7 +68,8 @@ def load(*runs: str | os.PathLike[str] | HasTrials) -> pd.DataFrame:
         if name in frames:
             raise ValueError(f"runs must differ, and {name} was given twice")
         frames[name] = frame
-    parts = [frame.assign(run=name)[["run", *frame.columns]] for name, frame in frames.items()]
+    shown = {name: name.encode("utf-8", "backslashreplace").decode() for name in frames}
+    parts = [frame.assign(run=shown[name])[["run", *frame.columns]] for name, frame in frames.items()]
     filled = [part for part in parts if len(part)] or parts[:1]
     return pd.concat(filled, ignore_index=True)
 
@@ -118,15 +122,16 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     Raises:
         ValueError: if there is none, it is damaged, or another program or a newer version wrote it.
     """
-    if not path.is_file():
-        raise ValueError(f"run must be a directory with a run.db, and there is none in {path.parent}")
     try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}", uri=True, timeout=30
-        )
-        connection.isolation_level = None  # transactions are explicit
+        if not path.is_file():
+            raise ValueError(f"run must be a directory with a run.db, and there is none in {path.parent}")
+        connection = _open(path, write=write)
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except OSError as error:
+        raise ValueError(
+            f"run must be a directory that can be read ({error.strerror}): {path.parent}"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise ValueError(f"run has a run.db that SQLite cannot read ({error}): {path}") from error
     if application != APPLICATION_ID:
@@ -136,6 +141,47 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
             f"run was written by a newer nas (schema {version}, this one knows {SCHEMA_VERSION}): {path}"
         )
     return connection
+
+
+def _open(path: Path, *, write: bool) -> sqlite3.Connection:
+    """A connection with explicit transactions.
+
+    SQLite makes files beside one that was not closed. Where it may not, as in another user's directory, a
+    copy is read instead.
+    """
+    uri = f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}"
+    connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+    try:
+        connection.execute("PRAGMA application_id").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if write:
+            raise
+        return _copied(path)
+    return connection
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """A copy in memory, with what is in SQLite's log beside the file."""
+    files = [path, path.with_name(f"{path.name}-wal")]
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    with tempfile.TemporaryDirectory(prefix="nas-") as place:
+        for _ in range(10):  # until nobody wrote meanwhile
+            before = _states(files)
+            for file in files:
+                if file.exists():
+                    shutil.copyfile(file, Path(place) / file.name)
+            if _states(files) == before:
+                break
+        with contextlib.closing(sqlite3.connect(Path(place) / path.name)) as copy:
+            copy.backup(memory)
+    return memory
+
+
+def _states(files: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """Size and modification time of each file; None if there is none."""
+    found = [file.stat() if file.exists() else None for file in files]
+    return [state and (state.st_size, state.st_mtime_ns) for state in found]
 
 
 def columns_of(table: str) -> dict[str, str]:

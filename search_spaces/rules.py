@@ -35,6 +35,8 @@ Value = str | int | float
 BOUNDS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
 SHORTER = {"above 0": "positive", "below inf": "finite"}
 TYPES = {"bool": "true or false", "int": "of type int", "float": "of type float"}
+HIDDEN = {byte: 0x100000 + byte for byte in range(0xDC80, 0xDD00)}
+"""For bytes of paths that are no UTF-8, which pydantic refuses in JSON: characters that nothing uses."""
 Number = Annotated[float, WrapValidator(lambda value, check: (check(value), value)[1])]
 """A float, or an int, which pydantic would otherwise turn into a float."""
 
@@ -92,10 +94,12 @@ def read_json(kind: type[T], values: Mapping[str, Any]) -> T:
     Raises:
         ValueError: as ``parse_settings``, or if a field is missing.
     """
+    hidden = _translated(values, HIDDEN)
     try:
-        return TypeAdapter(kind).validate_json(json.dumps(values))
+        read = TypeAdapter(kind).validate_json(json.dumps(hidden))
     except ValidationError as error:
         raise ValueError(_line(kind, error)) from None
+    return read if hidden == values else _translated(read, {there: here for here, there in HIDDEN.items()})
 
 
 class FieldRule(NamedTuple):
@@ -116,6 +120,20 @@ def field_rules(kind: type[Any]) -> list[FieldRule]:
         FieldRule(name, field.default, _words(field), said.get(name, "").replace("``", ""))
         for name, field in _fields(kind).items()
     ]
+
+
+def _translated(value: Any, characters: Mapping[int, int]) -> Any:
+    """``value`` with other characters in all of its texts."""
+    if isinstance(value, str):
+        return value.translate(characters)
+    if isinstance(value, Mapping):
+        return {name: _translated(one, characters) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_translated(one, characters) for one in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        texts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **_translated(texts, characters))
+    return value
 
 
 def _fields(kind: object) -> dict[str, FieldInfo]:

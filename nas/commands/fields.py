@@ -43,8 +43,7 @@ def print_controllers(asked: bool) -> None:
 
 
 def _print(title: str, kind: type[Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> None:
-    from rich.console import Console
-
+    from nas.screens.terminal import Terminal
     from reports.tables import plain_table
     from search_spaces.rules import field_rules
 
@@ -55,5 +54,4 @@ def _print(title: str, kind: type[Any], defaults: Mapping[str, Any] = MappingPro
         value = defaults.get(row.name, row.default)
         default = str(value).lower() if isinstance(value, bool) else f"{value}"
         table.add_row(row.name, default, row.rule, row.meaning)
-    console = Console(highlight=False, markup=False)
-    console.print(title, table if table.row_count else "There are none.", sep="\n", end="\n\n")
+    Terminal().print(title, table if table.row_count else "There are none.", sep="\n", end="\n\n")

@@ -20,10 +20,12 @@ from nas.commands.arguments import (
 )
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, TrainOptions
-from nas.commands.running import run_directory, watch
+from nas.commands.running import watch
 from nas.errors import InputError
+from nas.files import exists, is_directory, is_file
 
 if TYPE_CHECKING:
+    from nas.launch.new_run import Place
     from nas.launch.training import Origin
     from nas.runs.run import Run
     from nas.screens.training import TrainingScreen
@@ -43,16 +45,17 @@ def train(options: TrainOptions, quiet: QuietOption = False) -> None:
 
     Example: nas train runs/first --time 10m
     """
+    from nas.launch.new_run import Place
     from nas.screens.training import TrainingScreen
 
     started = time.monotonic()
     screen = TrainingScreen(quiet=quiet)
-    directory = run_directory(options.run, "train")
+    place = Place(options.run, "train")
     until = None if options.time is None else started + find_seconds(options)
-    watch(screen, directory, lambda: trained(options, directory, screen, until))
+    watch(screen, lambda: trained(options, place, screen, until))
 
 
-def trained(options: TrainOptions, directory: Path, screen: TrainingScreen, until: float | None) -> Run:
+def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: float | None) -> Run:
     """The run that the options ask for, when it is over."""
     from nas.launch.training import prepare_training, start_training
     from nas.screens.training import preparation_lines
@@ -62,7 +65,7 @@ def trained(options: TrainOptions, directory: Path, screen: TrainingScreen, unti
     origin = find_origin(options.arch, options.data)
     prepared = prepare_training(
         train_settings(options, network, recipe, origin),
-        directory,
+        place,
         screen,
         origin=origin,
         until=until,
@@ -72,7 +75,7 @@ def trained(options: TrainOptions, directory: Path, screen: TrainingScreen, unti
     if origin and not origin.trained and options.data is None:
         where = origin.directory
         notes.append(f"{where} looked accuracies up and has no images of its own; --data takes others.")
-    return start_training(prepared, directory, screen, notes)
+    return start_training(prepared, place, screen, notes)
 
 
 def find_origin(arch: str, data: str | None) -> Origin | None:
@@ -94,23 +97,29 @@ def find_origin(arch: str, data: str | None) -> Origin | None:
     if directory is None:
         return None
     base = base_of(directory)
-    if base and not (base / "run.db").is_file():
+    if base and not is_file(base / "run.db"):
         if data is None:
             raise InputError(f"arch must be a family whose run is there, or `data` given, got none at {base}")
         return None
     directory = base or directory
-    if not (directory / "run.db").is_file():
+    if not is_file(directory / "run.db"):
         return None
     return Origin(directory, read_settings(directory), data is None)
 
 
 def named_directory(arch: str) -> Path | None:
     """The directory that ``arch`` names, by itself, by a file in it or by a model of its family."""
+    from search_spaces import ArchSpec
+
+    if (
+        arch.startswith("res") and "-stem" in arch
+    ):  # as in find_arch, an architecture is never taken for a path
+        with contextlib.suppress(ValueError):
+            ArchSpec.parse(arch)
+            return None
     for text in filter(None, (arch, arch.rpartition(":")[0])):
-        with contextlib.suppress(OSError, ValueError):  # an architecture may be too long for a name
-            path = Path(text)
-            if path.exists():
-                return path if path.is_dir() else path.parent
+        if exists(Path(text)):
+            return Path(text) if is_directory(Path(text)) else Path(text).parent
     return None
 
 
@@ -118,7 +127,7 @@ def base_of(directory: Path) -> Path | None:
     """The run that a family was scaled from, if nothing was trained for that; None otherwise."""
     from nas.runs.config import read_config
 
-    if not (directory / "family.json").is_file() or (directory / "run.db").is_file():
+    if not is_file(directory / "family.json") or is_file(directory / "run.db"):
         return None
     base = read_config(directory).get("base_run")
     return Path(base) if isinstance(base, str) else None

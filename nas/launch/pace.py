@@ -31,6 +31,9 @@ FEWER = 1.05
 HOPELESS = 1.5
 """More threads are not tried once a number needs this much more time than a smaller one."""
 FIRST = 2  # images of the smallest step that is timed on a CPU
+MORE = 8
+"""Images of the larger step at least, unless the smallest already takes ``LARGE`` seconds."""
+LARGE = 2.0
 EVALUATED = 16
 """Images that are evaluated at least, if there are as many."""
 WRITING = 2.0
@@ -95,8 +98,9 @@ def measure(arch: ArchSpec, task: FullTraining, counts: Sequence[int]) -> Pace:
     images = FIRST if task.device == "cpu" else batch
     _seconds(trainer, images, 1)  # includes one-time work
     setup = time.perf_counter() - started
-    first = _seconds(trainer, images, 1) / images
-    limit = min(SECONDS, max(LEAST, SHARE * first * batch * steps * recipe.epochs))
+    first = _seconds(trainer, images, 1)
+    limit = min(SECONDS, max(LEAST, SHARE * first / images * batch * steps * recipe.epochs))
+    images = min(batch, max(images, MORE)) if first < LARGE else images
     found: dict[int, float] = {}  # seconds per step
     for count in counts:
         torch.set_num_threads(count)
@@ -161,7 +165,7 @@ def _means(timed: Callable[[int], float], images: int, seconds: float) -> tuple[
     ``timed(FIRST)`` takes turns with it, as other programs may come and go.
     """
     large, small, turns = 0.0, 0.0, 0
-    while large + small < seconds or not turns:
+    while large + small < seconds or turns < 2:
         small += timed(FIRST)
         large += timed(images)
         turns += 1

@@ -20,7 +20,7 @@ from nas.spec.listener import Listener
 from nas.spec.recipe import Recipe, enlarged
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
-from nas.spec.task import Task, full_resolution
+from nas.spec.task import Task, family_limit, full_resolution
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from search_spaces import ArchSpec, SearchSpace, cost
@@ -144,8 +144,8 @@ def sized(settings: Settings, image_size: int) -> Settings:
     if settings.data == "digits":  # drawn at any size: they stand in for photos
         image_size = 0
     if settings.scaling:
-        largest = settings.scaling.largest or image_size or None
-        scaling = dataclasses.replace(settings.scaling, largest=largest)
+        limit = settings.scaling.largest or family_limit(settings.scaling.arch.resolution, image_size)
+        scaling = dataclasses.replace(settings.scaling, largest=limit)
         return dataclasses.replace(settings, scaling=scaling, task=Task(image_size=image_size))
     if settings.kind == "training":
         return dataclasses.replace(settings, task=Task(image_size=image_size))

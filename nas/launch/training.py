@@ -17,9 +17,10 @@ from typing import NamedTuple
 from nas.data import Dataset
 from nas.errors import InputError
 from nas.launch import prepare
-from nas.launch.launch import refuse_existing, start_with
+from nas.launch.launch import start_with
+from nas.launch.new_run import Place, refuse_existing
 from nas.launch.pace import Pace, measure, thread_counts
-from nas.launch.placement import check_gpus
+from nas.launch.placement import check_resources
 from nas.runs.config import read_config
 from nas.runs.run import Run
 from nas.spec.listener import Listener
@@ -85,7 +86,7 @@ class Prepared:
 
 def prepare_training(
     settings: Settings,
-    directory: Path,
+    place: Place,
     listener: Listener,
     *,
     origin: Origin | None = None,
@@ -96,7 +97,7 @@ def prepare_training(
 
     Args:
         settings: its network does not have the resolution and width of its recipe yet.
-        directory: the new run's.
+        place: the new run's.
         origin: where the network comes from, if that is a run.
         until: on ``time.monotonic``: the epochs are as many as fit until then.
         choose_threads: on a CPU, take the number of threads that is fastest.
@@ -104,8 +105,8 @@ def prepare_training(
     Raises:
         InputError: if the images are no longer those of ``origin``, or anything cannot be used.
     """
-    refuse_existing(directory)
-    check_gpus(settings.resources, trains=True)
+    refuse_existing(place.directory)
+    check_resources(settings.resources, trains=True)
     shared = settings.resources.workers not in (None, 1)
     if shared and until is not None:
         raise InputError("time must be left out where `data_parallel` processes share the training run")
@@ -122,7 +123,7 @@ def prepare_training(
     arch = resized(data.image_size)
     settings = for_network(settings, arch, data)
     recipe = settings.recipe
-    task = FullTraining(data, recipe, directory=directory, listener=listener, keep=settings.keep)
+    task = FullTraining(data, recipe, listener=listener, keep=settings.keep)
     if shared:
         return Prepared(settings, task, network.resolution, None)
     placed = prepare.placed(task, settings.resources)
@@ -139,9 +140,9 @@ def prepare_training(
     return Prepared(settings, task, network.resolution, pace)
 
 
-def start_training(prepared: Prepared, directory: Path, listener: Listener, notes: Sequence[str]) -> Run:
+def start_training(prepared: Prepared, place: Place, listener: Listener, notes: Sequence[str]) -> Run:
     """Trains to the end; arguments and errors as for ``nas.launch.launch.start``."""
-    return start_with(prepared.task, prepared.settings, directory, listener, notes)
+    return start_with(prepared.task, prepared.settings, place, listener, notes)
 
 
 def check_same_images(origin: Origin, settings: Settings, listener: Listener) -> None:

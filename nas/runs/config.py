@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import InputError
-from nas.files import write_json
+from nas.files import read_text, write_json
 from nas.spec.machine import cpu_count
 from nas.spec.settings import Settings
 
@@ -20,14 +20,14 @@ from nas.spec.settings import Settings
 def write_config(directory: Path, settings: Mapping[str, Any], **facts: Any) -> None:
     """Writes ``config.json``: the settings, further ``facts``, the command line and the environment."""
     config = {**settings, **facts, "command": sys.argv, "environment": environment()}
-    write_json(directory / "config.json", config)
+    write_json(directory / "config.json", config, shared=False)
 
 
 def read_config(directory: Path) -> dict[str, Any]:
     """The ``config.json`` of a run; InputError if it is missing or damaged."""
     path = directory / "config.json"
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise InputError(f"run must have a readable config.json ({error}): {directory}") from None
     if not isinstance(config, dict):

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nas.errors import InputError
+from nas.files import is_file
 from nas.spec.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, canonical
 
@@ -81,8 +82,8 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
 
 
 def _read_frame(file: Path, space: SearchSpace) -> pd.DataFrame:
-    if not file.is_file():
-        raise InputError(f"table must exist, got {file}")
+    if not is_file(file):
+        raise InputError(f"table must be a file that exists, got {file}")
     suffixes = file.suffixes
     try:
         if ".parquet" in suffixes:

@@ -36,3 +36,11 @@ def full_resolution(own: int, image_size: int, proxy: int) -> int:
     That is its ``own``, but no more than the images have, unless the ``proxy`` already enlarges them.
     """
     return min(own, max(image_size, proxy)) if image_size else own
+
+
+def family_limit(base: int, image_size: int) -> int | None:
+    """The highest resolution, in pixels, of a family on these images: theirs; None for no limit.
+
+    There is none if the ``base`` is already larger: it was made for other images, and so is its family.
+    """
+    return image_size if image_size >= base else None

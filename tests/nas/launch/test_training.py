@@ -15,6 +15,7 @@ from pictures import write_classes
 
 from nas.errors import InputError
 from nas.launch import prepare
+from nas.launch.new_run import Place
 from nas.launch.pace import Pace, measure, thread_counts
 from nas.launch.training import Origin, at_resolution, prepare_training
 from nas.runs.config import write_config
@@ -74,7 +75,11 @@ def test_the_images_of_a_run_are_split_as_the_run_split_them_and_its_network_has
     origin = searched(tmp_path / "first", data)
     chosen_by = prepare.find_data(origin.settings, 14, Heard())
     prepared = prepare_training(
-        to_train(data, data_seed=7), tmp_path / "r", Heard(), origin=origin, choose_threads=False
+        to_train(data, data_seed=7),
+        Place(tmp_path / "r", "train"),
+        Heard(),
+        origin=origin,
+        choose_threads=False,
     )
     found = prepared.task.data
     for part in ("train", "valid", "test"):
@@ -143,12 +148,14 @@ def test_images_that_are_gone_or_others_are_refused_before_anything_is_made(tmp_
     with pytest.raises(
         InputError, match=re.escape(f"data of {tmp_path / 'first'} must still be {rule}; ")
     ) as error:
-        prepare_training(to_train(data, data_seed=7), tmp_path / "r", Heard(), origin=origin)
+        prepare_training(to_train(data, data_seed=7), Place(tmp_path / "r", "train"), Heard(), origin=origin)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "r").exists()
     if change is not gone:  # named, they are taken as they are
         named = origin._replace(taken=False)
-        prepare_training(to_train(data), tmp_path / "r", Heard(), origin=named, choose_threads=False)
+        prepare_training(
+            to_train(data), Place(tmp_path / "r", "train"), Heard(), origin=named, choose_threads=False
+        )
 
 
 def test_the_epochs_are_as_many_as_fit_into_the_time():
@@ -167,9 +174,11 @@ def test_a_time_without_an_epoch_is_refused(tmp_path):
     np.savez(tmp_path / "blocks.npz", **dict(zip(("train_x", "train_y"), blocks(), strict=True)))
     settings = to_train(f"npz:{tmp_path / 'blocks.npz'}")
     with pytest.raises(InputError, match="time must be enough for one epoch, which takes about "):
-        prepare_training(settings, tmp_path / "r", Heard(), until=time.monotonic() + 0.01)
+        prepare_training(settings, Place(tmp_path / "r", "train"), Heard(), until=time.monotonic() + 0.01)
     until = time.monotonic() + 600
-    prepared = prepare_training(settings, tmp_path / "r", Heard(), until=until, choose_threads=False)
+    prepared = prepare_training(
+        settings, Place(tmp_path / "r", "train"), Heard(), until=until, choose_threads=False
+    )
     assert prepared.settings.recipe.epochs > 2
     assert prepared.seconds == pytest.approx(600, rel=0.2)
     assert prepared.task.recipe == prepared.settings.recipe
