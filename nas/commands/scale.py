@@ -79,7 +79,8 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
     if (settled := scaling.settled) is not None:
         with checked("phis"):
             family = scaling.family(settled)
-        directory = launch.start_family(place, family, settled, {"scaling": dataclasses.asdict(scaling)})
+        asked = {"scaling": dataclasses.asdict(scaling), "base_run": base_run(options.base)}
+        directory = launch.start_family(place, family, settled, asked)
         screen.on_made(directory)
         print_parts(screen.console, family_parts(directory))
         if line := limit_line(scaling):
@@ -152,6 +153,12 @@ def find_origin(text: str) -> Origin:
         settings.objective.kind,
         settings.task or Task(),
     )
+
+
+def base_run(text: str) -> str | None:
+    """The directory of the run that is scaled, for nas train: its networks are for that run's images."""
+    directory = Path(text)
+    return str(directory.absolute()) if is_file(directory / "run.db") else None
 
 
 def find_scaling(options: ScaleOptions, origin: Origin) -> Scaling:

@@ -49,7 +49,19 @@ def start(
     """
     refuse_existing(place.directory)
     check_resources(settings.resources, trains=settings.evaluator == "train")
-    settings, space, evaluator = prepare.prepared(settings, Path(), listener)
+    settings, _, evaluator = prepare.prepared(settings, Path(), listener)
+    return start_with(evaluator, settings, place, listener, notes(settings))
+
+
+def start_with(
+    evaluator: prepare.EvaluatorKind,
+    settings: Settings,
+    place: Place,
+    listener: Listener,
+    notes: Sequence[str],
+) -> Run:
+    """As ``start``, once everything has been checked and ``evaluator`` made."""
+    space = space_of(settings)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
@@ -61,7 +73,7 @@ def start(
             evaluator = dataclasses.replace(evaluator, directory=directory)
         journal = stack.enter_context(open_journal(directory, listener))
         search = prepare.make_search(settings, space, journal, listener)
-        run(search, evaluator, resources, settings, notes(settings))
+        run(search, evaluator, resources, settings, notes)
     finish(directory)
     go_on_longer(directory, listener)
     return Run(directory)

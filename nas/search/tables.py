@@ -53,7 +53,7 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
         InputError: as ``Table``.
     """
     if not is_file(file):
-        raise InputError(f"table must be a file that exists, got {file}")
+        raise InputError(f"table must exist, got {file}")
     try:
         return _read(file, space)
     except InputError:
