@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import typer
@@ -18,6 +21,17 @@ def print_recipe(asked: bool) -> None:
         raise typer.Exit
 
 
+def print_training(asked: bool) -> None:
+    """Prints the fields of the recipe of a whole training run, and ends."""
+    if asked:
+        from nas.spec.recipe import EFFICIENTNET, Recipe
+
+        _print(
+            "The recipe efficientnet; NAME=VALUE changes a field", Recipe, dataclasses.asdict(EFFICIENTNET)
+        )
+        raise typer.Exit
+
+
 def print_controllers(asked: bool) -> None:
     """Prints the settings of every controller, and ends."""
     if asked:
@@ -28,9 +42,8 @@ def print_controllers(asked: bool) -> None:
         raise typer.Exit
 
 
-def _print(title: str, kind: type[Any]) -> None:
-    from rich.console import Console
-
+def _print(title: str, kind: type[Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> None:
+    from nas.screens.terminal import Terminal
     from reports.tables import plain_table
     from search_spaces.rules import field_rules
 
@@ -38,7 +51,7 @@ def _print(title: str, kind: type[Any]) -> None:
     for name in ("default", "range", "meaning"):
         table.add_column(name)
     for row in field_rules(kind):
-        default = str(row.default).lower() if isinstance(row.default, bool) else f"{row.default}"
+        value = defaults.get(row.name, row.default)
+        default = str(value).lower() if isinstance(value, bool) else f"{value}"
         table.add_row(row.name, default, row.rule, row.meaning)
-    console = Console(highlight=False, markup=False)
-    console.print(title, table if table.row_count else "There are none.", sep="\n", end="\n\n")
+    Terminal().print(title, table if table.row_count else "There are none.", sep="\n", end="\n\n")

@@ -20,17 +20,20 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
 
     Example: nas plan --space mnas --trials 200
     """
-    from nas.launch import launch, placement, prepare
+    from nas.launch import placement, prepare
+    from nas.launch.new_run import refuse_existing
     from nas.launch.plan import make_plan
+    from nas.runs.proxy import proxy_line
     from nas.screens.plan import plan_json, print_plan
     from nas.screens.progress import Screen
+    from nas.screens.warnings import warnings
     from nas.training.proxy import Training
 
     settings = search_settings(options, resources)
     with Screen(quiet=as_json) as screen:
-        if options.run is not None:
-            launch.refuse_existing(options.run)
-        placement.check_gpus(settings.resources, trains=settings.evaluator == "train")
+        refuse_existing(options.run)
+        placement.check_resources(settings.resources, trains=settings.evaluator == "train")
+        there = placement.counted(settings.resources)
         settings, found, task = prepare.prepared(settings, Path(), screen)
         if not isinstance(task, Training):
             screen.say(
@@ -39,7 +42,8 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
             if as_json:
                 typer.echo(json.dumps({"trials": settings.trials, "trained": 0}, indent=2))
             return
-        there = placement.counted(settings.resources)
+        for line in filter(None, [proxy_line(settings), *warnings(settings)]):
+            screen.say(line)
         task = prepare.placed(task, there)
         assert isinstance(task, Training)
         made = make_plan(settings, there, task, found, screen)

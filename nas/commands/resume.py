@@ -27,4 +27,5 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
     with checked():
         resources = dataclasses.replace(before.resources, **given)
     screen = VIEWS[before.kind].screen(quiet=quiet)
-    watch(screen, run, lambda: launch.resume(run, screen, resources, data and absolute(data)))
+    screen.on_made(run)
+    watch(screen, lambda: launch.resume(run, screen, resources, data and absolute(data)))

@@ -17,13 +17,12 @@ def show(
     arch: Annotated[
         str, typer.Argument(metavar="ARCH", help="A preset, a run, a JSON file, or an architecture's text.")
     ],
-    classes: Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")] = 1000,
+    classes: Annotated[int, typer.Option(min=1, max=10_000_000, help="Outputs of the classifier.")] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """Show a network: its stages, FLOPs, parameters, activations."""
-    from rich.console import Console
-
     import reports
+    from nas.screens.terminal import Terminal
     from search_spaces import cost
 
     spec = find_arch(arch)
@@ -33,7 +32,7 @@ def show(
             json.dumps({"arch": str(spec), **price._asdict(), "resolution": spec.resolution}, indent=2)
         )
     else:
-        console = Console(highlight=False, markup=False)
+        console = Terminal()
         console.print(reports.stage_table(spec, classes))
         console.print(
             f"\n{price.flops:,} FLOPs (multiply-adds), {price.params:,} params, {price.activations:,} "
@@ -49,11 +48,10 @@ def show(
 
 def spaces() -> None:
     """List the search spaces, their sizes, and the networks that have names."""
-    from rich.console import Console
-
     import reports
+    from nas.screens.terminal import Terminal
     from search_spaces import PRESETS, SPACES
 
-    console = Console(highlight=False, markup=False)
+    console = Terminal()
     console.print(reports.space_table(SPACES.values()))
     console.print(f"Presets: {', '.join(PRESETS)}", soft_wrap=True)

@@ -18,7 +18,8 @@ from nas.data.dataset import Dataset, Part
 from nas.data.digits import load_digits
 from nas.data.npz import load_npz
 from nas.data.pack import load_packed
-from nas.data.words import printable, summary
+from nas.data.words import summary
+from nas.errors import shown
 from nas.spec.listener import Listener
 from search_spaces.names import unknown
 
@@ -61,6 +62,6 @@ def load_data(
         else:
             raise ValueError(unknown("data", source, KNOWN))
     except ValueError as error:  # names of files may hold anything
-        raise ValueError(printable(str(error))) from None
+        raise ValueError(shown(str(error))) from None
     listener.say(summary(data))
     return data

@@ -16,7 +16,7 @@ from nas.data.dataset import Labels
 from nas.data.listing import Listing, Split
 from nas.data.split_names import split_of
 from nas.data.walk import File, digest_of, walk
-from nas.data.words import printable
+from nas.errors import shown
 
 if TYPE_CHECKING:
     import datasets
@@ -75,7 +75,7 @@ def _load(path: Path, name: str) -> tuple[dict[str, datasets.Dataset], list[str]
         else:
             tables = datasets.load_dataset(str(path) if path.exists() else name)
     except Exception as error:  # noqa: BLE001  # what the hub, Arrow and the data set's own code raise
-        reason = printable((str(error).splitlines() or [type(error).__name__])[0])
+        reason = shown((str(error).splitlines() or [type(error).__name__])[0])
         raise ValueError(f"hf:NAME must be a data set that can be loaded ({reason}), got hf:{name}") from None
     finally:
         if not bars:
@@ -111,11 +111,11 @@ def _columns(features: Any, source: str) -> tuple[str, str, tuple[str, ...]]:
     """The columns of images and of labels, and notes on how they were chosen."""
     import datasets
 
-    shown = ", ".join(f"{name} ({_type(feature)})" for name, feature in features.items())
+    types = ", ".join(f"{name} ({_type(feature)})" for name, feature in features.items())
     images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
     images = images or [name for name, feature in features.items() if _is_encoded(feature)]
     if len(images) != 1:
-        raise ValueError(f"{source} must have one column of images, got {len(images)} in {shown}")
+        raise ValueError(f"{source} must have one column of images, got {len(images)} in {types}")
     labels = [name for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
     if not labels:
         labels = [
@@ -126,7 +126,7 @@ def _columns(features: Any, source: str) -> tuple[str, str, tuple[str, ...]]:
         labels = [name for name in labels if name in LABEL_NAMES] or labels
         if len(labels) != 1:
             raise ValueError(
-                f"{source} must have one column of labels, or one called label, got {len(labels)} in {shown}"
+                f"{source} must have one column of labels, or one called label, got {len(labels)} in {types}"
             )
     label = next((name for name in LABEL_NAMES if name in labels), labels[0])
     if len(labels) == 1:
@@ -216,7 +216,7 @@ def _reader(
         try:
             return [_encoded(image) for image in encoded[list(rows)][column]]
         except Exception as error:  # noqa: BLE001
-            reason = printable(f"{type(error).__name__}: {error}".splitlines()[0])
+            reason = shown(f"{type(error).__name__}: {error}".splitlines()[0])
             raise ValueError(f"{source} must hold images that can be read ({reason})") from None
 
     return read

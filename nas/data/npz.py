@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from nas.data.dataset import Dataset, Images, Labels, Part
 from nas.data.split import split_arrays
-from nas.data.words import printable
+from nas.errors import shown
 
 KEYS = ("train_x", "train_y", "test_x", "test_y")
 VALID_SHARE = 0.2  # of the training images
@@ -52,15 +53,15 @@ def load_npz(path: Path, seed: int) -> Dataset:
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """The file's arrays in ``KEYS``; others, such as class names, are ignored."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise ValueError(f"data must be a readable npz file, got {path}: not a file")
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "Not a regular file")  # a pipe would wait for ever
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
             keys = list(archive)
             arrays: dict[str, NDArray[Any]] = {key: archive[key] for key in KEYS if key in keys}
     except OSError as error:
         raise ValueError(f"data must be a readable npz file, got {path}: {error.strerror}") from None
     except Exception as error:  # noqa: BLE001  # NumPy parses what the file says about itself
-        reason = printable(str(error) or type(error).__name__)
+        reason = shown(str(error) or type(error).__name__)
         raise ValueError(f"data must be an npz file without pickled objects, got {path}: {reason}") from None
     if not {"train_x", "train_y"} <= set(keys):
         raise ValueError(f"{path.name} must hold train_x and train_y, got {', '.join(keys) or 'nothing'}")

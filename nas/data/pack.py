@@ -8,6 +8,7 @@ PART.labels     int64 `[N]`
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -26,8 +27,9 @@ from nas.data.folder import list_folder
 from nas.data.huggingface import list_huggingface
 from nas.data.listing import PARTS, Listing
 from nas.data.packing import VERSION, Made, make
-from nas.data.words import alike, in_a_line, printable, summary
-from nas.errors import RunError
+from nas.data.words import alike, in_a_line, summary
+from nas.errors import RunError, shown
+from nas.files import say_unlocked
 from nas.spec.listener import Listener
 
 SAMPLE = 200  # training images whose own size is read
@@ -91,15 +93,17 @@ def load_packed(
         RunError: if a process that decodes is killed.
     """
     listing = list_images(source)
+    cache = cache.opened(listener.say)
     if not isinstance(size, int):
         size = size(image_size(listing))
     key, former = (key_of(listing, size, seed, former) for former in (False, True))
     origin = Origin(listing.source, size, seed, cache, key, former)
-    name = printable(listing.source)
+    name = shown(listing.source)
     for note in (*listing.notes, *alike(listing.classes)):
-        listener.say(printable(note))
+        listener.say(shown(note))
     waiting = f"Waiting for another process to pack {name}"
-    with cache.locked(origin.key, lambda: listener.say(waiting)) as path:
+    unlocked = functools.partial(say_unlocked, listener.say)
+    with cache.locked(origin.key, lambda: listener.say(waiting), unlocked) as path:
         opened = None
         if path.exists():
             try:
@@ -121,7 +125,7 @@ def load_packed(
     if not made or facts["broken"] or facts["large"]:
         listener.say(summary(data, listing.passed))
     for line in _warnings(facts, listing.source):
-        listener.say(printable(line))
+        listener.say(shown(line))
     return data
 
 
@@ -161,7 +165,7 @@ def reopen(origin: Origin, name: str, contents: str) -> Part:
     part: Part | None = getattr(data, name)
     if not isinstance(part, PackedPart) or part.contents != contents:
         raise RunError(
-            f"{printable(origin.source)} must hold the same images on every machine; "
+            f"{shown(origin.source)} must hold the same images on every machine; "
             f"{socket.gethostname()} has others"
         )
     return part
@@ -216,10 +220,10 @@ def _warnings(facts: dict[str, Any], source: str) -> list[str]:
     lines = [line.format(source=source) for line in facts["changed"]]
     for kind, names in (("broken", facts["broken"]), ("too large", facts["large"])):
         if names:
-            shown = ", ".join(names[:NAMED])
+            named = ", ".join(names[:NAMED])
             more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
             images = f"{kind} image{'s' * (len(names) > 1)}"
             if kind == "too large":
                 images = f"image{'s' * (len(names) > 1)} too large to decode"
-            lines.append(f"Left out {len(names):,} {images} of {source}: {shown}{more}")
+            lines.append(f"Left out {len(names):,} {images} of {source}: {named}{more}")
     return lines

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from nas.data.cache import HEADER, Cache
 from nas.data.depth import WHITE, Span, in_words, used
 from nas.data.listing import PARTS, Listing, Take
-from nas.data.words import printable
 from nas.data.workers import DIGEST, Seen, Task, decode_all
-from nas.errors import RunError
+from nas.errors import RunError, shown
 from nas.spec.listener import Listener
 from nas.spec.machine import cpu_count
 from reports import count
@@ -69,7 +68,7 @@ def make(path: Path, listing: Listing, made: Made, listener: Listener) -> None:
     started = time.perf_counter()
     with made.cache.making(path, sizes) as new:
         listener.say(
-            f"Packing {total:,} images of {printable(listing.source)} at {made.size} px, once, "
+            f"Packing {total:,} images of {shown(listing.source)} at {made.size} px, once, "
             f"into {made.cache.directory} ({count(sum(sizes.values()))} bytes)"
         )
         packing = _Packing(new, listing, places, made.size, listener)
@@ -171,7 +170,7 @@ class _Packing:
         left = self.listing
         if lost := sum(map(len, unusable.values())):
             first = next(split for split, rows in unusable.items() if rows)
-            name = printable(left.splits[first].name(unusable[first][0]))
+            name = shown(left.splits[first].name(unusable[first][0]))
             left = left.without(unusable, f"{lost:,} that cannot be decoded, such as {name}")
         kept = {
             split: np.delete(np.arange(len(self.listing.splits[split].labels)), unusable[split])
@@ -228,8 +227,8 @@ class _Packing:
         names: dict[bool, list[str]] = {False: [], True: []}
         for split, found in self.found.items():
             for place, (reason, large) in found.unusable.items():
-                name = printable(self.listing.splits[split].name(int(self.places[split][place])))
-                names[large].append(f"{name} ({printable(reason)})" if large else name)
+                name = shown(self.listing.splits[split].name(int(self.places[split][place])))
+                names[large].append(f"{name} ({shown(reason)})" if large else name)
         return {"broken": sorted(names[False]), "large": sorted(names[True])}
 
     def changes(self, white: Mapping[str, Span]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.data.dataset import Dataset, Labels
 from nas.data.listing import IN_WORDS, PARTS
+from nas.errors import shown
 
 SHOWN = 8  # classes
 
@@ -29,17 +30,15 @@ def in_a_line(
         passed: what was passed over, in words.
     """
     counts = np.sum([np.bincount(part, minlength=len(classes)) for part in labels.values()], axis=0)
-    shown = [f"{name} {number:,}" for name, number in zip(classes, counts, strict=True)]
-    if len(shown) > SHOWN:
+    named = [f"{name} {number:,}" for name, number in zip(classes, counts, strict=True)]
+    if len(named) > SHOWN:
         more = counts[SHOWN - 2 :]
-        shown = [*shown[: SHOWN - 2], f"and {len(more):,} more of {min(more):,} to {max(more):,}"]
+        named = [*named[: SHOWN - 2], f"and {len(more):,} more of {min(more):,} to {max(more):,}"]
     sizes = [f"{len(part):,} {IN_WORDS[name]}" for name, part in labels.items()]
     images = " and ".join([", ".join(sizes[:-1]), sizes[-1]])
     size = f" of {image_size:,} px" if image_size else ""
     over = f"; passed over: {', '.join(passed)}" if passed else ""
-    return printable(
-        f"Read {source}: {len(classes):,} classes ({', '.join(shown)}); {images} images{size}{over}"
-    )
+    return shown(f"Read {source}: {len(classes):,} classes ({', '.join(named)}); {images} images{size}{over}")
 
 
 def alike(classes: Sequence[str]) -> list[str]:
@@ -50,11 +49,6 @@ def alike(classes: Sequence[str]) -> list[str]:
         return []
     more = f", and {len(same) - 1:,} more" if len(same) > 1 else ""
     return [f"Classes {same[0]} differ only in case or blanks{more}: they are kept apart"]
-
-
-def printable(text: str) -> str:
-    """``text`` in one line: what cannot be printed, such as a newline in a file's name, is escaped."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _plain(name: str) -> str:

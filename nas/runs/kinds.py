@@ -72,7 +72,7 @@ def space_of(settings: Settings) -> SearchSpace:
     if task is None or settings.scaling:
         return space
     if task.resolution is None or settings.networks:
-        return dataclasses.replace(space, num_classes=task.classes)
+        return dataclasses.replace(space, num_classes=task.classes, in_channels=task.channels)
     return space.at(task.resolution, task.classes)
 
 

@@ -90,7 +90,7 @@ def trial_state(run: Run) -> dict[str, Any]:
         "best_reward": float(done["reward"].max()) if len(done) else None,
         "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
         "confirmations": len(again),
-        "over": len(done) + status.get("failed", 0) == settings.trials and len(again) >= confirm,
+        "over": len(done) + status.get("failed", 0) >= settings.trials and len(again) >= confirm,
     }
 
 
@@ -221,7 +221,6 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
         so_far = reports.best_so_far(rewards)
         rows.append(
             {
-                "run": str(run.directory),
                 "trials": len(run.trials()),
                 "done": len(done),
                 **_ranked(run, asked).iloc[0][["reward", "accuracy", *COSTS, "arch"]],
@@ -234,7 +233,10 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
         "others_differ": ranking is None and len(set(objectives)) > 1,
         "reference": reference,
     }
-    return pd.DataFrame(rows), common
+    compared = pd.DataFrame(rows)
+    names = [str(run.directory) for run in runs]  # as objects: pandas' own texts hold UTF-8 alone
+    compared.insert(0, "run", pd.Series(names, dtype=object))
+    return compared, common
 
 
 def _done(trials: pd.DataFrame) -> pd.DataFrame:

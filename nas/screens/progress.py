@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 import reports
 from nas.runs.kinds import KINDS
 from nas.runs.proxy import proxy_line
+from nas.screens.terminal import Terminal
 from nas.screens.warnings import warnings
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
@@ -25,7 +26,8 @@ class Screen(Listener):
     """A progress bar on a terminal, plain lines elsewhere, nothing if ``quiet``."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.console = Console(quiet=quiet, highlight=False, markup=False)
+        self.console = Terminal(quiet=quiet)
+        self.directory: Path | None = None  # of the run, once it is there
         self.best: Row | None = None
         self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
         self.ranked = True  # by reward
@@ -58,6 +60,9 @@ class Screen(Listener):
 
     def progress(self, doing: str, done: int, total: int) -> None:
         self._progress.update(self._task, description=doing, completed=done, total=total)
+
+    def on_made(self, directory: Path) -> None:
+        self.directory = directory
 
     def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
         kind = KINDS[settings.kind]

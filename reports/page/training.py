@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from reports.numbers import count, duration
+from reports.numbers import count, duration, plural, plus_minus
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
-from reports.page.parts import copyable, hint, plot, section, tiles
+from reports.page.parts import copyable, hint, plot, section, tiles, titled
 from reports.page.plots import Figure, axis, figure, line, span
 from reports.page.points import drawable
 
@@ -20,14 +21,17 @@ class TrainingRun:
     """The results of one training run.
 
     Args:
-        network: ``arch``, ``flops``, ``params``, ``resolution``.
+        network: ``arch``, ``flops``, ``params``, ``resolution``, ``accuracy``, ``test_accuracy``; except in
+            older runs ``classes``, ``kept_epoch`` and both accuracies' ``_error``.
         curve: ``epoch``, ``train_loss``, ``valid_loss``, ``accuracy``, ``seconds``; one row or more.
-        test_accuracy: None if the data has no test part.
+        found: what it found, in one sentence; empty while it is in progress.
+        steps: what to do next: words, and what to type.
     """
 
-    network: Mapping[str, object]
+    network: Mapping[str, Any]
     curve: pd.DataFrame
-    test_accuracy: float | None
+    found: str
+    steps: Sequence[tuple[str, str]]
 
 
 def training_figures(run: TrainingRun) -> dict[str, Figure]:
@@ -47,19 +51,24 @@ def training_figures(run: TrainingRun) -> dict[str, Figure]:
 
 
 def training_sections(run: TrainingRun) -> Html:
-    """The sections, down to the drawing of the network."""
+    """The sections: what it found and what to do next, down to the drawing of the network."""
     network, last = run.network, run.curve.iloc[-1]
-    test = "-" if run.test_accuracy is None else f"{run.test_accuracy:.4f}"
+    epoch = network.get("kept_epoch", last["epoch"])
     numbers = [
-        ("validation accuracy", f"{last['accuracy']:.4f}", f"after epoch {last['epoch']:.0f}"),
-        ("test accuracy", test, "the data has no test part" if run.test_accuracy is None else "at the end"),
-        ("FLOPs", count(float(str(network["flops"]))), f"at {network['resolution']} px"),
-        ("parameters", count(float(str(network["params"]))), "with 1000 classes"),
-        ("training", duration(float(last["seconds"])), f"{len(run.curve)} epochs"),
-    ]
+        ("validation accuracy", plus_minus(network["accuracy"], network.get("accuracy_error")),
+         f"after epoch {epoch:.0f}"),
+        ("test accuracy", *_test(network)),
+        ("FLOPs", count(network["flops"]), f"at {network['resolution']} px"),
+        ("parameters", count(network["params"]), f"with {network.get('classes', 1000)} classes"),
+        ("training", duration(last["seconds"]), plural(len(run.curve), "epoch")),
+    ]  # fmt: skip
     rows = drawable(str(network["arch"]))
     return join(
+        tag("p", run.found) if run.found else "",
         tiles(numbers),
+        section("Next", *(titled(words, copyable(text, whole=True)) for words, text in run.steps))
+        if run.steps
+        else "",
         section(
             "Learning curve",
             hint("Only the training loss includes label smoothing and augmentation, if the recipe has them."),
@@ -73,3 +82,11 @@ def training_sections(run: TrainingRun) -> Html:
             copyable(str(network["arch"]), whole=True),
         ),
     )
+
+
+def _test(network: Mapping[str, Any]) -> tuple[str, str]:
+    """The test accuracy, and a note."""
+    if network["test_accuracy"] is not None:
+        return plus_minus(network["test_accuracy"], network.get("test_accuracy_error")), "at the end"
+    over = network["status"] == "done"
+    return "-", "the data has no test part" if over else "measured at the end"
