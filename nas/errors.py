@@ -17,6 +17,6 @@ class RunError(NasError):
     """The run failed although its input was valid: exit code 1."""
 
 
-def command(name: str, run: object) -> str:
+def command(name: str, *words: object) -> str:
     """``nas resume 'my run'``: a command to go on with, which a shell reads as it is meant."""
-    return f"nas {name} {shlex.quote(str(run))}"
+    return f"nas {name} {shlex.join(map(str, words))}"

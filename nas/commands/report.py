@@ -39,12 +39,11 @@ def report(options: ReportOptions) -> None:
 
     Example: nas report runs/first --target-flops 300M
     """
-    from rich.console import Console
-
     from nas.runs.run import open_run
     from nas.screens.follow import follow_run
+    from nas.screens.words import make_console
 
-    console, runs = Console(highlight=False, markup=False), options.runs
+    console, runs = make_console(), options.runs
     if len(runs) == 1 and is_family_only(runs[0]):
         refuse(options, *REFUSED["family"])
         report_family(console, runs[0], options)
@@ -88,8 +87,9 @@ def report_one(console: Console, run: Run, ranking: Ranking | None, options: Rep
 
 def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *, as_json: bool) -> None:
     """Compares runs."""
-    from nas.runs.search_results import comparison
-    from nas.screens.report import comparison_parts, print_parts
+    from nas.runs.comparison import comparison
+    from nas.screens.report import comparison_parts
+    from nas.screens.words import print_parts
     from reports import plain
 
     compared, common = comparison(runs, ranking)
@@ -102,8 +102,8 @@ def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *
 def report_family(console: Console, directory: Path, options: ReportOptions) -> None:
     """Prints a family without a run."""
     from nas.runs.figure_files import family_figure, write_figure
-    from nas.screens.report import print_parts
     from nas.screens.scaling import family_parts
+    from nas.screens.words import print_parts
 
     if files := figures(options):
         write_figure(family_figure(directory), files)

@@ -28,6 +28,7 @@ def watch(screen: Screen, directory: Path, work: Callable[[], Run | None]) -> No
     On Ctrl-C or SIGTERM, says how to go on; every finished trial is in the journal by then.
     """
     from nas.screens.views import print_report
+    from nas.screens.words import Steps, print_parts
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with screen:
@@ -36,6 +37,6 @@ def watch(screen: Screen, directory: Path, work: Callable[[], Run | None]) -> No
                 print_report(screen.console, run)
         except KeyboardInterrupt:
             if (directory / "run.db").exists():
-                again = command("resume", directory)
-                screen.say(f"Interrupted; what was finished is kept. Go on with: {again}")
+                words = "Interrupted; what was finished is kept. Go on with"
+                print_parts(screen.console, [Steps([(words, command("resume", directory))])])
             raise typer.Exit(130) from None

@@ -42,8 +42,8 @@ def scale(
     Example: nas scale --phi 1 --base runs/first
     """
     from nas.screens.progress import Screen
-    from nas.screens.report import print_parts
     from nas.screens.scaling import explanation_parts
+    from nas.screens.words import print_parts
 
     directory = run_directory(options.run, "scale")
     screen = Screen(quiet=quiet or as_json)
@@ -59,8 +59,8 @@ def make_family(
 ) -> Run | None:
     """The run that finds the coefficients; None if there is nothing to find, and the family is there."""
     from nas.launch import launch
-    from nas.screens.report import print_parts
     from nas.screens.scaling import describe, family_parts
+    from nas.screens.words import print_parts
     from nas.spec.scaling import fairness
     from scaling_search import PUBLISHED_COEFFICIENTS, published
 

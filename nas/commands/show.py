@@ -10,6 +10,7 @@ import typer
 from nas.commands.arguments import find_arch, find_family
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption
+from nas.errors import command
 
 
 @declared()
@@ -21,9 +22,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a network: its stages, FLOPs, parameters, activations."""
-    from rich.console import Console
-
     import reports
+    from nas.screens.words import Steps, make_console, print_parts
     from search_spaces import cost
 
     spec = find_arch(arch)
@@ -32,28 +32,30 @@ def show(
         typer.echo(
             json.dumps({"arch": str(spec), **price._asdict(), "resolution": spec.resolution}, indent=2)
         )
-    else:
-        console = Console(highlight=False, markup=False)
-        console.print(reports.stage_table(spec, classes))
-        console.print(
-            f"\n{price.flops:,} FLOPs (multiply-adds), {price.params:,} params, {price.activations:,} "
-            f"activations at {spec.resolution} px with {classes} classes, {spec.activation}\n\n{spec}",
-            soft_wrap=True,
-        )
-        if found := find_family(arch):
-            family, name = found
-            console.print(
-                f"\n{name} of the family {', '.join(family)}: choose with RUN:MODEL", soft_wrap=True
-            )
+        return
+    console = make_console()
+    size = (
+        f"{price.flops:,} FLOPs (multiply-adds), {price.params:,} params, {price.activations:,} activations "
+        f"at {spec.resolution} px with {classes} classes, {spec.activation}"
+    )
+    print_parts(console, [size, "", reports.stage_table(spec, classes), ""])
+    console.print(str(spec), soft_wrap=True)  # whole, to be copied: only the terminal wraps it
+    notes = []
+    if found := find_family(arch):
+        family, name = found
+        notes = [f"{name} of the family {', '.join(family)}: choose with RUN:MODEL"]
+    steps = [("Train it to the end", command("train", arch)), ("Scale it", command("scale", "--base", arch))]
+    print_parts(console, ["", *notes, Steps(steps)])
 
 
 def spaces() -> None:
     """List the search spaces, their sizes, and the networks that have names."""
-    from rich.console import Console
-
     import reports
+    from nas.screens.words import Steps, make_console, print_parts
     from search_spaces import PRESETS, SPACES
 
-    console = Console(highlight=False, markup=False)
-    console.print(reports.space_table(SPACES.values()))
-    console.print(f"Presets: {', '.join(PRESETS)}", soft_wrap=True)
+    steps = Steps(
+        [("Search one", "nas search --space mnas"), ("Look at a preset", "nas show efficientnet-b0")]
+    )
+    presets = f"Presets: {', '.join(PRESETS)}"
+    print_parts(make_console(), [reports.space_table(SPACES.values()), presets, "", steps])

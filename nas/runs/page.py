@@ -26,6 +26,7 @@ def write_page(run: Run, random: Run | None = None) -> Path:
 def collect(run: Run, random: Run | None = None) -> Page:
     """The contents of the page; arguments and errors as for ``write_page``."""
     run = run.snapshot()
+    kind = KINDS[run.settings.kind]
     page = Page(
         name=run.directory.resolve().name,
         written=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
@@ -35,5 +36,13 @@ def collect(run: Run, random: Run | None = None) -> Page:
         best=int(run.best_trial()["trial"]),
         epochs=run.epochs(),
         confirmations=run.confirmations(),
+        verdict=without_marks(kind.verdict(run)),
+        notes=tuple(kind.notes(run)),
+        steps=tuple(kind.steps(run)),
     )
-    return KINDS[run.settings.kind].page(page, run, random)
+    return kind.page(page, run, random)
+
+
+def without_marks(line: str) -> str:
+    """A line without the marks of the terminal's tables, ``(*)`` and ``(=)``."""
+    return line.replace(" (*)", "").replace(" (=)", "")

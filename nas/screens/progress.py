@@ -5,40 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.text import Text
 
 import reports
 from nas.runs.kinds import KINDS
+from nas.screens.bar import BarLine
+from nas.screens.words import make_console
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 
 PLAIN_LINES = 200
-"""Roughly the most lines that a run prints where there is no terminal, however long it is."""
+"""Roughly the most lines that a run prints for its trials, however long it is."""
 
 
 class Screen(Listener):
-    """A progress bar on a terminal, plain lines elsewhere, nothing if ``quiet``."""
+    """Lines, on a terminal above a progress bar, which goes when it is done; nothing if ``quiet``."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.console = Console(quiet=quiet, highlight=False, markup=False)
+        self.console = make_console(quiet=quiet)
         self.best: Row | None = None
         self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
         self.ranked = True  # by reward
         self.doing = "Starting"
         self._progress = Progress(
-            "{task.description}",
-            BarColumn(),
-            MofNCompleteColumn(),
-            "{task.fields[state]}",
-            TimeElapsedColumn(),
-            "ETA",
-            TimeRemainingColumn(),
+            BarLine(),
             console=self.console,
             refresh_per_second=4,
             speed_estimate_period=600,
+            expand=True,
+            transient=True,
             disable=quiet or not self.console.is_terminal,
         )
         self._task = self._progress.add_task(self.doing, total=None, state="")
@@ -51,8 +48,8 @@ class Screen(Listener):
         self._progress.stop()
 
     def say(self, text: str) -> None:
-        """Prints a line, above the bar if there is one; only the terminal itself wraps it."""
-        self.console.print(Text(text), soft_wrap=True)
+        """Prints a line, above the bar if there is one."""
+        self.console.print(Text(text))
 
     def progress(self, doing: str, done: int, total: int) -> None:
         self._progress.update(self._task, description=doing, completed=done, total=total)
@@ -64,12 +61,13 @@ class Screen(Listener):
         for row in finished:
             self._count(row)
         self._progress.reset(self._task, description=self.doing, total=standing.trials)
+        self._progress.update(self._task, begun=standing.finished + standing.confirmed)
         self._update(standing)
 
     def on_finish(self, row: Row, outcome: Outcome, standing: Standing) -> None:
         record = self._count(row) and self.ranked
         self._update(standing)
-        if self.console.is_terminal or self.console.quiet:
+        if self.console.quiet:
             return
         every = math.ceil(standing.trials / PLAIN_LINES)
         if row.status == "failed" and row.repeat_of is None:
@@ -104,12 +102,18 @@ class Screen(Listener):
     def _update(self, standing: Standing) -> None:
         if self._progress.disable:
             return
-        best = f"best reward {self.best.reward:.4f}, front {len(self.front)}, " if self.best else ""
+        done = standing.finished + standing.confirmed
+        if done != self._progress.tasks[0].completed:
+            self._progress.update(self._task, changed=self._progress.get_time())
+        best = [f"best reward {self.best.reward:.4f}", f"front {len(self.front)}"] if self.best else []
+        running = f"{standing.running} running"
+        best[1:1] = [running]
         confirming = standing.confirmations > 0 and standing.finished == standing.trials
         self._progress.update(
             self._task,
             description="Confirming the best" if confirming else self.doing,
             total=standing.trials + standing.confirmations,
-            completed=standing.finished + standing.confirmed,
-            state=f"{best if self.ranked else ''}{standing.running} running",
+            completed=done,
+            running=standing.running,
+            state=", ".join(best) if self.ranked else running,
         )

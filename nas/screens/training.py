@@ -12,7 +12,7 @@ from nas.errors import command
 from nas.runs.run import Run
 from nas.runs.training_results import training_facts
 from nas.screens.progress import PLAIN_LINES, Screen
-from nas.screens.report import Parts
+from nas.screens.words import Parts
 from nas.spec.listener import Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial

@@ -36,6 +36,18 @@ def bullets(lines: Iterable[str]) -> Html:
     return tag("ul", *(tag("li", line) for line in lines))
 
 
+def next_section(steps: Iterable[tuple[str, str]]) -> Html:
+    """What to do next: words, and the command, which can be copied."""
+    return section(
+        "What to do next",
+        tag(
+            "dl",
+            *(tag("div", tag("dt", words), tag("dd", copyable(line, whole=True))) for words, line in steps),
+            class_="steps",
+        ),
+    )
+
+
 def key(kind: str, text: str) -> Html:
     """An entry of a legend; ``kind`` is the CSS class of its colour."""
     return tag("span", tag("i", class_=f"swatch {kind}"), text, class_="key")
