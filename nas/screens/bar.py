@@ -77,16 +77,16 @@ def remaining(task: Task) -> float | None:
     """
     if task.total is None or task.remaining is None:
         return None
-    changed = task.fields.get("changed")
+    changed: float | None = task.fields.get("changed")
     if changed is None or task.start_time is None:
-        return task.remaining / task.speed if task.speed else None
+        return float(task.remaining / task.speed) if task.speed else None
     done = task.completed - task.fields.get("begun", 0)
     if done <= 0:
         return None
-    each = float(changed - task.start_time) / done
+    each: float = (changed - task.start_time) / done
     running = max(1, task.fields.get("running", 1))
     left = each * task.remaining
-    return max(left - (task.get_time() - changed), left - each * running, 0.0)
+    return max(float(left - (task.get_time() - changed)), float(left - each * running), 0.0)
 
 
 def clock(seconds: float) -> str:

@@ -105,9 +105,9 @@ class Screen(Listener):
         done = standing.finished + standing.confirmed
         if done != self._progress.tasks[0].completed:
             self._progress.update(self._task, changed=self._progress.get_time())
-        best = [f"best reward {self.best.reward:.4f}", f"front {len(self.front)}"] if self.best else []
-        running = f"{standing.running} running"
-        best[1:1] = [running]
+        state = [f"{standing.running} running"] * (standing.running > 0)
+        if self.best and self.ranked:
+            state = [f"best reward {self.best.reward:.4f}", *state, f"front {len(self.front)}"]
         confirming = standing.confirmations > 0 and standing.finished == standing.trials
         self._progress.update(
             self._task,
@@ -115,5 +115,5 @@ class Screen(Listener):
             total=standing.trials + standing.confirmations,
             completed=done,
             running=standing.running,
-            state=", ".join(best) if self.ranked else running,
+            state=", ".join(state),
         )
