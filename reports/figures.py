@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from reports.baseline import best_so_far
-from reports.numbers import count, factor
+from reports.numbers import factor
 
 BLUE, ORANGE, VERMILION, GREEN, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#9A9A9A"
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
@@ -147,7 +147,7 @@ def _draw_progress(axes: Axes, done: pd.DataFrame, random: Mapping[str, Any]) ->
     axes.set(title="Progress", xlabel="trial", ylabel="reward")
     if len(done) > 500:
         axes.set_xscale("symlog", linthresh=10)  # a logarithm has no trial 0
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(left=0)
     else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 
 def duration(seconds: float) -> str:
@@ -50,9 +52,15 @@ def plus_minus(value: float, error: float | None = None) -> str:
     return f"{value:.4f}" + ("" if error is None or math.isnan(error) else f" ±{error:.4f}")
 
 
-def reward_title(*, expected: bool) -> str:
-    """The name of a choice's reward: expected, from several training runs, or the best of single ones."""
-    return "expected reward" if expected else "best reward"
+def reward_title(network: Mapping[Any, Any]) -> str:
+    """The name of a network's reward, a row of ``nas.runs.run.Run.networks``.
+
+    The best reward is that of a single training run; after confirmation it is expected, or else the mean of
+    several runs.
+    """
+    if "measured" in network:
+        return "expected reward"
+    return "mean reward" if network["trainings"] > 1 else "best reward"
 
 
 def percent(share: float) -> str:

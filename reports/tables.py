@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.fitted import FittedTable, SideBySide
-from reports.numbers import count, percent, plus_minus, reward_title
+from reports.numbers import count, percent, plus_minus
 from search_spaces import ArchSpec, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
@@ -134,13 +134,13 @@ def known(value: Any, show: Callable[[Any], str]) -> str:
     return "" if pd.isna(value) else show(value)
 
 
-def comparison_table(compared: pd.DataFrame, cost: str = "flops", *, expected: bool = False) -> SideBySide:
+def comparison_table(compared: pd.DataFrame, cost: str = "flops", reward: str = "best reward") -> SideBySide:
     """Runs side by side, one column for each row of ``nas.runs.comparison.comparison``.
 
-    ``expected`` says that the rewards of the best networks are expected ones, from several training runs.
+    ``reward`` is the title of the best networks' rewards.
     """
     formats: dict[str, Callable[[Any], str]] = {"done": str, cost: count}
-    titles = {"done": "trials done", "reward": reward_title(expected=expected), "flops": "FLOPs"}
+    titles = {"done": "trials done", "reward": reward, "flops": "FLOPs"}
     after = [name for name in map(str, compared) if name.startswith("after_")]
     shown = ("done", "reward", "accuracy", cost, "hypervolume", *after)
     return SideBySide(

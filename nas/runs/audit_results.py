@@ -193,6 +193,8 @@ def audit_verdict(run: Run) -> str:
     if run.networks().empty:
         return nothing_yet(run)
     early, line = so_far(run), verdict(findings(run))[-1]
+    if not early and not audit_state(run)["over"]:
+        early = "So far, while the longer schedule goes on, "
     return f"{early}{line[0].lower()}{line[1:]}" if early else line
 
 

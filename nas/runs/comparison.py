@@ -12,6 +12,10 @@ import pandas as pd
 import reports
 from nas.runs.run import COSTS, Run
 from nas.runs.search_results import Ranking, done_trials, hypervolume_of, ranked_by, reference_of
+from reports.numbers import reward_title
+
+TITLES = ("best reward", "mean reward", "expected reward")
+"""The titles of rewards; if runs differ, the last of theirs holds."""
 
 
 def milestones(trials: int) -> list[int]:
@@ -27,7 +31,7 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
         one row per run: ``run``, ``trials``, ``done``, ``reward``, ``accuracy`` and costs of its best
         network, ``hypervolume`` over the common reference, and ``after_10``, ``after_20``, ..., the highest
         reward of a single training run so far; and what they have in common: objective, cost, reference,
-        whether the rewards of the best networks are ``expected`` ones, and ``warnings``, see ``differences``.
+        the title of the best networks' ``reward``, and ``warnings``, see ``differences``.
 
     Raises:
         InputError: if a run has no finished trial.
@@ -57,7 +61,7 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
         "objective": {**dataclasses.asdict(asked.objective), "cost": asked.cost},
         "others_differ": ranking is None and len(set(objectives)) > 1,
         "reference": reference,
-        "expected": any("measured" in run.networks() for run in runs),
+        "reward": max((reward_title(run.best_trial()) for run in runs), key=TITLES.index),
         "warnings": differences(runs),
     }
     return pd.DataFrame(rows), common

@@ -36,7 +36,7 @@ def search_verdict(run: Run) -> str:
     return (
         f"{early}{'the' if early else 'The'} best of {plural(len(networks), 'network')} is trial "
         f"{best['trial']} (*){sure}: accuracy {plus_minus(best['accuracy'], best.get('accuracy_error'))}, "
-        f"{count(best['flops'])} FLOPs, {reward_title(expected=expected)} {reward}"
+        f"{count(best['flops'])} FLOPs, {reward_title(best)} {reward}"
         f"{trained if run.settings.evaluator == 'train' else ''}."
     )
 
@@ -69,10 +69,17 @@ def target_lines(run: Run) -> list[str]:
         f"A network of {count(best['flops'])} FLOPs is best at exponent {objective.exponent:g} (reward "
         f"{objective.kind}) here, far {side} the target of {count(objective.target_flops)}: "
     )
-    if found := [
-        f"{options} would choose trial {row['trial']} ({_size(row)})" for options, row in nearer(run)
-    ]:
-        return [f"{line}of the same networks, {', and '.join(found)}."]
+    choices: dict[int, list[str]] = {}
+    rows = {}
+    for options, row in nearer(run):
+        choices.setdefault(row["trial"], []).append(options)
+        rows[row["trial"]] = row
+    if choices:
+        found = (
+            f"{' or '.join(which)} would choose trial {trial} ({_size(rows[trial])})"
+            for trial, which in choices.items()
+        )
+        return [f"{line}of the same networks, {'; '.join(found)}."]
     accuracy, flops = networks["accuracy"].to_numpy(float), networks["flops"].to_numpy(float)
     if best["flops"] < objective.target_flops and best["accuracy"] >= accuracy.max():
         why = "it is also the most accurate, so no exponent would choose a larger one"

@@ -16,7 +16,7 @@ from nas.runs.kinds import summary
 from nas.runs.run import Run
 from nas.runs.search_results import UNMEASURED
 from nas.screens.words import Parts, Steps
-from reports.numbers import count, memory, plural, reward_title
+from reports.numbers import count, memory, plural
 from reports.tables import MOST_NETWORKS, STAGES_LEGEND
 
 
@@ -122,11 +122,11 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
     if common["others_differ"]:
         under += f", the objective of {compared['run'].iloc[0]}; the others searched under another one"
     best = compared.iloc[int(compared["reward"].to_numpy().argmax())]
-    title = reward_title(expected=common["expected"])
     return [
-        f"The highest {title} is {best['reward']:.4f}: {best['run']}.",
+        f"The highest {common['reward']} is {best['reward']:.4f}, of {best['run']}"
+        f"{', but these runs do not compare:' if common['warnings'] else '.'}",
         *common["warnings"],
-        reports.comparison_table(compared, objective["cost"], expected=common["expected"]),
+        reports.comparison_table(compared, objective["cost"], common["reward"]),
         "",
         f"{under}. Best reward after N: of a single training run among the first N trials.",
         "Hypervolume: the best accuracy to be had, averaged over all budgets up to "

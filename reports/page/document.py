@@ -14,7 +14,7 @@ from reports.page.audit import AuditRun, audit_figures, audit_section
 from reports.page.controller import controller_section, entropy_figure
 from reports.page.drawing import define
 from reports.page.markup import Html, embedded_json, join, tag
-from reports.page.parts import hint, next_section, plot, section
+from reports.page.parts import hint, next_section, plot, section, words
 from reports.page.plots import Figure, curves_figure, front_figure, progress_figure
 from reports.page.points import COSTS, choose_points, points_json
 from reports.page.scaling import ScalingRun, scaling_figures, scaling_sections
@@ -160,11 +160,11 @@ def _document(page: Page, body: Html, data: Mapping[str, Any]) -> str:
         tag("script", Html(get_plotlyjs())),
         tag("script", Html(_asset("page.js"))),
     )
-    found = tag("p", page.verdict, class_="verdict") if page.verdict else ""
-    notes = (hint(line) for line in page.notes)
+    found = tag("p", words(page.verdict), class_="verdict") if page.verdict else ""
+    notes = (hint(words(line)) for line in page.notes)
     steps = next_section(page.steps) if page.steps else ""
     tooltip = tag("div", id="hover", hidden="")
-    content = tag("body", tag("main", header, found, *notes, body, steps), tooltip, scripts)
+    content = tag("body", tag("main", header, found, *notes, steps, body), tooltip, scripts)
     return f"<!doctype html>\n{tag('html', tag('head', head), content, lang='en')}\n"
 
 

@@ -27,14 +27,13 @@ MOST_FAILURES = 20
 def summary(trials: pd.DataFrame, points: Points, noise: str, *, ranked: bool = True) -> Html:
     """The run in a few numbers, and how far to trust them; ``ranked`` says whether rewards mean anything."""
     best = points.table.to_dict("records")[points.best]
-    expected = "measured" in best
-    reward = plus_minus(best["reward"], best["reward_error"] if expected else None)
+    reward = plus_minus(best["reward"], best["reward_error"] if best["trainings"] > 1 else None)
     status = ", ".join(f"{number:,} {name}" for name, number in trials["status"].value_counts().items())
     repeats = int(trials["repeat_of"].notna().sum())
     sizes = f"{count(best['flops'])} FLOPs, {count(best['params'])} parameters"
     trial = f"trial {best['trial']}"
     numbers = [
-        (reward_title(expected=expected), reward, trial),
+        (reward_title(best), reward, trial),
         ("its accuracy", accuracy_text(best), sizes),
     ]
     if not ranked:
