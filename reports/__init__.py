@@ -12,7 +12,7 @@ from reports.audit_words import (
 from reports.baseline import best_so_far, expected_best, near_random
 from reports.json_values import plain
 from reports.kendall import row_means
-from reports.means import completed, network_means, not_told_apart
+from reports.means import binomial_error, completed, network_means, not_told_apart, widened
 from reports.noise import SeedNoise, seed_noise
 from reports.numbers import count, percent
 from reports.pareto import hypervolume, pareto_front
@@ -39,7 +39,7 @@ from reports.uncertainty import estimated_networks
 
 __all__ = [
     "Agreement", "Consistency", "SeedNoise", "agree", "agreement_line", "audit_table", "best_so_far",
-    "by_network", "comparison_table", "completed", "connect", "consistency_lines", "count",
+    "binomial_error", "by_network", "comparison_table", "completed", "connect", "consistency_lines", "count",
     "epochs_table", "estimated_networks", "examine", "expected_best", "family_stages_table",
     "family_table", "front_table", "grid_table", "hypervolume", "implied_table", "load", "mostly_noise",
     "near_random",
@@ -47,5 +47,5 @@ __all__ = [
     "read_confirmations", "read_epochs", "read_trials", "row_means", "seed_noise", "seeds_of",
     "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table", "too_few",
     "trainings_line",
-    "verdict_line",
+    "verdict_line", "widened",
 ]  # fmt: skip

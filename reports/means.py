@@ -35,6 +35,37 @@ def network_means(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(means.reset_index(drop=True))
 
 
+def widened(networks: pd.DataFrame, images: int) -> pd.DataFrame:
+    """``networks`` with errors that include what a validation part of ``images`` adds to those of seeds.
+
+    The images are a sample too: an accuracy measured on n of them has a binomial error, which more seeds do
+    not make smaller. Errors that are unknown (NaN) stay so.
+
+    Args:
+        networks: with ``accuracy``, ``accuracy_error``, ``reward`` and ``reward_error``.
+    """
+    if not images or "accuracy_error" not in networks:
+        return networks
+    accuracy, seeds = networks["accuracy"].to_numpy(float), networks["accuracy_error"].to_numpy(float)
+    error = np.hypot(seeds, binomial_error(accuracy, images))
+    if "reward_error" not in networks:
+        return networks.assign(accuracy_error=error)
+    reward = networks["reward"].to_numpy(float)
+    slope = np.divide(reward, accuracy, out=np.ones_like(reward), where=accuracy > 0)
+    by_seeds = networks["reward_error"].to_numpy(float)
+    slope = np.divide(by_seeds, seeds, out=slope, where=seeds > 0)
+    return networks.assign(accuracy_error=error, reward_error=slope * error)
+
+
+def binomial_error(accuracy: Array | float, images: int) -> Array:
+    """The standard error of an accuracy measured on ``images``.
+
+    One success and one failure are added (Laplace's rule), so that it is not 0 where all images agree.
+    """
+    share = (np.clip(accuracy, 0.0, 1.0) * images + 1) / (images + 2)
+    return np.asarray(np.sqrt(share * (1 - share) / images))
+
+
 def trained(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials that were trained to the end, without repeats."""
     done = trials[(trials["status"] == "done") & trials["repeat_of"].isna()]

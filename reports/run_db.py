@@ -12,7 +12,7 @@ from typing import Protocol
 import pandas as pd
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _MEASURED = "images_per_second REAL, peak_memory INTEGER"
 TABLES = {
     # one row per proposal of the controller
@@ -27,7 +27,7 @@ TABLES = {
     "events": "event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL",
     # further training runs of the best networks on fresh seeds, to choose among them
     "confirmations": "trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER,"
-    " seconds REAL, worker TEXT, error TEXT, finished TEXT, " + _MEASURED,
+    " seconds REAL, worker TEXT, error TEXT, finished TEXT, " + _MEASURED + ", test_accuracy REAL",
     # the controller's state after an event, so that only later ones need to be replayed
     "controller": "event INTEGER PRIMARY KEY, state TEXT NOT NULL",
 }
@@ -108,7 +108,8 @@ def read_epochs(directory: Path) -> pd.DataFrame:
 
 def read_confirmations(directory: Path) -> pd.DataFrame:
     """Further training runs of trials: trial, seed, accuracy, epochs, ... Raises as ``read_trials``."""
-    return _read(directory, "confirmations", "trial, seed").astype({"accuracy": float})
+    frame = _read(directory, "confirmations", "trial, seed")
+    return frame.astype({"accuracy": float, "test_accuracy": float})
 
 
 def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:

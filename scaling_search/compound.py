@@ -107,8 +107,31 @@ def scale(
     return dataclasses.replace(wide, stages=tuple(stages))
 
 
+def limited(
+    arch: ArchSpec, coefficients: Coefficients, phi: float, largest: int, *, multiple: int = 8
+) -> Coefficients:
+    """``coefficients`` that keep ``arch`` at a resolution of at most ``largest`` at this ``phi``.
+
+    Depth and width, in their own proportion, take the compute that resolution leaves. Coefficients that
+    scale nothing but the resolution stay as they are.
+    """
+    depth_and_width = coefficients.alpha * coefficients.beta**2
+    highest = max(arch.resolution, largest // multiple * multiple)
+    if not phi or depth_and_width <= 1 or arch.resolution * coefficients.gamma**phi <= highest:
+        return coefficients
+    gamma = (highest / arch.resolution) ** (1 / phi)
+    more = math.log(coefficients.product / gamma**2) / math.log(depth_and_width)
+    return Coefficients(coefficients.alpha**more, coefficients.beta**more, gamma)
+
+
 def scale_to(
-    arch: ArchSpec, coefficients: Coefficients, flops: float, *, rounding: str = "ceil", multiple: int = 8
+    arch: ArchSpec,
+    coefficients: Coefficients,
+    flops: float,
+    *,
+    rounding: str = "ceil",
+    multiple: int = 8,
+    num_classes: int = 1000,
 ) -> ArchSpec:
     """``arch`` scaled by ``coefficients`` and the phi that brings its realised FLOPs nearest to ``flops``.
 
@@ -120,16 +143,19 @@ def scale_to(
     """
     if coefficients.product <= 1:
         raise ValueError(f"one of the coefficients must be above 1 to scale by them, got {coefficients}")
-    if not flops >= cost(arch).flops:
-        raise ValueError(f"flops must be at least the base's {cost(arch).flops:,}, got {flops:,.0f}")
+    if not flops >= (least := cost(arch, num_classes).flops):
+        raise ValueError(f"flops must be at least the base's {least:,}, got {flops:,.0f}")
 
     def at(phi: float) -> ArchSpec:
         return scale(arch, coefficients, phi, rounding=rounding, multiple=multiple)
 
+    def flops_at(phi: float) -> int:
+        return cost(at(phi), num_classes).flops
+
     low, high = 0.0, 1.0
-    while cost(at(high)).flops < flops:
+    while flops_at(high) < flops:
         low, high = high, 2 * high
     while high - low > 1e-6:
         middle = (low + high) / 2
-        low, high = (middle, high) if cost(at(middle)).flops < flops else (low, middle)
-    return min((at(low), at(high)), key=lambda network: abs(cost(network).flops - flops))
+        low, high = (middle, high) if flops_at(middle) < flops else (low, middle)
+    return at(min((low, high), key=lambda phi: abs(flops_at(phi) - flops)))

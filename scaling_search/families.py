@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scaling_search.compound import Coefficients, scale
+from scaling_search.compound import Coefficients, limited, scale
 from search_spaces import PRESETS, ArchSpec, cost
 from search_spaces.presets import EFFICIENTNET_COEFFICIENTS
 
@@ -30,6 +30,7 @@ class Model:
         depth: multiplier of repeats, before rounding.
         width: multiplier of channels, before rounding.
         dropout: rate before the classifier.
+        num_classes: outputs of the classifier, which costs include.
     """
 
     arch: ArchSpec
@@ -37,11 +38,13 @@ class Model:
     depth: float
     width: float
     dropout: float
+    num_classes: int = 1000
 
     def to_json(self) -> dict[str, Any]:
-        """The keys of ``nas show --json``, then ``phi``, ``depth``, ``width`` and ``dropout``."""
-        shown = {name: getattr(self, name) for name in ("phi", "depth", "width", "dropout")}
-        costs = cost(self.arch)._asdict()
+        """The keys of ``nas show --json``, then the other fields; ``num_classes`` unless it is 1000."""
+        names = ["phi", "depth", "width", "dropout"] + ["num_classes"] * (self.num_classes != 1000)
+        shown = {name: getattr(self, name) for name in names}
+        costs = cost(self.arch, self.num_classes)._asdict()
         return {"arch": str(self.arch), **costs, "resolution": self.arch.resolution, **shown}
 
 
@@ -57,18 +60,24 @@ def models(
     *,
     rounding: str = "ceil",
     multiple: int = 8,
+    largest: int | None = None,
+    num_classes: int = 1000,
 ) -> dict[str, Model]:
-    """The family of ``base`` by the formula, by name. Raises as ``scale``."""
-    return {
-        name: Model(
-            scale(base, coefficients, phi, rounding=rounding, multiple=multiple),
-            phi,
-            coefficients.alpha**phi,
-            coefficients.beta**phi,
-            dropout(phi),
-        )
-        for name, phi in phis.items()
-    }
+    """The family of ``base`` by the formula, by name.
+
+    Args:
+        largest: a resolution, in pixels, that no model exceeds, see ``limited``; None for no limit.
+        num_classes: of the task.
+
+    Raises:
+        ValueError: as ``scale``.
+    """
+    found = {}
+    for name, phi in phis.items():
+        own = limited(base, coefficients, phi, largest, multiple=multiple) if largest else coefficients
+        arch = scale(base, own, phi, rounding=rounding, multiple=multiple)
+        found[name] = Model(arch, phi, own.alpha**phi, own.beta**phi, dropout(phi), num_classes)
+    return found
 
 
 def family(
@@ -116,7 +125,10 @@ def _model(name: str, data: object) -> Model:
         raise ValueError(f"{name} must be a JSON object, got {data!r}")
     phi = None if data.get("phi", 0) is None else _number(name, data, "phi")
     depth, width, rate = (_number(name, data, key) for key in ("depth", "width", "dropout"))
-    model = Model(ArchSpec.from_json(data), phi, depth, width, rate)
+    classes = data.get("num_classes", 1000)
+    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+        raise ValueError(f"{name}'s num_classes must be an integer of at least 1, got {classes!r}")
+    model = Model(ArchSpec.from_json(data), phi, depth, width, rate, classes)
     for key, value in model.to_json().items():
         if key in ("flops", "params", "activations", "resolution") and data.get(key) != value:
             raise ValueError(f"{name}'s {key} must be its network's {value:,}, got {data.get(key)!r}")

@@ -95,14 +95,17 @@ def distinct(
 
 
 def within(
-    classes: Mapping[ArchSpec, list[Coefficients]], flops: float, tolerance: float
+    classes: Mapping[ArchSpec, list[Coefficients]], flops: float, tolerance: float, num_classes: int = 1000
 ) -> dict[ArchSpec, list[Coefficients]]:
     """The networks whose realised FLOPs differ from ``flops`` by at most the share ``tolerance``.
+
+    Args:
+        num_classes: of the task; FLOPs include that classifier.
 
     Raises:
         ValueError: if there is none.
     """
-    growth = {arch: cost(arch).flops / flops for arch in classes}
+    growth = {arch: cost(arch, num_classes).flops / flops for arch in classes}
     kept = {arch: triples for arch, triples in classes.items() if abs(growth[arch] - 1) <= tolerance}
     if not kept:
         nearest = min(growth.values(), key=lambda ratio: abs(ratio - 1))

@@ -180,6 +180,11 @@ class ArchSpec:
         _require("activation", self.activation, ACTIVATIONS)
         _require("stem_stride", self.stem_stride, STRIDES)
 
+    @property
+    def stride(self) -> int:
+        """Of the whole network: the input's side over that of the last feature map."""
+        return math.prod(stage.stride for stage in self.stages) * self.stem_stride
+
     def layers(self) -> tuple[LayerSpec, ...]:
         """Every layer between stem and head, in order."""
         layers: tuple[LayerSpec, ...] = ()

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import json
+import re
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -96,6 +98,26 @@ def read_json(kind: type[T], values: Mapping[str, Any]) -> T:
         raise ValueError(_line(kind, error)) from None
 
 
+class FieldRule(NamedTuple):
+    """A field of a validated dataclass: its default, the words of its rule, and what its docstring says."""
+
+    name: str
+    default: Any
+    rule: str
+    meaning: str
+
+
+def field_rules(kind: type[Any]) -> list[FieldRule]:
+    """The fields of ``kind``, for people to read."""
+    _, _, args = inspect.cleandoc(kind.__doc__ or "").partition("\nArgs:\n")
+    entries = re.findall(r"^    ([\w, ]+): (.*(?:\n {8}.*)*)", args, re.MULTILINE)
+    said = {name: " ".join(text.split()) for names, text in entries for name in names.split(", ")}
+    return [
+        FieldRule(name, field.default, _words(field), said.get(name, "").replace("``", ""))
+        for name, field in _fields(kind).items()
+    ]
+
+
 def _fields(kind: object) -> dict[str, FieldInfo]:
     return getattr(kind, "__pydantic_fields__", {})
 
@@ -130,10 +152,25 @@ def _rule(field: FieldInfo, error: ErrorDetails) -> str:
         if isinstance(rule, OneOf):
             return f"be one of {rule.choices}"
     if error["type"].startswith(("greater", "less", "finite")):
-        limits = ((rule, name) for rule in field.metadata for name in BOUNDS if hasattr(rule, name))
-        bounds = [BOUNDS[name].format(getattr(rule, name)) for rule, name in limits]
-        return f"be {' and '.join(SHORTER.get(bound, bound) for bound in bounds) or 'a finite number'}"
+        return f"be {_bounds(field) or 'a finite number'}"
     return f"be {_type(error)}"
+
+
+def _bounds(field: FieldInfo) -> str:
+    """``at least 1 and at most 10``; empty if the field has no bounds."""
+    limits = ((rule, name) for rule in field.metadata for name in BOUNDS if hasattr(rule, name))
+    bounds = [BOUNDS[name].format(getattr(rule, name)) for rule, name in limits]
+    return " and ".join(SHORTER.get(bound, bound) for bound in bounds)
+
+
+def _words(field: FieldInfo) -> str:
+    """What ``field`` takes."""
+    if field.description:
+        return field.description.removeprefix("be ")
+    for rule in field.metadata:
+        if isinstance(rule, OneOf):
+            return ", ".join(rule.choices)
+    return _bounds(field) or TYPES.get(getattr(field.annotation, "__name__", ""), "").removeprefix("of type ")
 
 
 def _type(error: ErrorDetails) -> str:

@@ -7,6 +7,7 @@ Controllers see only the decisions.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -89,6 +90,16 @@ class SearchSpace:
         """The number of action sequences; several may give the same network."""
         return math.prod(len(decision.choices) for decision in self.decisions)
 
+    @property
+    def resolution(self) -> int:
+        """Of its networks, in pixels; of the first one in a list of networks."""
+        return self.decode([0] * len(self.decisions)).resolution
+
+    def at(self, resolution: int, num_classes: int) -> SearchSpace:
+        """The same networks at another ``resolution``, in pixels, for a task with ``num_classes``."""
+        build = functools.partial(_resized, self.build, resolution)
+        return dataclasses.replace(self, build=build, num_classes=num_classes)
+
     def sample(self, rng: np.random.Generator) -> Actions:
         """Actions drawn uniformly, each decision independently."""
         return tuple(int(rng.integers(len(decision.choices))) for decision in self.decisions)
@@ -145,6 +156,12 @@ def staged(name: str, slots: Sequence[Slot], frame: Frame, num_classes: int = 10
     slots = tuple(slots)
     decisions = tuple(decision for slot in slots for decision in slot.decisions)
     return SearchSpace(name, decisions, functools.partial(_build_slots, slots, frame), slots, num_classes)
+
+
+def _resized(
+    build: Callable[[tuple[Choice, ...]], ArchSpec], resolution: int, choices: tuple[Choice, ...]
+) -> ArchSpec:
+    return dataclasses.replace(build(choices), resolution=resolution)
 
 
 def _build_slots(slots: tuple[Slot, ...], frame: Frame, choices: tuple[Choice, ...]) -> ArchSpec:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from nas.commands.fields import print_controllers, print_recipe
+
 DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
 NEW_RUN = "The run's directory; it must not exist yet."
 AS_SEARCH = "As for nas search."
@@ -22,6 +24,15 @@ CacheOption = Annotated[
     Option(
         metavar="BYTES",
         help="Room for packed images on this machine, e.g. 200G; the oldest go first. NAS_CACHE says where.",
+    ),
+]
+HelpProxyOption = Annotated[
+    bool,
+    Option(
+        "--help-proxy",
+        is_eager=True,
+        callback=print_recipe,
+        help="Show the recipe's fields, and their ranges.",
     ),
 ]
 SchedulerOption = Annotated[
@@ -57,6 +68,12 @@ class SearchOptions:
         list[str] | None,
         Option("--set", metavar=PAIR, help="A setting of the controller, e.g. initial=20."),
     ] = None
+    help_set: Annotated[
+        bool,
+        Option(
+            "--help-set", is_eager=True, callback=print_controllers, help="Show every controller's settings."
+        ),
+    ] = False
     evaluator: Annotated[
         str,
         Option(
@@ -72,6 +89,7 @@ class SearchOptions:
             metavar=PAIR, help="A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5."
         ),
     ] = None
+    help_proxy: HelpProxyOption = False
     scheduler: SchedulerOption = "fifo"
     confirm: Annotated[
         int, Option(help="How many of the best networks to train again at the end, before one is chosen.")
@@ -130,6 +148,7 @@ class AuditOptions:
     proxy: Annotated[
         list[str] | None, Option(metavar=PAIR, help="A field of the recipe, as for nas search.")
     ] = None
+    help_proxy: HelpProxyOption = False
     long: Annotated[
         list[str] | None,
         Option(
@@ -224,6 +243,10 @@ class ScaleOptions:
     phis: Annotated[
         str, Option(metavar="PHI,...", help="The phi of each model, B0, B1, ...; rising from 0.")
     ] = "0,0.5,1,2,3.5,5,6,7"
+    max_resolution: Annotated[
+        int | None,
+        Option(min=1, show_default="the images' own", help="No network of grid and family has more pixels."),
+    ] = None
     explain: Annotated[
         bool, Option("--explain", help="Show formula, published table and yours, and what rounding did.")
     ] = False
@@ -238,6 +261,7 @@ class ScaleOptions:
             help="A field of the short training, as for nas search; resolution is the base's.",
         ),
     ] = None
+    help_proxy: HelpProxyOption = False
     seed: Annotated[
         int | None, Option(show_default="the base run's, or 0", help="Seeds everything random.")
     ] = None

@@ -22,18 +22,18 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
     """
     from nas.launch import launch, placement, prepare
     from nas.launch.plan import make_plan
+    from nas.runs.proxy import proxy_line
     from nas.screens.plan import plan_json, print_plan
     from nas.screens.progress import Screen
+    from nas.screens.warnings import warnings
     from nas.training.proxy import Training
 
     settings = search_settings(options, resources)
     with Screen(quiet=as_json) as screen:
-        found = prepare.find_space(settings)
-        settings = prepare.resolve_controller(settings)
         if options.run is not None:
             launch.refuse_existing(options.run)
         placement.check_gpus(settings.resources, trains=settings.evaluator == "train")
-        task = prepare.make_evaluator(settings, found, Path(), screen)
+        settings, found, task = prepare.prepared(settings, Path(), screen)
         if not isinstance(task, Training):
             screen.say(
                 f"Nothing is trained with --evaluator {options.evaluator}: {settings.trials} look-ups."
@@ -41,6 +41,8 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
             if as_json:
                 typer.echo(json.dumps({"trials": settings.trials, "trained": 0}, indent=2))
             return
+        for line in filter(None, [proxy_line(settings), *warnings(settings)]):
+            screen.say(line)
         there = placement.counted(settings.resources)
         task = prepare.placed(task, there)
         assert isinstance(task, Training)

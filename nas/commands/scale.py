@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nas.spec.recipe import Recipe
     from nas.spec.scaling import Scaling
     from nas.spec.settings import Settings
+    from nas.spec.task import Task
     from scaling_search import Coefficients
     from search_spaces import ArchSpec
 
@@ -59,7 +60,8 @@ def make_family(
 ) -> Run | None:
     """The run that finds the coefficients; None if there is nothing to find, and the family is there."""
     from nas.launch import launch
-    from nas.screens.scaling import describe, family_parts
+    from nas.runs.scaling_results import scaling_of
+    from nas.screens.scaling import describe, family_parts, limit_line
     from nas.screens.words import print_parts
     from nas.spec.scaling import fairness
     from scaling_search import PUBLISHED_COEFFICIENTS, published
@@ -70,17 +72,23 @@ def make_family(
         print_parts(screen.console, family_parts(directory))
         return None
     origin = find_origin(options.base)
-    scaling = find_scaling(options, origin.arch)
+    scaling = find_scaling(options, origin)
     if (settled := scaling.settled) is not None:
         with checked("phis"):
             family = scaling.family(settled)
         launch.start_family(directory, family, settled, {"scaling": dataclasses.asdict(scaling)})
         print_parts(screen.console, family_parts(directory))
+        if line := limit_line(scaling):
+            screen.say(line)
         return None
     settings = scale_settings(options, resources, scaling, origin)
-    notes = [f"Base on {settings.data}: {origin.note}", describe(scaling)]
-    if options.evaluator == "train" and (warning := fairness(scaling, settings.recipe)):
-        notes.append(warning)
+
+    def notes(settings: Settings) -> list[str]:
+        compared = scaling_of(settings)
+        said = [f"Base on {settings.data}: {origin.note}", describe(compared), limit_line(compared)]
+        said.append(fairness(compared, settings.recipe) if settings.evaluator == "train" else None)
+        return [line for line in said if line]
+
     return launch.start(settings, directory, screen, notes)
 
 
@@ -108,6 +116,7 @@ class Origin(NamedTuple):
     seed: int
     exponent: float | None
     reward: str
+    task: Task
 
 
 def find_origin(text: str) -> Origin:
@@ -119,11 +128,12 @@ def find_origin(text: str) -> Origin:
     from nas.runs.config import read_settings
     from nas.runs.run import Run
     from nas.spec.scaling import PROXY
+    from nas.spec.task import Task
 
     arch = find_arch(text)
     directory = Path(text)
     if not (directory / "run.db").is_file():
-        return Origin(arch, text, "digits", PROXY, 0, None, "soft")
+        return Origin(arch, text, "digits", PROXY, 0, None, "soft", Task())
     settings = read_settings(directory)
     told = Run(directory).trials()["status"].isin(["done", "failed"]).sum()
     so_far = "" if told == settings.trials else f" after {told} of {settings.trials} trials"
@@ -136,26 +146,29 @@ def find_origin(text: str) -> Origin:
         settings.seed,
         settings.objective.exponent,
         settings.objective.kind,
+        settings.task or Task(),
     )
 
 
-def find_scaling(options: ScaleOptions, base: ArchSpec) -> Scaling:
+def find_scaling(options: ScaleOptions, origin: Origin) -> Scaling:
     """What is to be compared.
 
     Raises:
         InputError: if a value is out of range or cannot be read.
     """
     from nas.spec.scaling import Scaling
+    from nas.spec.task import family_limit
     from scaling_search import Grid
     from search_spaces.rules import parse_settings
 
     given = options.coefficients
+    limit = None if options.data else family_limit(origin.arch.resolution, origin.task.image_size)
     trained_seeds = 2 if options.evaluator == "train" else 1
     with checked("grid"):
         grid = parse_settings(Grid, pairs(options.grid, "grid"))
     with checked():
         return Scaling(
-            base=str(base),
+            base=str(origin.arch),
             phi=options.phi,
             strategies=tuple(name.strip() for name in options.strategy.split(",")),
             coefficients=None if given is None else parse_coefficients(given, force=options.force),
@@ -164,6 +177,8 @@ def find_scaling(options: ScaleOptions, base: ArchSpec) -> Scaling:
             multiple=options.multiple,
             phis=parse_phis(options.phis),
             seeds=trained_seeds if options.seeds is None else options.seeds,
+            largest=options.max_resolution or limit,
+            num_classes=origin.task.classes,
         )
 
 

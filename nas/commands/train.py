@@ -43,7 +43,7 @@ def train(options: TrainOptions, quiet: QuietOption = False) -> None:
     size = f"{count(settings.objective.target_flops)} FLOPs at {network.resolution} px"
     note = f"Training {network}: {size}, on {settings.data}"
     screen = TrainingScreen(quiet=quiet)
-    watch(screen, directory, lambda: launch.start(settings, directory, screen, [note]))
+    watch(screen, directory, lambda: launch.start(settings, directory, screen, lambda _: [note]))
 
 
 def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> Settings:

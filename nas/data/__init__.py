@@ -10,6 +10,7 @@ The last two are decoded and resized once, into a pack (``nas.data.pack``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from nas.data.cache import Cache
@@ -28,7 +29,7 @@ KNOWN = ("digits", "npz:FILE", "folder:DIR", "hf:NAME")
 def load_data(
     source: str,
     *,
-    size: int = 224,
+    size: int | Callable[[int], int] = 224,
     seed: int = 0,
     cache: Cache | None = None,
     listener: Listener | None = None,
@@ -37,7 +38,8 @@ def load_data(
 
     Args:
         source: one of ``KNOWN``.
-        size: in pixels; packed images are resized to it, others keep their own size.
+        size: in pixels; packed images are resized to it, others keep their own size. A function is given the
+            images' own size (see ``Dataset``) and gives the size of the pack.
         seed: for the split only; a search keeps one split for all its trials.
         cache: for packs; None takes the default one.
         listener: told what takes long, how many images are packed, and which are left out.

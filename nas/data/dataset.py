@@ -42,6 +42,8 @@ class Dataset:
         train: networks are trained on it.
         valid: never trained on; trials' accuracies are measured on it.
         test: used neither for training nor for the search; None if the source has no such part.
+        image_size: the images' own size in pixels, before any resizing: the median of their shorter sides;
+            0 if unknown.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dataset:
     train: Part
     valid: Part
     test: Part | None = None
+    image_size: int = 0
 
     @property
     def num_classes(self) -> int:

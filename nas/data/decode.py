@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import multiprocessing
 import os
@@ -65,6 +66,20 @@ def decode(encoded: bytes, size: int) -> Images:
     left, top = (whole.width - side) / 2, (whole.height - side) / 2
     square = whole.resize((size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side))
     return np.asarray(square if turn is None else square.transpose(turn))
+
+
+def own_size(images: Iterable[str | bytes]) -> int:
+    """The median of the images' shorter sides, in pixels, from their headers; 0 if none can be read."""
+    sides = []
+    for encoded in images:
+        file = io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded
+        with (
+            contextlib.suppress(*BROKEN),
+            warnings.catch_warnings(action="ignore"),
+            Image.open(file) as image,
+        ):
+            sides.append(min(image.size))
+    return int(np.median(sides)) if sides else 0
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

@@ -35,7 +35,7 @@ def load_digits(seed: int) -> Dataset:
         Part(_draw(scans[rows], np.random.default_rng(number)), np.tile(labels[rows], COPIES))
         for number, rows in enumerate(split_arrays(labels, DIGITS_VALID_SHARE, seed), 1)
     )
-    return Dataset("digits", tuple(map(str, range(10))), train, valid)
+    return Dataset("digits", tuple(map(str, range(10))), train, valid, image_size=CANVAS)
 
 
 def _draw(scans: NDArray[np.float64], rng: np.random.Generator) -> Images:

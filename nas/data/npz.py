@@ -47,7 +47,7 @@ def load_npz(path: Path, seed: int) -> Dataset:
                 f"test_y must lie in [0, {len(classes) - 1}], got {test.labels.min()} to {test.labels.max()}"
             )
     train, valid = (Part(images[rows], labels[rows]) for rows in split_arrays(labels, VALID_SHARE, seed))
-    return Dataset(f"npz:{path}", tuple(map(str, classes)), train, valid, test)
+    return Dataset(f"npz:{path}", tuple(map(str, classes)), train, valid, test, min(images.shape[1:3]))
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:

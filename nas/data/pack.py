@@ -1,6 +1,6 @@
 """Packs: a source's images, decoded and resized once, in files that are mapped into memory.
 
-pack.json       version, number of images of each part, names of broken images
+pack.json       version, number of images of each part, their own size, names of broken images
 PART.images     uint8 `[N, size, size, 3]`
 PART.labels     int64 `[N]`
 """
@@ -14,7 +14,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,10 +23,10 @@ import numpy as np
 
 from nas.data.cache import HEADER, Cache, mapped
 from nas.data.dataset import Dataset, Part
-from nas.data.decode import Task, decode_all
+from nas.data.decode import Task, decode_all, own_size
 from nas.data.folder import list_folder
 from nas.data.huggingface import list_huggingface
-from nas.data.listing import IN_WORDS, Listing, Take
+from nas.data.listing import IN_WORDS, PARTS, Listing, Take
 from nas.errors import RunError
 from nas.spec.listener import Listener
 from nas.spec.machine import cpu_count
@@ -36,6 +36,7 @@ VERSION = 1
 CHUNK = 32  # images per task
 IMAGES_PER_PROCESS = 256  # fewer are decoded faster than another process starts
 NAMED = 3  # broken images in the warning
+SAMPLE = 200  # training images whose own size is read
 
 
 class Origin(NamedTuple):
@@ -71,12 +72,14 @@ class PackedPart(Part):
             digest.update(f"{self.origin.key} {self.name}".encode())
 
 
-def load_packed(source: str, size: int, seed: int, cache: Cache, listener: Listener) -> Dataset:
+def load_packed(
+    source: str, size: int | Callable[[int], int], seed: int, cache: Cache, listener: Listener
+) -> Dataset:
     """The images of ``source`` from their pack, which is made if there is none.
 
     Args:
         source: ``folder:DIR`` or ``hf:NAME``.
-        size: side of the images, in pixels.
+        size: side of the images, in pixels, or a function that gives it for the images' own size.
         listener: told what takes long, and how many images are decoded.
 
     Raises:
@@ -85,6 +88,8 @@ def load_packed(source: str, size: int, seed: int, cache: Cache, listener: Liste
         RunError: if a process that decodes is killed.
     """
     listing = list_images(source)
+    if not isinstance(size, int):
+        size = size(image_size(listing))
     origin = Origin(listing.source, size, seed, cache, key_of(listing, size, seed))
     for note in listing.notes:
         listener.say(note)
@@ -100,10 +105,20 @@ def load_packed(source: str, size: int, seed: int, cache: Cache, listener: Liste
         if opened is None:
             _make(path, listing, origin, listener)
             opened = _open(path, origin)
-    parts, broken = opened
-    if broken:
+    parts, facts = opened
+    if broken := facts["broken"]:
         listener.say(_warning(broken, listing.source))
-    return Dataset(listing.source, listing.classes, parts["train"], parts["valid"], parts.get("test"))
+    train, valid, test = (parts.get(name) for name in PARTS)
+    assert train is not None
+    assert valid is not None
+    return Dataset(listing.source, listing.classes, train, valid, test, facts["image_size"])
+
+
+def image_size(listing: Listing) -> int:
+    """The images' own size in pixels, from the headers of up to ``SAMPLE`` training images, evenly spread."""
+    split = listing.splits["train"]
+    count = len(split.labels)
+    return own_size(split.read(np.unique(np.linspace(0, count - 1, min(SAMPLE, count), dtype=int)).tolist()))
 
 
 def list_images(source: str) -> Listing:
@@ -140,8 +155,8 @@ def key_of(listing: Listing, size: int, seed: int) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
-def _open(path: Path, origin: Origin) -> tuple[dict[str, PackedPart], list[str]]:
-    """Maps a pack into memory and marks it as used; its parts, and the names of broken images.
+def _open(path: Path, origin: Origin) -> tuple[dict[str, PackedPart], dict[str, Any]]:
+    """Maps a pack into memory and marks it as used; its parts, and what its header says.
 
     Raises:
         OSError, ValueError, LookupError, TypeError: if it is damaged or of another version.
@@ -163,7 +178,7 @@ def _open(path: Path, origin: Origin) -> tuple[dict[str, PackedPart], list[str]]
         parts[name] = PackedPart(mapped(path / f"{name}.images", shape), labels)
         parts[name].origin, parts[name].name = origin, name
     os.utime(path / HEADER)
-    return parts, header["broken"]
+    return parts, {name: header[name] for name in ("broken", "image_size")}
 
 
 def _make(path: Path, listing: Listing, origin: Origin, listener: Listener) -> None:
@@ -186,7 +201,7 @@ def _make(path: Path, listing: Listing, origin: Origin, listener: Listener) -> N
             for place in broken[name]
         ]
         header = {"version": VERSION, "source": listing.source, "parts": facts, "broken": sorted(names)}
-        _write(new / HEADER, json.dumps(header).encode())
+        _write(new / HEADER, json.dumps(header | {"image_size": image_size(listing)}).encode())
     seconds = time.perf_counter() - started
     listener.say(f"Packed in {seconds:.1f} s, {total / seconds:,.0f} images/s")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from nas.runs.audit_results import LONG, longer
 from nas.runs.config import read_config, read_settings, write_config
 from nas.runs.family_files import write_family
 from nas.runs.finish import finish
-from nas.runs.kinds import KINDS
+from nas.runs.kinds import KINDS, space_of
 from nas.runs.run import Run
 from nas.search.journal import Journal
 from nas.search.loop import Search
@@ -31,30 +31,32 @@ from nas.training.proxy import Training
 from scaling_search import Coefficients, Model
 
 
-def start(settings: Settings, directory: Path, listener: Listener, notes: Sequence[str] = ()) -> Run:
+def start(
+    settings: Settings,
+    directory: Path,
+    listener: Listener,
+    notes: Callable[[Settings], Sequence[str]] = lambda _: (),
+) -> Run:
     """Makes and finishes a new run, in a directory that does not exist yet.
 
     Args:
-        notes: lines for the listener when trials begin.
+        notes: gives lines for the listener when trials begin, from the settings for the images there are.
 
     Raises:
         InputError: if the settings cannot be met; then nothing has been made.
         RunError: if the first trials all fail.
     """
-    space = prepare.find_space(settings)
-    settings = prepare.resolve_controller(settings)
     refuse_existing(directory)
     check_gpus(settings.resources, trains=settings.evaluator == "train")
-    evaluator = prepare.make_evaluator(settings, space, directory, listener)
+    settings, space, evaluator = prepare.prepared(settings, directory, listener)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
-        resolution = space.decode([0] * len(space.decisions)).resolution
-        price = {"num_classes": space.num_classes, "resolution": resolution}
+        price = {"num_classes": space.num_classes, "resolution": space.resolution}
         facts = {"cost": price, "input_sha256": prepare.fingerprint(evaluator)}
         journal = stack.enter_context(begin(directory, settings, facts))
         search = prepare.make_search(settings, space, journal, listener)
-        run(search, evaluator, resources, settings, notes)
+        run(search, evaluator, resources, settings, notes(settings))
     finish(directory)
     go_on_longer(directory, listener)
     return Run(directory)
@@ -147,7 +149,7 @@ def go_on(
     """Finishes one run and writes its files; False if nothing was left to do. Errors as ``resume``."""
     with ExitStack() as stack:
         settings = read_settings(directory)
-        space = prepare.find_space(settings)
+        space = space_of(settings)
         journal = stack.enter_context(Journal(directory))
         try:
             search = prepare.make_search(settings, space, journal, listener)
@@ -162,8 +164,10 @@ def go_on(
                     "the run goes on, but not exactly as it would have there."
                 )
             resources = resources or settings.resources
-            check_gpus(resources, trains=settings.evaluator == "train")
-            evaluator = prepare.make_evaluator(settings, space, directory, listener)
+            trains = settings.evaluator == "train"
+            check_gpus(resources, trains=trains)
+            data = prepare.find_data(settings, prepare.pack_size(settings), listener) if trains else None
+            evaluator = prepare.make_evaluator(settings, data, directory, listener)
             if read_config(directory).get("input_sha256") != prepare.fingerprint(evaluator):
                 raise InputError(
                     f"run began with other contents of {settings.data} or {settings.evaluator}: {directory}"
@@ -178,10 +182,10 @@ def run(
     search: Search, evaluator: Evaluator, resources: Resources, settings: Settings, notes: Sequence[str]
 ) -> None:
     """Runs the search to its end; RunError if it gives up because its first trials all fail."""
-    for note in notes:
-        search.listener.say(note)
     finished = [row for row in search.rows.values() if row.status in ("done", "failed")]
     search.listener.on_start(settings, finished, search.standing)
+    for note in notes:
+        search.listener.say(note)
     if isinstance(evaluator, Training) and (
         warning := memory_warning(search.space, evaluator, resources, settings.seed)
     ):

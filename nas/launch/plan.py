@@ -40,6 +40,7 @@ class Candidate(NamedTuple):
     """A network of the space, as proposed and as trained, and the bytes that training should need."""
 
     arch: ArchSpec
+    cost: Cost
     trained: ArchSpec
     trained_cost: Cost
     expected_memory: int
@@ -161,7 +162,7 @@ def sample(space: SearchSpace, task: Training, seed: int) -> list[Candidate]:
         trained = task.recipe.shrink(arch, task.reference)
         price = cost(trained, task.data.num_classes, task.data.train.images.shape[3])
         memory = expected_memory.expected_peak(trained, task.data, task.recipe)
-        found.append(Candidate(arch, trained, price, memory))
+        found.append(Candidate(arch, cost(arch, space.num_classes), trained, price, memory))
     return sorted(found, key=lambda candidate: candidate.trained_cost.activations)
 
 

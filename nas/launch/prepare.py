@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import controllers
 from nas.errors import InputError
 from nas.launch.placement import device_of, threads_of
-from nas.runs.kinds import KINDS
+from nas.runs.kinds import KINDS, space_of
 from nas.search.journal import Journal
 from nas.search.loop import Confirm, Search
 from nas.search.predictor import Predictor
@@ -19,9 +20,10 @@ from nas.spec.listener import Listener
 from nas.spec.recipe import enlarged
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
+from nas.spec.task import Task, family_limit, full_resolution
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
-from search_spaces import SearchSpace, cost
+from search_spaces import ArchSpec, SearchSpace, cost
 from search_spaces.names import unknown
 from search_spaces.rules import parse_settings
 
@@ -29,11 +31,6 @@ if TYPE_CHECKING:
     from nas.data import Dataset
 
 EvaluatorKind = Training | Table | Predictor
-
-
-def find_space(settings: Settings) -> SearchSpace:
-    """The space of the networks to train, or a list of networks; InputError if the space is unknown."""
-    return KINDS[settings.kind].space(settings)
 
 
 def resolve_controller(settings: Settings) -> Settings:
@@ -82,42 +79,106 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, listen
     )
 
 
+def prepared(
+    settings: Settings, directory: Path, listener: Listener
+) -> tuple[Settings, SearchSpace, EvaluatorKind]:
+    """What a new run needs: its settings for the images that there are, their space, and its evaluator.
+
+    Raises:
+        InputError: if the settings cannot be met.
+    """
+    space_of(settings)  # before images are read
+    settings = resolve_controller(settings)
+    data = None
+    if settings.evaluator == "train":
+        data = find_data(settings, lambda own: pack_size(sized(settings, own)), listener)
+        settings = for_images(settings, data)
+    return settings, space_of(settings), make_evaluator(settings, data, directory, listener)
+
+
 def make_evaluator(
-    settings: Settings, space: SearchSpace, directory: Path, listener: Listener
+    settings: Settings, data: Dataset | None, directory: Path, listener: Listener
 ) -> EvaluatorKind:
-    """What gives a network's accuracy; InputError if its file or data cannot be used."""
+    """What gives a network's accuracy; InputError if its file cannot be used.
+
+    Args:
+        data: the images, where networks are trained.
+    """
     kind, _, file = settings.evaluator.partition(":")
+    if data is not None:
+        if KINDS[settings.kind].keeps_weights:
+            return FullTraining(data, settings.recipe, directory=directory, listener=listener)
+        return Training(data, settings.recipe, reference=settings.reference)
     if kind == "table" and file:
-        return Table(Path(file), space)
+        return Table(Path(file), space_of(settings))
     if kind == "predictor" and file:
-        predictor = Predictor(Path(file), space)
+        predictor = Predictor(Path(file), space_of(settings))
         listener.say(
             f"Predictor: Kendall tau {predictor.kendall_tau:.3f} on {predictor.rows} networks (5 folds)"
         )
         return predictor
-    if settings.evaluator != "train":
-        raise InputError(f"evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}")
-    data = find_data(settings, space, listener)
-    if KINDS[settings.kind].keeps_weights:
-        return FullTraining(data, settings.recipe, directory=directory, listener=listener)
-    return Training(data, settings.recipe, reference=settings.reference)
+    raise InputError(f"evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}")
 
 
-def find_data(settings: Settings, space: SearchSpace, listener: Listener) -> Dataset:
-    """The images to train on; InputError if they cannot be used."""
+def find_data(settings: Settings, size: int | Callable[[int], int], listener: Listener) -> Dataset:
+    """The images to train on; InputError if they cannot be used. ``size`` is that of ``load_data``."""
     from nas.data import load_data
     from nas.data.cache import Cache
 
     try:
         return load_data(
             settings.data,
-            size=pack_size(settings, space),
+            size=size,
             seed=settings.seed if settings.data_seed is None else settings.data_seed,
             cache=Cache(limit=settings.resources.cache_size),
             listener=listener,
         )
     except ValueError as error:
         raise InputError(f"data: {error}") from None
+
+
+def sized(settings: Settings, image_size: int) -> Settings:
+    """``settings`` with networks no larger than the images, whose own shorter side is ``image_size``."""
+    if settings.data == "digits":  # drawn at any size: they stand in for photos
+        image_size = 0
+    if settings.scaling:
+        limit = settings.scaling.largest or family_limit(settings.scaling.arch.resolution, image_size)
+        scaling = dataclasses.replace(settings.scaling, largest=limit)
+        return dataclasses.replace(settings, scaling=scaling, task=Task(image_size=image_size))
+    if settings.kind == "training":
+        return dataclasses.replace(settings, task=Task(image_size=image_size))
+    space = space_of(settings)
+    resolution = full_resolution(space.resolution, image_size, settings.recipe.resolution)
+    networks = tuple(
+        str(dataclasses.replace(ArchSpec.parse(text), resolution=resolution)) for text in settings.networks
+    )
+    task = Task(resolution=resolution, image_size=image_size)
+    return dataclasses.replace(settings, networks=networks, task=task)
+
+
+def for_images(settings: Settings, data: Dataset) -> Settings:
+    """``settings`` with their task, as ``data`` has it; a scaling run's candidates have its classes."""
+    settings = sized(settings, data.image_size)
+    assert settings.task is not None
+    task = dataclasses.replace(
+        settings.task,
+        classes=data.num_classes,
+        train=len(data.train.labels),
+        valid=len(data.valid.labels),
+        test=len(data.test.labels) if data.test else 0,
+    )
+    settings = dataclasses.replace(settings, task=task)
+    if settings.scaling is None:
+        return settings
+    scaling = dataclasses.replace(settings.scaling, num_classes=data.num_classes)
+    try:
+        for candidate in scaling.candidates:
+            scaling.family(candidate.triples[0])  # raises now what would fail after all training
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    trials = len(scaling.candidates) * scaling.seeds
+    objective = dataclasses.replace(settings.objective, target_flops=scaling.target_flops)
+    return dataclasses.replace(settings, scaling=scaling, trials=trials, objective=objective)
 
 
 def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
@@ -143,11 +204,12 @@ def fingerprint(evaluator: EvaluatorKind) -> str:
     return digest.hexdigest()
 
 
-def pack_size(settings: Settings, space: SearchSpace) -> int:
+def pack_size(settings: Settings) -> int:
     """The side, in pixels, at which images must be kept for a run: the largest resolution that is trained.
 
     Random crops need a margin around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
     """
+    space = space_of(settings)
     # Networks differ in resolution only where they are a list.
     count = len(space.decisions[0].choices) if KINDS[settings.kind].given else 1
     archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]

@@ -16,7 +16,8 @@ from search_spaces import cost
 
 def family_frame(family: Mapping[str, Model]) -> pd.DataFrame:
     """``family.csv``: one row per model, with its channels and repeats stage by stage."""
-    base = cost(next(iter(family.values())).arch).flops
+    first = next(iter(family.values()))
+    base = cost(first.arch, first.num_classes).flops
     rows = []
     for name, model in family.items():
         values, arch = model.to_json(), model.arch

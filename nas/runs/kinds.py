@@ -5,6 +5,7 @@ A fifth kind needs a case in ``Settings.kind``, an entry in ``KINDS`` here, and 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,16 @@ def given_space(settings: Settings) -> SearchSpace:
     return listed(settings.space, settings.networks, classes)
 
 
+def space_of(settings: Settings) -> SearchSpace:
+    """The networks to train, sized and priced for the task; InputError if the space is unknown."""
+    space, task = KINDS[settings.kind].space(settings), settings.task
+    if task is None or settings.scaling:
+        return space
+    if task.resolution is None or settings.networks:
+        return dataclasses.replace(space, num_classes=task.classes)
+    return space.at(task.resolution, task.classes)
+
+
 KINDS = {
     "search": Kind(
         space=lambda settings: known_space(settings.space),
@@ -90,7 +101,7 @@ KINDS = {
         verdict=search_words.search_verdict,
         steps=search_words.search_steps,
         page=search_results.search_page,
-        notes=search_words.target_lines,
+        notes=search_words.search_notes,
         figure=figure_files.search_figure,
         given=False,
     ),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas.files import replace
 from nas.runs.kinds import KINDS
+from nas.runs.proxy import proxy_line
 from nas.runs.run import Run
 from reports.page import Page, render
 
@@ -37,7 +38,7 @@ def collect(run: Run, random: Run | None = None) -> Page:
         epochs=run.epochs(),
         confirmations=run.confirmations(),
         verdict=without_marks(kind.verdict(run)),
-        notes=tuple(kind.notes(run)),
+        notes=tuple(filter(None, [*kind.notes(run), proxy_line(run.settings)])),
         steps=tuple(kind.steps(run)),
     )
     return kind.page(page, run, random)

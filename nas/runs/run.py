@@ -69,10 +69,21 @@ class Run:
 
         See ``reports.estimated_networks``: after confirmation, ``accuracy`` and ``reward`` are estimates in
         which one lucky run counts less than three good ones, with ``accuracy_error``; ``p_best`` and
-        ``p_front`` are the probabilities to be the best and on the front.
+        ``p_front`` are the probabilities to be the best and on the front, judged by the validation images
+        that there are. The errors include that other images would give another accuracy.
         """
         rewards = self._rewards()
-        return reports.estimated_networks(*self._completed(rewards), np.random.default_rng(0), rewards)
+        networks = reports.estimated_networks(*self._completed(rewards), np.random.default_rng(0), rewards)
+        return reports.widened(networks, self.judges)
+
+    @property
+    def judges(self) -> int:
+        """How many validation images judge a network; 0 if that is unknown, or none does."""
+        try:
+            task = self.settings.task
+        except InputError:
+            return 0
+        return task.valid if task else 0
 
     def pareto(
         self, maximize: Sequence[str] = ("accuracy",), minimize: Sequence[str] = ("flops",)

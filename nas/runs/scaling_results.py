@@ -21,14 +21,18 @@ from nas.spec.scaling import Scaling
 from nas.spec.settings import Settings
 from reports.numbers import factor, growth, plural, plus_minus
 from reports.page import Page, ScalingRun
-from scaling_search import Coefficients, one_network, published, scale, within
+from scaling_search import Coefficients, one_network, published, scale
 from search_spaces import ArchSpec, canonical, cost
 
 MEASURED = [*COSTS, "trainings", "accuracy", "accuracy_error", "reward", "reward_error"]
 
 
-def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFrame:
+def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe, judges: int = 0) -> pd.DataFrame:
     """The candidates that were trained, the best mean reward first.
+
+    Args:
+        judges: validation images, whose part in the errors is added when ties have been found: all
+            candidates are judged by the same.
 
     Returns:
         one row per network: ``arch``, ``strategy``, the triple ``alpha``, ``beta``, ``gamma``, the ``*_low``
@@ -65,6 +69,7 @@ def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe) -> pd.DataFra
         raise RunError(f"no network of the strategy {scaling.strategies[0]} could be trained")
     chosen = int(np.argmax(np.where(first, frame["reward"], -np.inf)))
     frame = frame.assign(chosen=frame.index == chosen, tied=reports.not_told_apart(frame, chosen))
+    frame = reports.widened(frame, judges)
     return frame.sort_values("reward", ascending=False, ignore_index=True)
 
 
@@ -124,7 +129,7 @@ def scaling_next(run: Run) -> Steps:
 
 def compare_run(run: Run) -> pd.DataFrame:
     """``compare`` for the trials of ``run``; errors as ``compare``."""
-    return compare(run.trials(), scaling_of(run.settings), run.settings.recipe)
+    return compare(run.trials(), scaling_of(run.settings), run.settings.recipe, run.judges)
 
 
 def scaling_of(settings: Settings) -> Scaling:
@@ -188,11 +193,11 @@ def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[s
 
 def _grid(scaling: Scaling) -> pd.DataFrame:
     """Every network of the grid: its first triple, the growth of its FLOPs, and whether it was compared."""
-    kept = within(scaling.classes, scaling.target_flops, scaling.grid.flops_tolerance)
+    kept = scaling.within
     rows = [
         {
             **dataclasses.asdict(triples[0]),
-            "growth": cost(arch).flops / scaling.base_flops,
+            "growth": cost(arch, scaling.num_classes).flops / scaling.base_flops,
             "compared": arch in kept,
         }
         for arch, triples in scaling.classes.items()

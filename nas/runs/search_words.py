@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from nas.errors import command
 from nas.runs.next_steps import Steps, unfinished_steps
 from nas.runs.run import Run
-from nas.runs.search_results import trial_state
+from nas.runs.search_results import tested, trial_state
 from nas.spec.objective import EXPONENTS
 from reports.numbers import count, percent, plural, plus_minus, reward_title
 
@@ -54,6 +54,22 @@ def so_far(run: Run) -> str:
     ended = sum(state["status"].get(name, 0) for name in ("done", "failed"))
     again = f" and {plural(state['confirmations'], 'confirmation')}" if state["confirmations"] else ""
     return f"So far, after {ended} of {plural(state['trials'], 'trial')}{again}, "
+
+
+def search_notes(run: Run) -> list[str]:
+    """What belongs to the verdict: the best network on test images, and what became of the target."""
+    return [] if run.networks().empty else [*test_lines(tested(run)), *target_lines(run)]
+
+
+def test_lines(found: Mapping[str, Any] | None) -> list[str]:
+    """``nas.runs.search_results.tested`` in words: the choice on images that it was not chosen by."""
+    if found is None:
+        return []
+    accuracy, runs = plus_minus(found["accuracy"], found["error"]), plural(found["trainings"], "training run")
+    return [
+        f"On {found['images']:,} test images, by which nothing was chosen, it has an accuracy of {accuracy} "
+        f"({runs})."
+    ]
 
 
 def target_lines(run: Run) -> list[str]:

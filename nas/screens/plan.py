@@ -12,7 +12,6 @@ from nas.screens.words import print_parts
 from reports.fitted import FittedTable
 from reports.numbers import count, gigabytes, memory, percent, rough_duration
 from reports.tables import NARROWEST, STAGES, STAGES_LEGEND, sketch
-from search_spaces import cost
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -29,7 +28,7 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 def cells(row: Timed) -> tuple[str, ...]:
     """A row of the table: one network that was timed."""
-    price, timing = cost(row.candidate.arch), row.timing
+    price, timing = row.candidate.cost, row.timing
     return (
         percent(row.place),
         count(price.flops),
@@ -72,7 +71,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         {
             "place": row.place,
             "arch": str(row.candidate.arch),
-            **cost(row.candidate.arch)._asdict(),
+            **row.candidate.cost._asdict(),
             "images_per_second": row.timing.images_per_second if row.timing else None,
             "seconds": row.seconds,
             "peak_memory": row.timing.peak_memory if row.timing else None,

@@ -10,7 +10,9 @@ from rich.text import Text
 
 import reports
 from nas.runs.kinds import KINDS
+from nas.runs.proxy import proxy_line
 from nas.screens.bar import BarLine
+from nas.screens.warnings import warnings
 from nas.screens.words import make_console
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
@@ -60,6 +62,8 @@ class Screen(Listener):
         self.best, self.front = None, []
         for row in finished:
             self._count(row)
+        for line in filter(None, [proxy_line(settings), *warnings(settings)]):
+            self.say(line)
         self._progress.reset(self._task, description=self.doing, total=standing.trials)
         self._progress.update(self._task, begun=standing.finished + standing.confirmed)
         self._update(standing)

@@ -89,3 +89,15 @@ def describe(scaling: Scaling) -> str:
         f"Grid: {triples} triples are {len(scaling.classes)} networks; within "
         f"{percent(scaling.grid.flops_tolerance)} of {times}: {trainings}"
     )
+
+
+def limit_line(scaling: Scaling) -> str | None:
+    """That the family stops growing in resolution; None if there is no limit, or it is not reached."""
+    gamma = scaling.coefficients.gamma if scaling.coefficients else scaling.grid.gamma_max
+    reached = scaling.arch.resolution * gamma ** max(scaling.phis.values())
+    if scaling.largest is None or reached <= scaling.largest:
+        return None
+    return (
+        f"No network has more than {scaling.largest} px (--max-resolution; by default what the images have): "
+        "beyond that, depth and width grow in place of the resolution."
+    )

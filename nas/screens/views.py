@@ -10,6 +10,7 @@ from rich.console import Console
 
 from nas.runs.kinds import KINDS, summary
 from nas.runs.next_steps import ranking_steps
+from nas.runs.proxy import proxy_line
 from nas.runs.run import Run
 from nas.screens import report, scaling, training
 from nas.screens.progress import Screen
@@ -62,9 +63,9 @@ def report_parts(run: Run, facts: dict[str, Any] | None = None) -> Parts:
     parts = view.parts(run, facts)
     if not view.framed:
         return parts
-    verdict, steps = [kind.verdict(run), *kind.notes(run)], kind.steps(run)
+    verdict, steps, trained = [kind.verdict(run), *kind.notes(run)], kind.steps(run), proxy_line(run.settings)
     if ranked := facts.get("reranked"):
         verdict = [report.ranking_verdict(ranked)]
         parts = [*parts, "", *report.ranking_parts(ranked)]
         steps = ranking_steps(run.settings, ranked) or steps
-    return [*verdict, "", *parts, "", Steps(steps)]
+    return [*verdict, *filter(None, [trained]), "", *parts, "", Steps(steps)]

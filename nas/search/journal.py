@@ -141,7 +141,7 @@ class Journal:
     def epoch(self, trial: int, epoch: Epoch) -> None:
         """Records a point of a learning curve; a trial that is trained again overwrites its old points."""
         with self._transaction() as db:
-            db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (trial, *epoch))
+            db.execute("INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (trial, *epoch[:7]))
 
     def tell(self, row: Row, outcome: Outcome, told: float | None) -> None:
         """Records that a trial ended as ``row``, ``done`` or ``failed``, and the reward that is ``told``."""
@@ -160,10 +160,11 @@ class Journal:
         """Records that the network of ``trial`` was trained once more, on ``seed``."""
         with self._transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(trial, seed, outcome.accuracy, outcome.epochs, outcome.seconds),
                     *(outcome.worker, outcome.error, now(), outcome.images_per_second, outcome.peak_memory),
+                    outcome.test_accuracy,
                 ),
             )
 

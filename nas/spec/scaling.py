@@ -61,6 +61,8 @@ class Scaling:
         multiple: resolutions are multiples of this many pixels.
         phis: phi of each model in the family.
         seeds: training runs of each candidate.
+        largest: the highest resolution, in pixels, that the grid and the family may reach; None for any.
+        num_classes: of the task; FLOPs include that classifier.
     """
 
     base: str
@@ -72,6 +74,8 @@ class Scaling:
     multiple: Annotated[int, Field(ge=1)] = 8
     phis: Mapping[str, float] = field(default_factory=lambda: dict(PHIS))
     seeds: Annotated[int, Field(ge=1)] = 2
+    largest: Annotated[int | None, Field(ge=1, title="max_resolution")] = None
+    num_classes: Annotated[int, Field(ge=1)] = 1000
 
     def __post_init__(self) -> None:
         for name in self.strategies:
@@ -88,7 +92,7 @@ class Scaling:
     @property
     def base_flops(self) -> int:
         """FLOPs of the base."""
-        return cost(self.arch).flops
+        return cost(self.arch, self.num_classes).flops
 
     @property
     def target_flops(self) -> float:
@@ -99,7 +103,9 @@ class Scaling:
     def classes(self) -> dict[ArchSpec, list[Coefficients]]:
         """Every distinct network of the grid and its triples; ValueError if the grid is empty."""
         triples = self.grid.triples()
-        return distinct(self.arch, triples, self.phi, rounding=self.rounding, multiple=self.multiple)
+        found = distinct(self.arch, triples, self.phi, rounding=self.rounding, multiple=self.multiple)
+        highest = max(self.largest or math.inf, self.arch.resolution)
+        return {arch: triples for arch, triples in found.items() if arch.resolution <= highest}
 
     @functools.cached_property
     def candidates(self) -> list[Candidate]:
@@ -114,10 +120,7 @@ class Scaling:
         found: dict[ArchSpec, Candidate] = {}
         for strategy in self.strategies:
             fixed = self.coefficients if strategy == "compound" else STRATEGIES[strategy]
-            if fixed is None:
-                kept = within(self.classes, self.target_flops, self.grid.flops_tolerance)
-            else:
-                kept = {self._matched(strategy, fixed): [fixed]}
+            kept = self.within if fixed is None else {self._matched(strategy, fixed): [fixed]}
             for arch, triples in kept.items():
                 key = canonical(arch)
                 triples = sorted(triples, key=lambda triple: abs(triple.product - self.grid.product))
@@ -127,11 +130,23 @@ class Scaling:
                     found[key] = Candidate(key, strategy, tuple(triples))
         return list(found.values())
 
+    @property
+    def within(self) -> dict[ArchSpec, list[Coefficients]]:
+        """The networks of the grid that are compared; ValueError if there are none."""
+        return within(self.classes, self.target_flops, self.grid.flops_tolerance, self.num_classes)
+
     def _matched(self, strategy: str, coefficients: Coefficients) -> ArchSpec:
         """The base scaled by ``coefficients`` to about ``target_flops``; ValueError if none comes near."""
         target = self.target_flops
-        arch = scale_to(self.arch, coefficients, target, rounding=self.rounding, multiple=self.multiple)
-        ratio = cost(arch).flops / target
+        arch = scale_to(
+            self.arch,
+            coefficients,
+            target,
+            rounding=self.rounding,
+            multiple=self.multiple,
+            num_classes=self.num_classes,
+        )
+        ratio = cost(arch, self.num_classes).flops / target
         if abs(ratio - 1) > self.grid.flops_tolerance:
             raise ValueError(
                 f"base is too coarse to scale by {strategy}: the nearest network has {ratio:.2f} times "
@@ -148,11 +163,20 @@ class Scaling:
 
     def space(self) -> SearchSpace:
         """The candidates as a space of one decision."""
-        return listed("scaling", [str(candidate.arch) for candidate in self.candidates])
+        texts = [str(candidate.arch) for candidate in self.candidates]
+        return listed("scaling", texts, self.num_classes)
 
     def family(self, coefficients: Coefficients) -> dict[str, Model]:
         """The family's models, scaled by ``coefficients``."""
-        return models(self.arch, coefficients, self.phis, rounding=self.rounding, multiple=self.multiple)
+        return models(
+            self.arch,
+            coefficients,
+            self.phis,
+            rounding=self.rounding,
+            multiple=self.multiple,
+            largest=self.largest,
+            num_classes=self.num_classes,
+        )
 
     def trained_growth(self, proxy: Recipe) -> dict[str, float]:
         """For each candidate, the FLOPs of the network trained in its place, relative to the base's.
@@ -173,7 +197,10 @@ def unevenness(scaling: Scaling, proxy: Recipe) -> float:
     Sizes of small networks round coarsely, and a small image's last feature map has only one or four pixels.
     """
     trained = scaling.trained_growth(proxy)
-    shares = [trained[str(candidate.arch)] / cost(candidate.arch).flops for candidate in scaling.candidates]
+    shares = [
+        trained[str(candidate.arch)] / cost(candidate.arch, scaling.num_classes).flops
+        for candidate in scaling.candidates
+    ]
     return max(shares) / min(shares)
 
 

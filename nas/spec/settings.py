@@ -13,6 +13,7 @@ from nas.spec.objective import Objective
 from nas.spec.recipe import Recipe
 from nas.spec.resources import Resources
 from nas.spec.scaling import Scaling
+from nas.spec.task import Task
 from search_spaces.rules import OneOf, read_json, validated
 
 
@@ -44,6 +45,7 @@ class Settings:
         scaling: for a scaling run, whose candidates are tried in turn.
         audit: for an audit, which trains ``networks``.
         data_seed: for the split of the images; None takes ``seed``, which draws everything else.
+        task: what the images ask of networks; None where nothing is trained, and in older runs.
     """
 
     space: str
@@ -63,6 +65,7 @@ class Settings:
     scaling: Scaling | None = None
     audit: Audit | None = None
     data_seed: int | None = None
+    task: Task | None = None
 
     def __post_init__(self) -> None:
         if self.seed >= 2**63:  # more than SQLite and torch take

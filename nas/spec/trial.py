@@ -25,6 +25,7 @@ class Epoch(NamedTuple):
     seconds: since the training run began.
     images_per_second: of this epoch's training, without its evaluation.
     peak_memory: bytes, maximum since the training run began; see ``nas.training.peak_memory.peak``.
+    test_accuracy: on the test part, by which nothing is chosen; only after a confirmation's last epoch.
     """
 
     epoch: int
@@ -34,6 +35,7 @@ class Epoch(NamedTuple):
     seconds: float
     images_per_second: float | None = None
     peak_memory: int | None = None
+    test_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: with an accuracy or an error; for the last two fields see ``Epoch``."""
+    """How a trial ended: with an accuracy or an error; for the last three fields see ``Epoch``."""
 
     accuracy: float | None
     epochs: int
@@ -57,6 +59,7 @@ class Outcome:
     error: str | None = None
     images_per_second: float | None = None
     peak_memory: int | None = None
+    test_accuracy: float | None = None
 
 
 Evaluator = Callable[[Trial], Iterator[Epoch]]
@@ -69,11 +72,12 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
         NasError: if the evaluator does: then the network is not to blame, and the trial is not over.
     """
     started = time.perf_counter()
-    epochs, accuracy, error = 0, None, None
+    epochs, accuracy, test, error = 0, None, None, None
     peak, rates = None, []
     try:
         for epoch in evaluator(trial):
             epochs, accuracy, peak = epoch.epoch, epoch.accuracy, epoch.peak_memory
+            test = epoch.test_accuracy
             if epoch.images_per_second:
                 rates.append(epoch.images_per_second)
             yield epoch
@@ -85,7 +89,7 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
         error = f"{type(failure).__name__}: {failure}"
     rate = statistics.harmonic_mean(rates) if rates else None  # all epochs have the same number of images
     seconds = time.perf_counter() - started
-    yield Outcome(None if error else accuracy, epochs, seconds, worker, error, rate, peak)
+    yield Outcome(None if error else accuracy, epochs, seconds, worker, error, rate, peak, test)
 
 
 class Row(NamedTuple):

@@ -29,14 +29,15 @@ class Training:
     reference: int | None = None
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
-        """Yields each epoch when it is trained."""
+        """Yields each epoch when it is trained; confirmations are judged on the test part too."""
         import torch
 
         from nas.training.trainer import train
 
         torch.set_num_threads(self.threads)
         try:
-            yield from train(trial.arch, self.data, self.recipe, trial.seed, self.device, self.reference)
+            asked = trial.arch, self.data, self.recipe, trial.seed, self.device, self.reference
+            yield from train(*asked, test=trial.confirms)
         except Exception as failure:
             # Perhaps out of memory: the traceback's frames would keep the network alive.
             traceback.clear_frames(failure.__traceback__)

@@ -41,6 +41,8 @@ def train(
     seed: int,
     device: str = "cpu",
     reference: int | None = None,
+    *,
+    test: bool = False,
 ) -> Iterator[Epoch]:
     """Trains ``arch`` from scratch by ``recipe``, and yields each epoch.
 
@@ -52,11 +54,15 @@ def train(
         seed: for all that is random. Equal arguments give equal results on a CPU.
         device: as torch names it.
         reference: see ``Recipe.shrink``.
+        test: measure the accuracy on the test part, if there is one, after the last epoch.
 
     Raises:
         ArithmeticError: if the loss is no longer finite.
     """
-    yield from Trainer(recipe.shrink(arch, reference), data, recipe, seed, device).epochs()
+    trainer = Trainer(recipe.shrink(arch, reference), data, recipe, seed, device)
+    for epoch in trainer.epochs():
+        last = test and epoch.epoch == recipe.epochs
+        yield epoch._replace(test_accuracy=trainer.test_accuracy()) if last else epoch
 
 
 class Trainer:
@@ -142,6 +148,13 @@ class Trainer:
             images_per_second=images_per_second,
             peak_memory=peak_memory.peak(self.device),
         )
+
+    def test_accuracy(self) -> float | None:
+        """Top-1 accuracy of ``judged`` on the test part; None if there is none."""
+        if self.data.test is None:
+            return None
+        view = self.valid_images.view
+        return self.evaluate(Pixels(self.data.test, self.device, self.arch.resolution, view=view))[1]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that ``load_state_dict`` needs to go on: tensors and numbers, by name."""

@@ -16,6 +16,7 @@ from scaling_search import (
     scale,
     within,
 )
+from scaling_search.compound import STRATEGIES, limited
 from search_spaces import PRESETS, cost
 
 B0 = PRESETS["efficientnet-b0"]
@@ -161,3 +162,21 @@ def test_rounding_without_bias_gives_less_depth():
 def test_impossible_scaling_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@given(
+    st.floats(1.05, 1.5), st.floats(1.05, 1.3), st.floats(1.05, 1.3), st.floats(0.5, 7), st.integers(224, 600)
+)
+def test_a_limited_family_keeps_its_compute_and_its_resolution_within_the_limit(a, b, c, phi, largest):
+    free = Coefficients(a, b, c)
+    kept = limited(B0, free, phi, largest)
+    assert kept.product**phi == pytest.approx(free.product**phi)
+    assert 224 * kept.gamma**phi <= largest + 1e-6
+    assert kept.alpha >= free.alpha * (1 - 1e-12)
+    assert kept.beta >= free.beta * (1 - 1e-12)
+    if 224 * c**phi <= largest // 8 * 8:
+        assert kept == free
+
+
+def test_coefficients_of_resolution_alone_have_nothing_else_to_grow():
+    assert limited(B0, STRATEGIES["resolution"], 3.0, 256) == STRATEGIES["resolution"]

@@ -345,3 +345,18 @@ def test_specs_spaces_and_costs_import_neither_torch_nor_any_other_heavy_package
     )
     heavy = {"torch", "ray", "pandas", "scipy", "sklearn", "fvcore", "pydantic"}
     assert not heavy & set(answer.stdout.split())
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_a_space_at_another_resolution_has_the_same_networks_and_exact_costs(space):
+    there = space.at(96, 5)
+    rng = np.random.default_rng(1)
+    assert (there.resolution, there.decisions) == (96, space.decisions)
+    drawn = np.array([space.sample(rng) for _ in range(8)])
+    for actions in map(tuple, drawn):
+        arch = there.decode(actions)
+        assert arch == dataclasses.replace(space.decode(actions), resolution=96)
+        assert there.decode(there.encode(arch)) == arch
+    if space.slots:
+        exact = [cost(there.decode(actions), 5) for actions in drawn]
+        np.testing.assert_array_equal(CostTable(there)(drawn), exact)

@@ -1,3 +1,4 @@
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -11,8 +12,9 @@ import pytest
 from fakes import TABLE, compare, few_images, start, wait_for_trials
 from places import ACCEL_TABLE, MACRO_TABLE
 
-from controllers import DynaSettings
+from controllers import CONTROLLERS, DynaSettings
 from nas import open_run
+from nas.spec.recipe import Recipe
 from search_spaces import PRESETS, ArchSpec
 
 
@@ -414,3 +416,24 @@ def test_reading_commands_import_neither_torch_nor_ray(nas, arguments):
         [sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True
     )
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["search", "plan", "audit", "scale"])
+def test_help_proxy_shows_every_field_with_default_and_range(nas, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "120")
+    code, out, err = nas(command, "--help-proxy")
+    assert (code, err) == (0, "")
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    for field in dataclasses.fields(Recipe):
+        assert str(field.default).lower() in lines[field.name].lower()
+    assert "in (0, 1]" in lines["fraction"]
+    assert "cosine, exponential" in lines["schedule"]
+
+
+def test_help_set_shows_the_settings_of_every_controller(nas):
+    code, out, err = nas("search", "--help-set")
+    assert (code, err) == (0, "")
+    for name, kind in CONTROLLERS.items():
+        assert f"--controller {name}" in out
+        for field in dataclasses.fields(kind.settings):
+            assert f"\n{field.name} " in out

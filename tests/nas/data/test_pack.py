@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import Heard
-from pictures import write_classes
+from pictures import encoded, noise, write_classes
 from places import ROOT
 
 from nas.commands.arguments import absolute, parse_bytes
@@ -509,3 +509,21 @@ def test_workers_of_ray_map_the_pack_that_the_search_has_made(nas, folder, tmp_p
 
     columns = ["arch", "accuracy"]
     assert open_run("ray").trials()[columns].equals(open_run("inline").trials()[columns])
+
+
+def test_the_size_of_a_pack_may_follow_from_the_images_own_size(load, folder, tmp_path):
+    asked = []
+    data = load(folder, size=lambda own: asked.append(own) or own // 2)
+    assert asked == [12]
+    assert data.train.images.shape[1:] == (6, 6, 3)
+    assert data.image_size == 12
+    assert load(folder, size=6).image_size == 12
+    assert len(packs(tmp_path / "cache")) == 1
+
+
+def test_the_own_size_is_the_median_of_the_shorter_sides_of_images_that_can_be_read(load, tmp_path):
+    write_classes(tmp_path / "f")
+    for i in range(60):
+        (tmp_path / "f" / "cat" / f"large{i}.png").write_bytes(encoded(noise(i, 30, 20)))
+    (tmp_path / "f" / "cat" / "broken.png").write_bytes(b"no image")
+    assert load(tmp_path / "f").image_size == 20

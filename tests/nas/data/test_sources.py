@@ -208,3 +208,8 @@ def test_a_seed_as_large_as_a_date_and_time_splits_images_too():
     first, second = load_data("digits", seed=20261125213000), load_data("digits", seed=20261125213001)
     assert digest(first) == digest(load_data("digits", seed=20261125213000)) != digest(second)
     assert len(first.valid.labels) == len(load_data("digits").valid.labels)
+
+
+def test_images_in_memory_know_their_own_size(tmp_path):
+    assert load_data("digits").image_size == 32
+    assert load_data(write(tmp_path / "a.npz", **arrays(size=9))).image_size == 9

@@ -1,0 +1,36 @@
+"""What each candidate of a run is really trained on, in words."""
+
+from __future__ import annotations
+
+from nas.spec.settings import Settings
+from nas.spec.task import Task
+from reports.numbers import percent
+
+WIDTHS = {1.0: "full width", 0.5: "half its width", 0.25: "a quarter of its width"}
+
+
+def proxy_line(settings: Settings) -> str | None:
+    """``Each candidate: 32 px, a quarter of its width, 6 epochs of 968 images, judged on 242.``
+
+    None where nothing is trained, and of a run that trains one network to the end.
+    """
+    if settings.evaluator != "train" or settings.kind == "training":
+        return None
+    recipe, task = settings.recipe, settings.task or Task()
+    size = f"{recipe.resolution} px" if recipe.resolution else "its own resolution"
+    if recipe.resolution and settings.reference:
+        size += f" for the base's {settings.reference}"
+    width = WIDTHS.get(recipe.width, f"{recipe.width:g} of its width")
+    images = "all images" if recipe.fraction == 1 else f"{percent(recipe.fraction)} of the images"
+    if task.train:
+        images = f"{max(2, round(recipe.fraction * task.train)):,} images, judged on {task.valid:,}"
+    epochs = f"{recipe.epochs} epoch{'s' * (recipe.epochs != 1)} of {images}"
+    line = f"Each candidate: {size}, {width}, {epochs}."
+    return line if settings.task is None else f"{line} {costs_sentence(settings)}"
+
+
+def costs_sentence(settings: Settings) -> str:
+    """At which resolution, and with how many classes, FLOPs and parameters are counted."""
+    task = settings.task or Task()
+    at = f"at {task.resolution} px, " if task.resolution else ""
+    return f"FLOPs and parameters are counted {at}with {task.classes:,} classes."

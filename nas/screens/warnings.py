@@ -1,0 +1,61 @@
+"""Warnings before anything is spent: what the proxy hides, and a target that no network comes near."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.runs.kinds import space_of
+from nas.spec.settings import Settings
+from reports.numbers import count
+from search_spaces import ArchSpec, SearchSpace, cost
+
+COARSE = 3
+"""Images with this many times the pixels per side that candidates see lose what is small in them."""
+PUBLISHED = 400e6, 224
+"""MnasNet's target, and the resolution in pixels that it is meant for."""
+SAMPLED = 100
+FAR = 1.5
+"""A target this many times above or below all sampled networks is pointed out."""
+
+
+def warnings(settings: Settings) -> list[str]:
+    """A line for each; empty if there is nothing to warn of, or nothing is trained as a candidate."""
+    if settings.evaluator != "train" or settings.kind == "training":
+        return []
+    space = space_of(settings)
+    first = space.decode([0] * len(space.decisions))
+    seen = settings.recipe.shrink(first, settings.reference)
+    lines = [detail_warning(settings, seen), target_warning(settings, space)]
+    return [line for line in lines if line]
+
+
+def detail_warning(settings: Settings, seen: ArchSpec) -> str | None:
+    """That candidates see too little of the images, or their strides leave a single pixel of it."""
+    own, side = settings.task.image_size if settings.task else 0, seen.resolution
+    far, one = own >= COARSE * side, seen.stride >= side
+    if not far and not one:
+        return None
+    said = f"Of {side} px, the networks' strides leave 1 pixel"
+    if far:
+        said = f"The images have about {own} px, and candidates see them at {side} px"
+        said += ", of which the networks' strides leave 1 pixel" * one
+    return f"{said}: --proxy resolution={2 * side} shows more, at about 4 times the cost."
+
+
+def target_warning(settings: Settings, space: SearchSpace) -> str | None:
+    """That all networks of the space are far below or above the target."""
+    if settings.kind != "search" or settings.task is None:
+        return None
+    rng = np.random.default_rng(0)
+    flops = [cost(space.decode(space.sample(rng)), space.num_classes).flops for _ in range(SAMPLED)]
+    target = settings.objective.target_flops
+    if min(flops) / FAR <= target <= max(flops) * FAR:
+        return None
+    published, resolution = PUBLISHED
+    size = space.resolution
+    like = published * (size / resolution) ** 2
+    return (
+        f"Networks of {space.name} have {count(min(flops))} to {count(max(flops))} FLOPs at {size} px, far "
+        f"from the target of {count(target)}: --target-flops {count(like)} is to {size} px what "
+        f"{count(published)} is to {resolution}."
+    )
