@@ -129,17 +129,20 @@ def find_origin(text: str) -> Origin:
     from nas.runs.run import Run
     from nas.spec.scaling import PROXY
     from nas.spec.task import Task
+    from reports import sketch
 
     arch = find_arch(text)
     directory = Path(text)
     if not (directory / "run.db").is_file():
-        return Origin(arch, text, "digits", PROXY, 0, None, "soft", Task())
+        return Origin(
+            arch, sketch(text) if text == str(arch) else text, "digits", PROXY, 0, None, "soft", Task()
+        )
     settings = read_settings(directory)
     told = Run(directory).trials()["status"].isin(["done", "failed"]).sum()
     so_far = "" if told == settings.trials else f" after {told} of {settings.trials} trials"
     return Origin(
         arch,
-        f"the best network of {directory}{so_far}, by its recipe: {arch}",
+        f"the best network of {directory}{so_far}, by its recipe",
         settings.data,
         # Networks that are scaled by little must differ under the proxy too.
         dataclasses.replace(settings.recipe, divisor=min(settings.recipe.divisor, PROXY.divisor)),

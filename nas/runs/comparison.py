@@ -12,6 +12,7 @@ import pandas as pd
 import reports
 from nas.runs.run import COSTS, Run
 from nas.runs.search_results import Ranking, done_trials, hypervolume_of, ranked_by, reference_of
+from nas.spec.settings import Settings
 from reports.numbers import reward_title
 
 TITLES = ("best reward", "mean reward", "expected reward")
@@ -78,7 +79,7 @@ def differences(runs: Sequence[Run]) -> list[str]:
     if all(one.evaluator == "train" for one in settings):
         reasons[1:1] = [
             ("the proxies differ", [dataclasses.asdict(one.recipe) for one in settings]),
-            ("the data differ", [{"data": one.data} for one in settings]),
+            ("the data differ", [_data(one) for one in settings]),
         ]
     names = [str(run.directory) for run in runs]
     return [
@@ -86,6 +87,16 @@ def differences(runs: Sequence[Run]) -> list[str]:
         for reason, facts in reasons
         if (found := [_values(name, facts, names) for name in facts[0] if _differs(name, facts)])
     ]
+
+
+def _data(settings: Settings) -> dict[str, Any]:
+    """The data and its images; a number of images is None if an older run has not noted it."""
+    task = settings.task
+    return {
+        "data": settings.data,
+        "training images": task.train if task else None,
+        "validation images": task.valid if task else None,
+    }
 
 
 def _shape(run: Run) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -13,14 +14,14 @@ from rich.text import Text
 
 SHORTEST, LONGEST = 10, 40
 """Cells of the bar itself."""
+CALM = 0.3
+"""How far the time until the end follows a new estimate."""
 
 
 class BarLine(ProgressColumn):
     """The line of a task.
 
-    Its fields are ``state``, words between commas, the most important first; and of trials ``begun``, how
-    many were finished when the work began, ``changed``, when the last one finished, and how many are
-    ``running``.
+    Its fields are ``state``, words between commas, the most important first; and of trials those of ``Pace``.
     """
 
     def render(self, task: Task) -> RenderableType:
@@ -72,21 +73,39 @@ def _length(description: str, shown: list[str]) -> int:
 def remaining(task: Task) -> float | None:
     """Seconds until the task is done; None as long as they are unknown.
 
-    Trials that run side by side end side by side. Their pace is therefore the mean since the work began, and
-    the time runs down evenly until the next one ends, but never by more than those that are running.
+    Of trials, it is the time to ``ends``, but never less than all that have not begun will take (``least``).
     """
     if task.total is None or task.remaining is None:
         return None
-    changed: float | None = task.fields.get("changed")
-    if changed is None or task.start_time is None:
-        return float(task.remaining / task.speed) if task.speed else None
-    done = task.completed - task.fields.get("begun", 0)
-    if done <= 0:
-        return None
-    each: float = (changed - task.start_time) / done
-    running = max(1, task.fields.get("running", 1))
-    left = each * task.remaining
-    return max(float(left - (task.get_time() - changed)), float(left - each * running), 0.0)
+    if (ends := task.fields.get("ends")) is not None:
+        return max(float(ends - task.get_time()), float(task.fields.get("least", 0.0)), 0.0)
+    return float(task.remaining / task.speed) if task.speed else None
+
+
+class Pace:
+    """When the trials will have ended.
+
+    Trials that run side by side end side by side, so the pace is the mean since the work began, and each
+    estimate moves the one before by a part only: the time on the screen does not jump.
+
+    Args:
+        began: when the work began, in seconds.
+        before: how many trials had been finished then.
+    """
+
+    def __init__(self, began: float, before: int) -> None:
+        self.began, self.before = began, before
+        self.done = before
+        self.ends: float | None = None
+        self.each = 0.0  # seconds from one end to the next
+
+    def update(self, now: float, done: int, total: int, running: int) -> dict[str, Any]:
+        """The fields ``ends`` and ``least`` of the bar's task."""
+        if done > self.done:
+            self.done, self.each = done, (now - self.began) / (done - self.before)
+            ends = now + self.each * (total - done)
+            self.ends = ends if self.ends is None else self.ends + CALM * (ends - self.ends)
+        return {"ends": self.ends, "least": self.each * max(0, total - done - running)}
 
 
 def clock(seconds: float) -> str:

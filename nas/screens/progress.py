@@ -11,7 +11,7 @@ from rich.text import Text
 import reports
 from nas.runs.kinds import KINDS
 from nas.runs.proxy import proxy_line
-from nas.screens.bar import BarLine
+from nas.screens.bar import BarLine, Pace
 from nas.screens.warnings import warnings
 from nas.screens.words import make_console
 from nas.spec.listener import Listener, Standing
@@ -40,6 +40,7 @@ class Screen(Listener):
             transient=True,
             disable=quiet or not self.console.is_terminal,
         )
+        self._pace = Pace(self._progress.get_time(), 0)
         self._task = self._progress.add_task(self.doing, total=None, state="")
 
     def __enter__(self) -> Screen:
@@ -65,7 +66,7 @@ class Screen(Listener):
         for line in filter(None, [proxy_line(settings), *warnings(settings)]):
             self.say(line)
         self._progress.reset(self._task, description=self.doing, total=standing.trials)
-        self._progress.update(self._task, begun=standing.finished + standing.confirmed)
+        self._pace = Pace(self._progress.get_time(), standing.finished + standing.confirmed)
         self._update(standing)
 
     def on_finish(self, row: Row, outcome: Outcome, standing: Standing) -> None:
@@ -107,8 +108,8 @@ class Screen(Listener):
         if self._progress.disable:
             return
         done = standing.finished + standing.confirmed
-        if done != self._progress.tasks[0].completed:
-            self._progress.update(self._task, changed=self._progress.get_time())
+        total = standing.trials + standing.confirmations
+        pace = self._pace.update(self._progress.get_time(), done, total, standing.running)
         state = [f"{standing.running} running"] * (standing.running > 0)
         if self.best and self.ranked:
             state = [f"best reward {self.best.reward:.4f}", *state, f"front {len(self.front)}"]
@@ -116,8 +117,8 @@ class Screen(Listener):
         self._progress.update(
             self._task,
             description="Confirming the best" if confirming else self.doing,
-            total=standing.trials + standing.confirmations,
+            total=total,
             completed=done,
-            running=standing.running,
             state=", ".join(state),
+            **pace,
         )
