@@ -96,12 +96,12 @@ def speed_lines(speed: dict[str, Any] | None) -> list[str]:
 def ranking_verdict(ranked: dict[str, Any]) -> str:
     """What another objective would choose, in one sentence."""
     chosen, before = ranked["best"][0], ranked["before"]
-    by = f"By {objective_text(ranked['objective'])}, "
+    by = f"Another objective ({objective_text(ranked['objective'])}): "
     if chosen["trial"] == before["trial"]:
-        return f"{by}the choice is the same: trial {chosen['trial']} (*), reward {chosen['reward']:.4f}."
+        return f"{by}The choice is the same (*), trial {chosen['trial']}, reward {chosen['reward']:.4f}."
     return (
-        f"{by}trial {chosen['trial']} would be chosen with a reward of {chosen['reward']:.4f}; the choice "
-        f"of the search, trial {before['trial']} (*), has {before['reward']:.4f}, rank {before['rank']}."
+        f"{by}It would choose trial {chosen['trial']} with a reward of {chosen['reward']:.4f}; the choice of "
+        f"the search (*), trial {before['trial']}, has {before['reward']:.4f}, rank {before['rank']}."
     )
 
 

@@ -55,7 +55,7 @@ def test_what_would_go_to_the_target_is_what_ranking_again_says(nas):
             assert chosen["trial"] == int(trial)
             assert 1 / NEAR <= chosen["flops"] / 60e6 <= NEAR
             out = nas("report", "r", *option.split())[1]
-            assert f"trial {trial} would be chosen" in out.splitlines()[0]
+            assert f"It would choose trial {trial} " in out.splitlines()[0]
 
 
 def test_nothing_is_said_of_a_target_that_was_met(nas):

@@ -115,7 +115,8 @@ def is_cut(line):
 def test_reports_begin_with_the_verdict_and_end_with_a_command(runs):
     first = {
         "searched": "The best of ", "confirmed": "The best of 4 networks is trial ", "audited": "Verdict: ",
-        "scaled": "Chosen (*): alpha ", "family": "The family B0 to ", "reranked": "By hard, 20.0M FLOPs, ",
+        "scaled": "Chosen (*): alpha ", "family": "The family B0 to ",
+        "reranked": "Another objective (hard, 20.0M FLOPs, ",
         "compared": "The highest ", "searched, in progress": "So far, after 9 of 60 trials, the best of ",
         "scaled, in progress": "So far, after 9 of ",
     }  # fmt: skip
