@@ -1,7 +1,8 @@
-"""Exceptions that end a command."""
+"""Exceptions that end a command, and how a user's texts stand in their messages."""
 
 from __future__ import annotations
 
+import re
 import shlex
 
 
@@ -17,6 +18,48 @@ class RunError(NasError):
     """The run failed although its input was valid: exit code 1."""
 
 
-def command(name: str, *words: object) -> str:
-    """``nas resume 'my run'``: a command to go on with, which a shell reads as it is meant."""
-    return f"nas {name} {shlex.join(map(str, words))}"
+class WriteError(RunError):
+    """A file of a run could not be written.
+
+    Attributes:
+        file: its name.
+        reason: what the system said.
+    """
+
+    def __init__(self, file: str, reason: str, again: str) -> None:
+        super().__init__(f"{file} could not be written ({reason}); with room for it, go on with: {again}")
+        self.file, self.reason = file, reason
+
+
+def command(name: str, run: object, *words: object) -> str:
+    """``nas resume 'my run'``: a command to go on with, which a shell reads as it is meant.
+
+    ``words`` follow the name of a run or a network, which may begin with a hyphen.
+    """
+    text = str(run)
+    first = f"./{text}" if text.startswith("-") else text
+    return " ".join(["nas", name, *(quoted(str(word)) for word in (first, *words))])
+
+
+def quoted(text: str) -> str:
+    """A word as a shell reads it."""
+    if shown(text) == text:
+        return shlex.quote(text)
+    spelled = shown(text.replace("\\", "\\\\")).replace("'", "\\'")
+    return f"$'{spelled}'"
+
+
+def shown(text: str) -> str:
+    """``text`` in one line: control characters, and bytes that are no UTF-8, as ``\\n`` and ``\\xe9``."""
+    return re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda found: escaped(found[0]), text)
+
+
+def encoded(text: str) -> bytes:
+    """``text`` as UTF-8, for a file; bytes of a path that are none as ``\\xe9``."""
+    return re.sub("[\ud800-\udfff]", lambda found: escaped(found[0]), text).encode()
+
+
+def escaped(character: str) -> str:
+    """One character as an escape; a byte that is no UTF-8 (``surrogateescape``) as this byte."""
+    byte = ord(character) - 0xDC00
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else character.encode("unicode_escape").decode()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import shutil
 import sqlite3
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
+
+from reports.run_db_rules import read_actions, refuse_foreign, refuse_wrong_events, refuse_wrong_rows
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
 SCHEMA_VERSION = 4
@@ -65,7 +69,8 @@ def load(*runs: str | os.PathLike[str] | HasTrials) -> pd.DataFrame:
         if name in frames:
             raise ValueError(f"runs must differ, and {name} was given twice")
         frames[name] = frame
-    parts = [frame.assign(run=name)[["run", *frame.columns]] for name, frame in frames.items()]
+    shown = {name: name.encode("utf-8", "backslashreplace").decode() for name in frames}
+    parts = [frame.assign(run=shown[name])[["run", *frame.columns]] for name, frame in frames.items()]
     filled = [part for part in parts if len(part)] or parts[:1]
     return pd.concat(filled, ignore_index=True)
 
@@ -80,12 +85,16 @@ def read_trials(directory: Path) -> pd.DataFrame:
         ValueError: as ``connect``, or if SQLite cannot read a table.
     """
     frame = _read(directory, "trials", "trial")
-    frame["actions"] = [tuple(actions) for actions in json.loads(f"[{','.join(frame['actions'])}]")]
+    try:
+        refuse_foreign(frame["arch"])
+        frame["actions"] = read_actions(frame["actions"].to_list())
+        for column in ("started", "finished"):
+            frame[column] = _times(frame[column])
+    except ValueError as error:
+        raise ValueError(f"run has a run.db that {error}: {directory}") from None
     frame["repeat_of"] = frame["repeat_of"].astype("Int64")
     for column in ("accuracy", "reward", "seconds"):  # if all values are NULL, the column has no type
         frame[column] = frame[column].astype(float)
-    for column in ("started", "finished"):
-        frame[column] = pd.to_datetime(frame[column], format="ISO8601", utc=True)
     return frame
 
 
@@ -118,15 +127,16 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     Raises:
         ValueError: if there is none, it is damaged, or another program or a newer version wrote it.
     """
-    if not path.is_file():
-        raise ValueError(f"run must be a directory with a run.db, and there is none in {path.parent}")
     try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}", uri=True, timeout=30
-        )
-        connection.isolation_level = None  # transactions are explicit
+        if not path.is_file():
+            raise ValueError(f"run must be a directory with a run.db, and there is none in {path.parent}")
+        connection = _open(path, write=write)
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except OSError as error:
+        raise ValueError(
+            f"run must be a directory that can be read ({error.strerror}): {path.parent}"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise ValueError(f"run has a run.db that SQLite cannot read ({error}): {path}") from error
     if application != APPLICATION_ID:
@@ -136,6 +146,70 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
             f"run was written by a newer nas (schema {version}, this one knows {SCHEMA_VERSION}): {path}"
         )
     return connection
+
+
+def refuse_damage(db: sqlite3.Connection, *tables: str, events: bool = False) -> None:
+    """Refuses a ``run.db`` with a value that nas does not write in one of ``tables``.
+
+    Args:
+        events: whether to check, too, that its events make its trials, as they must for it to go on.
+
+    Raises:
+        ValueError: with what is wrong, beginning with "run has a run.db that".
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    try:
+        for table in tables:
+            refuse_wrong_rows(db, table, columns_of(table), older=version < SCHEMA_VERSION)
+        if events:
+            refuse_wrong_events(db)
+    except sqlite3.DatabaseError as error:
+        raise ValueError(
+            f"run has a run.db that SQLite cannot read ({' '.join(str(error).split())})"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"run has a run.db that {error}") from None
+
+
+def _open(path: Path, *, write: bool) -> sqlite3.Connection:
+    """A connection with explicit transactions.
+
+    SQLite makes files beside one that was not closed. Where it may not, as in another user's directory, a
+    copy is read instead.
+    """
+    uri = f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}"
+    connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+    try:
+        connection.execute("PRAGMA application_id").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if write:
+            raise
+        return _copied(path)
+    return connection
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """A copy in memory, with what is in SQLite's log beside the file."""
+    files = [path, path.with_name(f"{path.name}-wal")]
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    with tempfile.TemporaryDirectory(prefix="nas-") as place:
+        for _ in range(10):  # until nobody wrote meanwhile
+            before = _states(files)
+            for file in files:
+                if file.exists():
+                    shutil.copyfile(file, Path(place) / file.name)
+            if _states(files) == before:
+                break
+        with contextlib.closing(sqlite3.connect(Path(place) / path.name)) as copy:
+            copy.backup(memory)
+    return memory
+
+
+def _states(files: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """Size and modification time of each file; None if there is none."""
+    found = [file.stat() if file.exists() else None for file in files]
+    return [state and (state.st_size, state.st_mtime_ns) for state in found]
 
 
 def columns_of(table: str) -> dict[str, str]:
@@ -158,14 +232,25 @@ def upgrade(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
+def _times(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """Times in UTC; ValueError if one is none."""
+    try:
+        return pd.to_datetime(texts, format="ISO8601", utc=True)
+    except ValueError as error:
+        raise ValueError(f"has a wrong trials.{texts.name}: {str(error).splitlines()[0]}") from None
+
+
 def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
     query = f"SELECT * FROM {table} ORDER BY {order}"  # noqa: S608 - our own names
     with contextlib.closing(connect(directory / "run.db")) as connection:
         try:
+            refuse_damage(connection, table)
             frame = pd.read_sql_query(query, connection)
         except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
             line = str(error).splitlines()[-1]
             raise ValueError(f"run has a run.db that SQLite cannot read ({line}): {directory}") from None
+        except ValueError as error:
+            raise ValueError(f"{error}: {directory}") from None
     for column in columns_of(table):
         if column not in frame:  # an older run
             frame[column] = None

@@ -26,15 +26,20 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError, WrapValidator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, ErrorDetails, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
+from search_spaces.limits import shown
 from search_spaces.names import unknown
 
 T = TypeVar("T")
+BEYOND = "beyond"
+"""The type of error of ``AtMost``."""
 Value = str | int | float
 BOUNDS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
 SHORTER = {"above 0": "positive", "below inf": "finite"}
 TYPES = {"bool": "true or false", "int": "of type int", "float": "of type float"}
+HIDDEN = {byte: 0x100000 + byte for byte in range(0xDC80, 0xDD00)}
+"""For bytes of paths that are no UTF-8, which pydantic refuses in JSON: characters that nothing uses."""
 Number = Annotated[float, WrapValidator(lambda value, check: (check(value), value)[1])]
 """A float, or an int, which pydantic would otherwise turn into a float."""
 
@@ -46,6 +51,20 @@ class OneOf(NamedTuple):
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.literal_schema(list(self.choices))
+
+
+class AtMost(NamedTuple):
+    """A limit that no real use meets: it is named only where it is exceeded."""
+
+    most: float
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any) -> Any:
+        if value is not None and value > self.most:
+            raise PydanticCustomError(BEYOND, "be at most {most}", {"most": f"{self.most:,}"})
+        return value
 
 
 @typing.dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
@@ -82,7 +101,7 @@ def parse_settings(kind: type[T], values: Mapping[str, Value]) -> T:
                 parsed[name] = TypeAdapter(field.annotation).validate_strings(str(values[name]))  # type: ignore[arg-type]
             except ValidationError as error:
                 rule = _type(error.errors()[0])
-                raise ValueError(f"{name} must be {rule}, got {values[name]!r}") from None
+                raise ValueError(f"{name} must be {rule}, got {shown(values[name])}") from None
     return kind(**parsed)
 
 
@@ -92,10 +111,12 @@ def read_json(kind: type[T], values: Mapping[str, Any]) -> T:
     Raises:
         ValueError: as ``parse_settings``, or if a field is missing.
     """
+    hidden = _translated(values, HIDDEN)
     try:
-        return TypeAdapter(kind).validate_json(json.dumps(values))
+        read = TypeAdapter(kind).validate_json(json.dumps(hidden))
     except ValidationError as error:
         raise ValueError(_line(kind, error)) from None
+    return read if hidden == values else _translated(read, {there: here for here, there in HIDDEN.items()})
 
 
 class FieldRule(NamedTuple):
@@ -118,6 +139,20 @@ def field_rules(kind: type[Any]) -> list[FieldRule]:
     ]
 
 
+def _translated(value: Any, characters: Mapping[int, int]) -> Any:
+    """``value`` with other characters in all of its texts."""
+    if isinstance(value, str):
+        return value.translate(characters)
+    if isinstance(value, Mapping):
+        return {name: _translated(one, characters) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_translated(one, characters) for one in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        texts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **_translated(texts, characters))
+    return value
+
+
 def _fields(kind: object) -> dict[str, FieldInfo]:
     return getattr(kind, "__pydantic_fields__", {})
 
@@ -132,6 +167,7 @@ def _line(kind: object, errors: ValidationError) -> str:
         fields = _fields(kind)
         positions: dict[int | str, str] = dict(enumerate(fields))
         name = positions.get(part, str(part))
+        name = name if name.isprintable() else repr(name)
         if name in fields:
             field = fields[name]
             name = field.title or name
@@ -141,11 +177,13 @@ def _line(kind: object, errors: ValidationError) -> str:
         path.append(name)
     if error["type"] == "missing":
         return f"{'.'.join(path)} is missing"
-    return f"{'.'.join(path)} must {_rule(field, error)}, got {error['input']!r}"
+    return f"{'.'.join(path) or 'text'} must {_rule(field, error)}, got {shown(error['input'])}"
 
 
 def _rule(field: FieldInfo, error: ErrorDetails) -> str:
     """What ``field`` requires of its value: the words after "must"."""
+    if error["type"] == BEYOND:
+        return error["msg"]
     if field.description:
         return field.description
     for rule in field.metadata:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import InputError
+from nas.files import exists, is_directory, is_file, read_json, refusal
 
 if TYPE_CHECKING:
     from nas.spec.recipe import Recipe
@@ -66,10 +66,25 @@ def absolute(source: str) -> str:
     """``kind:FILE`` with the file's absolute path, so that a run can be resumed from anywhere.
 
     ``hf:NAME`` stays if there is no file of this name.
+
+    Raises:
+        InputError: if the system cannot look the path up, or it is a pipe or a device where files are read.
     """
     kind, colon, file = source.partition(":")
-    path = Path(file).expanduser().absolute()
-    return f"{kind}:{path}" if colon and file and (kind != "hf" or path.exists()) else source
+    if not colon or not file:
+        return source
+    try:
+        path = Path(file).expanduser().absolute()
+    except RuntimeError as error:
+        raise InputError(f"{kind} must be a path with a home that exists ({error}), got {source}") from None
+    if kind == "hf" and not exists(path):
+        return source
+    reason = refusal(path)
+    if reason is None and kind in ("npz", "table", "predictor") and exists(path) and not is_file(path):
+        reason = "Not a regular file"
+    if reason:
+        raise InputError(f"{kind} must be a path that can be used ({reason}), got {path}")
+    return f"{kind}:{path}"
 
 
 def find_family(text: str) -> tuple[dict[str, Model], str] | None:
@@ -85,7 +100,7 @@ def find_family(text: str) -> tuple[dict[str, Model], str] | None:
 
     head, _, model = text.rpartition(":")
     for path, name in [(Path(text), "")] + [(Path(head), model)] * bool(head):
-        file = path / "family.json" if path.is_dir() else path
+        file = path / "family.json" if is_directory(path) else path
         if is_family(file):
             family, _ = read_family(file)
             if name and name not in family:
@@ -105,22 +120,28 @@ def find_arch(text: str) -> ArchSpec:
 
     if text in PRESETS:
         return PRESETS[text]
+    path = Path(text)
+    if text.startswith("res") and "-stem" in text:  # before any path: it may be too long for one
+        try:
+            return ArchSpec.parse(text)
+        except ValueError as error:
+            if not exists(path):
+                raise InputError(f"arch: {error}") from None
     if found := find_family(text):
         family, name = found
         return family[name].arch
-    path = Path(text)
-    if path.is_dir():
+    if is_directory(path):
         from nas.runs.run import open_run
 
         return open_run(path).best()
-    if path.is_file():
+    if is_file(path):
         try:
-            return ArchSpec.from_json(json.loads(path.read_text()))
+            return ArchSpec.from_json(read_json(path))
         except (OSError, ValueError) as error:
             raise InputError(f"arch must be a JSON file with an architecture ({error}): {path}") from None
-    if text.startswith("res") and "-stem" in text:
-        with checked("arch"):
-            return ArchSpec.parse(text)
+    reason = refusal(path) or ("Not a regular file" if exists(path) else None)
+    if reason:
+        raise InputError(f"arch must be a path that can be used ({reason}), got {text}")
     raise InputError(f"arch is not a file, a preset or an architecture: {unknown('preset', text, PRESETS)}")
 
 

@@ -10,7 +10,7 @@ import typer
 from nas.commands.arguments import absolute, checked, find_recipe, pairs
 from nas.commands.declare import declared
 from nas.commands.options import AuditOptions, JsonOption, QuietOption, ResourceOptions
-from nas.commands.running import run_directory, watch
+from nas.commands.running import watch
 from nas.commands.search import find_resources
 from nas.errors import InputError
 
@@ -30,14 +30,16 @@ def audit(
     Example: nas audit --networks 24 --seeds 3 --long epochs=16
     """
     from nas.launch import launch
+    from nas.launch.new_run import Place
     from nas.screens.progress import Screen
 
     settings = audit_settings(options, resources)
-    directory = run_directory(options.run, "audit")
+    place = Place(options.run, "audit")
     screen = Screen(quiet=quiet or as_json)
-    watch(screen, directory, lambda: launch.start(settings, directory, screen))
+    watch(screen, lambda: launch.start(settings, place, screen))
     if as_json:
-        typer.echo((directory / "audit.json").read_text(), nl=False)
+        assert screen.directory is not None
+        typer.echo((screen.directory / "audit.json").read_text(), nl=False)
 
 
 def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Settings:

@@ -18,7 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nas.commands.home import settle_home
 from nas.errors import InputError
+from nas.files import refusal
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 NAMES = {"run": "RUN", "directory": "--run", "arch": "ARCH"}
@@ -47,7 +49,8 @@ def declared(**names: str) -> Callable[[Callable[..., None]], Callable[..., None
         @functools.wraps(command)
         def called(**values: Any) -> None:
             try:
-                values = {name: _at_home(name, value) for name, value in values.items()}
+                values = {name: as_path(name, value) for name, value in values.items()}
+                settle_home()
                 given = {
                     name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
                     for name, kind in groups.items()
@@ -70,16 +73,23 @@ def spelled(text: str, words: dict[str, str]) -> str:
     return re.sub(r"`(\w+)`", lambda field: words.get(field[1], field[0]), text)
 
 
-def _at_home(name: str, value: Any) -> Any:
-    """``value`` with the ``~`` of paths replaced, which a shell leaves alone in ``--run=~/runs/first``."""
+def as_path(name: str, value: Any) -> Any:
+    """``value`` with the ``~`` of paths replaced, which a shell leaves alone in ``--run=~/runs/first``.
+
+    Raises:
+        InputError: if there is no such home, or the system cannot look a path up, as one that is too long.
+    """
     if isinstance(value, list):
-        return [_at_home(name, one) for one in value]
-    if not str(value).startswith("~"):
-        return value
-    try:
-        return type(value)(Path(value).expanduser())
-    except RuntimeError as error:
-        raise InputError(f"{name} must be a path with a home that exists ({error}), got {value}") from None
+        return [as_path(name, one) for one in value]
+    if str(value).startswith("~"):
+        try:
+            value = type(value)(Path(value).expanduser())
+        except RuntimeError as error:
+            message = f"{name} must be a path with a home that exists ({error}), got {value}"
+            raise InputError(message) from None
+    if isinstance(value, Path) and (reason := refusal(value)):
+        raise InputError(f"{name} must be a path that can be used ({reason}), got {value}")
+    return value
 
 
 def _parameters(kind: type[Any]) -> list[inspect.Parameter]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +19,8 @@ from nas.commands.scale import scale
 from nas.commands.search import search
 from nas.commands.show import show, spaces
 from nas.commands.train import train
-from nas.errors import InputError, NasError
+from nas.errors import InputError, NasError, shown
+from nas.screens.terminal import guarded
 
 
 def _version(asked: bool) -> None:
@@ -28,7 +32,6 @@ def _version(asked: bool) -> None:
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
@@ -49,27 +52,67 @@ def print_version(
 
 def main() -> None:
     """Runs the command; a user's mistake is one line on stderr and exit code 2."""
+    with guarded() as output:
+        code = _run()
+        output.flush()
+        if output.error and not isinstance(output.error, BrokenPipeError):  # head and less may stop reading
+            _fail(f"standard output could not be written ({output.error.strerror})")
+            code = code or 1
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Runs the command that ``sys.argv`` names; its exit code."""
     usage_error: Any = typer.BadParameter.__bases__[0]  # of whichever click typer brings along
     command = typer.main.get_command(app)
     try:
-        code = command.main(prog_name="nas", standalone_mode=False)
+        _refuse_empty(sys.argv[1:])
+        return command.main(prog_name="nas", standalone_mode=False) or 0
     except NasError as error:
-        typer.echo(f"nas: {error}", err=True)
-        code = 2 if isinstance(error, InputError) else 1
+        _fail(str(error))
+        return 2 if isinstance(error, InputError) else 1
     except usage_error as error:
         if message := error.format_message():  # there is none where no command was named, and help is printed
-            typer.echo(f"nas: {message}{_value(error)}", err=True)
-        code = 2
+            _fail(f"{message}{_value(error)}")
+        return 2
+    except OSError as error:
+        _fail(_reason(error))
+        return 1 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else 2
     except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
+        return 130
+
+
+def _fail(text: str) -> None:
+    """Prints one line on stderr, if that can be written."""
+    with contextlib.suppress(OSError):
+        print(shown(f"nas: {' '.join(text.splitlines())}"), file=sys.stderr, flush=True)
+
+
+def _reason(error: OSError) -> str:
+    """What the system refused; every file has its own message, but for those that nobody thought of."""
+    try:
+        Path.cwd()
+    except OSError:
+        return "the current directory must exist, and it was removed"
+    return f"{error.filename or 'the system'} cannot be used ({error.strerror or error})"
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """InputError if one of ``arguments`` is empty: as a path it would be the current directory."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        name, equals, value = argument.partition("=")
+        if not argument or (equals and not value and name.startswith("--")):
+            named = name or (before if before.startswith("-") else "an argument")
+            raise InputError(f"{named} must not be empty")
 
 
 def _value(error: Any) -> str:
     """What the user gave for the option that a usage error is about, which the error itself leaves out."""
+    from search_spaces.limits import shown  # imports NumPy
+
     names = getattr(getattr(error, "param", None), "opts", [])
     for argument, following in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
         name, equals, value = argument.partition("=")
         if name in names:
-            return f", got {value if equals else following!r}"
+            return f", got {shown(value if equals else following)}"
     return ""

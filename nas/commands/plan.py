@@ -20,7 +20,8 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
 
     Example: nas plan --space mnas --trials 200
     """
-    from nas.launch import launch, placement, prepare
+    from nas.launch import placement, prepare
+    from nas.launch.new_run import refuse_existing
     from nas.launch.plan import make_plan
     from nas.runs.proxy import proxy_line
     from nas.screens.plan import plan_json, print_plan
@@ -30,9 +31,9 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
 
     settings = search_settings(options, resources)
     with Screen(quiet=as_json) as screen:
-        if options.run is not None:
-            launch.refuse_existing(options.run)
-        placement.check_gpus(settings.resources, trains=settings.evaluator == "train")
+        refuse_existing(options.run)
+        placement.check_resources(settings.resources, trains=settings.evaluator == "train")
+        there = placement.counted(settings.resources)
         settings, found, task = prepare.prepared(settings, Path(), screen)
         if not isinstance(task, Training):
             screen.say(
@@ -43,7 +44,6 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
             return
         for line in filter(None, [proxy_line(settings), *warnings(settings)]):
             screen.say(line)
-        there = placement.counted(settings.resources)
         task = prepare.placed(task, there)
         assert isinstance(task, Training)
         made = make_plan(settings, there, task, found, screen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,8 @@ import typer
 from nas.commands.arguments import checked, parse_count
 from nas.commands.declare import declared
 from nas.commands.options import ReportOptions
-from nas.errors import InputError
+from nas.errors import InputError, WriteError
+from nas.files import exists, is_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,9 +42,9 @@ def report(options: ReportOptions) -> None:
     """
     from nas.runs.run import open_run
     from nas.screens.follow import follow_run
-    from nas.screens.words import make_console
+    from nas.screens.terminal import Terminal
 
-    console, runs = make_console(), options.runs
+    console, runs = Terminal(), options.runs
     if len(runs) == 1 and is_family_only(runs[0]):
         refuse(options, *REFUSED["family"])
         report_family(console, runs[0], options)
@@ -74,15 +75,28 @@ def report_one(console: Console, run: Run, ranking: Ranking | None, options: Rep
     run = run.snapshot()
     kind = KINDS[run.settings.kind]
     facts = summary(run, random, ranking)
-    kind.write_tables(run)
+    writers: list[Callable[[], object]] = [lambda: kind.write_tables(run)]
     if len(run.networks()):
-        write_page(run, random)
+        writers.append(lambda: write_page(run, random))
+    missed = [missed for write in writers if (missed := failure(write))]
     if kind.figure and (files := figures(options)):
         write_figure(kind.figure(run, facts), files)
     if options.as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
         print_report(console, run, facts)
+    if missed:  # what was found can be read all the same, whoever owns the run
+        names = " and ".join(error.file for error in missed)
+        typer.echo(f"nas: {names} could not be written ({missed[0].reason})", err=True)
+
+
+def failure(write: Callable[[], object]) -> WriteError | None:
+    """Writes files of a run; what could not be written."""
+    try:
+        write()
+    except WriteError as error:
+        return error
+    return None
 
 
 def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *, as_json: bool) -> None:
@@ -115,7 +129,7 @@ def report_family(console: Console, directory: Path, options: ReportOptions) -> 
 
 def is_family_only(directory: Path) -> bool:
     """Whether a scaling run had nothing to train."""
-    return (directory / "family.json").is_file() and not (directory / "run.db").exists()
+    return is_file(directory / "family.json") and not exists(directory / "run.db")
 
 
 def figures(options: ReportOptions) -> dict[str, Path]:

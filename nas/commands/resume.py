@@ -26,4 +26,5 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
     with checked():
         resources = dataclasses.replace(before.resources, **given)
     screen = VIEWS[before.kind].screen(quiet=quiet)
-    watch(screen, run, lambda: launch.resume(run, screen, resources))
+    screen.on_made(run)
+    watch(screen, lambda: launch.resume(run, screen, resources))

@@ -1,11 +1,9 @@
-"""How a command runs: in a directory of its own, and so that it can be interrupted."""
+"""How a command runs, so that it can be interrupted."""
 
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,12 +15,7 @@ if TYPE_CHECKING:
     from nas.screens.progress import Screen
 
 
-def run_directory(run: Path | None, name: str) -> Path:
-    """``run``, or a directory under ``runs`` with the time and ``name``."""
-    return run or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-
-
-def watch(screen: Screen, directory: Path, work: Callable[[], Run | None]) -> None:
+def watch(screen: Screen, work: Callable[[], Run | None]) -> None:
     """Does ``work`` while ``screen`` shows it, and shows the run that it gives.
 
     On Ctrl-C or SIGTERM, says how to go on; every finished trial is in the journal by then.
@@ -36,7 +29,7 @@ def watch(screen: Screen, directory: Path, work: Callable[[], Run | None]) -> No
             if run := work():
                 print_report(screen.console, run)
         except KeyboardInterrupt:
-            if (directory / "run.db").exists():
+            if screen.directory is not None:
                 words = "Interrupted; what was finished is kept. Go on with"
-                print_parts(screen.console, [Steps([(words, command("resume", directory))])])
+                print_parts(screen.console, [Steps([(words, command("resume", screen.directory))])])
             raise typer.Exit(130) from None

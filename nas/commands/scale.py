@@ -13,9 +13,10 @@ import typer
 from nas.commands.arguments import absolute, checked, find_arch, pairs, parse_numbers
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption, QuietOption, ResourceOptions, ScaleOptions
-from nas.commands.running import run_directory, watch
+from nas.commands.running import watch
 from nas.commands.search import find_resources
 from nas.errors import InputError
+from nas.files import is_file
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
@@ -46,29 +47,31 @@ def scale(
     from nas.screens.scaling import explanation_parts
     from nas.screens.words import print_parts
 
-    directory = run_directory(options.run, "scale")
     screen = Screen(quiet=quiet or as_json)
-    watch(screen, directory, lambda: make_family(options, resources, directory, screen))
+    watch(screen, lambda: make_family(options, resources, screen))
+    assert screen.directory is not None
     if options.explain:
-        print_parts(screen.console, explanation_parts(directory))
+        print_parts(screen.console, explanation_parts(screen.directory))
     if as_json:
-        typer.echo((directory / "family.json").read_text(), nl=False)
+        typer.echo((screen.directory / "family.json").read_text(), nl=False)
 
 
-def make_family(
-    options: ScaleOptions, resources: ResourceOptions, directory: Path, screen: Screen
-) -> Run | None:
+def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Screen) -> Run | None:
     """The run that finds the coefficients; None if there is nothing to find, and the family is there."""
     from nas.launch import launch
+    from nas.launch.new_run import Place
     from nas.runs.scaling_results import scaling_of
     from nas.screens.scaling import describe, family_parts, limit_line
     from nas.screens.words import print_parts
     from nas.spec.scaling import fairness
     from scaling_search import PUBLISHED_COEFFICIENTS, published
 
+    place = Place(options.run, "scale")
     if options.preset is not None:
         refuse_preset(options)
-        launch.start_family(directory, published(), PUBLISHED_COEFFICIENTS, {"preset": options.preset})
+        asked: dict[str, object] = {"preset": options.preset}
+        directory = launch.start_family(place, published(), PUBLISHED_COEFFICIENTS, asked)
+        screen.on_made(directory)
         print_parts(screen.console, family_parts(directory))
         return None
     origin = find_origin(options.base)
@@ -76,7 +79,9 @@ def make_family(
     if (settled := scaling.settled) is not None:
         with checked("phis"):
             family = scaling.family(settled)
-        launch.start_family(directory, family, settled, {"scaling": dataclasses.asdict(scaling)})
+        asked = {"scaling": dataclasses.asdict(scaling), "base_run": base_run(options.base)}
+        directory = launch.start_family(place, family, settled, asked)
+        screen.on_made(directory)
         print_parts(screen.console, family_parts(directory))
         if line := limit_line(scaling):
             screen.say(line)
@@ -89,7 +94,7 @@ def make_family(
         said.append(fairness(compared, settings.recipe) if settings.evaluator == "train" else None)
         return [line for line in said if line]
 
-    return launch.start(settings, directory, screen, notes)
+    return launch.start(settings, place, screen, notes)
 
 
 def refuse_preset(options: ScaleOptions) -> None:
@@ -133,10 +138,9 @@ def find_origin(text: str) -> Origin:
 
     arch = find_arch(text)
     directory = Path(text)
-    if not (directory / "run.db").is_file():
-        return Origin(
-            arch, sketch(text) if text == str(arch) else text, "digits", PROXY, 0, None, "soft", Task()
-        )
+    if not is_file(directory / "run.db"):
+        note = sketch(text) if text == str(arch) else text
+        return Origin(arch, note, "digits", PROXY, 0, None, "soft", Task())
     settings = read_settings(directory)
     told = Run(directory).trials()["status"].isin(["done", "failed"]).sum()
     so_far = "" if told == settings.trials else f" after {told} of {settings.trials} trials"
@@ -151,6 +155,12 @@ def find_origin(text: str) -> Origin:
         settings.objective.kind,
         settings.task or Task(),
     )
+
+
+def base_run(text: str) -> str | None:
+    """The directory of the run that is scaled, for nas train: its networks are for that run's images."""
+    directory = Path(text)
+    return str(directory.absolute()) if is_file(directory / "run.db") else None
 
 
 def find_scaling(options: ScaleOptions, origin: Origin) -> Scaling:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nas.commands.arguments import absolute, checked, find_recipe, pairs, parse_bytes, parse_count
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
-from nas.commands.running import run_directory, watch
+from nas.commands.running import watch
 
 if TYPE_CHECKING:
     from nas.spec.resources import Resources
@@ -21,12 +21,13 @@ def search(options: SearchOptions, resources: ResourceOptions, quiet: QuietOptio
     Example: nas search --space mnas
     """
     from nas.launch import launch
+    from nas.launch.new_run import Place
     from nas.screens.progress import Screen
 
     settings = search_settings(options, resources)
-    directory = run_directory(options.run, options.space)
+    place = Place(options.run, options.space)
     screen = Screen(quiet=quiet)
-    watch(screen, directory, lambda: launch.start(settings, directory, screen))
+    watch(screen, lambda: launch.start(settings, place, screen))
 
 
 def search_settings(options: SearchOptions, resources: ResourceOptions) -> Settings:

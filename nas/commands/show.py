@@ -18,12 +18,13 @@ def show(
     arch: Annotated[
         str, typer.Argument(metavar="ARCH", help="A preset, a run, a JSON file, or an architecture's text.")
     ],
-    classes: Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")] = 1000,
+    classes: Annotated[int, typer.Option(min=1, max=10_000_000, help="Outputs of the classifier.")] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """Show a network: its stages, FLOPs, parameters, activations."""
     import reports
-    from nas.screens.words import Steps, make_console, print_parts
+    from nas.screens.terminal import Terminal
+    from nas.screens.words import Steps, print_parts
     from search_spaces import cost
 
     spec = find_arch(arch)
@@ -33,7 +34,7 @@ def show(
             json.dumps({"arch": str(spec), **price._asdict(), "resolution": spec.resolution}, indent=2)
         )
         return
-    console = make_console()
+    console = Terminal()
     size = (
         f"{price.flops:,} FLOPs (multiply-adds), {price.params:,} params, {price.activations:,} activations "
         f"at {spec.resolution} px with {classes} classes, {spec.activation}"
@@ -44,18 +45,19 @@ def show(
     if found := find_family(arch):
         family, name = found
         notes = [f"{name} of the family {', '.join(family)}: choose with RUN:MODEL"]
-    steps = [("Train it to the end", command("train", arch)), ("Scale it", command("scale", "--base", arch))]
+    steps = [("Train it to the end", command("train", arch)), ("Scale it", command("scale --base", arch))]
     print_parts(console, ["", *notes, Steps(steps)])
 
 
 def spaces() -> None:
     """List the search spaces, their sizes, and the networks that have names."""
     import reports
-    from nas.screens.words import Steps, make_console, print_parts
+    from nas.screens.terminal import Terminal
+    from nas.screens.words import Steps, print_parts
     from search_spaces import PRESETS, SPACES
 
     steps = Steps(
         [("Search one", "nas search --space mnas"), ("Look at a preset", "nas show efficientnet-b0")]
     )
     presets = f"Presets: {', '.join(PRESETS)}"
-    print_parts(make_console(), [reports.space_table(SPACES.values()), presets, "", steps])
+    print_parts(Terminal(), [reports.space_table(SPACES.values()), presets, "", steps])

@@ -11,16 +11,18 @@ A pack is in use while any process maps it into memory: the mapping holds a shar
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import errno
 import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from nas import files
 from nas.data.dataset import Images
 from nas.errors import InputError
 from reports import count
@@ -29,10 +31,34 @@ HEADER = "pack.json"  # its modification time is when the pack was last used
 
 
 def default_directory() -> Path:
-    """``$NAS_CACHE``, or ``nas`` in the user's cache directory."""
+    """``$NAS_CACHE``, or ``nas`` in the user's cache directory.
+
+    Raises:
+        RuntimeError: if the user has no home that can be written.
+    """
     if given := os.environ.get("NAS_CACHE"):
         return Path(given).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given).absolute() / "nas"
+    if (home := Path.home()) == files.own_path():
+        raise RuntimeError("there is no home that can be written")
+    return home / ".cache" / "nas"
+
+
+def _made(directory: Path) -> Path:
+    """The directory, made if it was missing; OSError if it cannot be written."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
+    return directory
+
+
+def _unusable(reason: object, directory: object) -> InputError:
+    return InputError(f"NAS_CACHE must be a directory that can be written ({reason}), got {directory}")
+
+
+def _nothing() -> None:
+    """Nothing happens."""
 
 
 @dataclass(frozen=True)
@@ -40,38 +66,64 @@ class Cache:
     """A directory for packs.
 
     Args:
+        directory: see ``opened`` for None.
         limit: bytes of all packs together.
     """
 
-    directory: Path = field(default_factory=default_directory)
+    directory: Path | None = None
     limit: int = 50 * 10**9
 
+    def opened(self, say: Callable[[str], None]) -> Cache:
+        """The cache with a directory, which exists: ``$NAS_CACHE``, the default one, or else a temporary one.
+
+        Args:
+            say: told if the default one cannot be used.
+
+        Raises:
+            InputError: if a directory that was asked for cannot be used.
+        """
+        asked = self.directory or os.environ.get("NAS_CACHE")
+        try:
+            return dataclasses.replace(self, directory=_made(self.directory or default_directory()))
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            if asked:
+                raise _unusable(reason, asked) from None
+        try:
+            temporary = _made(files.own_directory() / "cache")
+        except OSError as error:
+            raise _unusable(error.strerror, "nothing") from None
+        say(f"Images are packed into {temporary} ({reason}); NAS_CACHE may name another place")
+        return dataclasses.replace(self, directory=temporary)
+
     @contextlib.contextmanager
-    def locked(self, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[Path]:
+    def locked(
+        self, key: str, waiting: Callable[[], None] = _nothing, unlocked: Callable[[], None] = _nothing
+    ) -> Iterator[Path]:
         """Locks the pack ``key`` against other processes, and gives its directory, which need not exist.
 
         Args:
             waiting: called if another process holds the lock.
+            unlocked: called if locks do not work here.
 
         Raises:
             InputError: if the cache cannot be written.
         """
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.directory / f"{key}.lock")
+        with contextlib.ExitStack() as stack:
             try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                waiting()
-                lock.acquire()
-        except OSError as error:
-            raise InputError(
-                f"NAS_CACHE must be a directory that can be written ({error.strerror}), got {self.directory}"
-            ) from None
-        try:
-            yield self.directory / key
-        finally:
-            lock.release()
+                self.place.mkdir(parents=True, exist_ok=True)
+                works = stack.enter_context(files.locked(self.place / f"{key}.lock", waiting))
+            except OSError as error:
+                raise _unusable(error.strerror, self.place) from None
+            if not works:
+                unlocked()
+            yield self.place / key
+
+    @property
+    def place(self) -> Path:
+        """The directory of a cache that was ``opened``."""
+        assert self.directory is not None
+        return self.directory
 
     @contextlib.contextmanager
     def making(self, pack: Path, sizes: dict[str, int]) -> Iterator[Path]:
@@ -85,7 +137,7 @@ class Cache:
         """
         new = pack.with_suffix(".tmp")
         try:
-            with FileLock(self.directory / "room.lock"):
+            with files.locked(self.place / "room.lock", _nothing):
                 self._make_room(pack.name, sum(sizes.values()))
                 new.mkdir()
                 for name, size in sizes.items():  # sparse, but other processes count them
@@ -93,7 +145,7 @@ class Cache:
                         file.truncate(size)
             yield new
             new.rename(pack)
-            _sync(self.directory)
+            files.sync(self.place)
         except OSError as error:
             raise self._full(sum(sizes.values()), error.strerror) from None
         finally:
@@ -105,11 +157,11 @@ class Cache:
             raise InputError(
                 f"cache_size must be at least {count(wanted)} for these images, got {count(self.limit)}"
             )
-        for gone in self.directory.glob("*.gone"):
+        for gone in self.place.glob("*.gone"):
             shutil.rmtree(gone, ignore_errors=True)
-        for leftover in self.directory.glob("*.tmp"):
+        for leftover in self.place.glob("*.tmp"):
             self._remove(leftover.stem, leftover, mine=leftover.stem == key)
-        used = {path: _size(path) for path in self.directory.iterdir() if path.is_dir()}
+        used = {path: _size(path) for path in self.place.iterdir() if path.is_dir()}
         for path in sorted((path for path in used if not path.suffix), key=_last_used):
             if self._spare(used.values()) >= wanted:
                 break
@@ -118,18 +170,18 @@ class Cache:
         if self.limit - sum(used.values()) < wanted:
             raise InputError(
                 f"cache_size must be at least {count(sum(used.values()) + wanted)}, because other "
-                f"packs in {self.directory} are in use, got {count(self.limit)}"
+                f"packs in {self.place} are in use, got {count(self.limit)}"
             )
         if self._spare(used.values()) < wanted:
-            raise self._full(wanted, f"{count(shutil.disk_usage(self.directory).free)} is free")
+            raise self._full(wanted, f"{count(shutil.disk_usage(self.place).free)} is free")
 
     def _spare(self, used: Iterable[int]) -> int:
-        return min(self.limit - sum(used), shutil.disk_usage(self.directory).free)
+        return min(self.limit - sum(used), shutil.disk_usage(self.place).free)
 
     def _full(self, wanted: int, reason: str | None) -> InputError:
         return InputError(
             f"NAS_CACHE must be a directory with room for {count(wanted)} bytes of images ({reason}), "
-            f"got {self.directory}"
+            f"got {self.place}"
         )
 
     def _remove(self, key: str, path: Path, *, mine: bool = False) -> bool:
@@ -141,8 +193,8 @@ class Cache:
         with contextlib.ExitStack() as stack:
             if not mine:
                 try:
-                    stack.enter_context(FileLock(self.directory / f"{key}.lock", timeout=0))
-                except Timeout:
+                    stack.enter_context(files.locked(self.place / f"{key}.lock"))
+                except BlockingIOError:
                     return False
             if path.suffix != ".tmp" and _in_use(path):
                 return False
@@ -155,7 +207,8 @@ class Cache:
 def mapped(path: Path, shape: Sequence[int]) -> Images:
     """A file's images as a read-only memory map, locked for as long as any array of them exists."""
     with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
+        with contextlib.suppress(OSError):  # without locks, a pack in use may be removed: its memory stays
+            fcntl.flock(file, fcntl.LOCK_SH)
         return np.asarray(np.memmap(file, np.uint8, "r", shape=tuple(shape)))
 
 
@@ -163,9 +216,7 @@ def _in_use(pack: Path) -> bool:
     """Whether any process maps a file of ``pack``."""
     for path in pack.iterdir():
         with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if files.hold(file.fileno()) is None:
                 return True
     return False
 
@@ -181,11 +232,3 @@ def _last_used(pack: Path) -> int:
     with contextlib.suppress(FileNotFoundError):
         return (pack / HEADER).stat().st_mtime_ns
     return 0
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

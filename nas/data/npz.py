@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from pathlib import Path
@@ -53,6 +54,8 @@ def load_npz(path: Path, seed: int) -> Dataset:
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """The file's arrays in ``KEYS``; others, such as class names, are ignored."""
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "Not a regular file")  # a pipe would wait for ever
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
             keys = list(archive)
             arrays: dict[str, NDArray[Any]] = {key: archive[key] for key in KEYS if key in keys}

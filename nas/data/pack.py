@@ -8,6 +8,7 @@ PART.labels     int64 `[N]`
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -28,6 +29,7 @@ from nas.data.folder import list_folder
 from nas.data.huggingface import list_huggingface
 from nas.data.listing import IN_WORDS, PARTS, Listing, Take
 from nas.errors import RunError
+from nas.files import say_unlocked
 from nas.spec.listener import Listener
 from nas.spec.machine import cpu_count
 from reports import count
@@ -88,13 +90,15 @@ def load_packed(
         RunError: if a process that decodes is killed.
     """
     listing = list_images(source)
+    cache = cache.opened(listener.say)
     if not isinstance(size, int):
         size = size(image_size(listing))
     origin = Origin(listing.source, size, seed, cache, key_of(listing, size, seed))
     for note in listing.notes:
         listener.say(note)
     waiting = f"Waiting for another process to pack {listing.source}"
-    with cache.locked(origin.key, lambda: listener.say(waiting)) as path:
+    unlocked = functools.partial(say_unlocked, listener.say)
+    with cache.locked(origin.key, lambda: listener.say(waiting), unlocked) as path:
         opened = None
         if path.exists():
             try:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from nas.errors import InputError, RunError
+from nas.errors import InputError, NasError, RunError
+from nas.files import exists, say_unlocked
 from nas.launch import prepare
 from nas.launch.inline import run_inline
-from nas.launch.placement import check_gpus, opened
+from nas.launch.new_run import Place, make, refuse_existing
+from nas.launch.placement import check_resources, opened
 from nas.launch.plan import memory_warning
 from nas.runs.audit_results import LONG, longer
 from nas.runs.config import read_config, read_settings, write_config
@@ -33,7 +34,7 @@ from scaling_search import Coefficients, Model
 
 def start(
     settings: Settings,
-    directory: Path,
+    place: Place,
     listener: Listener,
     notes: Callable[[Settings], Sequence[str]] = lambda _: (),
 ) -> Run:
@@ -46,75 +47,71 @@ def start(
         InputError: if the settings cannot be met; then nothing has been made.
         RunError: if the first trials all fail.
     """
-    refuse_existing(directory)
-    check_gpus(settings.resources, trains=settings.evaluator == "train")
-    settings, space, evaluator = prepare.prepared(settings, directory, listener)
+    refuse_existing(place.directory)
+    check_resources(settings.resources, trains=settings.evaluator == "train")
+    settings, _, evaluator = prepare.prepared(settings, Path(), listener)
+    return start_with(evaluator, settings, place, listener, notes(settings))
+
+
+def start_with(
+    evaluator: prepare.EvaluatorKind,
+    settings: Settings,
+    place: Place,
+    listener: Listener,
+    notes: Sequence[str],
+) -> Run:
+    """As ``start``, once everything has been checked and ``evaluator`` made."""
+    space = space_of(settings)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
         price = {"num_classes": space.num_classes, "resolution": space.resolution}
         facts = {"cost": price, "input_sha256": prepare.fingerprint(evaluator)}
-        journal = stack.enter_context(begin(directory, settings, facts))
+        directory = make(place, lambda unfinished: write(unfinished, settings, facts))
+        listener.on_made(directory)
+        if isinstance(evaluator, FullTraining):
+            evaluator = dataclasses.replace(evaluator, directory=directory)
+        journal = stack.enter_context(open_journal(directory, listener))
         search = prepare.make_search(settings, space, journal, listener)
-        run(search, evaluator, resources, settings, notes(settings))
+        run(search, evaluator, resources, settings, notes)
     finish(directory)
     go_on_longer(directory, listener)
     return Run(directory)
 
 
-def begin(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> Journal:
-    """Makes the directory of a new run, and its journal. Errors as ``new_directory``."""
-    with new_directory(directory):
-        if long := longer(settings):  # made first, so that no run has a run.db without it
-            (directory / LONG).mkdir()
-            write_config(directory / LONG, long.to_json(), **facts)
-            with Journal(directory / LONG, create=True):
-                pass
-        write_config(directory, settings.to_json(), **facts)
-        return Journal(directory, create=True)
+def write(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> None:
+    """Writes the first files of a run, and of an audit's longer schedule."""
+    write_config(directory, settings.to_json(), **facts)
+    with Journal(directory, create=True):
+        pass
+    if long := longer(settings):
+        (directory / LONG).mkdir()
+        write(directory / LONG, long, facts)
 
 
-@contextmanager
-def new_directory(directory: Path) -> Iterator[None]:
-    """Makes a run's directory; removes it again if the first files cannot be written in the context.
-
-    Raises:
-        InputError: if the directory or a file cannot be made, for instance on a full disk.
-    """
-    try:
-        directory.mkdir(parents=True)
-    except OSError as error:
-        message = f"directory must be a directory that can be made ({error.strerror}), got {directory}"
-        raise InputError(message) from None
-    try:
-        yield
-    except (OSError, sqlite3.OperationalError, RunError) as error:
-        shutil.rmtree(directory, ignore_errors=True)
-        cause = error.__cause__ or error
-        reason = getattr(cause, "strerror", None) or cause
-        raise InputError(
-            f"directory must be a directory with room for a run ({reason}), got {directory}"
-        ) from None
+def open_journal(directory: Path, listener: Listener) -> Journal:
+    """The run's journal; says it where locks do not work. Errors as ``Journal``."""
+    journal = Journal(directory)
+    if not journal.locked:
+        say_unlocked(listener.say)
+    return journal
 
 
 def start_family(
-    directory: Path, family: Mapping[str, Model], coefficients: Coefficients, asked: Mapping[str, Any]
-) -> None:
-    """Writes the files of a scaling run that trains nothing; ``asked`` is for ``config.json``.
+    place: Place, family: Mapping[str, Model], coefficients: Coefficients, asked: Mapping[str, Any]
+) -> Path:
+    """Makes a scaling run that trains nothing; ``asked`` is for ``config.json``.
 
     Raises:
         InputError: if the directory exists or cannot be made.
     """
-    refuse_existing(directory)
-    with new_directory(directory):
+
+    def write_files(directory: Path) -> None:
         write_config(directory, asked)
         write_family(directory, family, coefficients)
 
-
-def refuse_existing(directory: Path) -> None:
-    """InputError if ``directory`` exists: a new run must not overwrite it."""
-    if directory.exists():
-        raise InputError(f"directory must be a directory that does not exist yet, got {directory}")
+    refuse_existing(place.directory)
+    return make(place, write_files)
 
 
 def resume(directory: Path, listener: Listener, resources: Resources | None = None) -> Run:
@@ -150,12 +147,15 @@ def go_on(
     with ExitStack() as stack:
         settings = read_settings(directory)
         space = space_of(settings)
-        journal = stack.enter_context(Journal(directory))
+        journal = stack.enter_context(open_journal(directory, listener))
         try:
             search = prepare.make_search(settings, space, journal, listener)
-        except (sqlite3.DatabaseError, ValueError, LookupError) as error:
-            raise InputError(f"run has a run.db that cannot be resumed ({error}): {directory}") from error
-        if search.done and (directory / "best.json").exists():
+        except NasError:
+            raise
+        except Exception as error:  # whatever a damaged journal makes a controller raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"run has a run.db that cannot be resumed ({reason}): {directory}") from error
+        if search.done and exists(directory / "best.json"):
             return False
         if not search.done:  # otherwise the run was interrupted while its files were written
             if not search.replayed_exactly:
@@ -165,7 +165,7 @@ def go_on(
                 )
             resources = resources or settings.resources
             trains = settings.evaluator == "train"
-            check_gpus(resources, trains=trains)
+            check_resources(resources, trains=trains)
             data = prepare.find_data(settings, prepare.pack_size(settings), listener) if trains else None
             evaluator = prepare.make_evaluator(settings, data, directory, listener)
             if read_config(directory).get("input_sha256") != prepare.fingerprint(evaluator):

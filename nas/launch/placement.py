@@ -80,8 +80,12 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
     return dataclasses.replace(resources, workers=workers, gpus_per_trial=gpus_per_trial)
 
 
-def check_gpus(resources: Resources, *, trains: bool) -> None:
-    """InputError if this machine has too few GPUs; those of a cluster are counted when it is joined."""
+def check_resources(resources: Resources, *, trains: bool) -> None:
+    """InputError if this machine has too few GPUs, or the cluster, whose GPUs are counted later, is dead."""
+    if resources.address == "auto":
+        from nas.launch.cluster import ask_cluster
+
+        ask_cluster()
     asked = resources.gpus_per_trial
     if not asked or resources.address == "auto":
         return

@@ -50,7 +50,6 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
         so_far = reports.best_so_far(rewards)
         rows.append(
             {
-                "run": str(run.directory),
                 "trials": len(run.trials()),
                 "done": len(done),
                 **ranked_by(run, asked).iloc[0][["reward", "accuracy", *COSTS, "arch"]],
@@ -65,7 +64,10 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
         "reward": max((reward_title(run.best_trial()) for run in runs), key=TITLES.index),
         "warnings": differences(runs),
     }
-    return pd.DataFrame(rows), common
+    compared = pd.DataFrame(rows)
+    names = [str(run.directory) for run in runs]  # as objects: pandas' own texts hold UTF-8 alone
+    compared.insert(0, "run", pd.Series(names, dtype=object))
+    return compared, common
 
 
 def differences(runs: Sequence[Run]) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from nas.errors import InputError
-from nas.files import write_csv, write_json
+from nas.files import is_file, read_json, read_text, write_csv, write_json
 from scaling_search import Coefficients, Model, from_json, to_json
 from search_spaces import cost
 
@@ -53,7 +52,7 @@ def write_family(directory: Path, family: Mapping[str, Model], coefficients: Coe
 def is_family(file: Path) -> bool:
     """Whether a file is meant to be a ``family.json``, valid or not."""
     try:
-        return file.is_file() and '"coefficients"' in file.read_text()
+        return is_file(file) and '"coefficients"' in read_text(file)
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -61,6 +60,6 @@ def is_family(file: Path) -> bool:
 def read_family(file: Path) -> tuple[dict[str, Model], Coefficients]:
     """The inverse of ``write_family``; InputError if the file is missing or damaged."""
     try:
-        return from_json(json.loads(file.read_text()))
+        return from_json(read_json(file))
     except (OSError, ValueError) as error:
         raise InputError(f"arch must be a readable family ({error}): {file}") from None

@@ -87,7 +87,7 @@ def space_of(settings: Settings) -> SearchSpace:
     if task is None or settings.scaling:
         return space
     if task.resolution is None or settings.networks:
-        return dataclasses.replace(space, num_classes=task.classes)
+        return dataclasses.replace(space, num_classes=task.classes, in_channels=task.channels)
     return space.at(task.resolution, task.classes)
 
 
@@ -133,7 +133,7 @@ KINDS = {
         state=training_results.training_state,
         write_tables=training_results.write_curve,
         choose=training_results.trained_network,
-        verdict=next_steps.training_verdict,
+        verdict=next_steps.training_line,
         steps=next_steps.training_steps,
         page=training_results.training_page,
         keeps_weights=True,

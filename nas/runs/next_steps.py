@@ -10,9 +10,10 @@ import reports
 from nas.errors import command
 from nas.runs.family_files import read_family
 from nas.runs.run import Run
-from nas.runs.training_results import training_facts
+from nas.runs.training_results import trained_steps, training_facts, training_verdict
 from nas.spec.recipe import RECIPES, Recipe
 from nas.spec.settings import Settings
+from reports.numbers import plural, plus_minus
 
 Steps = list[tuple[str, str]]
 """Words, and the command that does it."""
@@ -40,7 +41,7 @@ def family_steps(directory: Path) -> Steps:
 
 
 def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
-    """The options that give a search or an audit the space and the data of ``settings``, and ``recipe``."""
+    """The space of ``settings``, and the options that give a command its data, and ``recipe``."""
     changed = {
         name: [
             f"{field}={str(value).lower() if isinstance(value, bool) else value}"
@@ -50,7 +51,7 @@ def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
         for name, base in RECIPES.items()
     }
     name = min(changed, key=lambda name: len(changed[name]))
-    words = ["--space", settings.space]
+    words = [settings.space]
     words += ["--data", settings.data] * (settings.data != "digits")
     words += ["--recipe", name] * (name != "proxy")
     return [*words, *(word for pair in changed[name] for word in ("--proxy", pair))]
@@ -66,8 +67,8 @@ def audit_steps(settings: Settings, proxy: reports.Consistency) -> Steps:
         first, recipe = "Audit a proxy of twice the epochs", replace(recipe, epochs=2 * recipe.epochs)
     asked = ["--networks", networks, "--seeds", max(2, settings.audit.seeds)]
     asked += ["--reference", settings.audit.source] * bool(settings.audit.source)
-    audit = (first, command("audit", *proxy_words(settings, recipe), *asked))
-    search = ("Search with this proxy", command("search", *proxy_words(settings, settings.recipe)))
+    audit = (first, command("audit --space", *proxy_words(settings, recipe), *asked))
+    search = ("Search with this proxy", command("search --space", *proxy_words(settings, settings.recipe)))
     return [audit, search] if first else [search]
 
 
@@ -84,21 +85,26 @@ def ranking_steps(settings: Settings, ranked: dict[str, Any]) -> Steps:
     ]
 
 
-def training_verdict(run: Run) -> str:
-    """How accurate the trained network is, in one sentence."""
+def training_line(run: Run) -> str:
+    """How accurate the trained network is, in one sentence; or how far the training has come."""
     facts = training_facts(run)
-    done = f"after {facts['epochs']} of {facts['of_epochs']} epochs on {facts['data']}"
+    if facts["status"] == "done":
+        return training_verdict(facts)
+    done = f"after {facts['epochs']} of {plural(facts['of_epochs'], 'epoch')}"
     if facts["status"] == "failed":
         return f"The training failed {done}: {facts['error']}"
     if facts["accuracy"] is None:
-        return f"Nothing is known yet: none of {facts['of_epochs']} epochs is done."
-    test = facts["test_accuracy"]
-    tested = "" if test is None else f", test accuracy {test:.4f}"
-    return f"Validation accuracy {facts['accuracy']:.4f}{tested}, {done}."
+        return f"Nothing is known yet: of {plural(facts['of_epochs'], 'epoch')}, none is done."
+    return f"So far, {done}, the validation accuracy is {plus_minus(facts['accuracy'])}."
 
 
 def training_steps(run: Run) -> Steps:
     """What to do with a trained network."""
-    if training_facts(run)["status"] not in ("done", "failed"):
-        return unfinished_steps(run)
-    return [("Look at the network", command("show", run.directory))]
+    status = training_facts(run)["status"]
+    if status == "done":
+        return trained_steps(run.directory)
+    return (
+        [("Look at the network", command("show", run.directory))]
+        if status == "failed"
+        else unfinished_steps(run)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+from nas.errors import encoded
 from nas.files import replace
 from nas.runs.kinds import KINDS
 from nas.runs.proxy import proxy_line
@@ -20,7 +21,7 @@ def write_page(run: Run, random: Run | None = None) -> Path:
         RunError: if it cannot be written.
     """
     path = run.directory / "report.html"
-    replace(path, render(collect(run, random)).encode(), shared=True)
+    replace(path, encoded(render(collect(run, random))), shared=True)
     return path
 
 

@@ -90,7 +90,7 @@ def trial_state(run: Run) -> dict[str, Any]:
         "best_reward": float(done["reward"].max()) if len(done) else None,
         "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
         "confirmations": len(again),
-        "over": len(done) + status.get("failed", 0) == settings.trials and len(again) >= confirm,
+        "over": len(done) + status.get("failed", 0) >= settings.trials and len(again) >= confirm,
     }
 
 

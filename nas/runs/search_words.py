@@ -148,7 +148,7 @@ def search_steps(run: Run) -> Steps:
         *ranked,
         ("Look at the best", command("show", directory)),
         ("Train it to the end", command("train", directory)),
-        ("Scale it to a family", command("scale", "--base", directory)),
+        ("Scale it to a family", command("scale --base", directory)),
     ]
 
 

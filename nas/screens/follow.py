@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
-import filelock
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from nas.files import hold
 from nas.runs.audit_results import long_run
 from nas.runs.kinds import KINDS
 from nas.runs.run import Run
+from nas.screens.terminal import is_unread
 from nas.screens.views import VIEWS
 
 PAUSE = 1.0
@@ -36,6 +38,8 @@ def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: floa
     for now in changes(run, pause):
         line = json.dumps(state(now)) if as_json else sentence(now)
         console.print(Text(line), soft_wrap=as_json)
+        if is_unread():
+            return
 
 
 def changes(run: Run, pause: float) -> Any:
@@ -76,11 +80,20 @@ def screen(run: Run) -> Group:
 
 def is_written(run: Run) -> bool:
     """Whether a process is writing the run, or the longer schedule of an audit."""
-    for written in filter(None, (run, long_run(run))):
-        lock = filelock.FileLock(written.directory / "run.lock")
-        try:
-            lock.acquire(timeout=0)
-            lock.release()
-        except (filelock.Timeout, OSError):
-            return True
-    return False
+    return any(
+        _is_locked(written.directory / "run.lock") for written in (run, long_run(run)) if written is not None
+    )
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds a lock; also if that cannot be told: a search that goes on looks alike.
+
+    Opens the file for reading alone: it may be another user's.
+    """
+    try:
+        with path.open("rb") as file:
+            return hold(file.fileno(), shared=True) is not True
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.progress import Progress
 from rich.text import Text
@@ -12,8 +13,8 @@ import reports
 from nas.runs.kinds import KINDS
 from nas.runs.proxy import proxy_line
 from nas.screens.bar import BarLine, Pace
+from nas.screens.terminal import Terminal
 from nas.screens.warnings import warnings
-from nas.screens.words import make_console
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
@@ -26,7 +27,8 @@ class Screen(Listener):
     """Lines, on a terminal above a progress bar, which goes when it is done; nothing if ``quiet``."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.console = make_console(quiet=quiet)
+        self.console = Terminal(quiet=quiet)
+        self.directory: Path | None = None  # of the run, once it is there
         self.best: Row | None = None
         self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
         self.ranked = True  # by reward
@@ -56,6 +58,9 @@ class Screen(Listener):
 
     def progress(self, doing: str, done: int, total: int) -> None:
         self._progress.update(self._task, description=doing, completed=done, total=total)
+
+    def on_made(self, directory: Path) -> None:
+        self.directory = directory
 
     def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
         kind = KINDS[settings.kind]

@@ -88,8 +88,8 @@ def speed_lines(speed: dict[str, Any] | None) -> list[str]:
     if speed is None:
         return []
     rate, peak = speed["images_per_second"], speed["peak_memory"]
-    said = [f"ran at {rate:,.0f} images/s (median)"] * (rate is not None)
-    said += [f"used at most {memory(peak)} of memory"] * (peak is not None)
+    said = [] if rate is None else [f"ran at {rate:,.0f} images/s (median)"]
+    said += [] if peak is None else [f"used at most {memory(peak)} of memory"]
     return [f"Training {' and '.join(said)}."]
 
 

@@ -1,9 +1,8 @@
-"""Words on a terminal: the console they go to, and commands that can be pasted however narrow it is."""
+"""Words on a terminal: lines that are wrapped between words, and commands that can be pasted."""
 
 from __future__ import annotations
 
-import os
-import shlex
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import cell_len
@@ -13,20 +12,8 @@ from rich.text import Text
 Parts = Sequence[RenderableType]
 """Tables, commands, and lines of text."""
 
-UNLIMITED = 10_000
-"""Columns where there is no terminal: nothing is wrapped or left out in a file."""
-LEAST = 20
-"""A terminal that says it has fewer columns is not believed."""
-
-
-def make_console(*, quiet: bool = False) -> Console:
-    """The console of every screen: as wide as the terminal or ``COLUMNS``; a pipe or a file has no width."""
-    console = Console(quiet=quiet, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
-        console.width = UNLIMITED
-    if console.width < LEAST:
-        console.width = LEAST
-    return console
+WORD = re.compile(r"""(?:\$'(?:\\.|[^'\\])*'|'[^']*'|"[^"]*"|\\.|[^\s'"\\])+""", re.DOTALL)
+"""A word of a command, with its quotes."""
 
 
 def print_parts(console: Console, parts: Parts) -> None:
@@ -67,7 +54,7 @@ def pasteable(command: str, width: int, indent: str = "  ") -> list[str]:
     A word that is too long is cut after a hyphen or a slash, if it needs no quotes.
     """
     lines = [indent]
-    for word in map(shlex.quote, shlex.split(command)):
+    for word in WORD.findall(command):
         if lines[-1].strip() and cell_len(lines[-1]) + cell_len(word) + 3 > width:
             lines[-1] += " \\"
             lines.append(indent * 2)

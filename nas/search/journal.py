@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import filelock
-
 import reports
-from nas.errors import InputError, RunError, command
+from nas.errors import InputError, RunError, command, encoded
+from nas.files import locked
 from nas.search import snapshot
 from nas.spec.trial import Epoch, Outcome, Row
-from reports.run_db import upgrade
+from reports.run_db import refuse_damage, upgrade
+from reports.run_db_rules import read_actions, refuse_foreign
 from search_spaces import Cost
 
 
@@ -49,6 +49,33 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
         raise InputError(str(error)) from error.__cause__
 
 
+def _text(text: str | None) -> str | None:
+    """A text that SQLite can store: it takes no bytes of a path that are no UTF-8."""
+    return None if text is None else encoded(text).decode()
+
+
+def _open(path: Path, *, create: bool) -> sqlite3.Connection:
+    """A new ``run.db``, or the one there is.
+
+    Raises:
+        InputError: as ``connect``, or if a page or row is damaged, so that nothing more is written to it.
+    """
+    if create:
+        return sqlite3.connect(path, isolation_level=None)
+    connection = connect(path, write=True)
+    try:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        refuse_damage(connection, "trials", "epochs", "events", "confirmations", events=True)
+    except (sqlite3.DatabaseError, ValueError) as error:
+        connection.close()
+        line = " ".join(str(error).split())
+        line = line if isinstance(error, ValueError) else f"run has a run.db that SQLite cannot read ({line})"
+        raise InputError(f"{line}: {path}") from None
+    return connection
+
+
 class Journal:
     """Writes a ``run.db``, and reads it back; only one process can have a run's journal open.
 
@@ -56,33 +83,35 @@ class Journal:
         directory: the run's, which must exist.
         create: make a new ``run.db``; otherwise it must exist.
 
+    Attributes:
+        locked: False where locks do not work; then another process that writes the run goes unnoticed.
+
     Raises:
-        InputError: if another process is writing this run, or as ``connect``.
+        InputError: if another process is writing this run, it cannot be written, or as ``connect``.
     """
 
     def __init__(self, directory: Path, *, create: bool = False) -> None:
         self._directory = directory
-        self._lock = filelock.FileLock(directory / "run.lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise InputError(f"run is being written by another process: {directory}") from None
         path = directory / "run.db"
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._lock.release)
-            if create:
-                self._connection = sqlite3.connect(path, isolation_level=None)
-            else:
-                self._connection = connect(path, write=True)
-            undo.callback(self._connection.close)
-            if not create:
-                self._refuse_damage(path)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            with self._transaction() as db:
-                upgrade(db)
-            undo.pop_all()
-        # A crash of the process loses nothing; one of the machine, at most the last events, never the file.
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+        with contextlib.ExitStack() as opening:
+            try:
+                self.locked = opening.enter_context(locked(directory / "run.lock"))
+                self._connection = opening.enter_context(contextlib.closing(_open(path, create=create)))
+                # A crash of the process loses nothing; one of the machine, at most the last events, never
+                # the file.
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                with self._transaction() as db:
+                    upgrade(db)
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+            except BlockingIOError:
+                raise InputError(f"run is being written by another process: {directory}") from None
+            except (OSError, sqlite3.DatabaseError, RunError) as error:
+                cause = error.__cause__ or error
+                reason = getattr(cause, "strerror", None) or cause
+                raise InputError(
+                    f"run must be a directory that can be written ({reason}): {directory}"
+                ) from cause
+            self._opened = opening.pop_all()
 
     def __enter__(self) -> Journal:
         return self
@@ -91,18 +120,7 @@ class Journal:
         # Without readers this folds the log into run.db, a single file that can be copied.
         with contextlib.suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA journal_mode = DELETE")
-        self._connection.close()
-        self._lock.release()
-
-    def _refuse_damage(self, path: Path) -> None:
-        """Raises InputError if any page of ``run.db`` is damaged, so that nothing more is written to it."""
-        try:
-            (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-        except sqlite3.DatabaseError as error:
-            verdict = str(error)
-        if verdict != "ok":
-            line = " ".join(verdict.split())
-            raise InputError(f"run has a run.db that SQLite cannot read ({line}): {path}")
+        self._opened.close()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -150,8 +168,9 @@ class Journal:
                 "UPDATE trials SET status = ?, accuracy = ?, reward = ?, epochs = ?, seconds = ?, worker = ?,"
                 " error = ?, finished = ?, images_per_second = ?, peak_memory = ? WHERE trial = ?",
                 (
-                    *(row.status, row.accuracy, row.reward, outcome.epochs, outcome.seconds, outcome.worker),
-                    *(row.error, now(), outcome.images_per_second, outcome.peak_memory, row.trial),
+                    *(row.status, row.accuracy, row.reward, outcome.epochs, outcome.seconds),
+                    *(_text(outcome.worker), _text(row.error), now()),
+                    *(outcome.images_per_second, outcome.peak_memory, row.trial),
                 ),
             )
             db.execute("INSERT INTO events (kind, trial, reward) VALUES ('tell', ?, ?)", (row.trial, told))
@@ -163,15 +182,21 @@ class Journal:
                 "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(trial, seed, outcome.accuracy, outcome.epochs, outcome.seconds),
-                    *(outcome.worker, outcome.error, now(), outcome.images_per_second, outcome.peak_memory),
-                    outcome.test_accuracy,
+                    *(_text(outcome.worker), _text(outcome.error), now()),
+                    *(outcome.images_per_second, outcome.peak_memory, outcome.test_accuracy),
                 ),
             )
 
     def rows(self) -> list[Row]:
         """Every trial so far, in order."""
         rows = self._connection.execute(f"SELECT {', '.join(Row._fields)} FROM trials ORDER BY trial")  # noqa: S608
-        return [Row(*row)._replace(actions=tuple(json.loads(row[3]))) for row in rows]
+        found = [Row(*row) for row in rows]
+        try:
+            refuse_foreign(row.arch for row in found)
+            actions = read_actions([str(row.actions) for row in found])
+        except ValueError as error:
+            raise InputError(f"run has a run.db that {error}: {self._directory}") from None
+        return [row._replace(actions=each) for row, each in zip(found, actions, strict=True)]
 
     def events(self) -> list[Event]:
         """Every ask and tell so far, in order."""

@@ -144,7 +144,7 @@ class Search:
             number, text = len(self.rows), str(arch)
             twin = None if self.train_again else self._trainer.get(text)
             status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
-            price = cost(arch, self.space.num_classes)
+            price = cost(arch, self.space.num_classes, self.space.in_channels)
             seed = trial_seed(self.seed, number)
             row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin)
             self.journal.ask(row, price)
@@ -222,8 +222,15 @@ class Search:
         self.confirmed = len(confirmed), len(confirmed) + len(self._queue)
 
     def _restore(self) -> None:
-        """Replays the journal into the controller, and queues the trials that were running."""
+        """Replays the journal into the controller, and queues the trials that were running.
+
+        Raises:
+            ValueError: if the journal has more trials than were asked for, or they are not of this space.
+        """
         journalled = {row.trial: row for row in self.journal.rows()}
+        if len(journalled) > self.trials:
+            raise ValueError(f"trials must be at least the {len(journalled)} there are, got {self.trials}")
+        self.space.check_all([row.actions for row in journalled.values()])
         known, state = self.journal.saved_controller()
         if known:
             self.controller.load_state_dict(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Listener:
 
     def progress(self, doing: str, done: int, total: int) -> None:
         """Progress of a preparation such as ``Packing images``: ``done`` of ``total``."""
+
+    def on_made(self, directory: Path) -> None:
+        """The directory of a new run has been made: the run can be resumed from now on."""
 
     def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
         """Trials begin; ``finished`` are those of a resumed run that had finished before."""

@@ -3,7 +3,7 @@
 The header's values are text, and JSON except for ``arch``, ``data`` and ``view``: ``classes``, their names by
 label; ``in_channels``; ``view``, how ``nas.training.pixels.fit`` sizes images; ``mean`` and ``deviation`` of
 each channel of images in 0 to 255; ``accuracy`` on the validation part; ``test_accuracy``, null if there is
-no test part; ``epochs``.
+no test part; ``epochs``, and ``kept_epoch``, the one after which the tensors were these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from nas.errors import InputError
+from nas.errors import InputError, encoded
 from nas.files import replace
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def write_weights(directory: Path, tensors: Mapping[str, Tensor], header: Mappin
     """Writes ``weights.safetensors``; raises as ``nas.files.replace``."""
     from safetensors.torch import save
 
-    content = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, dict(header))
+    texts = {name: encoded(text).decode() for name, text in header.items()}
+    content = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, texts)
     replace(directory / NAME, content)
 
 
