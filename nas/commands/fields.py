@@ -44,14 +44,15 @@ def print_controllers(asked: bool) -> None:
 
 def _print(title: str, kind: type[Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> None:
     from nas.screens.terminal import Terminal
-    from reports.tables import plain_table
+    from nas.screens.words import print_parts
+    from reports.fitted import FittedTable
     from search_spaces.rules import field_rules
 
-    table = plain_table(first="field")
+    table = FittedTable("field")
     for name in ("default", "range", "meaning"):
-        table.add_column(name)
+        table.add_words(name)
     for row in field_rules(kind):
         value = defaults.get(row.name, row.default)
         default = str(value).lower() if isinstance(value, bool) else f"{value}"
         table.add_row(row.name, default, row.rule, row.meaning)
-    Terminal().print(title, table if table.row_count else "There are none.", sep="\n", end="\n\n")
+    print_parts(Terminal(), [title, table if table.rows else "There are none.", ""])

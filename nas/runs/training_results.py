@@ -100,13 +100,10 @@ def training_state(run: Run) -> dict[str, Any]:
 
 def training_page(page: Page, run: Run, _random: Run | None) -> Page:
     """The page with the learning curve."""
-    facts = training_facts(run)
-    found = training_verdict(facts) if facts["status"] == "done" else ""
-    steps = next_steps(run.directory) if found else []
-    return dataclasses.replace(page, training=TrainingRun(facts, page.epochs, found, steps))
+    return dataclasses.replace(page, training=TrainingRun(training_facts(run), page.epochs))
 
 
-def next_steps(directory: Path) -> list[tuple[str, str]]:
+def trained_steps(directory: Path) -> list[tuple[str, str]]:
     """What to do with a trained network: words, and the command or the lines of Python."""
     return [
         ("Use it in Python", usage(directory)),

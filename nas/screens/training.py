@@ -13,7 +13,7 @@ from nas.errors import command
 from nas.runs.run import Run
 from nas.runs.training_results import training_facts, training_verdict, usage
 from nas.screens.progress import PLAIN_LINES, Screen
-from nas.screens.report import Parts
+from nas.screens.words import Parts, Steps
 from nas.spec.listener import Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
@@ -102,7 +102,7 @@ def training_sentence(facts: dict[str, Any]) -> str:
 def network_line(facts: dict[str, Any]) -> str:
     """What was trained, on what, and for how long."""
     took = f", {duration(facts['seconds'])}" if facts["seconds"] else ""
-    return f"Trained on {facts['data']}{took}: {size(facts)}, {facts['arch']}"
+    return f"Trained on {facts['data']}{took}: {size(facts)}."
 
 
 def size(facts: Mapping[str, Any]) -> str:
@@ -113,14 +113,14 @@ def size(facts: Mapping[str, Any]) -> str:
     )
 
 
-def next_lines(facts: dict[str, Any]) -> list[str]:
+def next_lines(facts: dict[str, Any]) -> Parts:
     """Where the weights of a finished training run are, how to use them, and the next command."""
     if facts["status"] != "done":
         return []
     run = Path(facts["run"])
     use = [f"    {line}" for line in usage(run).splitlines()]
-    show = f"Look at the network with: {command('show', run)}"
-    return [f"Weights are in {run / weights.NAME}; in Python:", *use, show]
+    steps = Steps([("Look at the network with", command("show", run))])
+    return [f"Weights are in {run / weights.NAME}; in Python:", *use, "", steps]
 
 
 def preparation_lines(prepared: Prepared, label: str) -> list[str]:

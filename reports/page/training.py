@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 from reports.numbers import count, duration, plural, plus_minus
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
-from reports.page.parts import copyable, hint, plot, section, tiles, titled
+from reports.page.parts import copyable, hint, plot, section, tiles
 from reports.page.plots import Figure, axis, figure, line, span
 from reports.page.points import drawable
 
@@ -24,14 +24,10 @@ class TrainingRun:
         network: ``arch``, ``flops``, ``params``, ``resolution``, ``accuracy``, ``test_accuracy``; except in
             older runs ``classes``, ``kept_epoch`` and both accuracies' ``_error``.
         curve: ``epoch``, ``train_loss``, ``valid_loss``, ``accuracy``, ``seconds``; one row or more.
-        found: what it found, in one sentence; empty while it is in progress.
-        steps: what to do next: words, and what to type.
     """
 
     network: Mapping[str, Any]
     curve: pd.DataFrame
-    found: str
-    steps: Sequence[tuple[str, str]]
 
 
 def training_figures(run: TrainingRun) -> dict[str, Figure]:
@@ -51,7 +47,7 @@ def training_figures(run: TrainingRun) -> dict[str, Figure]:
 
 
 def training_sections(run: TrainingRun) -> Html:
-    """The sections: what it found and what to do next, down to the drawing of the network."""
+    """The sections: the accuracies, down to the drawing of the network."""
     network, last = run.network, run.curve.iloc[-1]
     epoch = network.get("kept_epoch", last["epoch"])
     numbers = [
@@ -64,11 +60,7 @@ def training_sections(run: TrainingRun) -> Html:
     ]  # fmt: skip
     rows = drawable(str(network["arch"]))
     return join(
-        tag("p", run.found) if run.found else "",
         tiles(numbers),
-        section("Next", *(titled(words, copyable(text, whole=True)) for words, text in run.steps))
-        if run.steps
-        else "",
         section(
             "Learning curve",
             hint("Only the training loss includes label smoothing and augmentation, if the recipe has them."),
