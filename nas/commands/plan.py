@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import typer
@@ -51,3 +53,4 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
             typer.echo(json.dumps(plan_json(made), indent=2))
         else:
             print_plan(screen.console, made)
+            screen.say(f"Start it with: {shlex.join(['nas', 'search', *sys.argv[2:]])}")
