@@ -11,7 +11,7 @@ from nas.data.dataset import Dataset, Labels
 from nas.data.listing import IN_WORDS, PARTS
 from nas.errors import shown
 
-SHOWN = 8  # classes
+SHOWN = 10  # classes
 
 
 def summary(data: Dataset, passed: Sequence[str] = ()) -> str:
@@ -33,7 +33,8 @@ def in_a_line(
     named = [f"{name} {number:,}" for name, number in zip(classes, counts, strict=True)]
     if len(named) > SHOWN:
         more = counts[SHOWN - 2 :]
-        named = [*named[: SHOWN - 2], f"and {len(more):,} more of {min(more):,} to {max(more):,}"]
+        each = f"{min(more):,} to {max(more):,}" if min(more) < max(more) else f"{min(more):,}"
+        named = [*named[: SHOWN - 2], f"and {len(more):,} more of {each}"]
     sizes = [f"{len(part):,} {IN_WORDS[name]}" for name, part in labels.items()]
     images = " and ".join([", ".join(sizes[:-1]), sizes[-1]])
     size = f" of {image_size:,} px" if image_size else ""

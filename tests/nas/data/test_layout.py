@@ -249,8 +249,10 @@ def test_the_line_names_classes_parts_sizes_and_what_was_passed_over():
     )
     many = {"train": np.array([*range(100), 99]), "valid": np.zeros(0, np.int64)}
     line = in_a_line("digits", tuple(map(str, range(100))), many, 0, ())
+    labels = {"train": np.arange(11), "valid": np.zeros(0, np.int64)}
+    assert ", 7 1, and 3 more of 1); 11" in in_a_line("x", tuple(map(str, range(11))), labels, 0, ())
     assert line == (
-        "Read digits: 100 classes (0 1, 1 1, 2 1, 3 1, 4 1, 5 1, and 94 more of 1 to 2); "
+        "Read digits: 100 classes (0 1, 1 1, 2 1, 3 1, 4 1, 5 1, 6 1, 7 1, and 92 more of 1 to 2); "
         "101 training and 0 validation images"
     )
 

@@ -30,7 +30,7 @@ from nas.spec.resources import Resources
 from nas.spec.scaling import Scaling
 from nas.spec.settings import Settings
 from nas.training.proxy import Training
-from search_spaces import PRESETS, SPACES, listed
+from search_spaces import PRESETS
 
 SIZE = 8
 
@@ -481,25 +481,24 @@ def settings(recipe, **options):
 
 
 def test_images_are_kept_at_the_largest_resolution_that_is_trained():
-    mnas = SPACES["mnas"]
-    assert pack_size(settings(Recipe()), mnas) == 32
-    assert pack_size(settings(Recipe(resolution=0)), mnas) == 224
+    assert pack_size(settings(Recipe())) == 32
+    assert pack_size(settings(Recipe(resolution=0))) == 224
     networks = tuple(str(PRESETS[f"efficientnet-b{i}"]) for i in (0, 3, 1))
     several = settings(Recipe(resolution=0), networks=networks)
-    assert pack_size(several, listed("several", networks)) == 300
+    assert pack_size(several) == 300
 
 
 def test_random_crops_are_taken_from_images_with_a_margin():
-    assert pack_size(settings(EFFICIENTNET), SPACES["mnas"]) == 256
-    assert pack_size(settings(Recipe(resolution=32, crop="random_resized")), SPACES["mnas"]) == 37
-    assert pack_size(settings(Recipe(resolution=32, crop="padded")), SPACES["mnas"]) == 32
+    assert pack_size(settings(EFFICIENTNET)) == 256
+    assert pack_size(settings(Recipe(resolution=32, crop="random_resized"))) == 37
+    assert pack_size(settings(Recipe(resolution=32, crop="padded"))) == 32
 
 
 def test_a_scaling_run_keeps_images_for_its_largest_candidate():
     scaling = Scaling(str(PRESETS["efficientnet-b0"]))
     recipe = Recipe(resolution=40)
     largest = max(candidate.arch.resolution for candidate in scaling.candidates)
-    assert pack_size(settings(recipe, scaling=scaling), scaling.space()) == round(40 * largest / 224) > 40
+    assert pack_size(settings(recipe, scaling=scaling)) == round(40 * largest / 224) > 40
 
 
 def test_only_paths_are_made_absolute(tmp_path, monkeypatch):
