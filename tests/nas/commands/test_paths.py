@@ -1,11 +1,12 @@
 """Whatever path a command is given: it works, or one line says why not."""
 
 import os
+import shutil
 
 import pytest
 from fakes import TABLE
 from nobody import as_nobody
-from places import MACRO_TABLE
+from places import MACRO_TABLE, ROOT
 
 from search_spaces import PRESETS
 
@@ -49,7 +50,7 @@ BAD = {
 @pytest.fixture
 def odd(nas, tmp_path):
     """A directory with a run ``r``, a file, a pipe and a loop of links."""
-    assert nas(*SEARCH, "--run", "r", "-q")[0] == 0
+    shutil.copytree(ROOT / "tests" / "runs_of_0.1" / "search-finished", tmp_path / "r")
     (tmp_path / "file").write_text("text")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
@@ -76,13 +77,10 @@ def test_a_path_that_cannot_be_used_is_one_line(odd, tmp_path, given):
 @pytest.mark.timeout(120)
 def test_a_directory_without_permission_is_one_line(odd, tmp_path):
     closed = tmp_path / "closed"
-    closed.mkdir()
-    assert odd(*SEARCH, "--run", closed / "r", "-q")[0] == 0  # it exists, and nobody can see it
-    for argument in ("{}", "{}/new"):
-        for given in GIVEN.values():
-            path = str(closed / "r")
-            arguments = [str(part).replace("{}", argument.format(path)) for part in given]
-            odd(*arguments)  # imports what is needed, as root
+    shutil.copytree(tmp_path / "r", closed / "r")
+    for parts in GIVEN.values():  # imports what is needed, as root
+        odd(*(str(part).replace("{}", "file/r") for part in parts))
+    tmp_path.chmod(0o755)
     closed.chmod(0)
     for given, parts in GIVEN.items():
         arguments = [str(part).replace("{}", "closed/r") for part in parts]
@@ -123,13 +121,12 @@ def test_an_empty_argument_names_its_option(nas):
 
 
 def test_tables_and_runs_in_odd_places_work(nas, tmp_path):
-    """Links, spaces, brackets, leading dashes, newlines and other scripts."""
-    for name in ("a b", "[x]", "-x", "réseau", "実験", "line\nbreak", "a:b", "$(x)", "--json"):
-        (tmp_path / "t").mkdir(exist_ok=True)
+    """Links, brackets, leading dashes, newlines and other scripts."""
+    (tmp_path / "t").mkdir()
+    for name in ("-[a b]", "実験\n:x:"):
         link = tmp_path / "t" / f"{name}.json"
         link.symlink_to(MACRO_TABLE)
         table = ["--space", "nasbench-macro", "--evaluator", f"table:t/{name}.json"]
         code, _, err = nas("search", *table, "--trials", 2, "--controller", "random", f"--run={name}")
         assert (code, err) == (0, "")
         assert nas("report", f"./{name}")[0] == 0
-        assert nas("show", f"./{name}")[0] == 0
