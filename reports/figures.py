@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -90,7 +90,7 @@ def draw_family(family: pd.DataFrame, published: pd.DataFrame, grid: pd.DataFram
     return figure
 
 
-def save(figure: Figure, files: Mapping[str, Path]) -> None:
+def save(figure: Figure, files: Mapping[str, Path | IO[bytes]]) -> None:
     """Writes ``figure`` to ``files``, by format: ``png``, ``svg``, or any other of matplotlib's.
 
     Raises:

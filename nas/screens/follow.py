@@ -86,10 +86,7 @@ def is_written(run: Run) -> bool:
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a process holds a lock; also if that cannot be told: a search that goes on looks alike.
-
-    Opens the file for reading alone: it may be another user's.
-    """
+    """Whether a process holds a lock, or that cannot be told. Only reads it: it may be another user's."""
     try:
         with path.open("rb") as file:
             return hold(file.fileno(), shared=True) is not True
