@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from reports.run_db_rules import read_actions, refuse_foreign, refuse_wrong_events, refuse_wrong_rows
+from reports.run_db_rules import read_actions, refuse_foreign, refuse_wrong_rows
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
 SCHEMA_VERSION = 4
@@ -148,11 +148,8 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def refuse_damage(db: sqlite3.Connection, *tables: str, events: bool = False) -> None:
+def refuse_damage(db: sqlite3.Connection, *tables: str) -> None:
     """Refuses a ``run.db`` with a value that nas does not write in one of ``tables``.
-
-    Args:
-        events: whether to check, too, that its events make its trials, as they must for it to go on.
 
     Raises:
         ValueError: with what is wrong, beginning with "run has a run.db that".
@@ -161,8 +158,6 @@ def refuse_damage(db: sqlite3.Connection, *tables: str, events: bool = False) ->
     try:
         for table in tables:
             refuse_wrong_rows(db, table, columns_of(table), older=version < SCHEMA_VERSION)
-        if events:
-            refuse_wrong_events(db)
     except sqlite3.DatabaseError as error:
         raise ValueError(
             f"run has a run.db that SQLite cannot read ({' '.join(str(error).split())})"

@@ -49,16 +49,6 @@ OF_TABLE = {
     "confirmations": {"trial": KNOWN},
 }
 """By table and column: what other columns and tables say of it."""
-UNTOLD = """
-    SELECT trial FROM trials LEFT JOIN (
-        SELECT trial, sum(kind = 'ask') AS asks, sum(kind = 'tell') AS tells,
-               max(CASE kind WHEN 'ask' THEN event END) AS asked,
-               min(CASE kind WHEN 'tell' THEN event END) AS told
-        FROM events GROUP BY trial
-    ) USING (trial)
-    WHERE asks IS NOT 1 OR (tells > 0) IS NOT (status IN ('done', 'failed')) OR asked > told LIMIT 1
-"""
-"""A trial whose asks and tells do not lead to its status."""
 
 
 def refuse_wrong_rows(db: sqlite3.Connection, table: str, columns: Mapping[str, str], *, older: bool) -> None:
@@ -101,19 +91,6 @@ def read_actions(texts: Sequence[str]) -> list[tuple[int, ...]]:
         pass
     wrong = next((text for text in texts if not LIST.fullmatch(text)), together)
     raise ValueError(f"has trials.actions = {shown(wrong)}")
-
-
-def refuse_wrong_events(db: sqlite3.Connection) -> None:
-    """Refuses a file whose events do not make its trials, or whose trials are not numbered from 0.
-
-    Raises:
-        ValueError: with what is wrong.
-    """
-    count, last = db.execute("SELECT count(*), max(trial) FROM trials").fetchone()
-    if count and last != count - 1:
-        raise ValueError(f"has trials that are not numbered from 0: {count} of them, the last is {last}")
-    if row := db.execute(UNTOLD).fetchone():
-        raise ValueError(f"has events that do not lead to the status of trial {row[0]}")
 
 
 def refuse_foreign(archs: Iterable[str]) -> None:

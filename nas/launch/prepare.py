@@ -93,6 +93,7 @@ def prepared(
     if settings.evaluator == "train":
         data = find_data(settings, lambda own: pack_size(sized(settings, own)), listener)
         settings = for_images(settings, data)
+        pack_size(settings)  # networks that the recipe makes too large are refused before anything is made
     return settings, space_of(settings), make_evaluator(settings, data, directory, listener)
 
 

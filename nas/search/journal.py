@@ -67,7 +67,7 @@ def _open(path: Path, *, create: bool) -> sqlite3.Connection:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-        refuse_damage(connection, "trials", "epochs", "events", "confirmations", events=True)
+        refuse_damage(connection, "trials", "epochs", "events", "confirmations")
     except (sqlite3.DatabaseError, ValueError) as error:
         connection.close()
         line = " ".join(str(error).split())

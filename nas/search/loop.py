@@ -29,6 +29,7 @@ GIVE_UP_AFTER = 5
 MOST_WAITING = 8
 """Proposals that may wait for a network that is being trained; beyond this many, proposing stops."""
 
+ENDED = ("done", "failed")
 SAVE_EVERY = 5.0
 """Seconds of thinking after which a controller is saved: the most that a resumed search repeats."""
 
@@ -225,7 +226,8 @@ class Search:
         """Replays the journal into the controller, and queues the trials that were running.
 
         Raises:
-            ValueError: if the journal has more trials than were asked for, or they are not of this space.
+            ValueError: if the journal has more trials than were asked for, they are not of this space, or its
+                events do not lead to them.
         """
         journalled = {row.trial: row for row in self.journal.rows()}
         if len(journalled) > self.trials:
@@ -237,6 +239,14 @@ class Search:
         for number, event in enumerate(self.journal.events()):
             row = journalled[event.trial]
             if event.kind == "ask":
+                fits = row.trial == len(self.rows)
+            else:
+                fits = row.trial in self.rows and row.trial not in self._told and row.status in ENDED
+            if not fits:
+                raise ValueError(
+                    f"event {number}, {event.kind}, does not fit trial {row.trial}, {row.status}"
+                )
+            if event.kind == "ask":
                 if number >= known:
                     self.replayed_exactly &= self.controller.ask() == row.actions
                 self.rows[row.trial] = row._replace(status="running", accuracy=None, reward=None, error=None)
@@ -246,6 +256,10 @@ class Search:
                 self._told[row.trial] = event.reward
                 if number >= known:
                     self.controller.tell(row.actions, event.reward)
+        if ended := {row.trial for row in journalled.values() if row.status in ENDED} - self._told.keys():
+            raise ValueError(f"trial {min(ended)} has ended, but was not told")
+        if len(self.rows) < len(journalled):
+            raise ValueError(f"{len(journalled)} trials must be asked for, got {len(self.rows)}")
         for row in list(self.rows.values()):
             if row.status == "running" and row.repeat_of is not None:
                 self._follow(row)

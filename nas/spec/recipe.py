@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from nas.errors import InputError
 from search_spaces import ArchSpec, resize
 from search_spaces.limits import MOST_PIXELS
 from search_spaces.rules import AtMost, OneOf, validated
@@ -122,7 +123,7 @@ class Recipe:
                 smaller in proportion. None takes that of ``arch``.
 
         Raises:
-            ValueError: if the network would be larger than an ``ArchSpec`` may be.
+            InputError: if the network would be larger than an ``ArchSpec`` may be.
         """
         own = arch.resolution
         resolution = round(self.resolution * own / (reference or own)) if self.resolution else own
@@ -132,7 +133,7 @@ class Recipe:
             return resize(arch, self.width, resolution=max(1, resolution), divisor=self.divisor)
         except ValueError as error:
             which = f"width {self.width:g} and resolution {resolution}"
-            raise ValueError(
+            raise InputError(
                 f"width must leave networks within their limits ({error}), got {which}"
             ) from None
 

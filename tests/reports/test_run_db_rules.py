@@ -107,26 +107,6 @@ def test_a_column_or_a_table_that_is_missing_is_named(run, sql, message):
             read(run)
 
 
-@pytest.mark.parametrize(
-    ("sql", "message"),
-    [
-        ("DELETE FROM events WHERE kind = 'ask' AND trial = 2", "the status of trial 2"),
-        ("DELETE FROM events WHERE kind = 'tell' AND trial = 3", "the status of trial 3"),
-        ("UPDATE events SET kind = 'ask' WHERE kind = 'tell' AND trial = 1", "the status of trial 1"),
-        ("UPDATE events SET event = event + 1000 WHERE kind = 'ask' AND trial = 4", "the status of trial 4"),
-        ("UPDATE trials SET status = 'running' WHERE trial = 0", "the status of trial 0"),
-        ("DELETE FROM trials WHERE trial = 5; DELETE FROM events WHERE trial = 99", None),
-        ("UPDATE trials SET trial = 50 WHERE trial = 5", None),
-    ],
-)
-def test_a_run_whose_events_do_not_make_its_trials_cannot_go_on(run, sql, message):
-    for part in sql.split("; "):
-        change(run, part)
-    with pytest.raises(InputError, match=message or "run has a run.db that has") as error:
-        Journal(run)
-    assert "\n" not in str(error.value)
-
-
 def test_an_older_file_may_lack_the_columns_that_came_later(run):
     for table in ("trials", "epochs", "confirmations"):
         change(run, f"ALTER TABLE {table} DROP COLUMN peak_memory")

@@ -35,6 +35,7 @@ OTHERS = (None, True, False, [], {}, [1], ["a"], [None], {"a": 1}, {"": {}}, [[[
 def make_runs(directory):
     """Runs of every kind but training that need no training, finished and interrupted."""
     from nas.launch import launch
+    from nas.launch.new_run import Place
     from nas.spec.listener import Listener
     from nas.spec.objective import Objective
     from nas.spec.recipe import Recipe
@@ -100,7 +101,7 @@ def make_runs(directory):
         for name, listener in (("finished", Listener()), ("interrupted", Stop(5))):
             run = made[f"{kind}-{name}"] = directory / f"{kind}-{name}"
             with contextlib.suppress(KeyboardInterrupt):
-                launch.start(settings, run, listener)
+                launch.start(settings, Place(run, kind), listener)
     for run in (run for run in OLD.iterdir() if run.is_dir()):
         copy = made[f"old-{run.name}"] = directory / f"old-{run.name}"
         shutil.copytree(run, copy)

@@ -1,5 +1,7 @@
+import contextlib
 import json
 import shutil
+import sqlite3
 
 import pytest
 from places import ROOT
@@ -97,3 +99,29 @@ def test_fewer_trials_than_there_are_do_not_search_for_ever(nas, changed):
     assert err.count("\n") == 1
     assert nas("report", "r", "--follow")[0] == 0
     assert run.exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("DELETE FROM events WHERE kind = 'ask' AND trial = 2", "does not fit trial 2, done"),
+        ("DELETE FROM events WHERE kind = 'tell' AND trial = 3", "trial 3 has ended, but was not told"),
+        ("UPDATE events SET kind = 'ask' WHERE kind = 'tell' AND trial = 1", "does not fit trial 1, done"),
+        ("UPDATE events SET event = 1000 WHERE kind = 'ask' AND trial = 4", "does not fit trial 4, done"),
+        ("UPDATE trials SET status = 'running' WHERE trial = 0", "does not fit trial 0, running"),
+        ("DELETE FROM events WHERE trial = 5", "trial 5 has ended, but was not told"),
+        ("UPDATE trials SET actions = '[0]' WHERE trial = 1", "space 'mnas' takes 42 actions, got 1"),
+        ("UPDATE trials SET actions = replace(actions, '[', '[9')", "must be an index in [0, 4), got 9"),
+        ("INSERT INTO controller VALUES (1, '{}')", "KeyError"),
+        ("INSERT INTO controller VALUES (1, '[')", "Expecting value"),
+    ],
+)  # fmt: skip
+def test_a_run_whose_events_do_not_make_its_trials_cannot_go_on(nas, changed, sql, reason):
+    run = changed("search-finished")
+    with contextlib.closing(sqlite3.connect(run / "run.db", isolation_level=None)) as db:
+        db.execute(sql)
+    code, out, err = nas("resume", "r")
+    assert (code, out) == (2, "")
+    assert err.startswith("nas: RUN has a run.db that cannot be resumed (")
+    assert reason in err or reason == "KeyError"
+    assert err.count("\n") == 1
