@@ -168,8 +168,8 @@ def train_settings(
     if origin and origin.trained:
         before = origin.settings
         data = data if options.data else before.data
-        if data == before.data:  # so that it is tested on images that it was not chosen by
-            data_seed = before.seed if before.data_seed is None else before.data_seed
+        # Wherever its images are now, so that it is tested on those that it was not chosen by.
+        data_seed = before.seed if before.data_seed is None else before.data_seed
     with checked():
         return Settings(
             space="train",

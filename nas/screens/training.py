@@ -30,6 +30,9 @@ SHOWN = 10
 RECENT = 5
 """The remaining time is estimated from this many of the last epochs."""
 
+SLOW_STEPS, SLOW_MOMENTUM = 1000, 0.02
+"""With fewer steps, BN statistics that move this slowly are still far from the network's own at the end."""
+
 
 class TrainingScreen(Screen):
     """A ``Screen`` that shows epochs instead of trials."""
@@ -138,7 +141,7 @@ def preparation_lines(prepared: Prepared, label: str) -> list[str]:
         f"Training {label}: {size(facts)}, on {images:,} images of {settings.data} ({judge}), "
         f"{plural(recipe.epochs, 'epoch')}{takes(prepared)}"
     )
-    return [first, *filter(None, [resolution_line(prepared, task.image_size)])]
+    return [first, *filter(None, [resolution_line(prepared, task.image_size), steps_line(prepared)])]
 
 
 def takes(prepared: Prepared) -> str:
@@ -149,6 +152,18 @@ def takes(prepared: Prepared) -> str:
     about = f"{max(1, round(seconds))} s" if seconds < 60 else duration(seconds)
     where = plural(threads, "thread") if prepared.task.device == "cpu" else "a GPU"
     return f": about {about} on {where}"
+
+
+def steps_line(prepared: Prepared) -> str | None:
+    """That the recipe's averages are too slow for so short a training run; otherwise None."""
+    recipe = prepared.settings.recipe
+    steps = recipe.epochs * prepared.pace.steps if prepared.pace else SLOW_STEPS
+    if steps >= SLOW_STEPS or recipe.bn_momentum > SLOW_MOMENTUM:
+        return None
+    return (
+        f"{plural(steps, 'step')} are few for averages over hundreds of them; better with: "
+        "--set bn_momentum=0.1 --set ema=0.99, and a smaller batch_size"
+    )
 
 
 def resolution_line(prepared: Prepared, image_size: int) -> str | None:

@@ -76,7 +76,7 @@ def test_other_images_are_taken_where_they_are_named(nas, first, data, tmp_path)
     settings = train_settings(TrainOptions("first", data=data), PRESETS["efficientnet-b0"],
                               find_training("first", "proxy", {}, 1), origin)  # fmt: skip
     assert settings.data == f"npz:{tmp_path / 'digits.npz'}"
-    assert settings.data_seed is None
+    assert settings.data_seed == 5  # they may be the run's own images, moved
     assert not origin.taken
 
 
@@ -134,3 +134,15 @@ def test_times_are_read_as_people_write_them():
     times = {"90s": 90, "10m": 600, "1.5h": 5400, "1h30m": 5400, "1h30m5s": 5405, "2H": 7200, ".5m": 30}
     for text, seconds in times.items():
         assert find_seconds(TrainOptions("efficientnet-b0", time=text)) == seconds
+
+
+def test_a_schedule_too_short_for_slow_averages_is_pointed_out(nas, data):
+    slow = ["--set", "batch_size=32", "--threads", 1, "--epochs", 1]
+    tiny = "res8-silu-stem8-conv_r1_k3_s1_c8-head16"
+    line = (
+        "\n8 steps are few for averages over hundreds of them; better with: --set bn_momentum=0.1 --set ema="
+    )
+    assert line in nas("train", tiny, "--data", data, *slow, "--run", "slow")[1]
+    assert (
+        "steps are few" not in nas("train", tiny, "--data", data, *QUICK, "--epochs", 1, "--run", "quick")[1]
+    )

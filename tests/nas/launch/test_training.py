@@ -1,6 +1,7 @@
 """What ``nas train`` knows before anything is made: images, resolution, epochs, threads and time."""
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -219,3 +220,23 @@ def test_timing_leaves_the_random_state_alone():
     torch.manual_seed(3)
     measure(TINY, FullTraining(dataset(), SHORT), [1])
     assert torch.equal(torch.rand(4), expected)
+
+
+@pytest.mark.parametrize("change", ["touched", "version 0.1"])
+def test_the_same_images_are_known_by_their_contents(tmp_path, change):
+    write_classes(tmp_path / "photos", each=12)
+    data = f"folder:{tmp_path / 'photos'}"
+    origin = searched(tmp_path / "first", data)
+    if change == "touched":
+        for file in (tmp_path / "photos").rglob("*.png"):
+            os.utime(file, (1, 1))
+    else:
+        images = prepare.find_data(origin.settings, 16, Heard())
+        former = prepare.fingerprint(Training(images, origin.settings.recipe), former=True)
+        config = json.loads((tmp_path / "first" / "config.json").read_text())
+        (tmp_path / "first" / "config.json").write_text(json.dumps(config | {"input_sha256": former}))
+    place = Place(tmp_path / "r", "train")
+    prepared = prepare_training(
+        to_train(data, data_seed=7), place, Heard(), origin=origin, choose_threads=False
+    )
+    assert prepared.settings.data == data
