@@ -125,8 +125,12 @@ class ResourceOptions:
 
 @dataclass(frozen=True)
 class ResumeOptions:
-    """Where the trials that are left run; None leaves it as before."""
+    """Where the images are, and where the trials that are left run; None leaves it as before."""
 
+    data: Annotated[
+        str | None,
+        Option(show_default="as before", help="Where the same images are now, if they were moved."),
+    ] = None
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
     gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None

@@ -29,11 +29,10 @@ LEAST = 0.02  # seconds
 FEWER = 1.05
 """Fewer threads are taken if they need at most this much more time: other programs then have more."""
 HOPELESS = 1.5
-"""More threads are not tried once a number needs this much more time than a smaller one."""
+"""More threads are not tried once a number of them needs this much more time than fewer."""
 FIRST = 2  # images of the smallest step that is timed on a CPU
-MORE = 8
-"""Images of the larger step at least, unless the smallest already takes ``LARGE`` seconds."""
 LARGE = 2.0
+"""Seconds of a step that is not made larger, even if its images take less than half of them."""
 EVALUATED = 16
 """Images that are evaluated at least, if there are as many."""
 WRITING = 2.0
@@ -95,20 +94,21 @@ def measure(arch: ArchSpec, task: FullTraining, counts: Sequence[int]) -> Pace:
     started = time.perf_counter()
     trainer = Trainer(arch, task.data, recipe, 0, task.device)
     batch, steps = trainer.batch_size, trainer.steps_per_epoch
-    images = FIRST if task.device == "cpu" else batch
-    _seconds(trainer, images, 1)  # includes one-time work
+    smallest = min(FIRST, batch) if task.device == "cpu" else batch
+    _seconds(trainer, smallest, 1)  # includes one-time work
     setup = time.perf_counter() - started
-    first = _seconds(trainer, images, 1)
-    limit = min(SECONDS, max(LEAST, SHARE * first / images * batch * steps * recipe.epochs))
-    images = min(batch, max(images, MORE)) if first < LARGE else images
+    first = _seconds(trainer, smallest, 1)
+    limit = min(SECONDS, max(LEAST, SHARE * first / smallest * batch * steps * recipe.epochs))
+    images, alone = _enough(trainer, smallest, batch, limit)
     found: dict[int, float] = {}  # seconds per step
     for count in counts:
         torch.set_num_threads(count)
-        images = _enough(trainer, images, batch, limit)
+        if count != counts[0] and _hopeless(trainer, images, alone):
+            break
         found[count] = _step(trainer, images, batch, limit)
         if found[count] > HOPELESS * min(found.values()):
             break
-    chosen = next(count for count in counts if found[count] <= FEWER * min(found.values()))
+    chosen = next(count for count, step in found.items() if step <= FEWER * min(found.values()))
     torch.set_num_threads(chosen)
     evaluation = _evaluation(trainer, limit, found[chosen] / batch)
     started = time.perf_counter()
@@ -121,11 +121,22 @@ def measure(arch: ArchSpec, task: FullTraining, counts: Sequence[int]) -> Pace:
     return Pace(chosen, setup, steps, found[chosen], evaluation, saving)
 
 
-def _enough(trainer: Trainer, images: int, batch: int, seconds: float) -> int:
-    """How many images a step needs, up to ``batch``, to take ``seconds``; begins with ``images``."""
-    while (step := _seconds(trainer, images, 1)) < seconds and images < batch:
-        images = min(batch, 4 * images, max(2 * images, round(images * seconds / step)))
-    return images
+def _enough(trainer: Trainer, images: int, batch: int, seconds: float) -> tuple[int, float]:
+    """How many images a step needs, up to ``batch``, to take ``seconds``, and mostly for its images.
+
+    And the seconds that it takes.
+    """
+    small = step = _seconds(trainer, images, 1)
+    while step < max(seconds, min(2 * small, LARGE)) and images < batch:
+        images = min(batch, 4 * images)
+        step = _seconds(trainer, images, 1)
+    return images, step
+
+
+def _hopeless(trainer: Trainer, images: int, alone: float) -> bool:
+    """Whether a step of ``images`` takes far longer than ``alone``, its seconds with the fewest threads."""
+    # The first step with other threads takes longer.
+    return any(_seconds(trainer, images, 1) > limit * alone for limit in (10 * HOPELESS, HOPELESS))
 
 
 def _step(trainer: Trainer, images: int, batch: int, seconds: float) -> float:

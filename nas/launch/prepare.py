@@ -195,12 +195,16 @@ def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
     return dataclasses.replace(task, workers=resources.workers, checkpoints=shared_checkpoints)
 
 
-def fingerprint(evaluator: EvaluatorKind) -> str:
-    """SHA-256 of the images or the file that an evaluator uses."""
+def fingerprint(evaluator: EvaluatorKind, *, former: bool = False) -> str:
+    """SHA-256 of the images or the file that an evaluator uses.
+
+    Args:
+        former: as version 0.1 gave it, which knew images in files by their names, sizes and times.
+    """
     digest = hashlib.sha256()
     if isinstance(evaluator, Training):
         for part in (evaluator.data.train, evaluator.data.valid):
-            part.hash_into(digest)
+            part.hash_into(digest, former=former)
     else:
         digest.update(evaluator.file.read_bytes())
     return digest.hexdigest()

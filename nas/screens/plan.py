@@ -23,7 +23,9 @@ def print_plan(console: Console, plan: Plan, search: str) -> None:
     for row in plan.timed:
         table.add_row(*cells(row))
     first, *others = lines(plan)
-    print_parts(console, [first, "", table, STAGES_LEGEND, "", *others, "", Steps([("Start it with", search)])])
+    print_parts(
+        console, [first, "", table, STAGES_LEGEND, "", *others, "", Steps([("Start it with", search)])]
+    )
 
 
 def cells(row: Timed) -> tuple[str, ...]:

@@ -68,13 +68,13 @@ def load_classifier(run: str | os.PathLike[str], device: str = "cpu") -> Classif
 
 def read_files(files: Sequence[str | os.PathLike[str]], size: int, channels: int) -> Images:
     """The middle squares of image files, uint8 `[N, size, size, channels]`; InputError if one is no image."""
-    from nas.data.decode import BROKEN, decode
+    from nas.data.decode import Unusable, decode
 
     images = []
     for file in files:
         try:
-            images.append(decode(Path(file).read_bytes(), size))
-        except BROKEN as error:
+            images.append(decode(Path(file).read_bytes(), size).pixels)
+        except Unusable as error:
             raise InputError(f"images must be image files ({error}), got {os.fspath(file)}") from None
     found = np.stack(images)
     return found if channels == 3 else found.mean(3, keepdims=True).round().astype(np.uint8)

@@ -195,13 +195,16 @@ def test_threads_are_those_that_a_container_allows(monkeypatch, tmp_path):
 
 def test_the_fastest_number_of_threads_is_taken_and_the_smaller_of_equals(monkeypatch):
     now = {}
-    monkeypatch.setattr("nas.launch.pace._step", lambda *_: now[torch.get_num_threads()])
+    monkeypatch.setattr(
+        "nas.launch.pace._seconds", lambda _trainer, _images, steps: now[torch.get_num_threads()] * steps
+    )
     before = torch.get_num_threads()
     try:
         for speeds, chosen in (
             ({1: 1.0, 2: 0.6, 4: 0.4}, 4),
             ({1: 1.0, 2: 0.98, 4: 0.97}, 1),
             ({1: 1.0, 2: 3.7, 4: 0.1}, 1),  # a busy machine: more are not tried
+            ({1: 1.0, 2: 99.0, 4: 0.1}, 1),
             ({1: 1.0, 2: 0.6, 4: 0.9}, 2),
         ):
             now.update(speeds)
