@@ -37,8 +37,12 @@ def command(name: str, run: object, *words: object) -> str:
     ``words`` follow the name of a run or a network, which may begin with a hyphen.
     """
     text = str(run)
-    first = f"./{text}" if text.startswith("-") else text
-    return " ".join(["nas", name, *(quoted(str(word)) for word in (first, *words))])
+    return command_line(name, f"./{text}" if text.startswith("-") else text, *words)
+
+
+def command_line(name: str, *words: object) -> str:
+    """A command and its words, with options among them."""
+    return " ".join(["nas", name, *(quoted(str(word)) for word in words)])
 
 
 def quoted(text: str) -> str:

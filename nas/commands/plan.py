@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import typer
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption, ResourceOptions, SearchOptions
 from nas.commands.search import search_settings
+from nas.errors import command_line
 
 
 @declared(table="--evaluator FILE")
@@ -52,5 +52,5 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
         if as_json:
             typer.echo(json.dumps(plan_json(made), indent=2))
         else:
-            print_plan(screen.console, made)
-            screen.say(f"Start it with: {shlex.join(['nas', 'search', *sys.argv[2:]])}")
+            search = command_line("search", *sys.argv[2:])  # nas plan takes the same options
+            print_plan(screen.console, made, search)

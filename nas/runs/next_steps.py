@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import reports
-from nas.errors import command
+from nas.errors import command, command_line
 from nas.runs.family_files import read_family
 from nas.runs.run import Run
 from nas.runs.training_results import trained_steps, training_facts, training_verdict
@@ -41,7 +41,7 @@ def family_steps(directory: Path) -> Steps:
 
 
 def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
-    """The space of ``settings``, and the options that give a command its data, and ``recipe``."""
+    """The options that give a search or an audit the space and the data of ``settings``, and ``recipe``."""
     changed = {
         name: [
             f"{field}={str(value).lower() if isinstance(value, bool) else value}"
@@ -51,7 +51,7 @@ def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
         for name, base in RECIPES.items()
     }
     name = min(changed, key=lambda name: len(changed[name]))
-    words = [settings.space]
+    words = ["--space", settings.space]
     words += ["--data", settings.data] * (settings.data != "digits")
     words += ["--recipe", name] * (name != "proxy")
     return [*words, *(word for pair in changed[name] for word in ("--proxy", pair))]
@@ -67,8 +67,8 @@ def audit_steps(settings: Settings, proxy: reports.Consistency) -> Steps:
         first, recipe = "Audit a proxy of twice the epochs", replace(recipe, epochs=2 * recipe.epochs)
     asked = ["--networks", networks, "--seeds", max(2, settings.audit.seeds)]
     asked += ["--reference", settings.audit.source] * bool(settings.audit.source)
-    audit = (first, command("audit --space", *proxy_words(settings, recipe), *asked))
-    search = ("Search with this proxy", command("search --space", *proxy_words(settings, settings.recipe)))
+    audit = (first, command_line("audit", *proxy_words(settings, recipe), *asked))
+    search = ("Search with this proxy", command_line("search", *proxy_words(settings, settings.recipe)))
     return [audit, search] if first else [search]
 
 

@@ -41,13 +41,18 @@ def search_so_far(run: Run) -> Parts:
     return [] if run.networks().empty else search_parts(run, summary(run))
 
 
-def trial_sentence(state: dict[str, Any]) -> str:
-    """The progress of the trials in words."""
+def trial_sentence(state: dict[str, Any], name: str = "best reward") -> str:
+    """The progress of the trials in words; ``name`` says what their rewards are."""
     counts = counts_text(state["status"]) or "none yet"
-    best = "" if state["best_reward"] is None else f"; best reward {state['best_reward']:.4f}"
+    best = "" if state["best_reward"] is None else f"; {name} {state['best_reward']:.4f}"
     again = f"; {state['confirmations']} confirmations" if state["confirmations"] else ""
-    long = f"; the longer schedule: {trial_sentence(state['long'])}" if "long" in state else ""
+    long = f"; the longer schedule: {trial_sentence(state['long'], name)}" if "long" in state else ""
     return f"{state['trials']} trials: {counts}{best}, front {state['front']}{again}{long}"
+
+
+def audit_sentence(state: dict[str, Any]) -> str:
+    """The progress of an audit in words: its rewards are accuracies."""
+    return trial_sentence(state, "best accuracy")
 
 
 def counts_text(status: dict[str, int]) -> str:

@@ -39,7 +39,7 @@ class View:
 VIEWS = {
     "search": View(Screen, report.search_parts, report.trial_sentence, report.search_so_far),
     "scaling": View(Screen, scaling.scaling_parts, report.trial_sentence, scaling.scaling_so_far),
-    "audit": View(Screen, report.audit_parts, report.trial_sentence, report.audit_so_far),
+    "audit": View(Screen, report.audit_parts, report.audit_sentence, report.audit_so_far),
     "training": View(
         training.TrainingScreen,
         training.training_parts,

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shlex
 import sys
 
 import numpy as np
@@ -192,6 +193,7 @@ def test_plan_says_what_a_search_takes_and_writes_nothing(nas, tmp_path):
     assert (code, err) == (0, "")
     assert "5 trials and 6 confirmations, 1 at a time: about " in out
     assert "all 200 sampled networks fit" in out
+    assert out.endswith(f"\nStart it with: nas search {shlex.join(map(str, search))}\n")
     assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]
 
 

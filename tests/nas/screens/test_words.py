@@ -20,8 +20,9 @@ from nas.runs.kinds import summary
 from nas.runs.search_results import Ranking
 from nas.screens.report import comparison_parts
 from nas.screens.scaling import explanation_parts, family_parts
+from nas.screens.terminal import Terminal
 from nas.screens.views import report_parts
-from nas.screens.words import Steps, make_console, pasteable, print_parts
+from nas.screens.words import Steps, pasteable, print_parts
 from nas.spec.objective import Objective
 from search_spaces import PRESETS
 
@@ -163,6 +164,15 @@ def test_a_shell_reads_a_command_on_several_lines_as_it_was(command, width):
         assert max(map(len, lines.splitlines())) <= 80
 
 
+def test_a_name_with_bytes_that_are_no_text_stays_one_word():
+    command = "nas show $'d-\\xe9 x' --data 'a b'"
+    assert [line.strip() for line in pasteable(command, 20)] == [
+        "nas show \\",
+        "$'d-\\xe9 x' \\",
+        "--data 'a b'",
+    ]
+
+
 def test_steps_stand_in_one_column_if_they_fit():
     steps = Steps([("Look", "nas show r"), ("Train it to the end", "nas train r")])
     assert printed([steps], 80) == "Look:                nas show r\nTrain it to the end: nas train r\n"
@@ -172,18 +182,18 @@ def test_steps_stand_in_one_column_if_they_fit():
 def test_a_pipe_has_no_width_unless_columns_says_one(monkeypatch, capsys):
     line = "word " * 60
     monkeypatch.delenv("COLUMNS", raising=False)
-    print_parts(make_console(), [line])
+    print_parts(Terminal(), [line])
     assert len(capsys.readouterr().out.splitlines()) == 1
     monkeypatch.setenv("COLUMNS", "80")
-    print_parts(make_console(), [line])
+    print_parts(Terminal(), [line])
     assert len(capsys.readouterr().out.splitlines()) == 4
     monkeypatch.setenv("COLUMNS", "0")
-    print_parts(make_console(), [line])
+    print_parts(Terminal(), [line])
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 20
 
 
 def test_names_are_neither_markup_nor_emoji(capsys):
-    print_parts(make_console(), [Steps([("[b]:car:", "nas show 'run[b]:car:'")])])
+    print_parts(Terminal(), [Steps([("[b]:car:", "nas show 'run[b]:car:'")])])
     assert capsys.readouterr().out == "[b]:car:: nas show 'run[b]:car:'\n"
 
 
