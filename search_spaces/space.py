@@ -72,6 +72,7 @@ class SearchSpace:
         slots: where the stages come from, if each depends on its own decisions only, as in
             ``staged``; they make ``encode`` and the vectorised cost fast.
         num_classes: classes of the task that the space was published for; costs include that classifier.
+        in_channels: of its images; costs include that stem.
     """
 
     name: str
@@ -79,6 +80,7 @@ class SearchSpace:
     build: Callable[[tuple[Choice, ...]], ArchSpec]
     slots: tuple[Slot, ...] = ()
     num_classes: int = 1000
+    in_channels: int = 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decisions", tuple(self.decisions))

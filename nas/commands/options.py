@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from nas.commands.fields import print_controllers, print_recipe
+from nas.commands.fields import print_controllers, print_recipe, print_training
 
 DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
 NEW_RUN = "The run's directory; it must not exist yet."
@@ -125,8 +125,12 @@ class ResourceOptions:
 
 @dataclass(frozen=True)
 class ResumeOptions:
-    """Where the trials that are left run; None leaves it as before."""
+    """Where the images are, and where the trials that are left run; None leaves it as before."""
 
+    data: Annotated[
+        str | None,
+        Option(show_default="as before", help="Where the same images are now, if they were moved."),
+    ] = None
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
     gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
@@ -172,7 +176,7 @@ class TrainOptions:
     arch: Annotated[
         str, Argument(metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text.")
     ]
-    data: Annotated[str, Option(help=DATA)] = "digits"
+    data: Annotated[str | None, Option(show_default="the run's, or digits", help=DATA)] = None
     recipe: Annotated[str, Option(help="How it is trained: efficientnet (350 epochs) or proxy (short).")] = (
         "efficientnet"
     )
@@ -184,14 +188,34 @@ class TrainOptions:
             help="A field of the recipe, e.g. resolution=32, batch_size=128, dropout=0.3.",
         ),
     ] = None
+    help_set: Annotated[
+        bool,
+        Option(
+            "--help-set", is_eager=True, callback=print_training, help="Show these fields, and their ranges."
+        ),
+    ] = False
     epochs: Annotated[
         int | None, Option(show_default="the recipe's", help="Passes over the training images.")
     ] = None
-    seed: Annotated[int, Option(help="Seeds everything random, the validation split too.")] = 0
+    time: Annotated[
+        str | None,
+        Option(
+            metavar="TIME",
+            show_default="as long as the epochs take",
+            help="In place of epochs: as many as fit into 90s, 10m, 1.5h or 1h30m. The schedule is whole.",
+        ),
+    ] = None
+    keep: Annotated[
+        str, Option(help="Which weights: of the best epoch, by validation accuracy, or of the last.")
+    ] = "best"
+    seed: Annotated[
+        int, Option(help="Seeds everything random; the split of the images too, unless a run has one.")
+    ] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-train", help=NEW_RUN)] = None
     device: Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto"
     threads: Annotated[
-        int | None, Option(show_default="all cores, shared", help="CPU threads of a process.")
+        int | None,
+        Option(show_default="the fastest, timed", help="CPU threads of a process; several share all cores."),
     ] = None
     data_parallel: Annotated[
         int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import os
 import shutil
 import sqlite3
 import time
@@ -74,16 +75,27 @@ def make(place: Place, write: Callable[[Path], None]) -> Path:
 
 
 def refuse_existing(directory: Path | None) -> None:
-    """InputError if ``directory`` exists, or cannot be looked for: a new run must not overwrite anything."""
+    """Refuses, before anything is spent, a directory that exists or cannot be made; None is below ``runs``.
+
+    Raises:
+        InputError: if a new run would overwrite anything, or there is no place for it.
+    """
+    wanted = directory or Path("runs", "new")
     try:
-        taken = directory is not None and (directory.exists() or directory.is_symlink())
+        if wanted.exists() or wanted.is_symlink():
+            raise InputError(f"directory must be a directory that does not exist yet, got {directory}")
+        above = next(parent for parent in wanted.absolute().parents if parent.exists())
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if max(len(os.fsencode(part)) for part in wanted.parts) > os.pathconf(above, "PC_NAME_MAX"):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     except (OSError, ValueError) as error:
-        raise _cannot_be_made(directory, error) from None
-    if taken:
-        raise InputError(f"directory must be a directory that does not exist yet, got {directory}")
+        raise _cannot_be_made(wanted, error) from None
 
 
-def _cannot_be_made(directory: Path | None, error: OSError | ValueError) -> InputError:
+def _cannot_be_made(directory: Path, error: OSError | ValueError) -> InputError:
     reason = getattr(error, "strerror", None) or error
     return InputError(f"directory must be a directory that can be made ({reason}), got {directory}")
 

@@ -17,7 +17,7 @@ from nas.search.loop import Confirm, Search
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
 from nas.spec.listener import Listener
-from nas.spec.recipe import enlarged
+from nas.spec.recipe import Recipe, enlarged
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.spec.task import Task, family_limit, full_resolution
@@ -108,7 +108,9 @@ def make_evaluator(
     kind, _, file = settings.evaluator.partition(":")
     if data is not None:
         if KINDS[settings.kind].keeps_weights:
-            return FullTraining(data, settings.recipe, directory=directory, listener=listener)
+            return FullTraining(
+                data, settings.recipe, directory=directory, listener=listener, keep=settings.keep
+            )
         return Training(data, settings.recipe, reference=settings.reference)
     if kind == "table" and file:
         return Table(Path(file), space_of(settings))
@@ -194,25 +196,34 @@ def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
     return dataclasses.replace(task, workers=resources.workers, checkpoints=shared_checkpoints)
 
 
-def fingerprint(evaluator: EvaluatorKind) -> str:
-    """SHA-256 of the images or the file that an evaluator uses."""
+def fingerprint(evaluator: EvaluatorKind, *, former: bool = False) -> str:
+    """SHA-256 of the images or the file that an evaluator uses.
+
+    Args:
+        former: as version 0.1 gave it, which knew images in files by their names, sizes and times.
+    """
     digest = hashlib.sha256()
     if isinstance(evaluator, Training):
         for part in (evaluator.data.train, evaluator.data.valid):
-            part.hash_into(digest)
+            part.hash_into(digest, former=former)
     else:
         digest.update(evaluator.file.read_bytes())
     return digest.hexdigest()
 
 
 def pack_size(settings: Settings) -> int:
-    """The side, in pixels, at which images must be kept for a run: the largest resolution that is trained.
-
-    Random crops need a margin around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
-    """
+    """The side, in pixels, at which images are kept for a run: that of the largest resolution it trains."""
     space = space_of(settings)
     # Networks differ in resolution only where they are a list.
     count = len(space.decisions[0].choices) if KINDS[settings.kind].given else 1
     archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
     resolution = max(settings.recipe.shrink(arch, settings.reference).resolution for arch in archs)
-    return enlarged(resolution) if settings.recipe.crop == "random_resized" else resolution
+    return kept_size(resolution, settings.recipe)
+
+
+def kept_size(resolution: int, recipe: Recipe) -> int:
+    """The side at which images are kept for networks of ``resolution``, in pixels.
+
+    Random crops need a margin around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
+    """
+    return enlarged(resolution) if recipe.crop == "random_resized" else resolution

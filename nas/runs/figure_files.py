@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nas.errors import InputError
+from nas.errors import InputError, WriteError
+from nas.files import exists, is_file, replace
 from nas.runs.family_files import family_frame, read_family
 from nas.runs.run import Run
 from scaling_search import published
@@ -42,8 +45,13 @@ def write_figure(figure: Figure, files: Mapping[str, Path]) -> None:
     from reports.figures import save
 
     try:
-        save(figure, files)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        drawn = {kind: io.BytesIO() for kind in files}
+        save(figure, drawn)
+        for kind, file in files.items():
+            if exists(file) and not is_file(file):  # a pipe would wait for ever, a device be replaced
+                raise OSError(errno.EINVAL, "Not a regular file")
+            replace(file.resolve(), drawn[kind].getbuffer(), shared=True)
+    except (OSError, ValueError, WriteError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
         names = " and ".join(map(str, files.values()))
         raise InputError(f"figures must be files that can be written ({reason}), got {names}") from None

@@ -37,7 +37,7 @@ def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: floa
         return
     for now in changes(run, pause):
         line = json.dumps(state(now)) if as_json else sentence(now)
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(line), soft_wrap=as_json)
         if is_unread():
             return
 
@@ -86,10 +86,7 @@ def is_written(run: Run) -> bool:
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a process holds a lock; also if that cannot be told, since a search that goes on looks the same.
-
-    Opens the file for reading alone: it may be another user's.
-    """
+    """Whether a process holds a lock, or that cannot be told. Only reads it: it may be another user's."""
     try:
         with path.open("rb") as file:
             return hold(file.fileno(), shared=True) is not True

@@ -145,7 +145,7 @@ class Search:
             number, text = len(self.rows), str(arch)
             twin = None if self.train_again else self._trainer.get(text)
             status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
-            price = cost(arch, self.space.num_classes)
+            price = cost(arch, self.space.num_classes, self.space.in_channels)
             seed = trial_seed(self.seed, number)
             row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin)
             self.journal.ask(row, price)

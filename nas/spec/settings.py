@@ -47,6 +47,7 @@ class Settings:
         audit: for an audit, which trains ``networks``.
         data_seed: for the split of the images; None takes ``seed``, which draws everything else.
         task: what the images ask of networks; None where nothing is trained, and in older runs.
+        keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
 
     space: str
@@ -67,6 +68,7 @@ class Settings:
     audit: Audit | None = None
     data_seed: Annotated[int | None, Field(ge=0)] = None
     task: Task | None = None
+    keep: Annotated[str, OneOf(("best", "last"))] = "last"
 
     def __post_init__(self) -> None:
         for name in ("seed", "data_seed"):

@@ -3,7 +3,7 @@
 The header's values are text, and JSON except for ``arch``, ``data`` and ``view``: ``classes``, their names by
 label; ``in_channels``; ``view``, how ``nas.training.pixels.fit`` sizes images; ``mean`` and ``deviation`` of
 each channel of images in 0 to 255; ``accuracy`` on the validation part; ``test_accuracy``, null if there is
-no test part; ``epochs``.
+no test part; ``epochs``, and ``kept_epoch``, the one after which the tensors were these.
 """
 
 from __future__ import annotations

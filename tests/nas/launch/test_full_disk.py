@@ -64,12 +64,13 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(nas, disk):
     assert nas("search", *TABLE, "--trials", 3, "--address", "inline", "--run", run, "-q")[0] == 0
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     fill(disk, 0)
-    assert nas("report", run) == (
-        1,
-        "",
-        "nas: pareto.csv could not be written (No space left on device); with room for it, go on with: "
-        f"nas report {run}\n",
-    )
+    code, out, err = nas("report", run)
+    assert code == 0
+    assert "Pareto front" in out
+    assert err == "nas: pareto.csv and report.html could not be written (No space left on device)\n"
+    code, _, err = nas("report", run, "--json", "--png", disk / "front.png")
+    assert (code, err.count("\n")) == (2, 1)
+    assert not (disk / "front.png").exists()
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
 
 

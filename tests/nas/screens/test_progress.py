@@ -1,6 +1,7 @@
 """What a person sees while a search runs."""
 
 import dataclasses
+import re
 
 import pytest
 from fakes import Fake, new_search
@@ -10,6 +11,7 @@ from nas.screens.progress import Screen
 from nas.spec.objective import Objective
 from nas.spec.recipe import Recipe
 from nas.spec.settings import Audit, Settings
+from search_spaces import PRESETS
 
 
 @pytest.fixture
@@ -25,7 +27,8 @@ def watched(directory, *, audits=False, **options):
     """A search of five networks, two of which are trained again, as a ``Screen`` shows it."""
     screen = Screen()
     asked = Settings("nasbench-macro", 5, "digits", "train", "random", Objective(55e6), Recipe())
-    asked = dataclasses.replace(asked, audit=Audit() if audits else None)
+    if audits:
+        asked = dataclasses.replace(asked, audit=Audit(), networks=(str(PRESETS["efficientnet-b0"]),))
     journal, search = new_search(
         directory, create=True, trials=5, controller="random", listener=screen, **options
     )
@@ -41,6 +44,15 @@ def test_the_bar_counts_confirmations_too(tmp_path, capsys, terminal):
     assert search.confirmed == (4, 4)
     assert "Confirming the best" in out
     assert "9/9" in out
+
+
+def test_a_terminal_shows_finished_trials_and_the_bar_goes(tmp_path, capsys, terminal):
+    watched(tmp_path)
+    out = capsys.readouterr().out
+    lines = [line for line in out.split("\n") if re.search("trial [0-4]: accuracy", line)]
+    assert len(lines) == 5
+    assert out.rindex("\x1b[2K") > out.rindex("5/5")  # erased after it was drawn for the last time
+    assert out.rindex("5/5") > out.rindex("trial 4: ")
 
 
 def test_a_search_without_confirmations_ends_with_its_trials(tmp_path, capsys, terminal):
@@ -72,6 +84,8 @@ def _interrupted_at_the_third_confirmation():
 
 def test_an_audit_shows_accuracies_and_no_best(tmp_path, capsys):
     watched(tmp_path, audits=True)
-    lines = capsys.readouterr().out.splitlines()
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("Each candidate: ")
+    lines = [line for line in others if line.startswith("trial ")]
     assert len(lines) == 5
     assert all("accuracy" in line and "reward" not in line and "best" not in line for line in lines)
