@@ -16,6 +16,7 @@ import math
 from dataclasses import dataclass
 
 from search_spaces import ArchSpec, cost, resize, round_repeats
+from search_spaces.limits import shown
 
 MOST = 1000
 """Depth, width and resolution may grow by this factor at most; a larger one is taken for a typing error."""
@@ -45,9 +46,9 @@ class Coefficients:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 1 <= value < math.inf:
-                raise ValueError(f"{name} must be finite and at least 1, got {value}")
+                raise ValueError(f"{name} must be finite and at least 1, got {shown(value)}")
             if value > MOST:
-                raise ValueError(f"{name} must be at most {MOST}, got {value:g}")
+                raise ValueError(f"{name} must be at most {MOST}, got {shown(value)}")
 
     def __str__(self) -> str:
         return f"({self.alpha:.4g}, {self.beta:.4g}, {self.gamma:.4g})"

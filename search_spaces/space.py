@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical
+from search_spaces.limits import MOST_SHOWN
 
 Choice = str | int | float
 Actions = tuple[int, ...]
@@ -151,7 +152,7 @@ class SearchSpace:
         for actions in _parse_layers(self.slots, wanted) if self.slots else self._all_actions():
             if self.decode(actions) == wanted:
                 return actions
-        raise ValueError(f"space {self.name!r} does not hold {arch}")
+        raise ValueError(f"space {self.name!r} does not hold {str(arch)[:MOST_SHOWN]}")
 
     def _all_actions(self) -> Iterator[Actions]:
         if self.size > 1_000_000:

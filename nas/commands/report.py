@@ -115,6 +115,7 @@ def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *
 
 def report_family(console: Console, directory: Path, options: ReportOptions) -> None:
     """Prints a family without a run."""
+    from nas.runs.family_files import read_family
     from nas.runs.figure_files import family_figure, write_figure
     from nas.screens.scaling import family_parts
     from nas.screens.words import print_parts
@@ -122,6 +123,7 @@ def report_family(console: Console, directory: Path, options: ReportOptions) -> 
     if files := figures(options):
         write_figure(family_figure(directory), files)
     if options.as_json:
+        read_family(directory / "family.json")  # refuses one that is damaged
         typer.echo((directory / "family.json").read_text(), nl=False)
     else:
         print_parts(console, family_parts(directory))

@@ -82,8 +82,11 @@ def given_space(settings: Settings) -> SearchSpace:
 
 
 def space_of(settings: Settings) -> SearchSpace:
-    """The networks to train, sized and priced for the task; InputError if the space is unknown."""
-    space, task = KINDS[settings.kind].space(settings), settings.task
+    """The networks to train, sized and priced for the task; InputError if there is no such space."""
+    try:
+        space, task = KINDS[settings.kind].space(settings), settings.task
+    except ValueError as error:  # such as an empty grid
+        raise InputError(f"run must have networks to train ({error})") from None
     if task is None or settings.scaling:
         return space
     if task.resolution is None or settings.networks:

@@ -19,6 +19,7 @@ from nas.errors import InputError
 from nas.files import is_file
 from nas.spec.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, canonical
+from search_spaces.limits import shown
 
 ACCURACY_COLUMNS = ("accuracy", "mean_acc", "val_top1", "top1", "val_acc", "acc")
 
@@ -120,7 +121,7 @@ def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path) -> NDArray[np.
         index = {choice: number for number, choice in enumerate(decision.choices)}
         if unknown := set(frame[decision.name]) - set(index):
             raise InputError(
-                f"table must have {decision.name} in {decision.choices}, got {unknown.pop()!r}: {file}"
+                f"table must have {decision.name} in {decision.choices}, got {shown(unknown.pop())}: {file}"
             )
         columns.append(frame[decision.name].map(index).to_numpy(np.int64))
     return np.stack(columns, axis=1)

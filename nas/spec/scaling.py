@@ -29,6 +29,7 @@ from scaling_search import (
     scale_to,
     within,
 )
+from scaling_search.compound import MOST
 from search_spaces import ArchSpec, SearchSpace, canonical, cost, listed
 from search_spaces.limits import MOST_CLASSES, MOST_PIXELS
 from search_spaces.names import unknown
@@ -73,7 +74,7 @@ class Scaling:
     grid: Grid = field(default_factory=Grid)
     rounding: Annotated[str, OneOf(tuple(ROUNDINGS))] = "ceil"
     multiple: Annotated[int, Field(ge=1), AtMost(MOST_PIXELS)] = 8
-    phis: Mapping[str, float] = field(default_factory=lambda: dict(PHIS))
+    phis: Mapping[str, Annotated[float, AtMost(MOST)]] = field(default_factory=lambda: dict(PHIS))
     seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 2
     largest: Annotated[int | None, Field(ge=1, title="max_resolution")] = None
     num_classes: Annotated[int, Field(ge=1), AtMost(MOST_CLASSES)] = 1000

@@ -159,9 +159,8 @@ def table(bench, rng, kind):
         frame = frame.head(int(choose(rng, (0, 1, 5, 21))))
     file = bench.directory / choose(rng, ("table.csv", "table.csv", "table.parquet", "table.csv.gz"))
     if file.suffix == ".parquet":
-        frame.astype(str).to_parquet(file) if rng.random() < 0.7 else frame[["arch"]].astype(str).to_parquet(
-            file
-        )
+        frame = frame if rng.random() < 0.7 else frame.iloc[:, :1]
+        frame.astype(str).to_parquet(file)
     else:
         frame.to_csv(file, index=False)
     if rng.random() < 0.5:
