@@ -246,7 +246,9 @@ def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
             raise ValueError(f"run has a run.db that SQLite cannot read ({line}): {directory}") from None
         except ValueError as error:
             raise ValueError(f"{error}: {directory}") from None
-    for column in columns_of(table):
+    columns = [*columns_of(table)]
+    for column in columns:
         if column not in frame:  # an older run
             frame[column] = None
+    frame = frame[columns + [name for name in frame if name not in columns]]
     return frame.astype({"images_per_second": float, "peak_memory": "Int64"})
