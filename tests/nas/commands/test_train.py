@@ -88,7 +88,9 @@ def test_the_weights_give_the_reported_accuracy_in_plain_torch(nas, data, tmp_pa
 
 def test_a_network_is_recorded_as_the_recipe_resizes_it(nas, data):
     smaller = ["--set", "resolution=16", "--set", "width=0.5"]
-    assert nas("train", TINY, "--data", data, *QUICK, *smaller, "--epochs", 1, "--run", "r")[0] == 0
+    code, out, _ = nas("train", TINY, "--data", data, *QUICK, *smaller, "--epochs", 1, "--run", "r")
+    assert code == 0
+    assert "\nThe images have 8 px; --set resolution=8 would train at their size.\n" in out
     arch = open_run("r").best()
     assert arch.resolution == 16
     assert read_header(open_run("r").directory)["arch"] == str(arch)
