@@ -2,8 +2,8 @@
 
     ArchSpec -- stages --> StageSpec -- layers() --> LayerSpec
 
-A stage is ``repeats`` layers of one design; only its first may have a stride or change the channels. Two specs
-with equal ``ArchSpec.layers()`` build the same network, and ``canonical`` gives both the same spec.
+A stage is ``repeats`` layers of one design; only its first may have a stride or change the channels.
+Specs with equal ``ArchSpec.layers()`` build the same network; ``canonical`` gives them the same spec.
 """
 
 from __future__ import annotations
