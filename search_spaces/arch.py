@@ -2,9 +2,8 @@
 
     ArchSpec -- stages --> StageSpec -- layers() --> LayerSpec
 
-A stage is ``repeats`` layers of one design; only its first layer may have a stride or
-change the channels. ``ArchSpec.layers()`` is the network itself, layer by layer: two specs
-with equal layers build the same network, and ``canonical`` gives both the same spec.
+A stage is ``repeats`` layers of one design; only its first may have a stride or change the channels.
+Specs with equal ``ArchSpec.layers()`` build the same network; ``canonical`` gives them the same spec.
 """
 
 from __future__ import annotations
@@ -152,6 +151,7 @@ def _whole(digits: str) -> int:
 
 
 _STAGE_EXAMPLE = "mb6_r2_k3_s2_c24_se0.25"
+_ARCH_EXAMPLE = f"res224-silu-stem32-{_STAGE_EXAMPLE}-head1280"
 _STAGE_TEXT = re.compile(
     r"(mb([0-9]+)|conv|linear)_r([0-9]+)_k([0-9]+)_s([0-9]+)_c([0-9]+)"
     r"(?:_se([0-9]+(?:[.][0-9]+)?(?:e-[0-9]+)?))?(_noskip)?"
@@ -211,7 +211,7 @@ class ArchSpec:
 
     @property
     def stride(self) -> int:
-        """Of the whole network: the input's side over that of the last feature map."""
+        """The side of an image over that of the last feature map."""
         return math.prod(stage.stride for stage in self.stages) * self.stem_stride
 
     def layers(self) -> tuple[LayerSpec, ...]:
@@ -235,8 +235,7 @@ class ArchSpec:
             raise ValueError(f"an architecture must have at most {MOST_TEXT:,} characters, got {len(text):,}")
         match = _ARCH_TEXT.fullmatch(text)
         if match is None:
-            example = f"res224-silu-stem32-{_STAGE_EXAMPLE}-head1280"
-            raise ValueError(f"an architecture must read like {example!r}, got {shown(text)}")
+            raise ValueError(f"an architecture must read like {_ARCH_EXAMPLE!r}, got {shown(text)}")
         resolution, activation, stem, stem_stride, text, head = match.groups()
         stages = tuple(StageSpec.parse(stage) for stage in _STAGE_SEPARATOR.split(text))
         stride = _whole(stem_stride or "2")
@@ -250,8 +249,7 @@ class ArchSpec:
     def from_json(cls, data: object) -> ArchSpec:
         """The inverse of ``to_json``; ValueError if a field is missing, unknown or out of range.
 
-        Also takes the text form, or an object with an architecture under the key ``arch``, as in
-        ``best.json`` and ``nas show --json``.
+        Also takes the text form, or an object with an architecture under ``arch``, as in ``best.json``.
         """
         while isinstance(data, Mapping) and "arch" in data:
             data = data["arch"]
@@ -280,8 +278,8 @@ def _fields(kind: type, data: object) -> dict[str, Any]:
 def canonical(arch: ArchSpec) -> ArchSpec:
     """The same spec for all specs that build the same network, so that it can serve as a key.
 
-    Neighbouring stages are joined if one stage could describe both (240 channels are both
-    1.25 x 192 and 0.75 x 320), and ``skip`` is ``identity`` wherever it makes no difference.
+    Neighbouring stages are joined if one stage could describe both (240 channels are both 1.25 x 192 and
+    0.75 x 320), and ``skip`` is ``identity`` wherever it makes no difference.
     """
     stages: list[StageSpec] = []
     layers = list(arch.layers())

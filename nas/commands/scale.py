@@ -12,7 +12,8 @@ import typer
 
 from nas.commands.arguments import absolute, checked, find_arch, pairs, parse_numbers
 from nas.commands.declare import declared
-from nas.commands.options import JsonOption, QuietOption, ResourceOptions, ScaleOptions
+from nas.commands.network_options import ScaleOptions
+from nas.commands.options import JsonOption, QuietOption, ResourceOptions
 from nas.commands.running import watch
 from nas.commands.search import find_resources
 from nas.errors import InputError

@@ -19,7 +19,8 @@ from nas.commands.arguments import (
     parse_bytes,
 )
 from nas.commands.declare import declared
-from nas.commands.options import QuietOption, TrainOptions
+from nas.commands.network_options import TrainOptions
+from nas.commands.options import QuietOption
 from nas.commands.running import watch
 from nas.errors import InputError
 from nas.files import exists, is_directory, is_file

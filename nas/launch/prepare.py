@@ -23,7 +23,7 @@ from nas.spec.settings import Settings
 from nas.spec.task import Task, family_limit, full_resolution
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
-from search_spaces import ArchSpec, SearchSpace, cost
+from search_spaces import SearchSpace, cost
 from search_spaces.names import unknown
 from search_spaces.rules import parse_settings
 
@@ -148,15 +148,11 @@ def sized(settings: Settings, image_size: int) -> Settings:
         limit = settings.scaling.largest or family_limit(settings.scaling.arch.resolution, image_size)
         scaling = dataclasses.replace(settings.scaling, largest=limit)
         return dataclasses.replace(settings, scaling=scaling, task=Task(image_size=image_size))
-    if settings.kind == "training":
+    if settings.networks:  # given as they are
         return dataclasses.replace(settings, task=Task(image_size=image_size))
-    space = space_of(settings)
-    resolution = full_resolution(space.resolution, image_size, settings.recipe.resolution)
-    networks = tuple(
-        str(dataclasses.replace(ArchSpec.parse(text), resolution=resolution)) for text in settings.networks
-    )
-    task = Task(resolution=resolution, image_size=image_size)
-    return dataclasses.replace(settings, networks=networks, task=task)
+    own, proxy = space_of(settings).resolution, settings.recipe.resolution
+    task = Task(resolution=full_resolution(own, image_size, proxy), image_size=image_size)
+    return dataclasses.replace(settings, task=task)
 
 
 def for_images(settings: Settings, data: Dataset) -> Settings:

@@ -89,7 +89,7 @@ def space_of(settings: Settings) -> SearchSpace:
         raise InputError(f"run must have networks to train ({error})") from None
     if task is None or settings.scaling:
         return space
-    if task.resolution is None or settings.networks:
+    if task.resolution is None:
         return dataclasses.replace(space, num_classes=task.classes, in_channels=task.channels)
     return space.at(task.resolution, task.classes)
 

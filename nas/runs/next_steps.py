@@ -30,13 +30,19 @@ def unfinished_steps(run: Run) -> Steps:
     ]
 
 
+def train_steps(words: str, network: object, *more: str) -> Steps:
+    """To train a network on all its images, for as long as it takes or within a time."""
+    to_the_end = command("train", network, *more)
+    return [(f"Train {words} to the end", to_the_end), ("Or within ten minutes", f"{to_the_end} --time 10m")]
+
+
 def family_steps(directory: Path) -> Steps:
     """What to do with the family in ``directory``."""
     names = [*read_family(directory / "family.json")[0]]
     trained, last = names[min(1, len(names) - 1)], names[-1]
     return [
         (f"Look at {last}", command("show", f"{directory}:{last}")),
-        (f"Train {trained} to the end", command("train", f"{directory}:{trained}")),
+        *train_steps(trained, f"{directory}:{trained}"),
     ]
 
 
@@ -81,7 +87,7 @@ def ranking_steps(settings: Settings, ranked: dict[str, Any]) -> Steps:
     words = f"trial {chosen['trial']}"
     return [
         (f"Look at {words}", command("show", chosen["arch"])),
-        (f"Train {words} to the end", command("train", chosen["arch"], *data)),
+        *train_steps(words, chosen["arch"], *data),
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nas.errors import command
-from nas.runs.next_steps import Steps, unfinished_steps
+from nas.runs.next_steps import Steps, train_steps, unfinished_steps
 from nas.runs.run import Run
 from nas.runs.search_results import tested, trial_state
 from nas.spec.objective import EXPONENTS
@@ -146,8 +146,9 @@ def search_steps(run: Run) -> Steps:
     ]
     return begun_steps(run) or [
         *ranked,
+        ("Show this again", command("report", directory)),
         ("Look at the best", command("show", directory)),
-        ("Train it to the end", command("train", directory)),
+        *train_steps("it", directory),
         ("Scale it to a family", command("scale --base", directory)),
     ]
 

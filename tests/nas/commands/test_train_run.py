@@ -10,7 +10,7 @@ from fakes import QUICK, TABLE, few_images
 from places import ROOT
 
 import nas
-from nas.commands.options import TrainOptions
+from nas.commands.network_options import TrainOptions
 from nas.commands.train import find_origin, find_seconds, find_training, train_settings
 from nas.runs.config import read_settings
 from search_spaces import PRESETS, ArchSpec, cost
