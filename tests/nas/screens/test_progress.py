@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import sys
 
 import pytest
 from fakes import Fake, new_search
@@ -15,9 +16,9 @@ from search_spaces import PRESETS
 
 
 @pytest.fixture
-def terminal(monkeypatch):
-    """A terminal of 120 columns, as rich takes it from the environment."""
-    monkeypatch.setenv("FORCE_COLOR", "1")
+def terminal(monkeypatch, capsys):
+    """A terminal of 120 columns."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb-but-here")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")
