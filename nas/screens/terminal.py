@@ -44,7 +44,7 @@ class Terminal(Console):
     """A console that takes texts as they are: no markup, no emoji, nothing coloured.
 
     Whether it is a terminal says the system alone: FORCE_COLOR would put bars and cursor codes into a file.
-    A file has no width unless COLUMNS says one: nothing is wrapped or left out there.
+    A file has no width, whatever COLUMNS says: scripts find every sentence in one line.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -53,7 +53,7 @@ class Terminal(Console):
         except (AttributeError, ValueError):  # it is closed
             there = False
         super().__init__(quiet=quiet, highlight=False, markup=False, emoji=False, force_terminal=there)
-        if not there and not os.environ.get("COLUMNS", "").isdigit():
+        if not there:
             self.width = UNLIMITED
         elif self.width < LEAST:
             self.width = LEAST

@@ -93,7 +93,7 @@ class Recipe:
     fraction: Share = 1.0
     batch_size: Annotated[int, at_least(2), AtMost(1_000_000)] = 64
     optimizer: Annotated[str, OneOf(("adamw", "rmsprop"))] = "adamw"
-    learning_rate: Positive = 0.01
+    learning_rate: Annotated[float, Field(gt=0), AtMost(1e30)] = 0.01
     learning_rate_batch: Annotated[int, at_least(0), AtMost(1_000_000)] = 0
     weight_decay: NotNegative = 0.05
     schedule: Annotated[str, OneOf(("cosine", "exponential"))] = "cosine"

@@ -16,9 +16,8 @@ from search_spaces import PRESETS
 
 
 @pytest.fixture
-def terminal(monkeypatch, capsys):
+def terminal(monkeypatch):
     """A terminal of 120 columns."""
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb-but-here")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -26,10 +25,12 @@ def terminal(monkeypatch, capsys):
 
 def watched(directory, *, audits=False, **options):
     """A search of five networks, two of which are trained again, as a ``Screen`` shows it."""
+    sys.stdout.isatty = lambda: True  # of this test's own standard output
     screen = Screen()
     asked = Settings("nasbench-macro", 5, "digits", "train", "random", Objective(55e6), Recipe())
     if audits:
-        asked = dataclasses.replace(asked, audit=Audit(), networks=(str(PRESETS["efficientnet-b0"]),))
+        networks = tuple(str(PRESETS[f"efficientnet-b{number}"]) for number in range(5))
+        asked = dataclasses.replace(asked, audit=Audit(seeds=1), networks=networks)
     journal, search = new_search(
         directory, create=True, trials=5, controller="random", listener=screen, **options
     )

@@ -179,17 +179,18 @@ def test_steps_stand_in_one_column_if_they_fit():
     assert printed([steps], 24).splitlines()[:2] == ["Look:", "  nas show r"]
 
 
-def test_a_pipe_has_no_width_unless_columns_says_one(monkeypatch, capsys):
+def test_a_pipe_has_no_width_whatever_columns_says_and_a_terminal_has_that(monkeypatch, capsys):
     line = "word " * 60
-    monkeypatch.delenv("COLUMNS", raising=False)
-    print_parts(Terminal(), [line])
-    assert len(capsys.readouterr().out.splitlines()) == 1
-    monkeypatch.setenv("COLUMNS", "80")
-    print_parts(Terminal(), [line])
-    assert len(capsys.readouterr().out.splitlines()) == 4
-    monkeypatch.setenv("COLUMNS", "0")
-    print_parts(Terminal(), [line])
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 20
+    for columns in ("", "80", "0"):
+        monkeypatch.setenv("COLUMNS", columns)
+        print_parts(Terminal(), [line])
+        assert len(capsys.readouterr().out.splitlines()) == 1
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for columns, lines in (("80", 4), ("120", 3)):
+        monkeypatch.setenv("COLUMNS", columns)
+        print_parts(Terminal(), [line])
+        assert len(capsys.readouterr().out.splitlines()) == lines
 
 
 def test_names_are_neither_markup_nor_emoji(capsys):
