@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import traceback
 
 NOBODY = 12345
 
@@ -16,11 +17,16 @@ def as_nobody(work):
                 os.setgroups([])
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
-            os.write(write, pickle.dumps(work()))
+            try:
+                answer = work(), None
+            except Exception:  # noqa: BLE001 - whatever it was, the parent shows it
+                answer = None, traceback.format_exc()
+            os.write(write, pickle.dumps(answer))
         finally:
             os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
-        answer = pipe.read()
+        answer, failure = pickle.loads(pipe.read())
     os.waitpid(child, 0)
-    return pickle.loads(answer)
+    assert failure is None, failure
+    return answer
