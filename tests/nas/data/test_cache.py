@@ -110,10 +110,6 @@ def test_without_locks_everything_works_and_that_is_said_once(nas, photos, monke
     code, out, err = nas("resume", "r")
     assert (code, err, out.count(NO_LOCKS)) == (0, "", 1)
     assert nas("report", "r", "--follow")[0] == 0
-    code, out, err = nas(
-        "audit", "--networks", 2, "--seeds", 1, "--long", "epochs=2", *SHORT[4:6], *SHORT[8:]
-    )
-    assert (code, err, out.count(NO_LOCKS)) == (0, "", 1)
 
 
 def test_locks_exclude_and_waiting_is_told(tmp_path):
