@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import traceback
 
 NOBODY = 12345
@@ -13,6 +14,7 @@ def as_nobody(work):
     child = os.fork()
     if not child:
         try:
+            signal.alarm(100)  # threads of the parent may have left a lock behind
             if not os.geteuid():
                 os.setgroups([])
                 os.setgid(NOBODY)

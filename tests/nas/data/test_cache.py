@@ -60,7 +60,7 @@ def test_without_a_home_packs_go_to_a_temporary_place_and_that_is_said(photos, m
 def test_digits_and_tables_make_no_cache(nas, photos, monkeypatch):
     monkeypatch.setenv("NAS_CACHE", "/proc/nowhere")
     assert nas("search", *TABLE, "--trials", 2, "--controller", "random", "--run", "t")[0] == 0
-    assert nas("plan", "--space", "mnas")[0] == 0
+    assert len(load_data("digits").train.labels)
 
 
 @pytest.mark.parametrize(
