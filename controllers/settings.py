@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from search_spaces.rules import OneOf, validated
+from search_spaces.rules import AtMost, OneOf, validated
 
 ALGORITHMS = ("ppo", "reinforce")
 WIDEST = 4096
 """The most units of an LSTM or an embedding; with more, memory would run out."""
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1), AtMost(1_000_000)]
 Width = Annotated[int, Field(ge=1, le=WIDEST)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
 

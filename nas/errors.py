@@ -31,15 +31,26 @@ class WriteError(RunError):
         self.file, self.reason = file, reason
 
 
-def command(name: str, run: object) -> str:
-    """``nas resume 'my run'``: a command to go on with, which a shell reads as it is meant."""
+def command(name: str, run: object, *words: object) -> str:
+    """``nas resume 'my run'``: a command to go on with, which a shell reads as it is meant.
+
+    ``words`` follow the name of a run or a network, which may begin with a hyphen.
+    """
     text = str(run)
-    if text.startswith("-"):
-        text = f"./{text}"
+    return command_line(name, f"./{text}" if text.startswith("-") else text, *words)
+
+
+def command_line(name: str, *words: object) -> str:
+    """A command and its words, with options among them."""
+    return " ".join(["nas", name, *(quoted(str(word)) for word in words)])
+
+
+def quoted(text: str) -> str:
+    """A word as a shell reads it."""
     if shown(text) == text:
-        return f"nas {name} {shlex.quote(text)}"
-    quoted = shown(text.replace("\\", "\\\\")).replace("'", "\\'")
-    return f"nas {name} $'{quoted}'"
+        return shlex.quote(text)
+    spelled = shown(text.replace("\\", "\\\\")).replace("'", "\\'")
+    return f"$'{spelled}'"
 
 
 def shown(text: str) -> str:

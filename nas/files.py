@@ -12,13 +12,14 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import WriteError, command, encoded
 
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_NESTED = 50
 NO_LOCKS = "Files cannot be locked here: if two processes write the same run or cache, nothing will notice."
 
 
@@ -76,6 +77,28 @@ def json_text(value: object) -> str:
     from reports import plain  # imported here because writing weights should not import pandas
 
     return json.dumps(plain(value), indent=2, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file, for which no recursion that follows is too deep.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is not JSON, or nested too deeply; in one line.
+    """
+    try:
+        value = json.loads(read_text(path))
+    except RecursionError:
+        raise ValueError(f"nested more than {MOST_NESTED} levels deep") from None
+    inside, depth = [value], 0
+    while inside:
+        lists = (
+            one.values() if isinstance(one, dict) else one for one in inside if isinstance(one, dict | list)
+        )
+        inside, depth = [each for one in lists for each in one], depth + 1
+        if depth > MOST_NESTED:
+            raise ValueError(f"nested more than {MOST_NESTED} levels deep")
+    return value
 
 
 def own_path() -> Path:

@@ -1,7 +1,14 @@
 """DataFrames to decisions: Pareto fronts, noise, tables, figures. Imports neither torch nor ray."""
 
-from reports.audit import Agreement, Consistency, agree, by_network, errors_of, examine, seeds_of
-from reports.audit_words import agreement_line, consistency_lines, trainings_line, verdict_line
+from reports.audit import Agreement, Consistency, agree, by_network, examine, seeds_of
+from reports.audit_words import (
+    agreement_line,
+    consistency_lines,
+    mostly_noise,
+    too_few,
+    trainings_line,
+    verdict_line,
+)
 from reports.baseline import best_so_far, expected_best, near_random
 from reports.json_values import plain
 from reports.kendall import row_means
@@ -32,11 +39,13 @@ from reports.uncertainty import estimated_networks
 
 __all__ = [
     "Agreement", "Consistency", "SeedNoise", "agree", "agreement_line", "audit_table", "best_so_far",
-    "binomial_error", "by_network", "comparison_table", "completed", "connect", "consistency_lines",
-    "count", "epochs_table", "errors_of", "estimated_networks", "examine", "expected_best",
-    "family_stages_table", "family_table", "front_table", "grid_table", "hypervolume", "implied_table",
-    "load", "near_random", "network_means", "not_told_apart", "pareto_front", "percent", "plain",
-    "ranking_table", "read_confirmations", "read_epochs", "read_trials", "row_means", "seed_noise",
-    "seeds_of", "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table",
-    "trainings_line", "verdict_line", "widened",
+    "binomial_error", "by_network", "comparison_table", "completed", "connect", "consistency_lines", "count",
+    "epochs_table", "estimated_networks", "examine", "expected_best", "family_stages_table",
+    "family_table", "front_table", "grid_table", "hypervolume", "implied_table", "load", "mostly_noise",
+    "near_random",
+    "network_means", "not_told_apart", "pareto_front", "percent", "plain", "ranking_table",
+    "read_confirmations", "read_epochs", "read_trials", "row_means", "seed_noise", "seeds_of",
+    "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table", "too_few",
+    "trainings_line",
+    "verdict_line", "widened",
 ]  # fmt: skip

@@ -206,19 +206,6 @@ def spread_of(accuracies: Array) -> float:
     return math.sqrt(max(0.0, float(means.var(ddof=1)) - _noise_of_means(accuracies)))
 
 
-def errors_of(accuracies: Array) -> Array:
-    """Standard errors of the means `[K]`, from the noise of the half, better or worse, that a network is in.
-
-    If no network of that half was trained twice, the noise of all networks is used.
-    """
-    counts = np.isfinite(accuracies).sum(axis=1)
-    top = np.isin(np.arange(len(counts)), better_half(row_means(accuracies)))
-    better, worse = noise_of(accuracies[top]), noise_of(accuracies[~top])
-    noise = np.where(top, better, worse)
-    noise = np.where(np.isnan(noise), noise_of(accuracies), noise)
-    return np.asarray(np.divide(noise, np.sqrt(counts), out=np.full(len(counts), np.nan), where=counts > 0))
-
-
 def _noise_of_means(accuracies: Array) -> float:
     """The variance of the means due to seed noise, averaged over the networks that have a mean."""
     counts = np.isfinite(accuracies).sum(axis=1)

@@ -77,6 +77,17 @@ def agreement_line(what: str, found: Agreement) -> str:
     )
 
 
+def too_few(proxy: Consistency) -> bool:
+    """Whether there are too few networks to say how well the proxy repeats itself."""
+    tau = proxy.between_seeds
+    return not (math.isnan(proxy.noise) or math.isnan(tau.value)) and not tau.low > 0
+
+
+def mostly_noise(proxy: Consistency) -> bool:
+    """Whether the proxy is known to rank networks hardly better than chance."""
+    return not too_few(proxy) and proxy.between_seeds.value < ROUGHLY
+
+
 def verdict_line(proxy: Consistency, others: dict[str, Agreement]) -> str:
     """Whether the proxy is any good; ``others`` is what it was compared with, by name."""
     tau = proxy.between_seeds

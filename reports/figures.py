@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from reports.baseline import best_so_far
-from reports.numbers import count
+from reports.numbers import factor
 
 BLUE, ORANGE, VERMILION, GREEN, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#9A9A9A"
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
@@ -133,21 +133,23 @@ def _draw_front(axes: Axes, networks: pd.DataFrame, front: pd.DataFrame, best: i
 
 
 def _draw_progress(axes: Axes, done: pd.DataFrame, random: Mapping[str, Any]) -> None:
-    number = np.arange(1, len(done) + 1)
+    """Rewards by trial, which count from 0 as in ``run.db``."""
+    number = done["trial"].to_numpy()
     _draw_dots(axes, number, done["reward"], "trials")
     best = best_so_far(done["reward"])
     axes.step(number, best, where="post", color=BLUE, linewidth=1.4, label="best so far")
     lowest = float(best[0])
     if random.get("random_so_far"):
         label = f"random, expected (n = {random['rests_on']:,})"
-        values = random["random_so_far"]
-        axes.plot(random["counts"], values, color=ORANGE, linewidth=1.4, linestyle=(0, (4, 1.5)), label=label)
+        trials, values = np.asarray(random["counts"]) - 1, random["random_so_far"]
+        axes.plot(trials, values, color=ORANGE, linewidth=1.4, linestyle=(0, (4, 1.5)), label=label)
         lowest = min(lowest, values[0])
-    axes.set(title="Progress", xlabel="trials", ylabel="reward")
+    axes.set(title="Progress", xlabel="trial", ylabel="reward")
     if len(done) > 500:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+        axes.set_xscale("symlog", linthresh=10)  # a logarithm has no trial 0
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlim(left=0)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     _leave_out(axes, done["reward"], min(lowest, float(best[-1])))
@@ -171,7 +173,10 @@ def _draw_grid(axes: Axes, grid: pd.DataFrame) -> None:
                 rows["reward"], rows.index, xerr=errors, fmt="o", color=color, markersize=4, elinewidth=0.8,
                 label=label,
             )  # fmt: skip
-    names = [f"{row.alpha:.3g}, {row.beta:.3g}, {row.gamma:.3g}" for row in ranked.itertuples()]
+    names = [
+        ", ".join(factor(row[name]) for name in ("alpha", "beta", "gamma"))
+        for row in ranked.to_dict("records")
+    ]
     axes.set_yticks(range(len(names)), names, fontsize=min(8.0, 130 / len(names) + 1))
     axes.set(title="The grid at equal compute", xlabel="reward", ylabel="alpha, beta, gamma")
     _legend(axes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 
 def duration(seconds: float) -> str:
@@ -45,14 +47,35 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB"
 
 
-def plus_minus(value: float, error: float | None, sign: str = "±") -> str:
+def plus_minus(value: float, error: float | None = None) -> str:
     """``0.9459 ±0.0121``, without the error if it is unknown."""
-    return f"{value:.4f}" + ("" if error is None or math.isnan(error) else f" {sign}{error:.4f}")
+    return f"{value:.4f}" + ("" if error is None or math.isnan(error) else f" ±{error:.4f}")
+
+
+def reward_title(network: Mapping[Any, Any]) -> str:
+    """The name of a network's reward, a row of ``nas.runs.run.Run.networks``.
+
+    The best reward is that of a single training run; after confirmation it is expected, or else the mean of
+    several runs.
+    """
+    if "measured" in network:
+        return "expected reward"
+    return "mean reward" if network["trainings"] > 1 else "best reward"
 
 
 def percent(share: float) -> str:
     """A share or a probability in whole percent: ``78 %``, and ``<1 %`` for a small one that is not 0."""
     return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+
+
+def factor(number: float) -> str:
+    """A coefficient such as alpha: ``1.15``."""
+    return f"{number:.4g}"
+
+
+def growth(ratio: float) -> str:
+    """How many times the base's FLOPs: ``2.02x``."""
+    return f"{ratio:.2f}x"
 
 
 def plural(number: int, noun: str) -> str:

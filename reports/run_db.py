@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
+
+from reports.run_db_rules import read_actions, refuse_foreign, refuse_wrong_rows
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
 SCHEMA_VERSION = 4
@@ -84,12 +85,16 @@ def read_trials(directory: Path) -> pd.DataFrame:
         ValueError: as ``connect``, or if SQLite cannot read a table.
     """
     frame = _read(directory, "trials", "trial")
-    frame["actions"] = [tuple(actions) for actions in json.loads(f"[{','.join(frame['actions'])}]")]
+    try:
+        refuse_foreign(frame["arch"])
+        frame["actions"] = read_actions(frame["actions"].to_list())
+        for column in ("started", "finished"):
+            frame[column] = _times(frame[column])
+    except ValueError as error:
+        raise ValueError(f"run has a run.db that {error}: {directory}") from None
     frame["repeat_of"] = frame["repeat_of"].astype("Int64")
     for column in ("accuracy", "reward", "seconds"):  # if all values are NULL, the column has no type
         frame[column] = frame[column].astype(float)
-    for column in ("started", "finished"):
-        frame[column] = pd.to_datetime(frame[column], format="ISO8601", utc=True)
     return frame
 
 
@@ -141,6 +146,24 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
             f"run was written by a newer nas (schema {version}, this one knows {SCHEMA_VERSION}): {path}"
         )
     return connection
+
+
+def refuse_damage(db: sqlite3.Connection, *tables: str) -> None:
+    """Refuses a ``run.db`` with a value that nas does not write in one of ``tables``.
+
+    Raises:
+        ValueError: with what is wrong, beginning with "run has a run.db that".
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    try:
+        for table in tables:
+            refuse_wrong_rows(db, table, columns_of(table), older=version < SCHEMA_VERSION)
+    except sqlite3.DatabaseError as error:
+        raise ValueError(
+            f"run has a run.db that SQLite cannot read ({' '.join(str(error).split())})"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"run has a run.db that {error}") from None
 
 
 def _open(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -204,14 +227,25 @@ def upgrade(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
+def _times(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """Times in UTC; ValueError if one is none."""
+    try:
+        return pd.to_datetime(texts, format="ISO8601", utc=True)
+    except ValueError as error:
+        raise ValueError(f"has a wrong trials.{texts.name}: {str(error).splitlines()[0]}") from None
+
+
 def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
     query = f"SELECT * FROM {table} ORDER BY {order}"  # noqa: S608 - our own names
     with contextlib.closing(connect(directory / "run.db")) as connection:
         try:
+            refuse_damage(connection, table)
             frame = pd.read_sql_query(query, connection)
         except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
             line = str(error).splitlines()[-1]
             raise ValueError(f"run has a run.db that SQLite cannot read ({line}): {directory}") from None
+        except ValueError as error:
+            raise ValueError(f"{error}: {directory}") from None
     for column in columns_of(table):
         if column not in frame:  # an older run
             frame[column] = None

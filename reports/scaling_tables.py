@@ -6,16 +6,16 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 import pandas as pd
-from rich.table import Table
 
-from reports.numbers import count, plus_minus
-from reports.tables import known, plain_table
+from reports.fitted import FittedTable
+from reports.numbers import count, factor, growth, plus_minus
+from reports.tables import known
 
 WIDE = 0.05
 """An interval of alpha that is wider than the grid's usual step is shown after alpha."""
 
 
-def grid_table(compared: pd.DataFrame) -> Table:
+def grid_table(compared: pd.DataFrame) -> FittedTable:
     """The networks that were compared: ``*`` is chosen, ``=`` cannot be told apart from it.
 
     The brackets after alpha hold the range that gives the same network; ``growth`` is FLOPs over the base's,
@@ -26,18 +26,18 @@ def grid_table(compared: pd.DataFrame) -> Table:
     """
     several = compared["strategy"].nunique() > 1
     numbers = ["beta", "gamma", "px", "growth", "trained", "accuracy", "reward"]
-    table = plain_table(*numbers, first="  alpha")
+    table = FittedTable("  alpha", *numbers, least=("trained", "px"))
     if several:
-        table.add_column("strategy", overflow="fold")
+        table.add_words("strategy", max(map(len, ",".join(compared["strategy"]).split(","))))
     for row in compared.to_dict("records"):
         mark = "*" if row["chosen"] else "=" if row["tied"] else " "
         cells = [
-            f"{mark} {row['alpha']:.3g}{_interval(row)}",
-            f"{row['beta']:.3g}",
-            f"{row['gamma']:.3g}",
+            f"{mark} {factor(row['alpha'])}{_interval(row)}",
+            factor(row["beta"]),
+            factor(row["gamma"]),
             str(row["resolution"]),
-            f"{row['growth']:.2f}x",
-            f"{row['trained_growth']:.2f}x",
+            growth(row["growth"]),
+            growth(row["trained_growth"]),
             plus_minus(row["accuracy"], row["accuracy_error"]),
             f"{row['reward']:.4f}",
         ]
@@ -50,11 +50,11 @@ def _interval(row: dict[Hashable, Any]) -> str:
     return f" ({low:.2f}-{high:.2f})" if high - low > WIDE else ""
 
 
-def family_table(family: pd.DataFrame) -> Table:
+def family_table(family: pd.DataFrame) -> FittedTable:
     """A family in numbers, from the columns of ``family.csv``."""
     rows = family_cells(family)
     first, *numbers = rows[0]
-    table = plain_table(*numbers, first=first)
+    table = FittedTable(first, *numbers, least=("dropout", "activations", "2^phi"))
     for row in rows:
         table.add_row(*row.values())
     return table
@@ -70,8 +70,8 @@ def family_cells(family: pd.DataFrame) -> list[dict[str, str]]:
             "width": f"{row['width']:.3g}",
             "px": str(row["resolution"]),
             "FLOPs": count(row["flops"]),
-            "growth": f"{row['growth']:.2f}",
-            "2^phi": known(row["nominal_growth"], "{:.2f}".format),
+            "growth": growth(row["growth"]),
+            "2^phi": known(row["nominal_growth"], growth),
             "params": count(row["params"]),
             "activations": count(row["activations"]),
             "dropout": f"{row['dropout']:g}",
@@ -80,11 +80,11 @@ def family_cells(family: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def family_stages_table(family: pd.DataFrame) -> Table:
+def family_stages_table(family: pd.DataFrame) -> FittedTable:
     """A family's layers and channels, stage by stage."""
-    table = plain_table(first="model")
-    table.add_column("layers per stage")
-    table.add_column("channels: stem, stages, head")
+    table = FittedTable("model")
+    table.add_words("layers per stage")
+    table.add_words("channels: stem, stages, head")
     channels = [f"{row.stem_channels} {row.channels} {row.head_channels}" for row in family.itertuples()]
     for row in zip(family["model"], _aligned(family["repeats"]), _aligned(channels), strict=True):
         table.add_row(*row)
@@ -98,13 +98,13 @@ def _aligned(texts: Iterable[str]) -> list[str]:
     return [" ".join(map(str.rjust, row, widths)) for row in rows]
 
 
-def sides_table(sides: Iterable[tuple[str, str, float | None, float, float, int, int, float]]) -> Table:
+def sides_table(sides: Iterable[tuple[str, str, float | None, float, float, int, int, float]]) -> FittedTable:
     """Formula, published table and yours, model by model; rows from ``scaling_search.side_by_side``."""
-    table = plain_table("phi", "depth", "width", "px", "FLOPs", "growth", first="model")
+    table = FittedTable("model", "phi", "depth", "width", "px", "FLOPs", "growth")
     before = None
-    for model, family, phi, depth, width, resolution, flops, growth in sides:
+    for model, family, phi, depth, width, resolution, flops, grown in sides:
         name = f"{model if model != before else '':3} {family}"
-        numbers = (f"{depth:.3g}", f"{width:.3g}", str(resolution), count(flops), f"{growth:.2f}x")
+        numbers = (f"{depth:.3g}", f"{width:.3g}", str(resolution), count(flops), growth(grown))
         table.add_row(name, known(phi, "{:g}".format), *numbers)
         before = model
     return table
@@ -112,18 +112,18 @@ def sides_table(sides: Iterable[tuple[str, str, float | None, float, float, int,
 
 def implied_table(
     implied: Iterable[tuple[str, tuple[float, float], tuple[float, float], float]],
-) -> Table:
+) -> FittedTable:
     """The phi that each published coefficient implies; rows from ``scaling_search.implied_phis``."""
-    table = plain_table("from depth", "from width", "from px", first="model")
+    table = FittedTable("model", "from depth", "from width", "from px")
     for model, depth, width, resolution in implied:
         ranges = (f"{max(0.0, low):.2f} to {high:.2f}" for low, high in (depth, width))
         table.add_row(model, *ranges, f"{resolution:.2f}")
     return table
 
 
-def shares_table(shares: Iterable[tuple[str, *tuple[tuple[float, float], ...]]]) -> Table:
+def shares_table(shares: Iterable[tuple[str, *tuple[tuple[float, float], ...]]]) -> FittedTable:
     """FLOPs growth by dimension, before and after rounding; rows from ``scaling_search.rounding_shares``."""
-    table = plain_table("by depth", "by width", "by resolution", "in all", first="model")
+    table = FittedTable("model", "by depth", "by width", "by resolution", "in all")
     for model, *pairs in shares:
         table.add_row(model, *(f"{meant:.2f} -> {real:.2f}" for meant, real in pairs))
     return table

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
-from rich.table import Table
 
+from reports.fitted import FittedTable, SideBySide
 from reports.numbers import count, percent, plus_minus
 from search_spaces import ArchSpec, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
@@ -29,17 +29,35 @@ def sketch(arch: str) -> str:
     )
 
 
-def front_table(front: pd.DataFrame, best: int | None = None) -> Table:
+STAGES = "stages"
+"""The title of the column of sketches."""
+STAGES_LEGEND = (
+    "Stages: 6x2k5+ is MBConv with expansion 6, 2 layers and kernel 5; + is squeeze-and-excitation. "
+    "c is a convolution, l one without activation."
+)
+NARROWEST = 26
+"""A column of sketches is not narrower: three or four stages on a line."""
+CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
+"""The titles of a network's probabilities to be on the front and the best."""
+
+
+def front_table(front: pd.DataFrame, best: int | None = None, target: float | None = None) -> FittedTable:
     """A Pareto front, one row per network; ``best`` is the chosen trial, which is marked.
 
-    Errors and the chances of being on the front or the best are shown if ``front`` has them.
+    Errors and the chances of being on the front or the best are shown if ``front`` has them. Networks up to
+    ``target``, in FLOPs, stand above a row with its number, the others below it.
     """
-    chances = {"p_front": "P(front)", "p_best": "P(best)"}
-    chances = {name: title for name, title in chances.items() if name in front}
-    table = plain_table("accuracy", "FLOPs", "params", "reward", *chances.values(), first="trial")
-    table.title, table.title_justify = "Pareto front: accuracy against FLOPs", "left"
-    table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
-    for row in front.to_dict("records"):
+    chances = {name: title for name, title in CHANCES.items() if name in front}
+    table = FittedTable(
+        "trial", "accuracy", "FLOPs", "params", "reward", *chances.values(),
+        least=("params", "reward", "P(front)"), title="Pareto front: accuracy against FLOPs",
+    )  # fmt: skip
+    table.add_words(STAGES, NARROWEST)
+    rows = front.to_dict("records")
+    above = sum(target is not None and row["flops"] <= target for row in rows)
+    for number, row in enumerate(rows):
+        if target is not None and number == above:
+            table.add_row(*_target_row(target, len(chances)))
         table.add_row(
             f"{'*' if row['trial'] == best else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
@@ -49,27 +67,33 @@ def front_table(front: pd.DataFrame, best: int | None = None) -> Table:
             *(percent(row[name]) for name in chances),
             sketch(row["arch"]),
         )
+    if target is not None and above == len(rows):
+        table.add_row(*_target_row(target, len(chances)))
     return table
 
 
-def epochs_table(curve: Iterable[Mapping[str, Any]]) -> Table:
+def _target_row(target: float, chances: int) -> tuple[str, ...]:
+    return ("target", "", count(target), *[""] * (chances + 3))
+
+
+def epochs_table(curve: Iterable[Mapping[str, Any]]) -> FittedTable:
     """A learning curve, one row per epoch."""
-    table = plain_table("training loss", "validation loss", "validation accuracy", "seconds", first="epoch")
+    table = FittedTable("epoch", "training loss", "validation loss", "validation accuracy", "seconds")
     for row in curve:
         numbers = (f"{row[name]:.4f}" for name in ("train_loss", "valid_loss", "accuracy"))
         table.add_row(str(row["epoch"]), *numbers, f"{row['seconds']:.1f}")
     return table
 
 
-def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> Table:
+def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> FittedTable:
     """Networks under another objective, the best first; ``before`` is the former choice, which is marked.
 
     Args:
         ranked: ``rank``, ``trial``, ``accuracy``, the ``cost``, ``reward``, ``old_reward``, ``arch``.
     """
     name = {"flops": "FLOPs"}.get(cost, cost)
-    table = plain_table("trial", "accuracy", name, "reward", "before", first="rank")
-    table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
+    table = FittedTable("rank", "trial", "accuracy", name, "reward", "before", least=("before",))
+    table.add_words(STAGES, NARROWEST)
     for row in ranked.to_dict("records"):
         table.add_row(
             str(row["rank"]),
@@ -83,13 +107,16 @@ def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> Table:
     return table
 
 
-def audit_table(networks: pd.DataFrame) -> Table:
+def audit_table(networks: pd.DataFrame) -> FittedTable:
     """The best ``MOST_NETWORKS`` of ``nas.runs.audit_results.Findings.table``, the best first."""
     seeds = [name for name in map(str, networks) if name.startswith("seed_")]
     shown = {name: name.replace("_", " ") for name in seeds} if 1 < len(seeds) <= MOST_SEEDS else {}
     shown |= {"long_accuracy": "longer", "reference": "reference"}
     shown = {name: title for name, title in shown.items() if name in networks}
-    table = plain_table("network", "accuracy", *shown.values(), "FLOPs", "params", first="rank")
+    table = FittedTable(
+        "rank", "network", "accuracy", *shown.values(), "FLOPs", "params",
+        least=("params", *(shown[name] for name in reversed(seeds) if name in shown)),
+    )  # fmt: skip
     ordered = networks.sort_values(["rank", "network"])
     for row in ordered.head(MOST_NETWORKS).to_dict("records"):
         table.add_row(
@@ -107,26 +134,28 @@ def known(value: Any, show: Callable[[Any], str]) -> str:
     return "" if pd.isna(value) else show(value)
 
 
-def comparison_table(compared: pd.DataFrame, cost: str = "flops") -> Table:
-    """Runs side by side, one column for each row of ``nas.runs.search_results.comparison``."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("", no_wrap=True)
-    for name in compared["run"]:
-        table.add_column(name, justify="right", overflow="fold")
+def comparison_table(compared: pd.DataFrame, cost: str = "flops", reward: str = "best reward") -> SideBySide:
+    """Runs side by side, one column for each row of ``nas.runs.comparison.comparison``.
+
+    ``reward`` is the title of the best networks' rewards.
+    """
     formats: dict[str, Callable[[Any], str]] = {"done": str, cost: count}
-    titles = {"done": "trials done", "reward": "best reward", "flops": "FLOPs"}
+    titles = {"done": "trials done", "reward": reward, "flops": "FLOPs"}
     after = [name for name in map(str, compared) if name.startswith("after_")]
-    for name in ("done", "reward", "accuracy", cost, "hypervolume", *after):
-        title = titles.get(name, name.replace("after_", "reward after "))
-        show = formats.get(name, "{:.4f}".format)
-        table.add_row(title, *(known(value, show) for value in compared[name]))
-    return table
+    shown = ("done", "reward", "accuracy", cost, "hypervolume", *after)
+    return SideBySide(
+        [titles.get(name, name.replace("after_", "best reward after ")) for name in shown],
+        [
+            (row["run"], [known(row[name], formats.get(name, "{:.4f}".format)) for name in shown])
+            for row in compared.to_dict("records")
+        ],
+    )
 
 
-def stage_table(arch: ArchSpec, num_classes: int = 1000) -> Table:
+def stage_table(arch: ArchSpec, num_classes: int = 1000) -> FittedTable:
     """A network stage by stage, with what each costs."""
     sizes = ("input", "kernel", "stride", "layers", "channels", "SE", "skip")
-    table = plain_table(*sizes, "FLOPs", "params", "activations", first="stage")
+    table = FittedTable("stage", *sizes, "FLOPs", "params", "activations")
     *price, size = stem_cost(arch)
     layer = map(str, (arch.resolution, 3, arch.stem_stride, 1, arch.stem_channels, "", ""))
     table.add_row("stem", *layer, *map(count, price))
@@ -146,20 +175,11 @@ def stage_table(arch: ArchSpec, num_classes: int = 1000) -> Table:
     return table
 
 
-def space_table(spaces: Iterable[SearchSpace]) -> Table:
+def space_table(spaces: Iterable[SearchSpace]) -> FittedTable:
     """Search spaces and their sizes."""
-    table = plain_table("decisions", "action sequences", "resolution", "classes", first="space")
+    table = FittedTable("space", "decisions", "action sequences", "resolution", "classes")
     for space in spaces:
         resolution = space.decode([0] * len(space.decisions)).resolution
         size = f"{space.size:,}" if space.size < 1e6 else f"{space.size:.3g}"
         table.add_row(space.name, f"{len(space.decisions)}", size, f"{resolution}", f"{space.num_classes}")
-    return table
-
-
-def plain_table(*numbers: str, first: str) -> Table:
-    """A table with a first column of names, then columns of numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(first, no_wrap=True)
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
     return table

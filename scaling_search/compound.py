@@ -16,6 +16,7 @@ import math
 from dataclasses import dataclass
 
 from search_spaces import ArchSpec, cost, resize, round_repeats
+from search_spaces.limits import shown
 
 MOST = 1000
 """Depth, width and resolution may grow by this factor at most; a larger one is taken for a typing error."""
@@ -35,7 +36,7 @@ class Coefficients:
     """alpha for depth, beta for width, gamma for resolution.
 
     Raises:
-        ValueError: if one is below 1 or not finite.
+        ValueError: if one is below 1, above ``MOST`` or not finite.
     """
 
     alpha: float
@@ -45,7 +46,9 @@ class Coefficients:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 1 <= value < math.inf:
-                raise ValueError(f"{name} must be finite and at least 1, got {value}")
+                raise ValueError(f"{name} must be finite and at least 1, got {shown(value)}")
+            if value > MOST:
+                raise ValueError(f"{name} must be at most {MOST}, got {shown(value)}")
 
     def __str__(self) -> str:
         return f"({self.alpha:.4g}, {self.beta:.4g}, {self.gamma:.4g})"
@@ -83,7 +86,7 @@ def scale(
 
     Raises:
         ValueError: if ``phi`` is negative or not finite, ``rounding`` or ``multiple`` is out of range, or
-            a dimension would grow by more than ``MOST``.
+            a dimension would grow by more than ``MOST`` or beyond what an ``ArchSpec`` may be.
     """
     if not 0 <= phi < math.inf:
         raise ValueError(f"phi must be finite and at least 0, got {phi}")
@@ -98,13 +101,16 @@ def scale(
         raise ValueError(f"phi must keep {largest:g}^phi at most {MOST}, got {phi:g}")
     pixels = arch.resolution * coefficients.gamma**phi
     resolution = max(multiple, math.floor(pixels / multiple + 0.5) * multiple)
-    wide = resize(arch, width=coefficients.beta**phi, resolution=resolution)
     depth = coefficients.alpha**phi
-    stages = (
-        dataclasses.replace(stage, repeats=ROUNDINGS[rounding](stage.repeats * depth))
-        for stage in wide.stages
-    )
-    return dataclasses.replace(wide, stages=tuple(stages))
+    try:
+        wide = resize(arch, width=coefficients.beta**phi, resolution=resolution)
+        stages = (
+            dataclasses.replace(stage, repeats=ROUNDINGS[rounding](stage.repeats * depth))
+            for stage in wide.stages
+        )
+        return dataclasses.replace(wide, stages=tuple(stages))
+    except ValueError as error:
+        raise ValueError(f"phi must leave the network within its limits ({error}), got {phi:g}") from None
 
 
 def limited(

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scaling_search.compound import Coefficients, limited, scale
+from scaling_search.compound import MOST, Coefficients, limited, scale
 from search_spaces import PRESETS, ArchSpec, cost
+from search_spaces.limits import MOST_CLASSES, require_size, shown
 from search_spaces.presets import EFFICIENTNET_COEFFICIENTS
 
 PHIS = {"B0": 0.0, "B1": 0.5, "B2": 1.0, "B3": 2.0, "B4": 3.5, "B5": 5.0, "B6": 6.0, "B7": 7.0}
@@ -116,27 +117,33 @@ def from_json(data: object) -> tuple[dict[str, Model], Coefficients]:
     family = {name: _model(name, value) for name, value in data.items() if name != "coefficients"}
     given = data["coefficients"]
     if not isinstance(given, Mapping) or set(given) != {"alpha", "beta", "gamma"}:
-        raise ValueError(f"coefficients must be alpha, beta and gamma, got {given!r}")
-    return family, Coefficients(**{name: _number("coefficients", given, name) for name in given})
+        raise ValueError(f"coefficients must be alpha, beta and gamma, got {shown(given)}")
+    return family, Coefficients(
+        **{name: _number("coefficients", given, name, -math.inf, math.inf) for name in given}
+    )
 
 
 def _model(name: str, data: object) -> Model:
     if not isinstance(data, Mapping):
-        raise ValueError(f"{name} must be a JSON object, got {data!r}")
-    phi = None if data.get("phi", 0) is None else _number(name, data, "phi")
-    depth, width, rate = (_number(name, data, key) for key in ("depth", "width", "dropout"))
+        raise ValueError(f"{name} must be a JSON object, got {shown(data)}")
+    if not (name.isprintable() and 0 < len(name) <= 100):
+        raise ValueError(f"a model's name must be 1 to 100 printable characters, got {shown(name)}")
+    phi = None if data.get("phi", 0) is None else _number(name, data, "phi", 0, MOST)
+    depth, width = (_number(name, data, key, 0, MOST) for key in ("depth", "width"))
+    rate = _number(name, data, "dropout", 0, 1)
     classes = data.get("num_classes", 1000)
-    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
-        raise ValueError(f"{name}'s num_classes must be an integer of at least 1, got {classes!r}")
+    require_size(f"{name}'s num_classes", classes, MOST_CLASSES)
     model = Model(ArchSpec.from_json(data), phi, depth, width, rate, classes)
     for key, value in model.to_json().items():
         if key in ("flops", "params", "activations", "resolution") and data.get(key) != value:
-            raise ValueError(f"{name}'s {key} must be its network's {value:,}, got {data.get(key)!r}")
+            raise ValueError(f"{name}'s {key} must be its network's {value:,}, got {shown(data.get(key))}")
     return model
 
 
-def _number(name: str, data: Mapping[str, Any], key: str) -> float:
+def _number(name: str, data: Mapping[str, Any], key: str, least: float, most: float) -> float:
     value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name}'s {key} must be a number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name}'s {key} must be a number, got {shown(value)}")
+    if not least <= value <= most:
+        raise ValueError(f"{name}'s {key} must lie in [{least}, {most}], got {shown(value)}")
     return value

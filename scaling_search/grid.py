@@ -19,9 +19,11 @@ from pydantic import Field
 
 from scaling_search.compound import MOST, Coefficients, scale
 from search_spaces import ArchSpec, cost
-from search_spaces.rules import validated
+from search_spaces.rules import AtMost, validated
 
 Positive = Annotated[float, Field(gt=0, lt=math.inf)]
+MOST_TRIPLES, MOST_KEPT = 2_000_000, 20_000
+"""Triples of a grid, and those within its tolerance: seconds of work, and far more than can be told apart."""
 Axis = Annotated[float, Field(ge=1, le=10, description="lie in [1, 10]")]
 
 
@@ -45,7 +47,7 @@ class Grid:
     alpha_max: Axis = 2.0
     beta_max: Axis = 1.5
     gamma_max: Axis = 1.5
-    product: Annotated[float, Field(gt=1, lt=math.inf)] = 2.0
+    product: Annotated[float, Field(gt=1, lt=math.inf), AtMost(MOST)] = 2.0
     tolerance: Positive = 0.1
     flops_tolerance: Positive = 0.12
 
@@ -57,7 +59,7 @@ class Grid:
         """All triples within the tolerance, alpha changing slowest.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if there is none, or more than could be looked at.
         """
 
         def axis(most: float) -> list[float]:
@@ -65,12 +67,19 @@ class Grid:
             steps = math.floor((most - 1) / self.step + 1e-9)
             return [round(1 + i * self.step, 10) for i in range(steps + 1)]
 
-        axes = map(axis, (self.alpha_max, self.beta_max, self.gamma_max))
+        axes = [axis(most) for most in (self.alpha_max, self.beta_max, self.gamma_max)]
+        if (number := math.prod(map(len, axes))) > MOST_TRIPLES:
+            raise ValueError(
+                f"step must leave at most {MOST_TRIPLES:,} triples, got {self.step} for {number:,}"
+            )
         triples = [
             Coefficients(alpha, beta, gamma)
             for alpha, beta, gamma in itertools.product(*axes)
             if abs(round(alpha * beta**2 * gamma**2 - self.product, 10)) < self.tolerance
         ]
+        if len(triples) > MOST_KEPT:
+            which = f"{self.tolerance} for {len(triples):,}"
+            raise ValueError(f"tolerance must keep at most {MOST_KEPT:,} triples, got {which}")
         if not triples:
             raise ValueError(
                 f"grid is empty: no triple on a step of {self.step} has a product within "
@@ -130,8 +139,11 @@ def one_network(
     network = scale(base, triple, phi, rounding=rounding, multiple=multiple)
 
     def same(name: str, value: float) -> bool:
-        moved = dataclasses.replace(triple, **{name: value})
-        return scale(base, moved, phi, rounding=rounding, multiple=multiple) == network
+        try:
+            moved = dataclasses.replace(triple, **{name: value})
+            return scale(base, moved, phi, rounding=rounding, multiple=multiple) == network
+        except ValueError:  # larger than a network may be
+            return False
 
     def edge(name: str, inside: float, outside: float) -> float:
         if same(name, outside):
@@ -141,7 +153,7 @@ def one_network(
             inside, outside = (middle, outside) if same(name, middle) else (inside, middle)
         return inside
 
-    most = MOST ** (1 / phi)
+    most = MOST ** min(1.0, 1 / phi)
     return {
         name: (edge(name, value, 1.0), edge(name, value, min(2 * value, most)))
         for name, value in vars(triple).items()

@@ -2,19 +2,31 @@
 
     ArchSpec -- stages --> StageSpec -- layers() --> LayerSpec
 
-A stage is ``repeats`` layers of one design; only its first layer may have a stride or
-change the channels. ``ArchSpec.layers()`` is the network itself, layer by layer: two specs
-with equal layers build the same network, and ``canonical`` gives both the same spec.
+A stage is ``repeats`` layers of one design; only its first may have a stride or change the channels.
+Specs with equal ``ArchSpec.layers()`` build the same network; ``canonical`` gives them the same spec.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from search_spaces.limits import (
+    MOST_CHANNELS,
+    MOST_EXPAND,
+    MOST_FLOPS,
+    MOST_LAYERS,
+    MOST_PIXELS,
+    MOST_TEXT,
+    require,
+    require_size,
+    shown,
+)
 
 OPS = ("conv", "mbconv", "linear")
 KERNELS = (1, 3, 5, 7)
@@ -53,16 +65,6 @@ class LayerSpec(NamedTuple):
     residual: bool
 
 
-def _require(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed or type(value) is not type(allowed[0]):  # 3.0 and True equal 3 and 1
-        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
-
-
-def _require_positive_int(name: str, value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
-
-
 @dataclass(frozen=True, slots=True)
 class StageSpec:
     """``repeats`` layers of one design; the first has ``stride``, all have ``channels`` outputs.
@@ -93,16 +95,16 @@ class StageSpec:
     skip: str = "identity"
 
     def __post_init__(self) -> None:
-        _require("op", self.op, OPS)
-        _require_positive_int("repeats", self.repeats)
-        _require("kernel", self.kernel, KERNELS)
-        _require("stride", self.stride, STRIDES)
-        _require_positive_int("expand_ratio", self.expand_ratio)
-        _require_positive_int("channels", self.channels)
-        _require("skip", self.skip, SKIPS)
+        require("op", self.op, OPS)
+        require_size("repeats", self.repeats, MOST_LAYERS)
+        require("kernel", self.kernel, KERNELS)
+        require("stride", self.stride, STRIDES)
+        require_size("expand_ratio", self.expand_ratio, MOST_EXPAND)
+        require_size("channels", self.channels, MOST_CHANNELS)
+        require("skip", self.skip, SKIPS)
         if type(self.se_ratio) not in (int, float) or not 0 <= self.se_ratio <= 1:
-            raise ValueError(f"se_ratio must lie in [0, 1], got {self.se_ratio!r}")
-        object.__setattr__(self, "se_ratio", float(self.se_ratio))
+            raise ValueError(f"se_ratio must lie in [0, 1], got {shown(self.se_ratio)}")
+        object.__setattr__(self, "se_ratio", self.se_ratio + 0.0)  # a float, and 0.0 for -0.0
         if self.op != "mbconv" and self.expand_ratio != 1:
             raise ValueError(f"expand_ratio of a {self.op} must be 1, got {self.expand_ratio}")
         if self.op == "linear" and self.se_ratio:
@@ -127,16 +129,29 @@ class StageSpec:
     @classmethod
     def parse(cls, text: str) -> StageSpec:
         """The inverse of ``str``; ValueError if ``text`` has another form or a value is out of range."""
-        match = _STAGE_TEXT.fullmatch(text)
-        if match is None:
-            raise ValueError(f"a stage must read like {_STAGE_EXAMPLE!r}, got {text!r}")
-        op, expand, repeats, kernel, stride, channels, se, noskip = match.groups()
-        op, skip = "mbconv" if expand else op, "none" if noskip else "identity"
-        shape = int(repeats), int(kernel), int(stride), int(expand or 1), int(channels)
-        return cls(op, *shape, float(se or 0), skip)
+        return _parse_stage(text)
+
+
+@functools.lru_cache(maxsize=4096)  # the networks of a space share a few hundred stages
+def _parse_stage(text: str) -> StageSpec:
+    match = _STAGE_TEXT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"a stage must read like {_STAGE_EXAMPLE!r}, got {shown(text)}")
+    op, expand, repeats, kernel, stride, channels, se, noskip = match.groups()
+    op, skip = "mbconv" if expand else op, "none" if noskip else "identity"
+    repeats, kernel, stride, expand, channels = map(
+        _whole, (repeats, kernel, stride, expand or "1", channels)
+    )
+    return StageSpec(op, repeats, kernel, stride, expand, channels, float(se or 0), skip)
+
+
+def _whole(digits: str) -> int:
+    """The integer; of a very long one, 20 digits, which are more than any field takes."""
+    return int(digits.lstrip("0")[:20] or "0")
 
 
 _STAGE_EXAMPLE = "mb6_r2_k3_s2_c24_se0.25"
+_ARCH_EXAMPLE = f"res224-silu-stem32-{_STAGE_EXAMPLE}-head1280"
 _STAGE_TEXT = re.compile(
     r"(mb([0-9]+)|conv|linear)_r([0-9]+)_k([0-9]+)_s([0-9]+)_c([0-9]+)"
     r"(?:_se([0-9]+(?:[.][0-9]+)?(?:e-[0-9]+)?))?(_noskip)?"
@@ -173,16 +188,30 @@ class ArchSpec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))
         if not self.stages or not all(isinstance(stage, StageSpec) for stage in self.stages):
-            raise ValueError(f"stages must be one StageSpec or more, got {self.stages!r}")
-        _require_positive_int("stem_channels", self.stem_channels)
-        _require_positive_int("head_channels", self.head_channels)
-        _require_positive_int("resolution", self.resolution)
-        _require("activation", self.activation, ACTIVATIONS)
-        _require("stem_stride", self.stem_stride, STRIDES)
+            raise ValueError(f"stages must be one StageSpec or more, got {shown(self.stages)}")
+        require_size("stem_channels", self.stem_channels, MOST_CHANNELS)
+        require_size("head_channels", self.head_channels, MOST_CHANNELS)
+        require_size("resolution", self.resolution, MOST_PIXELS)
+        require("activation", self.activation, ACTIVATIONS)
+        require("stem_stride", self.stem_stride, STRIDES)
+        self._refuse_huge()
+
+    def _refuse_huge(self) -> None:
+        """ValueError if the whole network is beyond the limits, although every field is within its own."""
+        layers = sum(stage.repeats for stage in self.stages)
+        if layers > MOST_LAYERS:
+            raise ValueError(f"stages must have at most {MOST_LAYERS:,} layers in all, got {layers:,}")
+        widest = max(self.stem_channels, self.head_channels, *(stage.channels for stage in self.stages))
+        expand = max(stage.expand_ratio for stage in self.stages)
+        if (layers + 3) * KERNELS[-1] ** 2 * expand * (widest * self.resolution) ** 2 > MOST_FLOPS:
+            from search_spaces.cost import cost  # needs this module, and is needed for giants only
+
+            if (flops := cost(self).flops) > MOST_FLOPS:
+                raise ValueError(f"stages must need at most {MOST_FLOPS:.0e} FLOPs, got {flops:.1e}")
 
     @property
     def stride(self) -> int:
-        """Of the whole network: the input's side over that of the last feature map."""
+        """The side of an image over that of the last feature map."""
         return math.prod(stage.stride for stage in self.stages) * self.stem_stride
 
     def layers(self) -> tuple[LayerSpec, ...]:
@@ -202,14 +231,15 @@ class ArchSpec:
     @classmethod
     def parse(cls, text: str) -> ArchSpec:
         """The inverse of ``str``; ValueError as in ``StageSpec.parse``."""
+        if len(text) > MOST_TEXT:
+            raise ValueError(f"an architecture must have at most {MOST_TEXT:,} characters, got {len(text):,}")
         match = _ARCH_TEXT.fullmatch(text)
         if match is None:
-            raise ValueError(
-                f"an architecture must read like 'res224-silu-stem32-{_STAGE_EXAMPLE}-head1280', got {text!r}"
-            )
+            raise ValueError(f"an architecture must read like {_ARCH_EXAMPLE!r}, got {shown(text)}")
         resolution, activation, stem, stem_stride, text, head = match.groups()
         stages = tuple(StageSpec.parse(stage) for stage in _STAGE_SEPARATOR.split(text))
-        return cls(stages, int(stem), int(head), int(resolution), activation, int(stem_stride or 2))
+        stride = _whole(stem_stride or "2")
+        return cls(stages, _whole(stem), _whole(head), _whole(resolution), activation, stride)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, stages as objects."""
@@ -219,16 +249,15 @@ class ArchSpec:
     def from_json(cls, data: object) -> ArchSpec:
         """The inverse of ``to_json``; ValueError if a field is missing, unknown or out of range.
 
-        Also takes the text form, or an object with an architecture under the key ``arch``, as in
-        ``best.json`` and ``nas show --json``.
+        Also takes the text form, or an object with an architecture under ``arch``, as in ``best.json``.
         """
+        while isinstance(data, Mapping) and "arch" in data:
+            data = data["arch"]
         if isinstance(data, str):
             return cls.parse(data)
-        if isinstance(data, Mapping) and "arch" in data:
-            return cls.from_json(data["arch"])
         fields = _fields(cls, data)
         if not isinstance(fields["stages"], (list, tuple)):
-            raise ValueError(f"stages must be a list, got {fields['stages']!r}")
+            raise ValueError(f"stages must be a list, got {shown(fields['stages'])}")
         fields["stages"] = tuple(StageSpec(**_fields(StageSpec, stage)) for stage in fields["stages"])
         return cls(**fields)
 
@@ -236,22 +265,21 @@ class ArchSpec:
 def _fields(kind: type, data: object) -> dict[str, Any]:
     """``data`` as arguments of the dataclass ``kind``; a ValueError names missing and unknown keys."""
     if not isinstance(data, Mapping):
-        raise ValueError(f"{kind.__name__} must be a JSON object, got {data!r}")
+        raise ValueError(f"{kind.__name__} must be a JSON object, got {shown(data)}")
     fields = dataclasses.fields(kind)
     missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in data]
-    unknown = sorted(set(data) - {f.name for f in fields})
+    unknown = sorted(set(data) - {f.name for f in fields}, key=str)
     if missing or unknown:
-        raise ValueError(
-            f"{kind.__name__} has the keys {[f.name for f in fields]}; missing {missing}, unknown {unknown}"
-        )
+        keys = [field.name for field in fields]
+        raise ValueError(f"{kind.__name__} has the keys {keys}; missing {missing}, unknown {shown(unknown)}")
     return dict(data)
 
 
 def canonical(arch: ArchSpec) -> ArchSpec:
     """The same spec for all specs that build the same network, so that it can serve as a key.
 
-    Neighbouring stages are joined if one stage could describe both (240 channels are both
-    1.25 x 192 and 0.75 x 320), and ``skip`` is ``identity`` wherever it makes no difference.
+    Neighbouring stages are joined if one stage could describe both (240 channels are both 1.25 x 192 and
+    0.75 x 320), and ``skip`` is ``identity`` wherever it makes no difference.
     """
     stages: list[StageSpec] = []
     layers = list(arch.layers())

@@ -26,11 +26,14 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError, WrapValidator
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, ErrorDetails, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
+from search_spaces.limits import shown
 from search_spaces.names import unknown
 
 T = TypeVar("T")
+BEYOND = "beyond"
+"""The type of error of ``AtMost``."""
 Value = str | int | float
 BOUNDS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
 SHORTER = {"above 0": "positive", "below inf": "finite"}
@@ -48,6 +51,20 @@ class OneOf(NamedTuple):
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.literal_schema(list(self.choices))
+
+
+class AtMost(NamedTuple):
+    """A limit that no real use meets: it is named only where it is exceeded."""
+
+    most: float
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any) -> Any:
+        if value is not None and value > self.most:
+            raise PydanticCustomError(BEYOND, "be at most {most}", {"most": f"{self.most:,}"})
+        return value
 
 
 @typing.dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
@@ -84,7 +101,7 @@ def parse_settings(kind: type[T], values: Mapping[str, Value]) -> T:
                 parsed[name] = TypeAdapter(field.annotation).validate_strings(str(values[name]))  # type: ignore[arg-type]
             except ValidationError as error:
                 rule = _type(error.errors()[0])
-                raise ValueError(f"{name} must be {rule}, got {values[name]!r}") from None
+                raise ValueError(f"{name} must be {rule}, got {shown(values[name])}") from None
     return kind(**parsed)
 
 
@@ -150,6 +167,7 @@ def _line(kind: object, errors: ValidationError) -> str:
         fields = _fields(kind)
         positions: dict[int | str, str] = dict(enumerate(fields))
         name = positions.get(part, str(part))
+        name = name if name.isprintable() else repr(name)
         if name in fields:
             field = fields[name]
             name = field.title or name
@@ -159,11 +177,13 @@ def _line(kind: object, errors: ValidationError) -> str:
         path.append(name)
     if error["type"] == "missing":
         return f"{'.'.join(path)} is missing"
-    return f"{'.'.join(path)} must {_rule(field, error)}, got {error['input']!r}"
+    return f"{'.'.join(path) or 'text'} must {_rule(field, error)}, got {shown(error['input'])}"
 
 
 def _rule(field: FieldInfo, error: ErrorDetails) -> str:
     """What ``field`` requires of its value: the words after "must"."""
+    if error["type"] == BEYOND:
+        return error["msg"]
     if field.description:
         return field.description
     for rule in field.metadata:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical
+from search_spaces.limits import MOST_SHOWN
 
 Choice = str | int | float
 Actions = tuple[int, ...]
@@ -71,6 +72,7 @@ class SearchSpace:
         slots: where the stages come from, if each depends on its own decisions only, as in
             ``staged``; they make ``encode`` and the vectorised cost fast.
         num_classes: classes of the task that the space was published for; costs include that classifier.
+        in_channels: of its images; costs include that stem.
     """
 
     name: str
@@ -78,6 +80,7 @@ class SearchSpace:
     build: Callable[[tuple[Choice, ...]], ArchSpec]
     slots: tuple[Slot, ...] = ()
     num_classes: int = 1000
+    in_channels: int = 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decisions", tuple(self.decisions))
@@ -113,11 +116,19 @@ class SearchSpace:
         if len(actions) != len(self.decisions):
             raise ValueError(f"space {self.name!r} takes {len(self.decisions)} actions, got {len(actions)}")
         for decision, action in zip(self.decisions, actions, strict=True):
-            if int(action) != action or not 0 <= action < len(decision.choices):
+            if not 0 <= action < len(decision.choices) or int(action) != action:
                 raise ValueError(
                     f"{decision.name} must be an index in [0, {len(decision.choices)}), got {action!r}"
                 )
         return tuple(map(int, actions))
+
+    def check_all(self, rows: Sequence[Actions]) -> None:
+        """``check`` for many actions at once. Errors as ``check``."""
+        limits = [len(decision.choices) for decision in self.decisions]
+        if not rows or (set(map(len, rows)) == {len(limits)} and (np.array(rows) < limits).all()):
+            return
+        for actions in rows:
+            self.check(actions)
 
     def choices(self, actions: Sequence[int]) -> tuple[Choice, ...]:
         """The chosen values, one per decision."""
@@ -141,7 +152,7 @@ class SearchSpace:
         for actions in _parse_layers(self.slots, wanted) if self.slots else self._all_actions():
             if self.decode(actions) == wanted:
                 return actions
-        raise ValueError(f"space {self.name!r} does not hold {arch}")
+        raise ValueError(f"space {self.name!r} does not hold {str(arch)[:MOST_SHOWN]}")
 
     def _all_actions(self) -> Iterator[Actions]:
         if self.size > 1_000_000:

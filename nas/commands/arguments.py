@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import InputError
-from nas.files import exists, is_directory, is_file, read_text, refusal
+from nas.files import exists, is_directory, is_file, read_json, refusal
 
 if TYPE_CHECKING:
     from nas.spec.recipe import Recipe
@@ -137,7 +136,7 @@ def find_arch(text: str) -> ArchSpec:
         return open_run(path).best()
     if is_file(path):
         try:
-            return ArchSpec.from_json(json.loads(read_text(path)))
+            return ArchSpec.from_json(read_json(path))
         except (OSError, ValueError) as error:
             raise InputError(f"arch must be a JSON file with an architecture ({error}): {path}") from None
     reason = refusal(path) or ("Not a regular file" if exists(path) else None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import typer
@@ -18,6 +21,17 @@ def print_recipe(asked: bool) -> None:
         raise typer.Exit
 
 
+def print_training(asked: bool) -> None:
+    """Prints the fields of the recipe of a whole training run, and ends."""
+    if asked:
+        from nas.spec.recipe import EFFICIENTNET, Recipe
+
+        _print(
+            "The recipe efficientnet; NAME=VALUE changes a field", Recipe, dataclasses.asdict(EFFICIENTNET)
+        )
+        raise typer.Exit
+
+
 def print_controllers(asked: bool) -> None:
     """Prints the settings of every controller, and ends."""
     if asked:
@@ -28,15 +42,17 @@ def print_controllers(asked: bool) -> None:
         raise typer.Exit
 
 
-def _print(title: str, kind: type[Any]) -> None:
+def _print(title: str, kind: type[Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> None:
     from nas.screens.terminal import Terminal
-    from reports.tables import plain_table
+    from nas.screens.words import print_parts
+    from reports.fitted import FittedTable
     from search_spaces.rules import field_rules
 
-    table = plain_table(first="field")
+    table = FittedTable("field")
     for name in ("default", "range", "meaning"):
-        table.add_column(name)
+        table.add_words(name)
     for row in field_rules(kind):
-        default = str(row.default).lower() if isinstance(row.default, bool) else f"{row.default}"
+        value = defaults.get(row.name, row.default)
+        default = str(value).lower() if isinstance(value, bool) else f"{value}"
         table.add_row(row.name, default, row.rule, row.meaning)
-    Terminal().print(title, table if table.row_count else "There are none.", sep="\n", end="\n\n")
+    print_parts(Terminal(), [title, table if table.rows else "There are none.", ""])

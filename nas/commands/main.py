@@ -108,9 +108,11 @@ def _refuse_empty(arguments: list[str]) -> None:
 
 def _value(error: Any) -> str:
     """What the user gave for the option that a usage error is about, which the error itself leaves out."""
+    from search_spaces.limits import shown  # imports NumPy
+
     names = getattr(getattr(error, "param", None), "opts", [])
     for argument, following in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
         name, equals, value = argument.partition("=")
         if name in names:
-            return f", got {value if equals else following!r}"
+            return f", got {shown(value if equals else following)}"
     return ""

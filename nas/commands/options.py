@@ -1,4 +1,4 @@
-"""Every option of every command: its type, its default, and its help beside it."""
+"""The options of commands: type, default and help in one place; more are in ``network_options``."""
 
 from __future__ import annotations
 
@@ -125,8 +125,12 @@ class ResourceOptions:
 
 @dataclass(frozen=True)
 class ResumeOptions:
-    """Where the trials that are left run; None leaves it as before."""
+    """Where the images are, and where the trials that are left run; None leaves it as before."""
 
+    data: Annotated[
+        str | None,
+        Option(show_default="as before", help="Where the same images are now, if they were moved."),
+    ] = None
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
     gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
@@ -163,109 +167,6 @@ class AuditOptions:
     sample_seed: Annotated[int, Option(help="Seeds the draw of the networks.")] = 0
     seed: Annotated[int, Option(help="Seeds everything else that is random.")] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-audit", help=NEW_RUN)] = None
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What ``nas train`` is asked."""
-
-    arch: Annotated[
-        str, Argument(metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text.")
-    ]
-    data: Annotated[str, Option(help=DATA)] = "digits"
-    recipe: Annotated[str, Option(help="How it is trained: efficientnet (350 epochs) or proxy (short).")] = (
-        "efficientnet"
-    )
-    fields: Annotated[
-        list[str] | None,
-        Option(
-            "--set",
-            metavar=PAIR,
-            help="A field of the recipe, e.g. resolution=32, batch_size=128, dropout=0.3.",
-        ),
-    ] = None
-    epochs: Annotated[
-        int | None, Option(show_default="the recipe's", help="Passes over the training images.")
-    ] = None
-    seed: Annotated[int, Option(help="Seeds everything random, the validation split too.")] = 0
-    run: Annotated[Path | None, Option(show_default="runs/TIME-train", help=NEW_RUN)] = None
-    device: Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto"
-    threads: Annotated[
-        int | None, Option(show_default="all cores, shared", help="CPU threads of a process.")
-    ] = None
-    data_parallel: Annotated[
-        int,
-        Option(metavar="N", help="Processes that share every batch, each on a GPU or on its own threads."),
-    ] = 1
-    address: Annotated[str, Option(help="Where those run: local, or auto for the running Ray cluster.")] = (
-        "local"
-    )
-    cache_size: CacheOption = "50G"
-
-
-@dataclass(frozen=True)
-class ScaleOptions:
-    """What ``nas scale`` is asked, but for where its training runs are."""
-
-    phi: Annotated[float, Option(help="Compare networks of 2^phi times the base's FLOPs.")] = 1.0
-    base: Annotated[
-        str,
-        Option(
-            metavar="RUN|ARCH", help="What to scale; a run brings its best network, its data and its recipe."
-        ),
-    ] = "efficientnet-b0"
-    coefficients: Annotated[
-        str | None, Option(metavar="A,B,C", help="alpha, beta, gamma, in place of the grid; trains nothing.")
-    ] = None
-    preset: Annotated[str | None, Option(help="efficientnet: the published table, B0 to B8 and L2.")] = None
-    strategy: Annotated[
-        str,
-        Option(
-            metavar="NAME,...",
-            help="compound (the grid), depth, width, resolution, dwr or dWr. Several are compared at equal "
-            "FLOPs; the family is the first one's.",
-        ),
-    ] = "compound"
-    grid: Annotated[
-        list[str] | None,
-        Option(
-            metavar=PAIR,
-            help="step, alpha_max, beta_max, gamma_max, product, tolerance (of it) or flops_tolerance.",
-        ),
-    ] = None
-    seeds: Annotated[
-        int | None,
-        Option(show_default="2, or 1 with a table or predictor", help="Training runs of each network."),
-    ] = None
-    scheduler: SchedulerOption = "fifo"
-    rounding: Annotated[str, Option(help="How layers are rounded: ceil as published, or round.")] = "ceil"
-    multiple: Annotated[int, Option(help="Resolutions are multiples of this, in pixels.")] = 8
-    phis: Annotated[
-        str, Option(metavar="PHI,...", help="The phi of each model, B0, B1, ...; rising from 0.")
-    ] = "0,0.5,1,2,3.5,5,6,7"
-    max_resolution: Annotated[
-        int | None,
-        Option(min=1, show_default="the images' own", help="No network of grid and family has more pixels."),
-    ] = None
-    explain: Annotated[
-        bool, Option("--explain", help="Show formula, published table and yours, and what rounding did.")
-    ] = False
-    force: Annotated[bool, Option("--force", help="Take coefficients whose product is far from 2.")] = False
-    data: Annotated[str | None, Option(show_default="the base run's, or digits", help=DATA)] = None
-    evaluator: Annotated[str, Option(help="train, table:FILE or predictor:FILE.")] = "train"
-    proxy: Annotated[
-        list[str] | None,
-        Option(
-            metavar=PAIR,
-            show_default="the base run's",
-            help="A field of the short training, as for nas search; resolution is the base's.",
-        ),
-    ] = None
-    help_proxy: HelpProxyOption = False
-    seed: Annotated[
-        int | None, Option(show_default="the base run's, or 0", help="Seeds everything random.")
-    ] = None
-    run: Annotated[Path | None, Option(show_default="runs/TIME-scale", help=NEW_RUN)] = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption, ResourceOptions, SearchOptions
 from nas.commands.search import search_settings
+from nas.errors import command_line
 
 
 @declared(table="--evaluator FILE")
@@ -33,6 +35,7 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
     with Screen(quiet=as_json) as screen:
         refuse_existing(options.run)
         placement.check_resources(settings.resources, trains=settings.evaluator == "train")
+        there = placement.counted(settings.resources)
         settings, found, task = prepare.prepared(settings, Path(), screen)
         if not isinstance(task, Training):
             screen.say(
@@ -43,11 +46,11 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
             return
         for line in filter(None, [proxy_line(settings), *warnings(settings)]):
             screen.say(line)
-        there = placement.counted(settings.resources)
         task = prepare.placed(task, there)
         assert isinstance(task, Training)
         made = make_plan(settings, there, task, found, screen)
         if as_json:
             typer.echo(json.dumps(plan_json(made), indent=2))
         else:
-            print_plan(screen.console, made)
+            search = command_line("search", *sys.argv[2:])  # nas plan takes the same options
+            print_plan(screen.console, made, search)

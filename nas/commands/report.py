@@ -101,8 +101,9 @@ def failure(write: Callable[[], object]) -> WriteError | None:
 
 def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *, as_json: bool) -> None:
     """Compares runs."""
-    from nas.runs.search_results import comparison
-    from nas.screens.report import comparison_parts, print_parts
+    from nas.runs.comparison import comparison
+    from nas.screens.report import comparison_parts
+    from nas.screens.words import print_parts
     from reports import plain
 
     compared, common = comparison(runs, ranking)
@@ -114,13 +115,15 @@ def report_several(console: Console, runs: list[Run], ranking: Ranking | None, *
 
 def report_family(console: Console, directory: Path, options: ReportOptions) -> None:
     """Prints a family without a run."""
+    from nas.runs.family_files import read_family
     from nas.runs.figure_files import family_figure, write_figure
-    from nas.screens.report import print_parts
     from nas.screens.scaling import family_parts
+    from nas.screens.words import print_parts
 
     if files := figures(options):
         write_figure(family_figure(directory), files)
     if options.as_json:
+        read_family(directory / "family.json")  # refuses one that is damaged
         typer.echo((directory / "family.json").read_text(), nl=False)
     else:
         print_parts(console, family_parts(directory))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from nas.commands.arguments import checked, parse_bytes
+from nas.commands.arguments import absolute, checked, parse_bytes
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResumeOptions, RunArgument
 from nas.commands.running import watch
@@ -23,8 +23,9 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
     if options.cache_size is not None:
         given["cache_size"] = parse_bytes(options.cache_size)
     before = read_settings(run)
+    data = given.pop("data", None)
     with checked():
         resources = dataclasses.replace(before.resources, **given)
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
-    watch(screen, lambda: launch.resume(run, screen, resources))
+    watch(screen, lambda: launch.resume(run, screen, resources, data and absolute(data)))

@@ -21,6 +21,7 @@ def watch(screen: Screen, work: Callable[[], Run | None]) -> None:
     On Ctrl-C or SIGTERM, says how to go on; every finished trial is in the journal by then.
     """
     from nas.screens.views import print_report
+    from nas.screens.words import Steps, print_parts
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with screen:
@@ -29,6 +30,6 @@ def watch(screen: Screen, work: Callable[[], Run | None]) -> None:
                 print_report(screen.console, run)
         except KeyboardInterrupt:
             if screen.directory is not None:
-                again = command("resume", screen.directory)
-                screen.say(f"Interrupted; what was finished is kept. Go on with: {again}")
+                words = "Interrupted; what was finished is kept. Go on with"
+                print_parts(screen.console, [Steps([(words, command("resume", screen.directory))])])
             raise typer.Exit(130) from None

@@ -12,7 +12,8 @@ import typer
 
 from nas.commands.arguments import absolute, checked, find_arch, pairs, parse_numbers
 from nas.commands.declare import declared
-from nas.commands.options import JsonOption, QuietOption, ResourceOptions, ScaleOptions
+from nas.commands.network_options import ScaleOptions
+from nas.commands.options import JsonOption, QuietOption, ResourceOptions
 from nas.commands.running import watch
 from nas.commands.search import find_resources
 from nas.errors import InputError
@@ -44,8 +45,8 @@ def scale(
     Example: nas scale --phi 1 --base runs/first
     """
     from nas.screens.progress import Screen
-    from nas.screens.report import print_parts
     from nas.screens.scaling import explanation_parts
+    from nas.screens.words import print_parts
 
     screen = Screen(quiet=quiet or as_json)
     watch(screen, lambda: make_family(options, resources, screen))
@@ -61,8 +62,8 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
     from nas.launch import launch
     from nas.launch.new_run import Place
     from nas.runs.scaling_results import scaling_of
-    from nas.screens.report import print_parts
     from nas.screens.scaling import describe, family_parts, limit_line
+    from nas.screens.words import print_parts
     from nas.spec.scaling import fairness
     from scaling_search import PUBLISHED_COEFFICIENTS, published
 
@@ -79,7 +80,8 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
     if (settled := scaling.settled) is not None:
         with checked("phis"):
             family = scaling.family(settled)
-        directory = launch.start_family(place, family, settled, {"scaling": dataclasses.asdict(scaling)})
+        asked = {"scaling": dataclasses.asdict(scaling), "base_run": base_run(options.base)}
+        directory = launch.start_family(place, family, settled, asked)
         screen.on_made(directory)
         print_parts(screen.console, family_parts(directory))
         if line := limit_line(scaling):
@@ -133,17 +135,19 @@ def find_origin(text: str) -> Origin:
     from nas.runs.run import Run
     from nas.spec.scaling import PROXY
     from nas.spec.task import Task
+    from reports import sketch
 
     arch = find_arch(text)
     directory = Path(text)
     if not is_file(directory / "run.db"):
-        return Origin(arch, text, "digits", PROXY, 0, None, "soft", Task())
+        note = sketch(text) if text == str(arch) else text
+        return Origin(arch, note, "digits", PROXY, 0, None, "soft", Task())
     settings = read_settings(directory)
     told = Run(directory).trials()["status"].isin(["done", "failed"]).sum()
     so_far = "" if told == settings.trials else f" after {told} of {settings.trials} trials"
     return Origin(
         arch,
-        f"the best network of {directory}{so_far}, by its recipe: {arch}",
+        f"the best network of {directory}{so_far}, by its recipe",
         settings.data,
         # Networks that are scaled by little must differ under the proxy too.
         dataclasses.replace(settings.recipe, divisor=min(settings.recipe.divisor, PROXY.divisor)),
@@ -152,6 +156,12 @@ def find_origin(text: str) -> Origin:
         settings.objective.kind,
         settings.task or Task(),
     )
+
+
+def base_run(text: str) -> str | None:
+    """The directory of the run that is scaled, for nas train: its networks are for that run's images."""
+    directory = Path(text)
+    return str(directory.absolute()) if is_file(directory / "run.db") else None
 
 
 def find_scaling(options: ScaleOptions, origin: Origin) -> Scaling:

@@ -10,6 +10,7 @@ import typer
 from nas.commands.arguments import find_arch, find_family
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption
+from nas.errors import command
 
 
 @declared()
@@ -17,12 +18,13 @@ def show(
     arch: Annotated[
         str, typer.Argument(metavar="ARCH", help="A preset, a run, a JSON file, or an architecture's text.")
     ],
-    classes: Annotated[int, typer.Option(min=1, help="Outputs of the classifier.")] = 1000,
+    classes: Annotated[int, typer.Option(min=1, max=10_000_000, help="Outputs of the classifier.")] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """Show a network: its stages, FLOPs, parameters, activations."""
     import reports
     from nas.screens.terminal import Terminal
+    from nas.screens.words import Steps, print_parts
     from search_spaces import cost
 
     spec = find_arch(arch)
@@ -31,27 +33,31 @@ def show(
         typer.echo(
             json.dumps({"arch": str(spec), **price._asdict(), "resolution": spec.resolution}, indent=2)
         )
-    else:
-        console = Terminal()
-        console.print(reports.stage_table(spec, classes))
-        console.print(
-            f"\n{price.flops:,} FLOPs (multiply-adds), {price.params:,} params, {price.activations:,} "
-            f"activations at {spec.resolution} px with {classes} classes, {spec.activation}\n\n{spec}",
-            soft_wrap=True,
-        )
-        if found := find_family(arch):
-            family, name = found
-            console.print(
-                f"\n{name} of the family {', '.join(family)}: choose with RUN:MODEL", soft_wrap=True
-            )
+        return
+    console = Terminal()
+    size = (
+        f"{price.flops:,} FLOPs (multiply-adds), {price.params:,} params, {price.activations:,} activations "
+        f"at {spec.resolution} px with {classes} classes, {spec.activation}"
+    )
+    print_parts(console, [size, "", reports.stage_table(spec, classes), ""])
+    console.print(str(spec), soft_wrap=True)  # whole, to be copied: only the terminal wraps it
+    notes = []
+    if found := find_family(arch):
+        family, name = found
+        notes = [f"{name} of the family {', '.join(family)}: choose with RUN:MODEL"]
+    steps = [("Train it to the end", command("train", arch)), ("Scale it", command("scale --base", arch))]
+    print_parts(console, ["", *notes, Steps(steps)])
 
 
 def spaces() -> None:
     """List the search spaces, their sizes, and the networks that have names."""
     import reports
     from nas.screens.terminal import Terminal
+    from nas.screens.words import Steps, print_parts
     from search_spaces import PRESETS, SPACES
 
-    console = Terminal()
-    console.print(reports.space_table(SPACES.values()))
-    console.print(f"Presets: {', '.join(PRESETS)}", soft_wrap=True)
+    steps = Steps(
+        [("Search one", "nas search --space mnas"), ("Look at a preset", "nas show efficientnet-b0")]
+    )
+    presets = f"Presets: {', '.join(PRESETS)}"
+    print_parts(Terminal(), [reports.space_table(SPACES.values()), presets, "", steps])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.arguments import (
@@ -15,40 +19,142 @@ from nas.commands.arguments import (
     parse_bytes,
 )
 from nas.commands.declare import declared
-from nas.commands.options import QuietOption, TrainOptions
+from nas.commands.network_options import TrainOptions
+from nas.commands.options import QuietOption
 from nas.commands.running import watch
+from nas.errors import InputError
+from nas.files import exists, is_directory, is_file
 
 if TYPE_CHECKING:
+    from nas.launch.new_run import Place
+    from nas.launch.training import Origin
+    from nas.runs.run import Run
+    from nas.screens.training import TrainingScreen
     from nas.spec.recipe import Recipe
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
+
+TIME = re.compile(r"(?=.)(?:(\d+\.?\d*|\.\d+)h)?(?:(\d+\.?\d*|\.\d+)m)?(?:(\d+\.?\d*|\.\d+)s)?")
 
 
 @declared(workers="--data-parallel", cpus_per_trial="--threads", gpus_per_trial="--device")
 def train(options: TrainOptions, quiet: QuietOption = False) -> None:
     """Train one network to the end, and keep its weights.
 
-    A checkpoint after every epoch lets nas resume go on exactly where the training was interrupted.
+    The network of a run is trained on the run's images. A checkpoint after every epoch lets nas resume go on
+    exactly where the training was interrupted.
 
-    Example: nas train efficientnet-b0 --data folder:photos
+    Example: nas train runs/first --time 10m
     """
-    from nas.launch import launch
     from nas.launch.new_run import Place
     from nas.screens.training import TrainingScreen
-    from reports import count
+
+    started = time.monotonic()
+    screen = TrainingScreen(quiet=quiet)
+    place = Place(options.run, "train")
+    until = None if options.time is None else started + find_seconds(options)
+    watch(screen, lambda: trained(options, place, screen, until))
+
+
+def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: float | None) -> Run:
+    """The run that the options ask for, when it is over."""
+    from nas.launch.training import prepare_training, start_training
+    from nas.screens.training import preparation_lines
 
     recipe = find_training(options.arch, options.recipe, pairs(options.fields, "fields"), options.epochs)
-    network = recipe.shrink(find_arch(options.arch))
-    settings = train_settings(options, network, recipe)
-    place = Place(options.run, "train")
-    size = f"{count(settings.objective.target_flops)} FLOPs at {network.resolution} px"
-    note = f"Training {network}: {size}, on {settings.data}"
-    screen = TrainingScreen(quiet=quiet)
-    watch(screen, lambda: launch.start(settings, place, screen, lambda _: [note]))
+    network = find_arch(options.arch)
+    origin = find_origin(options.arch, options.data)
+    prepared = prepare_training(
+        train_settings(options, network, recipe, origin),
+        place,
+        screen,
+        origin=origin,
+        until=until,
+        choose_threads=options.threads is None,
+    )
+    notes = preparation_lines(prepared, options.arch)
+    if origin and not origin.trained and options.data is None:
+        where = origin.directory
+        notes.append(f"{where} looked accuracies up and has no images of its own; --data takes others.")
+    return start_training(prepared, place, screen, notes)
 
 
-def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> Settings:
-    """The settings of a run that trains ``network``, which has the resolution and width of ``recipe``.
+def find_origin(arch: str, data: str | None) -> Origin | None:
+    """The run that ``arch`` names, by its directory, a file in it or a model of its family; None if none.
+
+    A family that was scaled from a run without training is for the images of that run.
+
+    Args:
+        data: the images to train on, if they are given.
+
+    Raises:
+        InputError: if its ``config.json`` is damaged.
+    """
+    from nas.launch.training import Origin
+    from nas.runs.config import read_settings
+    from search_spaces import PRESETS
+
+    directory = None if arch in PRESETS else named_directory(arch)
+    if directory is None:
+        return None
+    base = base_of(directory)
+    if base and not is_file(base / "run.db"):
+        if data is None:
+            raise InputError(f"arch must be a family whose run is there, or `data` given, got none at {base}")
+        return None
+    directory = base or directory
+    if not is_file(directory / "run.db"):
+        return None
+    return Origin(directory, read_settings(directory), data is None)
+
+
+def named_directory(arch: str) -> Path | None:
+    """The directory that ``arch`` names, by itself, by a file in it or by a model of its family."""
+    from search_spaces import ArchSpec
+
+    if (
+        arch.startswith("res") and "-stem" in arch
+    ):  # as in find_arch, an architecture is never taken for a path
+        with contextlib.suppress(ValueError):
+            ArchSpec.parse(arch)
+            return None
+    for text in filter(None, (arch, arch.rpartition(":")[0])):
+        if exists(Path(text)):
+            return Path(text) if is_directory(Path(text)) else Path(text).parent
+    return None
+
+
+def base_of(directory: Path) -> Path | None:
+    """The run that a family was scaled from, if nothing was trained for that; None otherwise."""
+    from nas.runs.config import read_config
+
+    if not is_file(directory / "family.json") or is_file(directory / "run.db"):
+        return None
+    base = read_config(directory).get("base_run")
+    return Path(base) if isinstance(base, str) else None
+
+
+def find_seconds(options: TrainOptions) -> float:
+    """``--time`` in seconds.
+
+    Raises:
+        InputError: if it is no time above 0, or stands beside ``epochs``.
+    """
+    text = str(options.time)
+    if options.epochs is not None:
+        raise InputError(f"time must stand without `epochs`, got {text} and {options.epochs}")
+    found = TIME.fullmatch(text.strip().lower())
+    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+    total = 3600 * hours + 60 * minutes + seconds
+    if not 0 < total < 1e9:
+        raise InputError(f"time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got {text!r}")
+    return total
+
+
+def train_settings(
+    options: TrainOptions, network: ArchSpec, recipe: Recipe, origin: Origin | None
+) -> Settings:
+    """The settings of a run that trains ``network``; the resolution and width are still the recipe's.
 
     Raises:
         InputError: if a value is out of range or cannot be read.
@@ -56,21 +162,29 @@ def train_settings(options: TrainOptions, network: ArchSpec, recipe: Recipe) -> 
     from nas.launch.placement import of_processes
     from nas.spec.objective import Objective
     from nas.spec.settings import Settings
-    from search_spaces import cost
 
     resources = of_processes(options.device, options.threads, options.data_parallel, options.address)
+    data = absolute(options.data or "digits")
+    data_seed = None
+    if origin and origin.trained:
+        before = origin.settings
+        data = data if options.data else before.data
+        # Wherever its images are now, so that it is tested on those that it was not chosen by.
+        data_seed = before.seed if before.data_seed is None else before.data_seed
     with checked():
         return Settings(
             space="train",
             trials=1,
-            data=absolute(options.data),
+            data=data,
             evaluator="train",
             controller="grid",
-            objective=Objective(cost(network).flops),  # so that the reward is the accuracy
-            recipe=dataclasses.replace(recipe, resolution=0, width=1.0, divisor=8),  # the network has them
+            objective=Objective(1.0, 0.0),  # the reward is the accuracy
+            recipe=recipe,
             seed=options.seed,
             resources=dataclasses.replace(resources, cache_size=parse_bytes(options.cache_size)),
             networks=(str(network),),
+            data_seed=data_seed,
+            keep=options.keep,
         )
 
 

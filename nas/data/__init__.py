@@ -18,6 +18,8 @@ from nas.data.dataset import Dataset, Part
 from nas.data.digits import load_digits
 from nas.data.npz import load_npz
 from nas.data.pack import load_packed
+from nas.data.words import summary
+from nas.errors import shown
 from nas.spec.listener import Listener
 from search_spaces.names import unknown
 
@@ -42,17 +44,24 @@ def load_data(
             images' own size (see ``Dataset``) and gives the size of the pack.
         seed: for the split only; a search keeps one split for all its trials.
         cache: for packs; None takes the default one.
-        listener: told what takes long, how many images are packed, and which are left out.
+        listener: told what was read, what takes long, and which images are left out.
 
     Raises:
         ValueError: in one line, if the source is unknown or its files cannot be used.
         InputError: likewise, if the cache has no room.
     """
     kind, _, rest = source.partition(":")
-    if source == "digits":
-        return load_digits(seed)
-    if kind == "npz" and rest:
-        return load_npz(Path(rest).expanduser().absolute(), seed)
-    if kind in ("folder", "hf") and rest:
-        return load_packed(source, size, seed, cache or Cache(), listener or Listener())
-    raise ValueError(unknown("data", source, KNOWN))
+    listener = listener or Listener()
+    try:
+        if kind in ("folder", "hf") and rest:
+            return load_packed(source, size, seed, cache or Cache(), listener)
+        if source == "digits":
+            data = load_digits(seed)
+        elif kind == "npz" and rest:
+            data = load_npz(Path(rest).expanduser().absolute(), seed)
+        else:
+            raise ValueError(unknown("data", source, KNOWN))
+    except ValueError as error:  # names of files may hold anything
+        raise ValueError(shown(str(error))) from None
+    listener.say(summary(data))
+    return data

@@ -26,8 +26,8 @@ class Part(NamedTuple):
     images: Images
     labels: Labels
 
-    def hash_into(self, digest: hashlib._Hash) -> None:
-        """Updates ``digest`` with what identifies these images."""
+    def hash_into(self, digest: hashlib._Hash, *, former: bool = False) -> None:  # noqa: ARG002
+        """Updates ``digest`` with what identifies these images, or did so in a ``former`` version."""
         for array in (self.images, self.labels):
             digest.update(array.tobytes())
 

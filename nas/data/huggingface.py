@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas.data.dataset import Labels
-from nas.data.folder import SPLITS, File, digest_of, walk
 from nas.data.listing import Listing, Split
+from nas.data.split_names import split_of
+from nas.data.walk import File, digest_of, walk
+from nas.errors import shown
 
 if TYPE_CHECKING:
     import datasets
 
 LABEL_NAMES = ("label", "labels", "class", "target")
+WORDS = ("string", "large_string", "string_view")
+BYTES = ("binary", "large_binary", "binary_view")
+NUMBERS = ("int", "uint", "float", "bool")
+PATTERNS = "[]*?{}"  # signs that the library reads as patterns, even in the names of files that are there
+HUB_NAMES = {"train": "train", "valid": "validation", "test": "test"}
 
 
 def list_huggingface(name: str) -> Listing:
@@ -35,70 +44,129 @@ def list_huggingface(name: str) -> Listing:
         )
     path = Path(name).expanduser().absolute()
     source = f"hf:{path if path.exists() else name}"
-    found = _load(path, name)
+    found, notes = _load(path, name)
     if "train" not in found:
         raise ValueError(f"{source} must have a split train, got {', '.join(found)}")
-    image, label, notes = _columns(found["train"].features, source)
-    raw = {split: np.array(list(table[label])) for split, table in found.items()}  # `[N]`, of any type
+    image, label, chosen = _columns(found["train"].features, source)
+    raw = {split: _column(table, label, source) for split, table in found.items()}
     if "test" in raw and _unlabelled(raw["test"]):
-        notes += (f"The test split of {source} has no labels and is left out",)
+        notes.append(f"The test split of {source} has no labels and is left out")
         del raw["test"]
     classes, labels = _labels(found["train"].features[label], raw, source)
     splits = {
-        split: Split(labels[split], _reader(found[split], image), f"{split}[{{}}]".format) for split in raw
+        split: Split(labels[split], _reader(found[split], image, source), f"{split}[{{}}]".format)
+        for split in raw
     }
-    return Listing(source, classes, splits, _digest(path, found), notes)
+    digest = _digest(path, found)
+    return Listing(source, classes, splits, digest, (*notes, *chosen), former=digest)
 
 
-def _load(path: Path, name: str) -> dict[str, datasets.Dataset]:
-    """The data set's splits, by our names for them."""
+def _load(path: Path, name: str) -> tuple[dict[str, datasets.Dataset], list[str]]:
+    """The data set's splits, by our names for them, and notes on splits that are passed over."""
     import datasets
 
     bars = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()  # we show our own
     try:
-        if path.is_file():
+        if path.exists() and set(str(path)) & set(PATTERNS):
+            tables = datasets.load_dataset(**_by_name(path))
+        elif path.is_file():
             tables = datasets.load_dataset(str(path.parent), data_files=path.name)
         else:
             tables = datasets.load_dataset(str(path) if path.exists() else name)
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except Exception as error:  # noqa: BLE001  # what the hub, Arrow and the data set's own code raise
+        reason = shown((str(error).splitlines() or [type(error).__name__])[0])
         raise ValueError(f"hf:NAME must be a data set that can be loaded ({reason}), got hf:{name}") from None
     finally:
         if not bars:
             datasets.enable_progress_bars()
     found: dict[str, datasets.Dataset] = {}
+    over = []
     for split, table in tables.items():
-        if ours := SPLITS.get(str(split).lower()):
-            found.setdefault(ours, table)
-    return found or dict(tables)
+        ours = split_of(str(split))
+        if ours is None or ours in found:
+            over.append(str(split))
+        else:
+            found[ours] = table
+    if not found:
+        return dict(tables), []
+    notes = [f"hf:{name}: the splits {', '.join(over)} are passed over"] if over else []
+    return found, notes
+
+
+def _by_name(path: Path) -> dict[str, Any]:
+    """How to load local files whose path has signs of patterns, which must then be given one by one."""
+    listed = [path] if path.is_file() else [path / file.path for file in walk(path, path, Counter())]
+    files = [file for file in sorted(listed) if file.suffix.lower() == ".parquet"]
+    form = "parquet" if files else "imagefolder"
+    splits: dict[str, list[str]] = {}
+    for file in files or sorted(listed):
+        names = [file.stem.split("-")[0], *(part.name for part in file.parents if part.is_relative_to(path))]
+        split = next((split for name in names[:-1] if (split := split_of(name))), "train")
+        splits.setdefault(HUB_NAMES[split], []).append(glob.escape(str(file)))
+    return {"path": form, "data_files": splits}
 
 
 def _columns(features: Any, source: str) -> tuple[str, str, tuple[str, ...]]:
     """The columns of images and of labels, and notes on how they were chosen."""
     import datasets
 
+    types = ", ".join(f"{name} ({_type(feature)})" for name, feature in features.items())
     images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
+    images = images or [name for name, feature in features.items() if _is_encoded(feature)]
     if len(images) != 1:
-        raise ValueError(f"{source} must have one column of images, got {len(images)} in {list(features)}")
+        raise ValueError(f"{source} must have one column of images, got {len(images)} in {types}")
     labels = [name for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
     if not labels:
         labels = [
             name
             for name, feature in features.items()
-            if isinstance(feature, datasets.Value) and feature.dtype.startswith(("int", "uint", "string"))
+            if isinstance(feature, datasets.Value) and feature.dtype.startswith((*NUMBERS, *WORDS))
         ]
         labels = [name for name in labels if name in LABEL_NAMES] or labels
         if len(labels) != 1:
             raise ValueError(
-                f"{source} must have one column of labels, or one called label, got {len(labels)} "
-                f"in {list(features)}"
+                f"{source} must have one column of labels, or one called label, got {len(labels)} in {types}"
             )
     label = next((name for name in LABEL_NAMES if name in labels), labels[0])
     if len(labels) == 1:
         return images[0], label, ()
     others = ", ".join(name for name in labels if name != label)
     return images[0], label, (f"The labels of {source} are its column {label!r} (not {others})",)
+
+
+def _is_encoded(feature: Any) -> bool:
+    """Whether a column holds the bytes of files, alone or as Hugging Face's images do."""
+    if isinstance(feature, Mapping):
+        feature = feature.get("bytes")
+    return getattr(feature, "dtype", None) in BYTES
+
+
+def _type(feature: Any) -> str:
+    """A column's type in a few words."""
+    if isinstance(feature, Mapping):
+        return f"{{{', '.join(feature)}}}"
+    name = type(feature).__name__
+    return str(feature.dtype) if name == "Value" else name
+
+
+def _column(table: datasets.Dataset, name: str, source: str) -> np.ndarray[Any, Any]:
+    """A column's values `[N]`, of any type; whole and true-or-false ones as integers or words."""
+    try:
+        values = np.array(list(table[name]))
+    except Exception as error:  # noqa: BLE001
+        raise ValueError(f"{source} must have labels that can be read, got {type(error).__name__}") from None
+    if values.dtype.kind == "b":
+        return values.astype(str)
+    if values.dtype.kind != "f":
+        return values
+    if np.isnan(values).any():
+        return np.array([None if np.isnan(value) else int(value) for value in values], object)
+    if (odd := values[~np.isfinite(values) | (values != np.rint(values))]).size:
+        raise ValueError(
+            f"{source} must have labels that are words or whole numbers, got {odd[0]:g} in {name}"
+        )
+    return values.astype(np.int64)
 
 
 def _unlabelled(labels: np.ndarray[Any, Any]) -> bool:
@@ -135,22 +203,36 @@ def _labels(
     return tuple(names), {split: labels.astype(np.int64) for split, labels in raw.items()}
 
 
-def _reader(table: datasets.Dataset, column: str) -> Callable[[Sequence[int]], list[str | bytes]]:
+def _reader(
+    table: datasets.Dataset, column: str, source: str
+) -> Callable[[Sequence[int]], list[str | bytes]]:
     import datasets
 
-    encoded = table.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+    encoded = table.select_columns([column])
+    if isinstance(table.features[column], datasets.Image):
+        encoded = encoded.cast_column(column, datasets.Image(decode=False))
 
     def read(rows: Sequence[int]) -> list[str | bytes]:
-        images = encoded[list(rows)][column]
-        return [image["path"] if image["bytes"] is None else image["bytes"] for image in images]
+        try:
+            return [_encoded(image) for image in encoded[list(rows)][column]]
+        except Exception as error:  # noqa: BLE001
+            reason = shown(f"{type(error).__name__}: {error}".splitlines()[0])
+            raise ValueError(f"{source} must hold images that can be read ({reason})") from None
 
     return read
+
+
+def _encoded(image: Any) -> str | bytes:
+    """The bytes of an image or its path; no bytes where it is missing."""
+    if isinstance(image, Mapping):
+        image = image["path"] if image["bytes"] is None else image["bytes"]
+    return image or b""
 
 
 def _digest(path: Path, found: dict[str, datasets.Dataset]) -> str:
     """SHA-256 of what identifies the data set."""
     if path.is_dir():
-        return digest_of(walk(path, path))
+        return digest_of(walk(path, path, Counter()))
     if path.exists():
         status = path.stat()
         return digest_of([File(path.name, status.st_size, status.st_mtime_ns)])

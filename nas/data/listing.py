@@ -6,7 +6,7 @@ Splits are the source's own; parts are what a search needs: ``train``, ``valid``
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +51,8 @@ class Listing:
         splits: ``train``, and ``valid`` and ``test`` where the source has them.
         digest: identifies the files, hexadecimal.
         notes: what the user should know about how the source was read.
+        passed: what was passed over, in words.
+        former: the digest in version 0.1; None if that version would not have read the same files.
 
     Raises:
         ValueError: if there are fewer than two classes, or a class has too few images to train on, to
@@ -62,11 +64,14 @@ class Listing:
     splits: Mapping[str, Split]
     digest: str
     notes: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
+    former: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
             raise ValueError(
                 f"{self.source} must hold at least 2 classes, got {', '.join(self.classes) or 'none'}"
+                f"{self._without}"
             )
         least = MIN_PER_CLASS if self.held_out else 1
         for name in ("train", "valid"):
@@ -77,8 +82,28 @@ class Listing:
                 images = "images of each class, to hold some out" if least > 1 else "image of each class"
                 raise ValueError(
                     f"{self.source} must hold at least {least} {IN_WORDS[name]} {images}, "
-                    f"got {counts.min()} of {self.classes[counts.argmin()]!r}"
+                    f"got {counts.min()} of {self.classes[counts.argmin()]!r}{self._without}"
                 )
+
+    @property
+    def _without(self) -> str:
+        return f" (passed over: {', '.join(self.passed)})" if self.passed else ""
+
+    def without(self, unusable: Mapping[str, Sequence[int]], passed: str) -> Listing:
+        """The listing without some rows of its splits, and without a test split that is empty then.
+
+        Args:
+            passed: says in words what these are.
+
+        Raises:
+            ValueError: if a class has too few images left.
+        """
+        splits = {
+            name: split._replace(labels=np.delete(split.labels, unusable.get(name, [])))
+            for name, split in self.splits.items()
+        }
+        splits = {name: split for name, split in splits.items() if name != "test" or len(split.labels)}
+        return replace(self, splits=splits, passed=(*self.passed, passed))
 
     @property
     def held_out(self) -> bool:

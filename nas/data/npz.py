@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from nas.data.dataset import Dataset, Images, Labels, Part
 from nas.data.split import split_arrays
+from nas.errors import shown
 
 KEYS = ("train_x", "train_y", "test_x", "test_y")
 VALID_SHARE = 0.2  # of the training images
@@ -61,8 +60,9 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
             arrays: dict[str, NDArray[Any]] = {key: archive[key] for key in KEYS if key in keys}
     except OSError as error:
         raise ValueError(f"data must be a readable npz file, got {path}: {error.strerror}") from None
-    except (ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"data must be an npz file without pickled objects, got {path}: {error}") from None
+    except Exception as error:  # noqa: BLE001  # NumPy parses what the file says about itself
+        reason = shown(str(error) or type(error).__name__)
+        raise ValueError(f"data must be an npz file without pickled objects, got {path}: {reason}") from None
     if not {"train_x", "train_y"} <= set(keys):
         raise ValueError(f"{path.name} must hold train_x and train_y, got {', '.join(keys) or 'nothing'}")
     if ("test_x" in keys) != ("test_y" in keys):

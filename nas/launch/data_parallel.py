@@ -152,7 +152,7 @@ def _work(config: dict[str, Any]) -> None:
     torch.set_num_threads(training.threads)
     device = str(get_device())
     trainer = SharedTrainer(trial.arch, training.data, training.recipe, trial.seed, device, whole_curve=True)
-    for checkpoint in checkpoints(trainer, start, training.directory):
+    for checkpoint in checkpoints(trainer, start, training):
         if trainer.rank == 0:
             file = io.BytesIO()
             save(checkpoint, file)

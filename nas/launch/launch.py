@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nas.errors import InputError, RunError
-from nas.files import exists, say_unlocked
+from nas.errors import InputError, NasError, RunError
+from nas.files import exists, say_unlocked, write_json
 from nas.launch import prepare
 from nas.launch.inline import run_inline
 from nas.launch.new_run import Place, make, refuse_existing
@@ -32,6 +31,9 @@ from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from scaling_search import Coefficients, Model
 
+if TYPE_CHECKING:
+    from nas.data import Dataset
+
 
 def start(
     settings: Settings,
@@ -50,7 +52,19 @@ def start(
     """
     refuse_existing(place.directory)
     check_resources(settings.resources, trains=settings.evaluator == "train")
-    settings, space, evaluator = prepare.prepared(settings, Path(), listener)
+    settings, _, evaluator = prepare.prepared(settings, Path(), listener)
+    return start_with(evaluator, settings, place, listener, notes(settings))
+
+
+def start_with(
+    evaluator: prepare.EvaluatorKind,
+    settings: Settings,
+    place: Place,
+    listener: Listener,
+    notes: Sequence[str],
+) -> Run:
+    """As ``start``, once everything has been checked and ``evaluator`` made."""
+    space = space_of(settings)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
@@ -62,7 +76,7 @@ def start(
             evaluator = dataclasses.replace(evaluator, directory=directory)
         journal = stack.enter_context(open_journal(directory, listener))
         search = prepare.make_search(settings, space, journal, listener)
-        run(search, evaluator, resources, settings, notes(settings))
+        run(search, evaluator, resources, settings, notes)
     finish(directory)
     go_on_longer(directory, listener)
     return Run(directory)
@@ -103,15 +117,21 @@ def start_family(
     return make(place, write_files)
 
 
-def resume(directory: Path, listener: Listener, resources: Resources | None = None) -> Run:
+def resume(
+    directory: Path, listener: Listener, resources: Resources | None = None, data: str | None = None
+) -> Run:
     """Finishes an interrupted run as it would have gone, and an audit's longer schedule too.
 
+    Args:
+        data: where its images are now, if they were moved.
+
     Raises:
-        InputError: if there is no such run, it is finished, or another process is writing it.
+        InputError: if there is no such run, it is finished, another process is writing it, or ``data`` holds
+            other images.
         RunError: if the first trials all fail.
     """
-    went_on = go_on(directory, listener, resources)
-    if not go_on_longer(directory, listener, resources) and not went_on:
+    went_on = go_on(directory, listener, resources, data=data)
+    if not go_on_longer(directory, listener, resources, data) and not went_on:
         settings = read_settings(directory)
         trains_one = KINDS[settings.kind].keeps_weights
         over = "its training is" if trains_one else f"all {settings.trials} trials are"
@@ -119,28 +139,41 @@ def resume(directory: Path, listener: Listener, resources: Resources | None = No
     return Run(directory)
 
 
-def go_on_longer(directory: Path, listener: Listener, resources: Resources | None = None) -> bool:
+def go_on_longer(
+    directory: Path, listener: Listener, resources: Resources | None = None, data: str | None = None
+) -> bool:
     """Finishes an audit's longer schedule; False if nothing was left to do. Errors as ``resume``."""
     if longer(read_settings(directory)) is None:
         return False
-    went_on = go_on(directory / LONG, listener, resources, ["The longer schedule"])
+    went_on = go_on(directory / LONG, listener, resources, ["The longer schedule"], data)
     if went_on:
         finish(directory)  # the audit compares both schedules
     return went_on
 
 
 def go_on(
-    directory: Path, listener: Listener, resources: Resources | None, notes: Sequence[str] = ()
+    directory: Path,
+    listener: Listener,
+    resources: Resources | None,
+    notes: Sequence[str] = (),
+    data: str | None = None,
 ) -> bool:
     """Finishes one run and writes its files; False if nothing was left to do. Errors as ``resume``."""
     with ExitStack() as stack:
         settings = read_settings(directory)
+        if data is not None:
+            if settings.evaluator != "train":
+                raise InputError(f"data must be left out, as this run reads no images, got {data}")
+            settings = dataclasses.replace(settings, data=data)
         space = space_of(settings)
         journal = stack.enter_context(open_journal(directory, listener))
         try:
             search = prepare.make_search(settings, space, journal, listener)
-        except (sqlite3.DatabaseError, ValueError, LookupError) as error:
-            raise InputError(f"run has a run.db that cannot be resumed ({error}): {directory}") from error
+        except NasError:
+            raise
+        except Exception as error:  # whatever a damaged journal makes a controller raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"run has a run.db that cannot be resumed ({reason}): {directory}") from error
         if search.done and exists(directory / "best.json"):
             return False
         if not search.done:  # otherwise the run was interrupted while its files were written
@@ -152,16 +185,33 @@ def go_on(
             resources = resources or settings.resources
             trains = settings.evaluator == "train"
             check_resources(resources, trains=trains)
-            data = prepare.find_data(settings, prepare.pack_size(settings), listener) if trains else None
-            evaluator = prepare.make_evaluator(settings, data, directory, listener)
-            if read_config(directory).get("input_sha256") != prepare.fingerprint(evaluator):
-                raise InputError(
-                    f"run began with other contents of {settings.data} or {settings.evaluator}: {directory}"
-                )
+            images = images_again(settings, listener, moved=data is not None) if trains else None
+            evaluator = prepare.make_evaluator(settings, images, directory, listener)
+            check_inputs(directory, settings, evaluator)
             resources = stack.enter_context(opened(resources))
             run(search, prepare.placed(evaluator, resources), resources, settings, notes)
     finish(directory)
     return True
+
+
+def images_again(settings: Settings, listener: Listener, *, moved: bool) -> Dataset:
+    """The images of a run that is resumed; InputError if they cannot be used."""
+    try:
+        return prepare.find_data(settings, prepare.pack_size(settings), listener)
+    except InputError as error:
+        hint = "" if moved else "; if they were moved, `data` says where they are now"
+        raise InputError(f"{error}{hint}") from error
+
+
+def check_inputs(directory: Path, settings: Settings, evaluator: prepare.EvaluatorKind) -> None:
+    """Writes down where the inputs of a run are now; InputError if their contents are not as it began."""
+    config = read_config(directory)
+    began, now = config.get("input_sha256"), prepare.fingerprint(evaluator)
+    if began not in (now, prepare.fingerprint(evaluator, former=True)):
+        inputs = settings.data if settings.evaluator == "train" else settings.evaluator
+        raise InputError(f"run began with other contents than {inputs} has now: {directory}")
+    if (began, config["data"]) != (now, settings.data):
+        write_json(directory / "config.json", config | {"data": settings.data, "input_sha256": now})
 
 
 def run(

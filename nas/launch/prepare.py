@@ -17,13 +17,13 @@ from nas.search.loop import Confirm, Search
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
 from nas.spec.listener import Listener
-from nas.spec.recipe import enlarged
+from nas.spec.recipe import Recipe, enlarged
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.spec.task import Task, family_limit, full_resolution
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
-from search_spaces import ArchSpec, SearchSpace, cost
+from search_spaces import SearchSpace, cost
 from search_spaces.names import unknown
 from search_spaces.rules import parse_settings
 
@@ -93,6 +93,7 @@ def prepared(
     if settings.evaluator == "train":
         data = find_data(settings, lambda own: pack_size(sized(settings, own)), listener)
         settings = for_images(settings, data)
+        pack_size(settings)  # networks that the recipe makes too large are refused before anything is made
     return settings, space_of(settings), make_evaluator(settings, data, directory, listener)
 
 
@@ -107,7 +108,9 @@ def make_evaluator(
     kind, _, file = settings.evaluator.partition(":")
     if data is not None:
         if KINDS[settings.kind].keeps_weights:
-            return FullTraining(data, settings.recipe, directory=directory, listener=listener)
+            return FullTraining(
+                data, settings.recipe, directory=directory, listener=listener, keep=settings.keep
+            )
         return Training(data, settings.recipe, reference=settings.reference)
     if kind == "table" and file:
         return Table(Path(file), space_of(settings))
@@ -145,15 +148,11 @@ def sized(settings: Settings, image_size: int) -> Settings:
         limit = settings.scaling.largest or family_limit(settings.scaling.arch.resolution, image_size)
         scaling = dataclasses.replace(settings.scaling, largest=limit)
         return dataclasses.replace(settings, scaling=scaling, task=Task(image_size=image_size))
-    if settings.kind == "training":
+    if settings.networks:  # given as they are
         return dataclasses.replace(settings, task=Task(image_size=image_size))
-    space = space_of(settings)
-    resolution = full_resolution(space.resolution, image_size, settings.recipe.resolution)
-    networks = tuple(
-        str(dataclasses.replace(ArchSpec.parse(text), resolution=resolution)) for text in settings.networks
-    )
-    task = Task(resolution=resolution, image_size=image_size)
-    return dataclasses.replace(settings, networks=networks, task=task)
+    own, proxy = space_of(settings).resolution, settings.recipe.resolution
+    task = Task(resolution=full_resolution(own, image_size, proxy), image_size=image_size)
+    return dataclasses.replace(settings, task=task)
 
 
 def for_images(settings: Settings, data: Dataset) -> Settings:
@@ -193,25 +192,34 @@ def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
     return dataclasses.replace(task, workers=resources.workers, checkpoints=shared_checkpoints)
 
 
-def fingerprint(evaluator: EvaluatorKind) -> str:
-    """SHA-256 of the images or the file that an evaluator uses."""
+def fingerprint(evaluator: EvaluatorKind, *, former: bool = False) -> str:
+    """SHA-256 of the images or the file that an evaluator uses.
+
+    Args:
+        former: as version 0.1 gave it, which knew images in files by their names, sizes and times.
+    """
     digest = hashlib.sha256()
     if isinstance(evaluator, Training):
         for part in (evaluator.data.train, evaluator.data.valid):
-            part.hash_into(digest)
+            part.hash_into(digest, former=former)
     else:
         digest.update(evaluator.file.read_bytes())
     return digest.hexdigest()
 
 
 def pack_size(settings: Settings) -> int:
-    """The side, in pixels, at which images must be kept for a run: the largest resolution that is trained.
-
-    Random crops need a margin around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
-    """
+    """The side, in pixels, at which images are kept for a run: that of the largest resolution it trains."""
     space = space_of(settings)
     # Networks differ in resolution only where they are a list.
     count = len(space.decisions[0].choices) if KINDS[settings.kind].given else 1
     archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
     resolution = max(settings.recipe.shrink(arch, settings.reference).resolution for arch in archs)
-    return enlarged(resolution) if settings.recipe.crop == "random_resized" else resolution
+    return kept_size(resolution, settings.recipe)
+
+
+def kept_size(resolution: int, recipe: Recipe) -> int:
+    """The side at which images are kept for networks of ``resolution``, in pixels.
+
+    Random crops need a margin around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
+    """
+    return enlarged(resolution) if recipe.crop == "random_resized" else resolution

@@ -18,8 +18,10 @@ import pandas as pd
 
 import reports
 from nas.files import write_csv, write_json
+from nas.runs.next_steps import Steps, audit_steps, unfinished_steps
 from nas.runs.run import Run
 from nas.runs.search_results import trial_facts, trial_state
+from nas.runs.search_words import nothing_yet, so_far
 from nas.spec.seeds import trial_seed
 from nas.spec.settings import Settings
 from reports.page import AuditRun, Page
@@ -77,7 +79,8 @@ def findings(run: Run) -> Findings:
     settings = run.settings
     assert settings.audit is not None
     table, proxy = _by_network(run.trials(), settings)
-    shown, long = reports.widened(_with_means(table), run.judges), long_run(run)
+    errors = run.networks().set_index("arch")["accuracy_error"]
+    shown, long = _with_means(table, errors), long_run(run)
     found: dict[str, Any] = {}
     if long and ((trials := long.trials())["status"] == "done").any():
         other, found["long"] = _by_network(trials, settings)
@@ -98,14 +101,17 @@ def _by_network(trials: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame,
     return table, reports.examine(table, trials, np.random.default_rng(0))
 
 
-def _with_means(table: pd.DataFrame) -> pd.DataFrame:
-    """``reports.by_network`` with each network's number, mean accuracy, its error, and rank."""
+def _with_means(table: pd.DataFrame, errors: pd.Series[float]) -> pd.DataFrame:
+    """``reports.by_network`` with each network's number, mean accuracy, its error, and rank.
+
+    ``errors`` are those of ``Run.networks``, by architecture: a network has one everywhere.
+    """
     accuracies = reports.seeds_of(table)
     means = pd.Series(reports.row_means(accuracies))
     return table.assign(
         network=np.arange(len(table)),
         accuracy=means,
-        accuracy_error=reports.errors_of(accuracies),
+        accuracy_error=table["arch"].map(errors),
         trainings=np.isfinite(accuracies).sum(axis=1),
         rank=means.rank(ascending=False, method="min").astype("Int64"),
     )[["network", *table, "accuracy", "accuracy_error", "trainings", "rank"]]
@@ -130,7 +136,7 @@ def audit_page(page: Page, run: Run, _random: Run | None) -> Page:
     config = {**page.config, "networks": len(run.settings.networks)}
     config["audit"] = {name: value for name, value in config["audit"].items() if name != "reference"}
     found = findings(run)
-    return dataclasses.replace(page, config=config, audit=AuditRun(found.table, tuple(verdict(found))))
+    return dataclasses.replace(page, config=config, audit=AuditRun(found.table, tuple(verdict(found)[:-1])))
 
 
 def write_audit(run: Run) -> None:
@@ -180,6 +186,23 @@ def verdict(found: Findings) -> list[str]:
         lines.append(reports.agreement_line(Path(audit.source).name, found.with_reference))
         others["the reference"] = found.with_reference
     return [*lines, reports.verdict_line(found.proxy, others)]
+
+
+def audit_verdict(run: Run) -> str:
+    """Whether the proxy is any good, in one sentence."""
+    if run.networks().empty:
+        return nothing_yet(run)
+    early, line = so_far(run), verdict(findings(run))[-1]
+    if not early and not audit_state(run)["over"]:
+        early = "So far, while the longer schedule goes on, "
+    return f"{early}{line[0].lower()}{line[1:]}" if early else line
+
+
+def audit_next(run: Run) -> Steps:
+    """What to do next after an audit; another audit first if this one is not good enough."""
+    if not audit_state(run)["over"]:
+        return unfinished_steps(run)
+    return audit_steps(run.settings, findings(run).proxy)
 
 
 def cost_ratio(found: Findings) -> float:

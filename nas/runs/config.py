@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from nas.errors import InputError
-from nas.files import read_text, write_json
+from nas.files import read_json, write_json
 from nas.spec.machine import cpu_count
 from nas.spec.settings import Settings
+from search_spaces import rules
+
+
+@rules.validated
+class Facts:
+    """What ``config.json`` says beside the settings; all of it may be missing, as in older runs.
+
+    Args:
+        command: the command line.
+        environment: versions and hardware, see ``environment``.
+        cost: the classes and the resolution, in pixels, at which costs are counted.
+        input_sha256: of the images or the table.
+        preset: of a family that was published.
+    """
+
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, int | None] = field(default_factory=dict)
+    input_sha256: str = ""
+    preset: str = ""
 
 
 def write_config(directory: Path, settings: Mapping[str, Any], **facts: Any) -> None:
@@ -27,11 +47,15 @@ def read_config(directory: Path) -> dict[str, Any]:
     """The ``config.json`` of a run; InputError if it is missing or damaged."""
     path = directory / "config.json"
     try:
-        config = json.loads(read_text(path))
+        config = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"run must have a readable config.json ({error}): {directory}") from None
     if not isinstance(config, dict):
         raise InputError(f"run must have a JSON object in its config.json: {directory}")
+    try:
+        rules.read_json(Facts, {name: config[name] for name in Facts.__annotations__ if name in config})
+    except ValueError as error:
+        raise InputError(f"run must have valid facts in its config.json ({error}): {directory}") from None
     return config
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from nas.errors import InputError
-from nas.files import is_file, read_text, write_csv, write_json
+from nas.files import is_file, read_json, read_text, write_csv, write_json
 from scaling_search import Coefficients, Model, from_json, to_json
 from search_spaces import cost
 
@@ -61,6 +60,6 @@ def is_family(file: Path) -> bool:
 def read_family(file: Path) -> tuple[dict[str, Model], Coefficients]:
     """The inverse of ``write_family``; InputError if the file is missing or damaged."""
     try:
-        return from_json(json.loads(read_text(file)))
+        return from_json(read_json(file))
     except (OSError, ValueError) as error:
         raise InputError(f"arch must be a readable family ({error}): {file}") from None

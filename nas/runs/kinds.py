@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError
-from nas.runs import audit_results, figure_files, scaling_results, search_results, training_results
+from nas.runs import (
+    audit_results,
+    figure_files,
+    next_steps,
+    scaling_results,
+    search_results,
+    search_words,
+    training_results,
+)
+from nas.runs.next_steps import Steps
 from nas.runs.run import Run
 from nas.runs.search_results import Ranking
 from nas.spec.settings import Settings
@@ -34,6 +43,9 @@ class Kind:
         write_tables: writes the files that ``nas report`` updates while the run is in progress.
         choose: writes the files that only a finished run has; returns the chosen network, as a row of
             ``Run.networks``, and further entries of ``best.json``.
+        verdict: what the run found so far, in one sentence, without a raised error if nothing has finished.
+        notes: further lines that belong to the verdict.
+        steps: what to do next.
         page: adds the parts of the page that only this kind has; may be given a random search as well.
         figure: what ``nas report --png`` draws, given the facts; None for nothing.
         given: whether the networks are given and trained in turn; otherwise a controller proposes them.
@@ -46,7 +58,10 @@ class Kind:
     state: Callable[[Run], dict[str, Any]]
     write_tables: Callable[[Run], None]
     choose: Callable[[Run], tuple[dict[str, Any], dict[str, Any]]]
+    verdict: Callable[[Run], str]
+    steps: Callable[[Run], Steps]
     page: Callable[[Page, Run, Run | None], Page]
+    notes: Callable[[Run], list[str]] = lambda _run: []
     figure: Callable[[Run, Mapping[str, Any]], Figure] | None = None
     given: bool = True
     ranked: bool = True
@@ -67,12 +82,15 @@ def given_space(settings: Settings) -> SearchSpace:
 
 
 def space_of(settings: Settings) -> SearchSpace:
-    """The networks to train, sized and priced for the task; InputError if the space is unknown."""
-    space, task = KINDS[settings.kind].space(settings), settings.task
+    """The networks to train, sized and priced for the task; InputError if there is no such space."""
+    try:
+        space, task = KINDS[settings.kind].space(settings), settings.task
+    except ValueError as error:  # such as an empty grid
+        raise InputError(f"run must have networks to train ({error})") from None
     if task is None or settings.scaling:
         return space
-    if task.resolution is None or settings.networks:
-        return dataclasses.replace(space, num_classes=task.classes)
+    if task.resolution is None:
+        return dataclasses.replace(space, num_classes=task.classes, in_channels=task.channels)
     return space.at(task.resolution, task.classes)
 
 
@@ -83,7 +101,10 @@ KINDS = {
         state=search_results.trial_state,
         write_tables=Run.write_pareto,
         choose=search_results.best_network,
+        verdict=search_words.search_verdict,
+        steps=search_words.search_steps,
         page=search_results.search_page,
+        notes=search_words.search_notes,
         figure=figure_files.search_figure,
         given=False,
     ),
@@ -93,6 +114,8 @@ KINDS = {
         state=search_results.trial_state,
         write_tables=Run.write_pareto,
         choose=scaling_results.write_family_of_best,
+        verdict=scaling_results.scaling_verdict,
+        steps=scaling_results.scaling_next,
         page=scaling_results.scaling_page,
         figure=figure_files.scaling_figure,
     ),
@@ -102,6 +125,8 @@ KINDS = {
         state=audit_results.audit_state,
         write_tables=audit_results.write_audit,
         choose=search_results.best_network,
+        verdict=audit_results.audit_verdict,
+        steps=audit_results.audit_next,
         page=audit_results.audit_page,
         ranked=False,
     ),
@@ -111,6 +136,8 @@ KINDS = {
         state=training_results.training_state,
         write_tables=training_results.write_curve,
         choose=training_results.trained_network,
+        verdict=next_steps.training_line,
+        steps=next_steps.training_steps,
         page=training_results.training_page,
         keeps_weights=True,
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from nas.errors import encoded
 from nas.files import replace
 from nas.runs.kinds import KINDS
+from nas.runs.proxy import proxy_line
 from nas.runs.run import Run
 from reports.page import Page, render
 
@@ -27,6 +28,7 @@ def write_page(run: Run, random: Run | None = None) -> Path:
 def collect(run: Run, random: Run | None = None) -> Page:
     """The contents of the page; arguments and errors as for ``write_page``."""
     run = run.snapshot()
+    kind = KINDS[run.settings.kind]
     page = Page(
         name=run.directory.resolve().name,
         written=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
@@ -36,5 +38,13 @@ def collect(run: Run, random: Run | None = None) -> Page:
         best=int(run.best_trial()["trial"]),
         epochs=run.epochs(),
         confirmations=run.confirmations(),
+        verdict=without_marks(kind.verdict(run)),
+        notes=tuple(filter(None, [*kind.notes(run), proxy_line(run.settings)])),
+        steps=tuple(kind.steps(run)),
     )
-    return KINDS[run.settings.kind].page(page, run, random)
+    return kind.page(page, run, random)
+
+
+def without_marks(line: str) -> str:
+    """A line without the marks of the terminal's tables, ``(*)`` and ``(=)``."""
+    return line.replace(" (*)", "").replace(" (=)", "")

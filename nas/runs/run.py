@@ -43,6 +43,12 @@ class Run:
         """What the run was asked to do, from ``config.json``."""
         return read_settings(self.directory)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what the run is, its verdict and its front."""
+        from nas.runs.notebook import html_of  # which imports every kind of run
+
+        return html_of(self)
+
     def trials(self) -> pd.DataFrame:
         """One row per trial: trial, status (waiting, running, done, failed), arch, actions, accuracy, ...
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,14 @@ import reports
 from nas.errors import RunError
 from nas.files import write_csv
 from nas.runs.family_files import coefficients_line, family_frame, read_family, write_family
+from nas.runs.next_steps import Steps, family_steps, unfinished_steps
 from nas.runs.run import COSTS, Run
 from nas.runs.search_results import trial_facts
+from nas.runs.search_words import nothing_yet, so_far
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import Scaling
 from nas.spec.settings import Settings
-from reports.numbers import plural
+from reports.numbers import factor, growth, plural, plus_minus
 from reports.page import Page, ScalingRun
 from scaling_search import Coefficients, one_network, published, scale
 from search_spaces import ArchSpec, canonical, cost
@@ -75,8 +76,12 @@ def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe, judges: int =
 def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
     """The choice in words: the triple, the range that gives the same network, and the ties."""
     chosen = compared[compared["chosen"]].iloc[0]
-    triple = ", ".join(f"{name} {chosen[name]:.4g}" for name in ("alpha", "beta", "gamma"))
-    lines = [f"Chosen (*): {triple}; {chosen['growth']:.2f} times the base's FLOPs at phi {scaling.phi:g}"]
+    triple = ", ".join(f"{name} {factor(chosen[name])}" for name in ("alpha", "beta", "gamma"))
+    accuracy = plus_minus(chosen["accuracy"], chosen["accuracy_error"])
+    lines = [
+        f"Chosen (*): {triple}; {growth(chosen['growth'])} the base's FLOPs at phi {scaling.phi:g}, accuracy "
+        f"{accuracy}."
+    ]
     if "alpha_low" in chosen and chosen["alpha_high"] - chosen["alpha_low"] >= 0.01:
         lines.append(
             f"alpha from {chosen['alpha_low']:.2f} to {chosen['alpha_high']:.2f} is one network on this "
@@ -103,6 +108,23 @@ def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
             f"{chosen['alpha']},{chosen['beta']},{chosen['gamma']} --seed 1."
         )
     return lines
+
+
+def scaling_verdict(run: Run) -> str:
+    """The choice in one sentence; or that nothing can be said yet."""
+    try:
+        line = verdict(compare_run(run), scaling_of(run.settings))[0]
+    except RunError:
+        return nothing_yet(run)
+    early = so_far(run)
+    return f"{early}{line[0].lower()}{line[1:]}" if early else line
+
+
+def scaling_next(run: Run) -> Steps:
+    """What to do next after a scaling run."""
+    if (run.directory / "family.json").is_file():
+        return family_steps(run.directory)
+    return unfinished_steps(run)
 
 
 def compare_run(run: Run) -> pd.DataFrame:
@@ -153,7 +175,7 @@ def scaling_page(page: Page, run: Run, _random: Run | None) -> Page:
         family=family,
         published=family_frame(published()),
         coefficients=coefficients,
-        verdict=tuple(re.sub(r" \([*=]\)", "", line) for line in verdict(compared, scaling)),
+        verdict=tuple(line.replace(" (=)", "") for line in verdict(compared, scaling)[1:]),
     )
     return dataclasses.replace(page, scaling=found)
 

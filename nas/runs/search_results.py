@@ -47,7 +47,7 @@ def trial_facts(run: Run) -> dict[str, Any]:
         "repeats": int(trials["repeat_of"].notna().sum()),
         "best": _records(pd.DataFrame([run.best_trial()]))[0],
         "pareto": _records(run.pareto()),
-        "hypervolume": _hypervolume(run, _reference([run])),
+        "hypervolume": hypervolume_of(run, reference_of([run])),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
         "test": tested(run),
         "speed": reports.speed(trials),
@@ -81,7 +81,7 @@ def trial_state(run: Run) -> dict[str, Any]:
     """The progress of the trials, as JSON values; ``over`` once all and their confirmations have finished."""
     settings = run.settings
     trials, again = run.trials(), run.confirmations()
-    status, done = statuses(trials), _done(trials)
+    status, done = statuses(trials), done_trials(trials)
     networks = int(done["repeat_of"].isna().sum())
     confirm = min(settings.confirmations, networks) * settings.confirm_seeds
     return {
@@ -90,7 +90,7 @@ def trial_state(run: Run) -> dict[str, Any]:
         "best_reward": float(done["reward"].max()) if len(done) else None,
         "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
         "confirmations": len(again),
-        "over": len(done) + status.get("failed", 0) == settings.trials and len(again) >= confirm,
+        "over": len(done) + status.get("failed", 0) >= settings.trials and len(again) >= confirm,
     }
 
 
@@ -121,7 +121,7 @@ def search_page(page: Page, run: Run, random: Run | None) -> Page:
 
 def reranked(run: Run, ranking: Ranking) -> dict[str, Any]:
     """The ten best networks under another objective, and the reward and rank of the old choice there."""
-    ranked = _ranked(run, ranking)
+    ranked = ranked_by(run, ranking)
     ranked = ranked.assign(rank=np.arange(1, len(ranked) + 1))
     before = run.best_trial()["trial"]
     columns = ["rank", *NETWORK, "old_reward"]
@@ -146,7 +146,7 @@ def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:
     Raises:
         InputError: if ``random`` is not a random search with the same space, data, evaluator and recipe.
     """
-    settings, done = run.settings, _done(run.trials())
+    settings, done = run.settings, done_trials(run.trials())
     if random is None:
         first = reports.near_random(settings.controller, settings.controller_settings)
         sample = done[done["trial"] < first]["reward"].to_numpy()
@@ -179,7 +179,7 @@ def _random_rewards(run: Run, random: Run) -> NDArray[np.float64]:
         ours, theirs = getattr(settings, name), getattr(others, name)
         if ours != theirs:
             raise InputError(f"random must be a run of the same {name}, {ours}, got {theirs}")
-    done = _done(random.trials())
+    done = done_trials(random.trials())
     if done.empty:
         raise InputError(f"random must be a run with a finished trial, got {random.directory}")
     return settings.objective.rewards(done["accuracy"].to_numpy(), done["flops"].to_numpy(float))
@@ -191,72 +191,24 @@ def grid_of_counts(trials: int) -> list[int]:
     return sorted(count for count in counts if count <= trials)
 
 
-def milestones(trials: int) -> list[int]:
-    """1, 2, 5, 10, 20, 50, ... and ``trials`` itself."""
-    steps = [step * 10**power for power in range(len(str(trials))) for step in (1, 2, 5)]
-    return [step for step in steps if step < trials] + [trials]
-
-
-def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Several runs side by side, under one objective: that of ``ranking``, or of the first run.
-
-    Returns:
-        one row per run: ``run``, ``trials``, ``done``, ``reward``, ``accuracy`` and costs of its best
-        network, ``hypervolume`` over the common reference, and ``after_10``, ``after_20``, ..., the highest
-        reward of a single training run so far; and what they have in common: objective, cost and reference.
-
-    Raises:
-        InputError: if a run has no finished trial.
-    """
-    runs = [run.snapshot() for run in runs]
-    objectives = [run.settings.objective for run in runs]
-    asked = ranking or Ranking(objectives[0])
-    reference = _reference(runs)
-    marks = [mark for mark in milestones(max(len(run.trials()) for run in runs)) if mark >= 10]
-    rows = []
-    for run in runs:
-        run.best_trial()  # raises if there is nothing to compare
-        done = _done(run.trials())
-        rewards = asked.objective.rewards(done["accuracy"].to_numpy(), done[asked.cost].to_numpy(float))
-        so_far = reports.best_so_far(rewards)
-        rows.append(
-            {
-                "trials": len(run.trials()),
-                "done": len(done),
-                **_ranked(run, asked).iloc[0][["reward", "accuracy", *COSTS, "arch"]],
-                "hypervolume": _hypervolume(run, reference),
-                **{f"after_{mark}": so_far[mark - 1] if mark <= len(so_far) else np.nan for mark in marks},
-            }
-        )
-    common = {
-        "objective": {**dataclasses.asdict(asked.objective), "cost": asked.cost},
-        "others_differ": ranking is None and len(set(objectives)) > 1,
-        "reference": reference,
-    }
-    compared = pd.DataFrame(rows)
-    names = [str(run.directory) for run in runs]  # as objects: pandas' own texts hold UTF-8 alone
-    compared.insert(0, "run", pd.Series(names, dtype=object))
-    return compared, common
-
-
-def _done(trials: pd.DataFrame) -> pd.DataFrame:
+def done_trials(trials: pd.DataFrame) -> pd.DataFrame:
     """The finished trials."""
     return trials[trials["status"] == "done"]
 
 
-def _ranked(run: Run, ranking: Ranking) -> pd.DataFrame:
+def ranked_by(run: Run, ranking: Ranking) -> pd.DataFrame:
     """``Run.rerank`` by ``ranking``."""
     objective = ranking.objective
     return run.rerank(objective.target_flops, objective.exponent, objective.kind, ranking.cost)
 
 
-def _reference(runs: Sequence[Run]) -> dict[str, float]:
+def reference_of(runs: Sequence[Run]) -> dict[str, float]:
     """The reference of the hypervolume: accuracy 0 at the FLOPs of the largest network that was trained."""
     flops = [run.networks()["flops"].max() for run in runs if len(run.networks())]
     return {"accuracy": 0.0, "flops": float(max(flops, default=1.0))}
 
 
-def _hypervolume(run: Run, reference: dict[str, float]) -> float:
+def hypervolume_of(run: Run, reference: dict[str, float]) -> float:
     """The hypervolume of accuracy against FLOPs, over the reference's FLOPs.
 
     This is the best accuracy within a budget, averaged over all budgets up to the reference; it counts as 0

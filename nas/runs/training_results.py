@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 import reports
-from nas.errors import InputError
+from nas.errors import InputError, command
 from nas.files import write_csv
 from nas.runs.run import Run
+from nas.spec.task import Task
+from nas.spec.trial import Epoch, kept_epoch
 from nas.training import weights
+from reports.numbers import plural, plus_minus
 from reports.page import Page, TrainingRun
 from search_spaces import ArchSpec
 
 
 def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
-    """The training run in numbers; while it is in progress, those of the last epoch.
+    """The training run in numbers; while it is in progress, those of the epochs so far.
 
     Returns:
-        ``accuracy`` is on the validation part; ``test_accuracy`` is None before the end, and if the data has
-        no test part. FLOPs and parameters are with 3 channels and 1000 classes, as everywhere.
+        ``accuracy`` is on the validation part, of the epoch whose weights are kept; ``test_accuracy`` is None
+        before the end, and if the data has no test part. FLOPs and parameters are with the classes and
+        channels of the images; in older runs, with 1000 and 3.
 
     Raises:
         InputError: if there is no trial yet, or the weights are missing or damaged.
@@ -32,9 +37,12 @@ def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
     if not trials:
         raise InputError(f"run must have begun its training, and it has not: {run.directory}")
     trial = trials[0]
-    curve = reports.plain(learning_curve(run))
+    epochs = learning_curve(run)
+    curve = reports.plain(epochs)
     last = curve[-1] if curve else {}
     done = trial["status"] == "done"
+    kept = kept_epoch([Epoch(**row) for row in curve], settings.keep) if curve else None
+    test = json.loads(weights.read_header(run.directory)["test_accuracy"]) if done else None
     return {
         "run": str(run.directory),
         "status": trial["status"],
@@ -45,11 +53,43 @@ def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
         "data": settings.data,
         "epochs": len(curve),
         "of_epochs": settings.recipe.epochs,
-        "accuracy": last.get("accuracy"),
-        "test_accuracy": json.loads(weights.read_header(run.directory)["test_accuracy"]) if done else None,
+        "accuracy": kept and kept.accuracy,
+        "test_accuracy": test,
         "seconds": last.get("seconds"),
         "curve": curve,
+        **(_kept_facts(settings.task, settings.keep, kept, test) if settings.task else {}),
     }
+
+
+def _kept_facts(task: Task, keep: str, kept: Epoch | None, test: float | None) -> dict[str, Any]:
+    """What older runs do not know: which epoch is kept, and how sure its accuracies are."""
+    valid = kept.accuracy if kept else None
+    return {
+        "keep": keep,
+        "kept_epoch": kept and kept.epoch,
+        "accuracy_error": None if valid is None else float(reports.binomial_error(valid, task.valid)),
+        "test_accuracy_error": None if test is None else float(reports.binomial_error(test, task.test)),
+        "classes": task.classes,
+        "images": {"train": task.train, "valid": task.valid, "test": task.test},
+    }
+
+
+def training_verdict(facts: dict[str, Any]) -> str:
+    """What a finished training run found, from its ``training_facts``, in one sentence."""
+    kept, of_epochs = facts.get("kept_epoch"), facts["of_epochs"]
+    best = facts.get("keep") == "best" and of_epochs > 1
+    when = f"the best of {of_epochs} epochs (epoch {kept})" if best else f"after {plural(of_epochs, 'epoch')}"
+    valid = f"{_measured(facts, 'accuracy', 'valid')}, {when}"
+    if facts["test_accuracy"] is None:
+        return f"Validation accuracy {valid}; the data has no test part."
+    return f"Test accuracy {_measured(facts, 'test_accuracy', 'test')}; validation accuracy {valid}."
+
+
+def _measured(facts: dict[str, Any], name: str, part: str) -> str:
+    """``0.8120 ±0.0251 on 242 images``; the value alone in older runs."""
+    images = facts["images"][part] if "images" in facts else 0
+    value = plus_minus(facts[name], facts.get(f"{name}_error"))
+    return f"{value} on {plural(images, 'image')}" if images else value
 
 
 def training_state(run: Run) -> dict[str, Any]:
@@ -60,8 +100,24 @@ def training_state(run: Run) -> dict[str, Any]:
 
 def training_page(page: Page, run: Run, _random: Run | None) -> Page:
     """The page with the learning curve."""
-    facts = training_facts(run)
-    return dataclasses.replace(page, training=TrainingRun(facts, page.epochs, facts["test_accuracy"]))
+    return dataclasses.replace(page, training=TrainingRun(training_facts(run), page.epochs))
+
+
+def trained_steps(directory: Path) -> list[tuple[str, str]]:
+    """What to do with a trained network: words, and the command or the lines of Python."""
+    return [
+        ("Use it in Python", usage(directory)),
+        ("Look at the network", command("show", directory)),
+    ]
+
+
+def usage(directory: Path) -> str:
+    """Three lines of Python that classify images with the weights of a run."""
+    return (
+        "from nas import load_classifier\n"
+        f"classify = load_classifier({json.dumps(str(directory))})\n"
+        'classify(["photo.jpg"])  # [(class, probability)]'
+    )
 
 
 def learning_curve(run: Run) -> pd.DataFrame:
@@ -82,4 +138,6 @@ def trained_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     header = weights.read_header(run.directory)
     known = {name: json.loads(header[name]) for name in ("epochs", "test_accuracy")}
+    if "kept_epoch" in header:
+        known["kept_epoch"] = json.loads(header["kept_epoch"])
     return run.best_trial(), {**known, "weights": weights.NAME}

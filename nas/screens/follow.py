@@ -37,7 +37,7 @@ def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: floa
         return
     for now in changes(run, pause):
         line = json.dumps(state(now)) if as_json else sentence(now)
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(line), soft_wrap=as_json)
         if is_unread():
             return
 

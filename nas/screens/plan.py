@@ -8,18 +8,24 @@ from typing import Any
 from rich.console import Console
 
 from nas.launch.plan import Plan, Timed, fit_line
-from nas.screens.report import print_parts
+from nas.screens.words import Steps, print_parts
+from reports.fitted import FittedTable
 from reports.numbers import count, gigabytes, memory, percent, rough_duration
-from reports.tables import plain_table, sketch
+from reports.tables import NARROWEST, STAGES, STAGES_LEGEND, sketch
 
 
-def print_plan(console: Console, plan: Plan) -> None:
-    """Prints the networks that were timed, and the forecast for the search."""
-    table = plain_table("FLOPs", "params", "images/s", "s/trial", "memory", "est.", first="size")
-    table.add_column("stages: expansion x layers, kernel, + is SE", overflow="fold")
+def print_plan(console: Console, plan: Plan, search: str) -> None:
+    """Prints the forecast, the networks that were timed, and the command that begins the ``search``."""
+    table = FittedTable(
+        "size", "FLOPs", "params", "images/s", "s/trial", "memory", "est.", least=("est.", "params")
+    )
+    table.add_words(STAGES, NARROWEST)
     for row in plan.timed:
         table.add_row(*cells(row))
-    print_parts(console, [table, "", *lines(plan)])
+    first, *others = lines(plan)
+    print_parts(
+        console, [first, "", table, STAGES_LEGEND, "", *others, "", Steps([("Start it with", search)])]
+    )
 
 
 def cells(row: Timed) -> tuple[str, ...]:

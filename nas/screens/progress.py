@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.text import Text
 
 import reports
 from nas.runs.kinds import KINDS
 from nas.runs.proxy import proxy_line
+from nas.screens.bar import BarLine, Pace
 from nas.screens.terminal import Terminal
 from nas.screens.warnings import warnings
 from nas.spec.listener import Listener, Standing
@@ -19,11 +20,11 @@ from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 
 PLAIN_LINES = 200
-"""Roughly the most lines that a run prints where there is no terminal, however long it is."""
+"""Roughly the most lines that a run prints for its trials, however long it is."""
 
 
 class Screen(Listener):
-    """A progress bar on a terminal, plain lines elsewhere, nothing if ``quiet``."""
+    """Lines, on a terminal above a progress bar, which goes when it is done; nothing if ``quiet``."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Terminal(quiet=quiet)
@@ -33,18 +34,15 @@ class Screen(Listener):
         self.ranked = True  # by reward
         self.doing = "Starting"
         self._progress = Progress(
-            "{task.description}",
-            BarColumn(),
-            MofNCompleteColumn(),
-            "{task.fields[state]}",
-            TimeElapsedColumn(),
-            "ETA",
-            TimeRemainingColumn(),
+            BarLine(),
             console=self.console,
             refresh_per_second=4,
             speed_estimate_period=600,
+            expand=True,
+            transient=True,
             disable=quiet or not self.console.is_terminal,
         )
+        self._pace = Pace(self._progress.get_time(), 0)
         self._task = self._progress.add_task(self.doing, total=None, state="")
 
     def __enter__(self) -> Screen:
@@ -55,8 +53,8 @@ class Screen(Listener):
         self._progress.stop()
 
     def say(self, text: str) -> None:
-        """Prints a line, above the bar if there is one; only the terminal itself wraps it."""
-        self.console.print(Text(text), soft_wrap=True)
+        """Prints a line, above the bar if there is one."""
+        self.console.print(Text(text))
 
     def progress(self, doing: str, done: int, total: int) -> None:
         self._progress.update(self._task, description=doing, completed=done, total=total)
@@ -73,12 +71,13 @@ class Screen(Listener):
         for line in filter(None, [proxy_line(settings), *warnings(settings)]):
             self.say(line)
         self._progress.reset(self._task, description=self.doing, total=standing.trials)
+        self._pace = Pace(self._progress.get_time(), standing.finished + standing.confirmed)
         self._update(standing)
 
     def on_finish(self, row: Row, outcome: Outcome, standing: Standing) -> None:
         record = self._count(row) and self.ranked
         self._update(standing)
-        if self.console.is_terminal or self.console.quiet:
+        if self.console.quiet:
             return
         every = math.ceil(standing.trials / PLAIN_LINES)
         if row.status == "failed" and row.repeat_of is None:
@@ -113,12 +112,18 @@ class Screen(Listener):
     def _update(self, standing: Standing) -> None:
         if self._progress.disable:
             return
-        best = f"best reward {self.best.reward:.4f}, front {len(self.front)}, " if self.best else ""
+        done = standing.finished + standing.confirmed
+        total = standing.trials + standing.confirmations
+        pace = self._pace.update(self._progress.get_time(), done, total, standing.running)
+        state = [f"{standing.running} running"] * (standing.running > 0)
+        if self.best and self.ranked:
+            state = [f"best reward {self.best.reward:.4f}", *state, f"front {len(self.front)}"]
         confirming = standing.confirmations > 0 and standing.finished == standing.trials
         self._progress.update(
             self._task,
             description="Confirming the best" if confirming else self.doing,
-            total=standing.trials + standing.confirmations,
-            completed=standing.finished + standing.confirmed,
-            state=f"{best if self.ranked else ''}{standing.running} running",
+            total=total,
+            completed=done,
+            state=", ".join(state),
+            **pace,
         )

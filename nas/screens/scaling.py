@@ -7,14 +7,15 @@ from typing import Any
 
 import reports
 import scaling_search
-from nas.errors import command
 from nas.runs.family_files import coefficients_line, family_frame, read_family
+from nas.runs.next_steps import family_steps
 from nas.runs.run import Run
 from nas.runs.scaling_results import compare_run, scaling_of, verdict
 from nas.runs.search_results import statuses
-from nas.screens.report import Parts, counts_text
+from nas.screens.report import counts_text
+from nas.screens.words import Parts, Steps
 from nas.spec.scaling import Scaling
-from reports.numbers import plural
+from reports.numbers import percent, plural
 from search_spaces import PRESETS
 
 
@@ -25,10 +26,10 @@ def scaling_parts(run: Run, _facts: dict[str, Any]) -> Parts:
     stopped = int((trials["epochs"].between(1, trials["epochs"].max() - 1)).sum())
     early = f" ({stopped} stopped early)" if stopped else ""
     lines = [
-        f"{len(trials)} training runs: {counts_text(statuses(trials))}{early}",
-        *verdict(compared, scaling),
+        f"{plural(len(trials), 'training run')}: {counts_text(statuses(trials))}{early}",
+        *verdict(compared, scaling)[1:],
     ]
-    family = ["", *family_parts(run.directory)] if (run.directory / "family.json").is_file() else []
+    family = ["", *family_tables(run.directory)] if (run.directory / "family.json").is_file() else []
     return [reports.grid_table(compared), "", *lines, *family]
 
 
@@ -38,17 +39,24 @@ def scaling_so_far(run: Run) -> Parts:
 
 
 def family_parts(directory: Path) -> Parts:
+    """A family that nothing was trained for: what it is, its tables, and what to do next."""
+    family, coefficients = read_family(directory / "family.json")
+    names = [*family]
+    line = f"The family {names[0]} to {names[-1]} by {coefficients_line(coefficients)}"
+    return [line, "", *family_tables(directory), "", Steps(family_steps(directory))]
+
+
+def family_tables(directory: Path) -> Parts:
     """The family in ``directory``."""
     file = directory / "family.json"
     family, coefficients = read_family(file)
-    frame, last = family_frame(family), f"{directory}:{[*family][-1]}"
+    frame = family_frame(family)
     return [
         reports.family_table(frame),
         "",
         reports.family_stages_table(frame),
         "",
-        coefficients_line(coefficients),
-        f"Written to {file} and family.csv; look at a model with: {command('show', last)}",
+        f"The family by {coefficients_line(coefficients)} is in {file} and family.csv.",
     ]
 
 
@@ -79,7 +87,7 @@ def describe(scaling: Scaling) -> str:
     triples = sum(map(len, scaling.classes.values()))
     return (
         f"Grid: {triples} triples are {len(scaling.classes)} networks; within "
-        f"{100 * scaling.grid.flops_tolerance:g} % of {times}: {trainings}"
+        f"{percent(scaling.grid.flops_tolerance)} of {times}: {trainings}"
     )
 
 

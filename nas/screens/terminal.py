@@ -21,6 +21,10 @@ PLAIN = {
     "\u2212": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"',
 }  # fmt: skip
 """How our own signs are written where the terminal's encoding has none of them."""
+UNLIMITED = 10_000
+"""Columns where there is no terminal."""
+LEAST = 20
+"""A terminal that says it has fewer columns is not believed."""
 SPELLED = "nas.spelled"
 """The codecs' name for ``_spelled``."""
 
@@ -40,6 +44,7 @@ class Terminal(Console):
     """A console that takes texts as they are: no markup, no emoji, nothing coloured.
 
     Whether it is a terminal says the system alone: FORCE_COLOR would put bars and cursor codes into a file.
+    A file has no width, whatever COLUMNS says: scripts find every sentence in one line.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -48,6 +53,10 @@ class Terminal(Console):
         except (AttributeError, ValueError):  # it is closed
             there = False
         super().__init__(quiet=quiet, highlight=False, markup=False, emoji=False, force_terminal=there)
+        if not there:
+            self.width = UNLIMITED
+        elif self.width < LEAST:
+            self.width = LEAST
 
     def render_str(self, text: str, **options: Any) -> Text:
         """A text in signs that the terminal has, so that columns are as wide as what stands in them."""

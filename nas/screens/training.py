@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import reports
 from nas.errors import command
 from nas.runs.run import Run
-from nas.runs.training_results import training_facts
+from nas.runs.training_results import training_facts, training_verdict, usage
 from nas.screens.progress import PLAIN_LINES, Screen
-from nas.screens.report import Parts
+from nas.screens.words import Parts, Steps
 from nas.spec.listener import Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from nas.training import weights
-from reports.numbers import duration
+from reports.numbers import duration, plural
+
+if TYPE_CHECKING:
+    from nas.launch.training import Prepared
 
 UPDATE_SECONDS = 0.25
 """The bar moves at most this often within an epoch."""
@@ -25,6 +29,9 @@ SHOWN = 10
 """How many of the last epochs are printed; ``curve.csv`` has all."""
 RECENT = 5
 """The remaining time is estimated from this many of the last epochs."""
+
+SLOW_STEPS, SLOW_MOMENTUM = 1000, 0.02
+"""With fewer steps, BN statistics that move this slowly are still far from the network's own at the end."""
 
 
 class TrainingScreen(Screen):
@@ -73,36 +80,99 @@ class TrainingScreen(Screen):
 
 
 def training_parts(_run: Run, facts: dict[str, Any]) -> Parts:
-    """The last epochs, the accuracies, and where the weights are."""
-    return [reports.epochs_table(facts["curve"][-SHOWN:]), "", *training_lines(facts)]
+    """What was found, the last epochs, the network, and what to do next."""
+    table = reports.epochs_table(facts["curve"][-SHOWN:])
+    return [training_sentence(facts), "", table, "", network_line(facts), *next_lines(facts)]
 
 
 def training_so_far(run: Run) -> Parts:
     """The last epochs."""
-    return training_parts(run, training_facts(run))[:1]
+    return [reports.epochs_table(training_facts(run)["curve"][-SHOWN:])]
 
 
 def training_sentence(facts: dict[str, Any]) -> str:
-    """The progress of the training run in words."""
-    return training_lines(facts)[1]
-
-
-def training_lines(facts: dict[str, Any]) -> list[str]:
-    """``training_facts`` in words."""
-    run, of_epochs = facts["run"], facts["of_epochs"]
-    network = f"{facts['arch']}: {reports.count(facts['flops'])} FLOPs at {facts['resolution']} px"
+    """What the training run has found, or how far it has come."""
+    epochs, of_epochs = facts["epochs"], facts["of_epochs"]
     if facts["status"] == "failed":
-        return [network, f"Failed after {facts['epochs']} of {of_epochs} epochs: {facts['error']}"]
+        return f"Failed after {epochs} of {of_epochs} epochs: {facts['error']}"
     if facts["status"] != "done":
-        done = f"{facts['epochs']} of {of_epochs} epochs are done"
-        return [network, f"{done}; if it was interrupted: {command('resume', run)}"]
-    test = facts["test_accuracy"]
-    return [
-        network,
-        f"Validation accuracy {facts['accuracy']:.4f} after {of_epochs} epochs on {facts['data']}, "
-        f"{duration(facts['seconds'])}",
-        "Test accuracy: not measured, the data has no test part"
-        if test is None
-        else f"Test accuracy {test:.4f}",
-        f"Weights are in {run}/{weights.NAME}; look at the network with: {command('show', run)}",
-    ]
+        return f"{epochs} of {of_epochs} epochs are done; if it was interrupted: " + command(
+            "resume", facts["run"]
+        )
+    return training_verdict(facts)
+
+
+def network_line(facts: dict[str, Any]) -> str:
+    """What was trained, on what, and for how long."""
+    took = f", {duration(facts['seconds'])}" if facts["seconds"] else ""
+    return f"Trained on {facts['data']}{took}: {size(facts)}."
+
+
+def size(facts: Mapping[str, Any]) -> str:
+    """``4.03M params, 57M FLOPs at 64 px with 5 classes``."""
+    return (
+        f"{reports.count(facts['params'])} params, {reports.count(facts['flops'])} FLOPs at "
+        f"{facts['resolution']} px with {facts.get('classes', 1000):,} classes"
+    )
+
+
+def next_lines(facts: dict[str, Any]) -> Parts:
+    """Where the weights of a finished training run are, how to use them, and the next command."""
+    if facts["status"] != "done":
+        return []
+    run = Path(facts["run"])
+    use = [f"    {line}" for line in usage(run).splitlines()]
+    steps = Steps([("Look at the network with", command("show", run))])
+    return [f"Weights are in {run / weights.NAME}; in Python:", *use, "", steps]
+
+
+def preparation_lines(prepared: Prepared, label: str) -> list[str]:
+    """What will be trained and how long it will take; then, if they differ, whose resolution it is.
+
+    Args:
+        label: what the user calls the network.
+    """
+    settings, task, recipe = prepared.settings, prepared.settings.task, prepared.settings.recipe
+    assert task is not None
+    facts = {**prepared.cost._asdict(), "resolution": prepared.arch.resolution, "classes": task.classes}
+    judge = f"{task.valid:,} judge it" + (f", {task.test:,} test it" if task.test else "")
+    images = max(2, round(recipe.fraction * task.train))
+    first = (
+        f"Training {label}: {size(facts)}, on {images:,} images of {settings.data} ({judge}), "
+        f"{plural(recipe.epochs, 'epoch')}{takes(prepared)}"
+    )
+    return [first, *filter(None, [resolution_line(prepared, task.image_size), steps_line(prepared)])]
+
+
+def takes(prepared: Prepared) -> str:
+    """``: about 2 h 10 min on 1 thread``."""
+    seconds, threads = prepared.seconds, prepared.task.threads
+    if seconds is None:
+        return f", in {prepared.settings.resources.workers} processes"
+    about = f"{max(1, round(seconds))} s" if seconds < 60 else duration(seconds)
+    where = plural(threads, "thread") if prepared.task.device == "cpu" else "a GPU"
+    return f": about {about} on {where}"
+
+
+def steps_line(prepared: Prepared) -> str | None:
+    """That the recipe's averages are too slow for so short a training run; otherwise None."""
+    recipe = prepared.settings.recipe
+    steps = recipe.epochs * prepared.pace.steps if prepared.pace else SLOW_STEPS
+    if steps >= SLOW_STEPS or recipe.bn_momentum > SLOW_MOMENTUM:
+        return None
+    return (
+        f"{plural(steps, 'step')} are few for averages over hundreds of them; better with: "
+        "--set bn_momentum=0.1 --set ema=0.99, and a smaller batch_size"
+    )
+
+
+def resolution_line(prepared: Prepared, image_size: int) -> str | None:
+    """That images are enlarged, or that the network is trained below its own resolution; otherwise None."""
+    trained, own = prepared.arch.resolution, prepared.own
+    if 0 < image_size < trained:
+        return f"The images have {image_size} px; --set resolution={image_size} would train at their size."
+    if trained < own and prepared.task.data.image_size == trained:
+        return (
+            f"The images have {trained} px, the network's own is {own}; --set resolution={own} enlarges them."
+        )
+    return None

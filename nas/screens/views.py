@@ -8,10 +8,13 @@ from typing import Any
 
 from rich.console import Console
 
-from nas.runs.kinds import summary
+from nas.runs.kinds import KINDS, summary
+from nas.runs.next_steps import ranking_steps
+from nas.runs.proxy import proxy_line
 from nas.runs.run import Run
 from nas.screens import report, scaling, training
 from nas.screens.progress import Screen
+from nas.screens.words import Parts, Steps, print_parts
 
 
 @dataclass(frozen=True)
@@ -23,28 +26,46 @@ class View:
         parts: what ``nas report`` prints, from the run and its facts.
         sentence: the run's state in words, for ``nas report --follow``.
         so_far: the results so far, shown below that sentence; empty if there are none yet.
+        framed: whether ``parts`` stand between the run's verdict and its next steps.
     """
 
     screen: type[Screen]
-    parts: Callable[[Run, dict[str, Any]], report.Parts]
+    parts: Callable[[Run, dict[str, Any]], Parts]
     sentence: Callable[[dict[str, Any]], str]
-    so_far: Callable[[Run], report.Parts]
+    so_far: Callable[[Run], Parts]
+    framed: bool = True
 
 
 VIEWS = {
     "search": View(Screen, report.search_parts, report.trial_sentence, report.search_so_far),
     "scaling": View(Screen, scaling.scaling_parts, report.trial_sentence, scaling.scaling_so_far),
-    "audit": View(Screen, report.audit_parts, report.trial_sentence, report.audit_so_far),
+    "audit": View(Screen, report.audit_parts, report.audit_sentence, report.audit_so_far),
     "training": View(
-        training.TrainingScreen, training.training_parts, training.training_sentence, training.training_so_far
+        training.TrainingScreen,
+        training.training_parts,
+        training.training_sentence,
+        training.training_so_far,
+        framed=False,
     ),
 }
 
 
 def print_report(console: Console, run: Run, facts: dict[str, Any] | None = None) -> None:
     """Prints what a run found; ``facts`` is its ``nas.runs.kinds.summary``, if it is already known."""
+    print_parts(console, report_parts(run, facts))
+
+
+def report_parts(run: Run, facts: dict[str, Any] | None = None) -> Parts:
+    """The verdict, what it rests on, and what to do next; ``facts`` as for ``print_report``."""
     run = run.snapshot()
     facts = summary(run) if facts is None else facts
-    report.print_parts(console, VIEWS[run.settings.kind].parts(run, facts))
-    if "reranked" in facts:
-        report.print_parts(console, report.ranking_parts(facts["reranked"]))
+    kind, view = KINDS[run.settings.kind], VIEWS[run.settings.kind]
+    parts = view.parts(run, facts)
+    if not view.framed:
+        return parts
+    verdict, steps, trained = [kind.verdict(run), *kind.notes(run)], kind.steps(run), proxy_line(run.settings)
+    if ranked := facts.get("reranked"):
+        verdict = [report.ranking_verdict(ranked)]
+        parts = [*parts, "", *report.ranking_parts(ranked)]
+        steps = ranking_steps(run.settings, ranked) or steps
+    return [*verdict, *filter(None, [trained]), "", *parts, "", Steps(steps)]

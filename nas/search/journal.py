@@ -19,7 +19,8 @@ from nas.errors import InputError, RunError, command, encoded
 from nas.files import locked
 from nas.search import snapshot
 from nas.spec.trial import Epoch, Outcome, Row
-from reports.run_db import upgrade
+from reports.run_db import refuse_damage, upgrade
+from reports.run_db_rules import read_actions, refuse_foreign
 from search_spaces import Cost
 
 
@@ -57,19 +58,21 @@ def _open(path: Path, *, create: bool) -> sqlite3.Connection:
     """A new ``run.db``, or the one there is.
 
     Raises:
-        InputError: as ``connect``, or if any page is damaged, so that nothing more is written to it.
+        InputError: as ``connect``, or if a page or row is damaged, so that nothing more is written to it.
     """
     if create:
         return sqlite3.connect(path, isolation_level=None)
     connection = connect(path, write=True)
     try:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        verdict = str(error)
-    if verdict != "ok":
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        refuse_damage(connection, "trials", "epochs", "events", "confirmations")
+    except (sqlite3.DatabaseError, ValueError) as error:
         connection.close()
-        line = " ".join(verdict.split())
-        raise InputError(f"run has a run.db that SQLite cannot read ({line}): {path}")
+        line = " ".join(str(error).split())
+        line = line if isinstance(error, ValueError) else f"run has a run.db that SQLite cannot read ({line})"
+        raise InputError(f"{line}: {path}") from None
     return connection
 
 
@@ -187,7 +190,13 @@ class Journal:
     def rows(self) -> list[Row]:
         """Every trial so far, in order."""
         rows = self._connection.execute(f"SELECT {', '.join(Row._fields)} FROM trials ORDER BY trial")  # noqa: S608
-        return [Row(*row)._replace(actions=tuple(json.loads(row[3]))) for row in rows]
+        found = [Row(*row) for row in rows]
+        try:
+            refuse_foreign(row.arch for row in found)
+            actions = read_actions([str(row.actions) for row in found])
+        except ValueError as error:
+            raise InputError(f"run has a run.db that {error}: {self._directory}") from None
+        return [row._replace(actions=each) for row, each in zip(found, actions, strict=True)]
 
     def events(self) -> list[Event]:
         """Every ask and tell so far, in order."""

@@ -29,6 +29,7 @@ GIVE_UP_AFTER = 5
 MOST_WAITING = 8
 """Proposals that may wait for a network that is being trained; beyond this many, proposing stops."""
 
+ENDED = ("done", "failed")
 SAVE_EVERY = 5.0
 """Seconds of thinking after which a controller is saved: the most that a resumed search repeats."""
 
@@ -144,7 +145,7 @@ class Search:
             number, text = len(self.rows), str(arch)
             twin = None if self.train_again else self._trainer.get(text)
             status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
-            price = cost(arch, self.space.num_classes)
+            price = cost(arch, self.space.num_classes, self.space.in_channels)
             seed = trial_seed(self.seed, number)
             row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin)
             self.journal.ask(row, price)
@@ -222,13 +223,29 @@ class Search:
         self.confirmed = len(confirmed), len(confirmed) + len(self._queue)
 
     def _restore(self) -> None:
-        """Replays the journal into the controller, and queues the trials that were running."""
+        """Replays the journal into the controller, and queues the trials that were running.
+
+        Raises:
+            ValueError: if the journal has more trials than were asked for, they are not of this space, or its
+                events do not lead to them.
+        """
         journalled = {row.trial: row for row in self.journal.rows()}
+        if len(journalled) > self.trials:
+            raise ValueError(f"trials must be at least the {len(journalled)} there are, got {self.trials}")
+        self.space.check_all([row.actions for row in journalled.values()])
         known, state = self.journal.saved_controller()
         if known:
             self.controller.load_state_dict(state)
         for number, event in enumerate(self.journal.events()):
             row = journalled[event.trial]
+            if event.kind == "ask":
+                fits = row.trial == len(self.rows)
+            else:
+                fits = row.trial in self.rows and row.trial not in self._told and row.status in ENDED
+            if not fits:
+                raise ValueError(
+                    f"event {number}, {event.kind}, does not fit trial {row.trial}, {row.status}"
+                )
             if event.kind == "ask":
                 if number >= known:
                     self.replayed_exactly &= self.controller.ask() == row.actions
@@ -239,6 +256,10 @@ class Search:
                 self._told[row.trial] = event.reward
                 if number >= known:
                     self.controller.tell(row.actions, event.reward)
+        if ended := {row.trial for row in journalled.values() if row.status in ENDED} - self._told.keys():
+            raise ValueError(f"trial {min(ended)} has ended, but was not told")
+        if len(self.rows) < len(journalled):
+            raise ValueError(f"{len(journalled)} trials must be asked for, got {len(self.rows)}")
         for row in list(self.rows.values()):
             if row.status == "running" and row.repeat_of is not None:
                 self._follow(row)

@@ -19,6 +19,7 @@ from nas.errors import InputError
 from nas.files import is_file
 from nas.spec.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, canonical
+from search_spaces.limits import shown
 
 ACCURACY_COLUMNS = ("accuracy", "mean_acc", "val_top1", "top1", "val_acc", "acc")
 
@@ -52,6 +53,18 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
     Raises:
         InputError: as ``Table``.
     """
+    if not is_file(file):
+        raise InputError(f"table must exist, got {file}")
+    try:
+        return _read(file, space)
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file makes pandas, gzip or Arrow raise
+        line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"table must be CSV, Parquet or NAS-Bench-Macro's JSON ({line}): {file}") from None
+
+
+def _read(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.float64]]:
     frame = _read_frame(file, space)
     names = [decision.name for decision in space.decisions]
     if "arch" in frame:
@@ -82,22 +95,16 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
 
 
 def _read_frame(file: Path, space: SearchSpace) -> pd.DataFrame:
-    if not is_file(file):
-        raise InputError(f"table must be a file that exists, got {file}")
     suffixes = file.suffixes
-    try:
-        if ".parquet" in suffixes:
-            return pd.read_parquet(file)
-        if ".json" in suffixes:
-            rows = pd.read_json(file, orient="index", dtype={}, convert_axes=False)
-            codes = [list(map(int, str(code))) for code in rows.index]
-            names = [decision.name for decision in space.decisions]
-            choices = [space.choices(code) for code in codes]
-            return pd.concat([pd.DataFrame(choices, rows.index, names), rows], axis=1)
-        return pd.read_csv(file)
-    except (OSError, ValueError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"table must be CSV, Parquet or NAS-Bench-Macro's JSON ({line}): {file}") from None
+    if ".parquet" in suffixes:
+        return pd.read_parquet(file)
+    if ".json" in suffixes:
+        rows = pd.read_json(file, orient="index", dtype={}, convert_axes=False)
+        codes = [list(map(int, str(code))) for code in rows.index]
+        names = [decision.name for decision in space.decisions]
+        choices = [space.choices(code) for code in codes]
+        return pd.concat([pd.DataFrame(choices, rows.index, names), rows], axis=1)
+    return pd.read_csv(file)
 
 
 def _parse(text: object, file: Path) -> ArchSpec:
@@ -114,7 +121,7 @@ def _actions(frame: pd.DataFrame, space: SearchSpace, file: Path) -> NDArray[np.
         index = {choice: number for number, choice in enumerate(decision.choices)}
         if unknown := set(frame[decision.name]) - set(index):
             raise InputError(
-                f"table must have {decision.name} in {decision.choices}, got {unknown.pop()!r}: {file}"
+                f"table must have {decision.name} in {decision.choices}, got {shown(unknown.pop())}: {file}"
             )
         columns.append(frame[decision.name].map(index).to_numpy(np.int64))
     return np.stack(columns, axis=1)

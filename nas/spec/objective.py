@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from search_spaces.rules import Number, OneOf, validated
+from search_spaces.limits import MOST_FLOPS
+from search_spaces.rules import AtMost, Number, OneOf, validated
 
 EXPONENTS = {"soft": -0.07, "hard": -1.0, "abs": -0.07}
 """The kinds of reward and their default exponents."""
@@ -34,11 +35,13 @@ class Objective:
     arXiv:2008.06120, sec. 3 (abs).
     """
 
-    target_flops: Annotated[Number, Field(gt=0, lt=math.inf)]
+    target_flops: Annotated[Number, Field(gt=0, lt=math.inf), AtMost(MOST_FLOPS)]
     exponent: float | None = None
     kind: Annotated[str, OneOf(tuple(EXPONENTS)), Field(title="reward")] = "soft"
 
     def __post_init__(self) -> None:
+        if self.target_flops < 1:  # the smallest network has more, and rewards stay finite
+            raise ValueError(f"target_flops must be at least 1, got {self.target_flops:g}")
         if self.exponent is None:
             object.__setattr__(self, "exponent", EXPONENTS[self.kind])
         elif abs(self.exponent) > STEEPEST:

@@ -11,8 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from nas.errors import InputError
 from search_spaces import ArchSpec, resize
-from search_spaces.rules import OneOf, validated
+from search_spaces.limits import MOST_PIXELS
+from search_spaces.rules import AtMost, OneOf, validated
 
 CROPS = ("none", "padded", "random_resized")
 POLICIES = ("none", "autoaugment", "randaugment", "trivialaugment")
@@ -38,8 +40,8 @@ def at_least(least: int) -> Any:
     return Field(ge=least, description=f"be an integer of at least {least}")
 
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0, description="be 0 or more")]
+Positive = Annotated[float, Field(gt=0), AtMost(1000)]
+NotNegative = Annotated[float, Field(ge=0, description="be 0 or more"), AtMost(1000)]
 Rate = Annotated[float, Field(ge=0, lt=1, description="be in [0, 1)")]
 Share = Annotated[float, Field(gt=0, le=1, description="be in (0, 1]")]
 
@@ -82,15 +84,17 @@ class Recipe:
     Source of ``EFFICIENTNET``: tensorflow/tpu, models/official/efficientnet/main.py, utils.py.
     """
 
-    resolution: Annotated[int, Field(ge=0, description="be an integer of at least 8")] = 32
+    resolution: Annotated[
+        int, Field(ge=0, description="be an integer of at least 8"), AtMost(MOST_PIXELS)
+    ] = 32
     width: Positive = 0.25
-    divisor: Annotated[int, at_least(1)] = 8
-    epochs: Annotated[int, at_least(1)] = 6
+    divisor: Annotated[int, at_least(1), AtMost(1024)] = 8
+    epochs: Annotated[int, at_least(1), AtMost(1_000_000)] = 6
     fraction: Share = 1.0
-    batch_size: Annotated[int, at_least(2)] = 64
+    batch_size: Annotated[int, at_least(2), AtMost(1_000_000)] = 64
     optimizer: Annotated[str, OneOf(("adamw", "rmsprop"))] = "adamw"
-    learning_rate: Positive = 0.01
-    learning_rate_batch: Annotated[int, at_least(0)] = 0
+    learning_rate: Annotated[float, Field(gt=0), AtMost(1e30)] = 0.01
+    learning_rate_batch: Annotated[int, at_least(0), AtMost(1_000_000)] = 0
     weight_decay: NotNegative = 0.05
     schedule: Annotated[str, OneOf(("cosine", "exponential"))] = "cosine"
     warmup: Rate = 0.1
@@ -117,12 +121,21 @@ class Recipe:
         Args:
             reference: the resolution, in pixels, that becomes ``self.resolution``; others become larger or
                 smaller in proportion. None takes that of ``arch``.
+
+        Raises:
+            InputError: if the network would be larger than an ``ArchSpec`` may be.
         """
         own = arch.resolution
         resolution = round(self.resolution * own / (reference or own)) if self.resolution else own
         if (self.width, self.divisor) == (1.0, 8) and resolution == own:
             return arch
-        return resize(arch, self.width, resolution=max(1, resolution), divisor=self.divisor)
+        try:
+            return resize(arch, self.width, resolution=max(1, resolution), divisor=self.divisor)
+        except ValueError as error:
+            which = f"width {self.width:g} and resolution {resolution}"
+            raise InputError(
+                f"width must leave networks within their limits ({error}), got {which}"
+            ) from None
 
     def peak(self) -> float:
         """The highest learning rate of the schedule, for this batch size."""

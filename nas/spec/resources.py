@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from search_spaces.rules import Number, OneOf, validated
+from search_spaces.rules import AtMost, Number, OneOf, validated
 
 GPUS = "be a share of one GPU or a whole number"
 
@@ -26,10 +26,10 @@ class Resources:
     """
 
     address: Annotated[str, OneOf(("local", "auto", "inline"))] = "local"
-    workers: Annotated[int | None, Field(ge=1)] = None
-    cpus_per_trial: Annotated[Number, Field(gt=0)] = 1.0
-    gpus_per_trial: Annotated[float | None, Field(ge=0, description=GPUS)] = None
-    cache_size: Annotated[int, Field(ge=1, description="be at least 1 byte")] = 50 * 10**9
+    workers: Annotated[int | None, Field(ge=1), AtMost(100_000)] = None
+    cpus_per_trial: Annotated[Number, Field(gt=0), AtMost(100_000)] = 1.0
+    gpus_per_trial: Annotated[float | None, Field(ge=0, description=GPUS), AtMost(100_000)] = None
+    cache_size: Annotated[int, Field(ge=1, description="be at least 1 byte"), AtMost(10**18)] = 50 * 10**9
 
     def __post_init__(self) -> None:
         gpus = self.gpus_per_trial

@@ -29,9 +29,11 @@ from scaling_search import (
     scale_to,
     within,
 )
+from scaling_search.compound import MOST
 from search_spaces import ArchSpec, SearchSpace, canonical, cost, listed
+from search_spaces.limits import MOST_CLASSES, MOST_PIXELS
 from search_spaces.names import unknown
-from search_spaces.rules import OneOf, validated
+from search_spaces.rules import AtMost, OneOf, validated
 
 PROXY = Recipe(resolution=40, divisor=2, epochs=3, fraction=0.4, batch_size=64)
 """The default if the base is not a run: short, and at 40 px sizes round less unevenly than at 32 (LOG.md)."""
@@ -71,13 +73,14 @@ class Scaling:
     coefficients: Coefficients | None = None
     grid: Grid = field(default_factory=Grid)
     rounding: Annotated[str, OneOf(tuple(ROUNDINGS))] = "ceil"
-    multiple: Annotated[int, Field(ge=1)] = 8
-    phis: Mapping[str, float] = field(default_factory=lambda: dict(PHIS))
-    seeds: Annotated[int, Field(ge=1)] = 2
+    multiple: Annotated[int, Field(ge=1), AtMost(MOST_PIXELS)] = 8
+    phis: Mapping[str, Annotated[float, AtMost(MOST)]] = field(default_factory=lambda: dict(PHIS))
+    seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 2
     largest: Annotated[int | None, Field(ge=1, title="max_resolution")] = None
-    num_classes: Annotated[int, Field(ge=1)] = 1000
+    num_classes: Annotated[int, Field(ge=1), AtMost(MOST_CLASSES)] = 1000
 
     def __post_init__(self) -> None:
+        ArchSpec.parse(self.base)
         for name in self.strategies:
             if name not in ("compound", *STRATEGIES):
                 raise ValueError(f"strategy: {unknown('strategy', name, ['compound', *STRATEGIES])}")
@@ -97,7 +100,10 @@ class Scaling:
     @property
     def target_flops(self) -> float:
         """FLOPs that every candidate should have: the base's times ``grid.product ** phi``."""
-        return self.base_flops * float(self.grid.product**self.phi)
+        try:
+            return self.base_flops * float(self.grid.product**self.phi)
+        except OverflowError:
+            return math.inf
 
     @functools.cached_property
     def classes(self) -> dict[ArchSpec, list[Coefficients]]:

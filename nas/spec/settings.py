@@ -14,7 +14,8 @@ from nas.spec.recipe import Recipe
 from nas.spec.resources import Resources
 from nas.spec.scaling import Scaling
 from nas.spec.task import Task
-from search_spaces.rules import OneOf, read_json, validated
+from search_spaces import ArchSpec
+from search_spaces.rules import AtMost, OneOf, read_json, validated
 
 
 @validated
@@ -28,9 +29,9 @@ class Audit:
         source: the file with these accuracies.
     """
 
-    seeds: Annotated[int, Field(ge=1)] = 3
+    seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 3
     long: Recipe | None = None
-    reference: tuple[float, ...] = ()
+    reference: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     source: str = ""
 
 
@@ -46,32 +47,50 @@ class Settings:
         audit: for an audit, which trains ``networks``.
         data_seed: for the split of the images; None takes ``seed``, which draws everything else.
         task: what the images ask of networks; None where nothing is trained, and in older runs.
+        keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
 
     space: str
-    trials: Annotated[int, Field(ge=1)]
+    trials: Annotated[int, Field(ge=1), AtMost(10**9)]
     data: str
     evaluator: str
     controller: str
     objective: Objective
     recipe: Recipe
     seed: Annotated[int, Field(ge=0)] = 0
-    confirmations: Annotated[int, Field(ge=0, title="confirm")] = 0
-    confirm_seeds: Annotated[int, Field(ge=1)] = 1
+    confirmations: Annotated[int, Field(ge=0, title="confirm"), AtMost(10**9)] = 0
+    confirm_seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 1
     controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     scheduler: Annotated[str, OneOf(("fifo", "asha"))] = "fifo"
     networks: tuple[str, ...] = ()
     scaling: Scaling | None = None
     audit: Audit | None = None
-    data_seed: int | None = None
+    data_seed: Annotated[int | None, Field(ge=0)] = None
     task: Task | None = None
+    keep: Annotated[str, OneOf(("best", "last"))] = "last"
 
     def __post_init__(self) -> None:
-        if self.seed >= 2**63:  # more than SQLite and torch take
-            raise ValueError(f"seed must be below 2^63, got {self.seed}")
+        for name in ("seed", "data_seed"):
+            if (value := getattr(self, name) or 0) >= 2**63:  # more than SQLite and torch take
+                raise ValueError(f"{name} must be below 2^63, got {value}")
+        for network in self.networks:
+            ArchSpec.parse(network)
+        if self.audit:
+            self._check_audit(self.audit)
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs `address` local or auto, got inline")
+
+    def _check_audit(self, audit: Audit) -> None:
+        """ValueError if the numbers of networks, seeds and trials disagree."""
+        number = len(self.networks)
+        if not 0 < number * audit.seeds == self.trials:
+            rule = f"networks times seeds in an audit, {number} x {audit.seeds}"
+            raise ValueError(f"trials must be {rule}, got {self.trials}")
+        if len(audit.reference) not in (0, number):
+            raise ValueError(
+                f"reference must have one accuracy for each of {number} networks, got {len(audit.reference)}"
+            )
 
     @property
     def kind(self) -> str:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from search_spaces.rules import validated
+from search_spaces.limits import MOST_CLASSES, MOST_PIXELS
+from search_spaces.rules import AtMost, validated
 
 
 @validated
@@ -16,16 +17,18 @@ class Task:
     Args:
         resolution: of the networks in the end, in pixels; None leaves every network its own.
         classes: outputs of their classifiers.
+        channels: of their input; only a training run counts those of the images.
         image_size: the images' own shorter side, in pixels; 0 if they have none, as drawn ones.
         train, valid, test: images in each part.
     """
 
-    resolution: Annotated[int | None, Field(ge=1)] = None
-    classes: Annotated[int, Field(ge=1)] = 1000
-    image_size: Annotated[int, Field(ge=0)] = 0
-    train: Annotated[int, Field(ge=0)] = 0
-    valid: Annotated[int, Field(ge=0)] = 0
-    test: Annotated[int, Field(ge=0)] = 0
+    resolution: Annotated[int | None, Field(ge=1), AtMost(MOST_PIXELS)] = None
+    classes: Annotated[int, Field(ge=1), AtMost(MOST_CLASSES)] = 1000
+    channels: Annotated[int, Field(ge=1), AtMost(4)] = 3
+    image_size: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
+    train: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
+    valid: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
+    test: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
 
 
 def full_resolution(own: int, image_size: int, proxy: int) -> int:

@@ -1,7 +1,8 @@
 """One trial: a network and a seed go in, a learning curve and an accuracy come out.
 
-An evaluator is a callable that turns a ``Trial`` into an iterator of epochs; the last epoch's accuracy is
-the trial's. Every executor runs it through ``steps``.
+An evaluator is a callable that turns a ``Trial`` into an iterator of epochs. The trial's accuracy is that of
+the epoch which the iterator, a generator, returns; if it returns none, that of the last epoch. Every executor
+runs it through ``steps``.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nas.errors import NasError
 from search_spaces import Actions, ArchSpec
@@ -36,6 +37,18 @@ class Epoch(NamedTuple):
     images_per_second: float | None = None
     peak_memory: int | None = None
     test_accuracy: float | None = None
+
+
+def kept_epoch(curve: Sequence[Epoch], keep: str) -> Epoch:
+    """The epoch of a learning curve, not empty, whose weights are kept.
+
+    Args:
+        keep: ``last``, or ``best``: the highest accuracy; among equals the lowest validation loss, then the
+            earliest.
+    """
+    if keep == "last":
+        return curve[-1]
+    return max(curve, key=lambda epoch: (epoch.accuracy or 0.0, -(epoch.valid_loss or 0.0)))
 
 
 @dataclass(frozen=True)
@@ -74,13 +87,22 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
     started = time.perf_counter()
     epochs, accuracy, test, error = 0, None, None, None
     peak, rates = None, []
+    returned: Epoch | None = None
+
+    def followed() -> Iterator[Epoch]:
+        nonlocal returned
+        epochs: Any = evaluator(trial)
+        returned = yield from epochs
+
     try:
-        for epoch in evaluator(trial):
+        for epoch in followed():
             epochs, accuracy, peak = epoch.epoch, epoch.accuracy, epoch.peak_memory
             test = epoch.test_accuracy
             if epoch.images_per_second:
                 rates.append(epoch.images_per_second)
             yield epoch
+        if returned:
+            accuracy = returned.accuracy
         if accuracy is None or not math.isfinite(accuracy):
             error = f"the evaluator must give a finite accuracy, got {accuracy}"
     except NasError:

@@ -23,7 +23,10 @@ class Checkpoint:
         curve: its epochs.
         state: ``Trainer.state_dict()``.
         mean, deviation: for each channel of the training images; all images are normalised by them.
-        test_accuracy: after the last epoch, if the data has a test part.
+        test_accuracy: of the kept weights, after the last epoch, if the data has a test part.
+        kept: the number of the epoch whose weights are kept so far; 0 in older checkpoints, which keep the
+            last.
+        kept_weights: its tensors, by name; None if it is the last epoch so far.
     """
 
     curve: tuple[Epoch, ...]
@@ -31,11 +34,18 @@ class Checkpoint:
     mean: list[float]
     deviation: list[float]
     test_accuracy: float | None = None
+    kept: int = 0
+    kept_weights: dict[str, Any] | None = None
+
+    @property
+    def kept_epoch(self) -> Epoch:
+        """The epoch whose ``weights`` are kept."""
+        return self.curve[self.kept - 1]
 
     @property
     def weights(self) -> dict[str, Any]:
-        """The tensors of the network that is evaluated, by name."""
-        weights: dict[str, Any] = self.state["average"] or self.state["network"]
+        """The tensors to keep, by name: of the network that was evaluated after ``kept_epoch``."""
+        weights: dict[str, Any] = self.kept_weights or self.state["average"] or self.state["network"]
         return weights
 
 
@@ -58,6 +68,8 @@ def load(file: IO[bytes]) -> Checkpoint:
     checkpoint = Checkpoint(**{**fields, "curve": tuple(Epoch(*epoch) for epoch in fields["curve"])})
     if not len(checkpoint.curve) == checkpoint.state["epoch"] > 0:
         raise ValueError(f"{len(checkpoint.curve)} epochs in the curve, {checkpoint.state['epoch']} trained")
+    if not 0 <= checkpoint.kept <= len(checkpoint.curve):
+        raise ValueError(f"epoch {checkpoint.kept} is kept of {len(checkpoint.curve)}")
     return checkpoint
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError
 from nas.spec.listener import Listener
-from nas.spec.trial import Epoch, Trial
+from nas.spec.trial import Epoch, Trial, kept_epoch
 from nas.training.checkpoint import Checkpoint, damaged, read_checkpoint, write_checkpoint
 from nas.training.proxy import Training
 from nas.training.weights import write_weights
@@ -34,7 +34,7 @@ def checkpoints_alone(training: FullTraining, trial: Trial, start: Checkpoint | 
     )
     steps = itertools.count((len(start.curve) if start else 0) * trainer.steps_per_epoch + 1)
     trainer.on_step = lambda: training.listener.on_step(next(steps) / trainer.steps_per_epoch)
-    return checkpoints(trainer, start, training.directory)
+    return checkpoints(trainer, start, training)
 
 
 Checkpoints = Callable[["FullTraining", Trial, Checkpoint | None], Iterator[Checkpoint]]
@@ -49,12 +49,14 @@ class FullTraining(Training):
         workers: processes that share every batch.
         checkpoints: trains the epochs that are left; see ``nas.launch.data_parallel`` for several processes.
         listener: told of restored epochs and, if one process trains, of every step.
+        keep: whose weights are kept, see ``nas.spec.trial.kept_epoch``.
     """
 
     directory: Path = Path()
     workers: int = 1
     checkpoints: Checkpoints = checkpoints_alone
     listener: Listener = field(default_factory=Listener)
+    keep: str = "best"
 
     def __post_init__(self) -> None:
         images = round(self.recipe.fraction * len(self.data.train.labels))
@@ -64,8 +66,8 @@ class FullTraining(Training):
                 f"workers must leave every process 2 images of a batch of {batch}, got {self.workers}"
             )
 
-    def __call__(self, trial: Trial) -> Iterator[Epoch]:
-        """The checkpoint's epochs, and then each further epoch when it is trained.
+    def __call__(self, trial: Trial) -> Generator[Epoch, None, Epoch]:
+        """The checkpoint's epochs, and then each further epoch when it is trained; returns the kept one.
 
         Raises:
             InputError: if the checkpoint is damaged.
@@ -80,6 +82,7 @@ class FullTraining(Training):
             yield now.curve[-1]
         assert now is not None
         write_weights(self.directory, now.weights, self._header(trial, now))
+        return now.kept_epoch
 
     def _header(self, trial: Trial, end: Checkpoint) -> dict[str, str]:
         return {
@@ -89,36 +92,55 @@ class FullTraining(Training):
             "view": "centre" if self.recipe.crop == "random_resized" else "whole",
             "mean": json.dumps(end.mean),
             "deviation": json.dumps(end.deviation),
-            "accuracy": json.dumps(end.curve[-1].accuracy),
+            "accuracy": json.dumps(end.kept_epoch.accuracy),
             "test_accuracy": json.dumps(end.test_accuracy),
             "epochs": str(len(end.curve)),
+            "kept_epoch": str(end.kept_epoch.epoch),
             "data": self.data.name,
         }
 
 
-def checkpoints(trainer: Trainer, start: Checkpoint | None, directory: Path) -> Iterator[Checkpoint]:
+def checkpoints(trainer: Trainer, start: Checkpoint | None, training: FullTraining) -> Iterator[Checkpoint]:
     """A checkpoint after each epoch that is left after ``start``; the last one has the test accuracy.
 
-    Their tensors are those of ``trainer``, so they change with the next step.
+    Their tensors are those of ``trainer``, so they change with the next step; kept weights do not.
 
     Raises:
         ArithmeticError: if the loss is no longer finite.
-        InputError: if ``start``, read from ``directory``, does not fit ``trainer``.
+        InputError: if ``start``, read from the run's directory, does not fit ``trainer``.
     """
-    from nas.training.pixels import Pixels
-
     curve: tuple[Epoch, ...] = ()
+    kept, weights = None, None
     if start:
         try:
+            trainer.judged.load_state_dict(start.weights)  # fails now, rather than after the last epoch
             trainer.load_state_dict(start.state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise damaged(directory, error) from error
-        curve = start.curve
+            raise damaged(training.directory, error) from error
+        curve, kept, weights = start.curve, start.kept_epoch, start.weights
     mean, deviation = trainer.normalise.mean.tolist(), trainer.normalise.deviation.tolist()
-    test, test_accuracy = trainer.data.test, None
+    test = None
     for epoch in trainer.epochs():
         curve = (*curve, epoch)
-        if test and epoch.epoch == trainer.recipe.epochs:
-            pixels = Pixels(test, trainer.device, trainer.arch.resolution, view=trainer.valid_images.view)
-            _, test_accuracy = trainer.evaluate(pixels)
-        yield Checkpoint(curve, trainer.state_dict(), mean, deviation, test_accuracy)
+        kept = kept_epoch((kept, epoch), training.keep) if kept else epoch
+        if kept is epoch:
+            weights = _copy(trainer)
+        assert weights is not None
+        if epoch.epoch == trainer.recipe.epochs:
+            test = _test(trainer, weights)
+        older = None if kept is epoch else weights
+        yield Checkpoint(curve, trainer.state_dict(), mean, deviation, test, kept.epoch, older)
+
+
+def _copy(trainer: Trainer) -> dict[str, Any]:
+    """The tensors that are evaluated, by name, as they are now."""
+    return {name: tensor.clone() for name, tensor in trainer.judged.state_dict().items()}
+
+
+def _test(trainer: Trainer, weights: dict[str, Any]) -> float | None:
+    """The accuracy of ``weights`` on the test part; None if the data has none."""
+    now = _copy(trainer)
+    trainer.judged.load_state_dict(weights)
+    accuracy = trainer.test_accuracy()
+    trainer.judged.load_state_dict(now)
+    return accuracy

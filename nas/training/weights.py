@@ -3,11 +3,12 @@
 The header's values are text, and JSON except for ``arch``, ``data`` and ``view``: ``classes``, their names by
 label; ``in_channels``; ``view``, how ``nas.training.pixels.fit`` sizes images; ``mean`` and ``deviation`` of
 each channel of images in 0 to 255; ``accuracy`` on the validation part; ``test_accuracy``, null if there is
-no test part; ``epochs``.
+no test part; ``epochs``, and ``kept_epoch``, the one after which the tensors were these.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,10 @@ def read_header(directory: Path) -> dict[str, str]:
     path = directory / NAME
     try:
         with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
+            header = dict(file.metadata() or {})
+        test, epochs = (json.loads(header.get(name, '""')) for name in ("test_accuracy", "epochs"))
+        if type(epochs) is not int or not (test is None or (type(test) is float and 0 <= test <= 1)):
+            raise ValueError("its header has no test_accuracy or epochs")
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"run must have readable weights ({error}): {path}") from None
+    return header

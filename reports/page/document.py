@@ -14,7 +14,7 @@ from reports.page.audit import AuditRun, audit_figures, audit_section
 from reports.page.controller import controller_section, entropy_figure
 from reports.page.drawing import define
 from reports.page.markup import Html, embedded_json, join, tag
-from reports.page.parts import hint, plot, section
+from reports.page.parts import hint, next_section, plot, section, words
 from reports.page.plots import Figure, curves_figure, front_figure, progress_figure
 from reports.page.points import COSTS, choose_points, points_json
 from reports.page.scaling import ScalingRun, scaling_figures, scaling_sections
@@ -44,6 +44,9 @@ class Page:
         epochs: from ``Run.epochs``.
         confirmations: from ``Run.confirmations``.
         decisions: the search space's; empty if it is unknown or no controller made them.
+        verdict: what was found, in one sentence.
+        notes: lines that belong to it.
+        steps: what to do next: words, and the command.
         noise: how large seed noise is, in words; empty if there is nothing to say.
         random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
         scaling, audit, training: results of a run of this kind.
@@ -58,6 +61,9 @@ class Page:
     epochs: pd.DataFrame
     confirmations: pd.DataFrame
     decisions: tuple[Decision, ...] = field(default=())
+    verdict: str = ""
+    notes: tuple[str, ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
     noise: str = ""
     random_best: pd.DataFrame | None = None
     scaling: ScalingRun | None = None
@@ -78,13 +84,14 @@ def render(page: Page) -> str:
     progress, dots = progress_figure(page.trials, page.random_best)
     figures: dict[str, Figure] = {f"front-{cost}": front_figure(points, cost) for cost in COSTS}
     figures["progress"] = progress
-    parts = [summary(page.trials, points, page.noise)]
+    parts = []
     if page.scaling:
         figures |= scaling_figures(page.scaling)
         parts.append(scaling_sections(page.scaling))
     if page.audit:
         figures |= audit_figures(page.audit)
         parts.append(audit_section(page.audit))
+    parts.append(summary(page.trials, points, page.noise, ranked=not page.audit))
     parts.append(pareto_section(points))
     if not page.audit:  # where networks are given, nothing makes progress
         parts.append(_progress_section(dots))
@@ -153,8 +160,11 @@ def _document(page: Page, body: Html, data: Mapping[str, Any]) -> str:
         tag("script", Html(get_plotlyjs())),
         tag("script", Html(_asset("page.js"))),
     )
+    found = tag("p", words(page.verdict), class_="verdict") if page.verdict else ""
+    notes = (hint(words(line)) for line in page.notes)
+    steps = next_section(page.steps) if page.steps else ""
     tooltip = tag("div", id="hover", hidden="")
-    content = tag("body", tag("main", header, body), tooltip, scripts)
+    content = tag("body", tag("main", header, found, *notes, steps, body), tooltip, scripts)
     return f"<!doctype html>\n{tag('html', tag('head', head), content, lang='en')}\n"
 
 

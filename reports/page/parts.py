@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
-from reports.page.markup import Html, tag
+from reports.page.markup import Html, join, tag
 
 ARCHITECTURE = "architecture"
 """The title of a table's column of architecture strings, which can be copied."""
@@ -33,7 +34,25 @@ def titled(title: str, *parts: object) -> Html:
 
 def bullets(lines: Iterable[str]) -> Html:
     """A bulleted list."""
-    return tag("ul", *(tag("li", line) for line in lines))
+    return tag("ul", *(tag("li", words(line)) for line in lines))
+
+
+def words(line: str) -> Html:
+    """A line in which no option such as ``--seeds`` is broken at its hyphens."""
+    parts = re.split(r"(--[a-z-]+)", line)
+    return join(*(tag("span", part, class_="option") if part.startswith("--") else part for part in parts))
+
+
+def next_section(steps: Iterable[tuple[str, str]]) -> Html:
+    """What to do next: words, and the command, which can be copied."""
+    return section(
+        "What to do next",
+        tag(
+            "dl",
+            *(tag("div", tag("dt", words), tag("dd", copyable(line, whole=True))) for words, line in steps),
+            class_="steps",
+        ),
+    )
 
 
 def key(kind: str, text: str) -> Html:

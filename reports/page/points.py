@@ -87,7 +87,7 @@ def _gap(table: pd.DataFrame, front: pd.DataFrame, cost: str) -> NDArray[np.floa
 
 def accuracy_text(row: Mapping[Any, Any]) -> str:
     """A mean accuracy and, if the noise is known, its standard error."""
-    return plus_minus(row["accuracy"], row.get("accuracy_error"), "± ")
+    return plus_minus(row["accuracy"], row.get("accuracy_error"))
 
 
 def drawable(arch: str) -> list[Block]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.numbers import factor, growth
 from reports.page.markup import Html, join, tag
 from reports.page.parts import ARCHITECTURE, bullets, data_table, key, plot, section, titled
 from reports.page.plots import DOTTED, Figure, axis, figure, label, scatter
@@ -52,7 +53,7 @@ class ScalingRun:
 
 def triple(row: Mapping[Any, Any]) -> str:
     """``α 1.25  β 1.1  γ 1.15``"""
-    return "  ".join(f"{greek} {row[name]:.3g}" for name, greek in GREEK.items())
+    return "  ".join(f"{greek} {factor(row[name])}" for name, greek in GREEK.items())
 
 
 def scaling_figures(run: ScalingRun) -> dict[str, Figure]:
@@ -82,7 +83,7 @@ def grid_figure(grid: pd.DataFrame, compared: pd.DataFrame, band: tuple[float, f
             "markers",
             name=name,
             text=[triple(row) for row in rows.to_dict("records")],
-            hovertemplate="%{text}<br>%{x:.3f} times the base's FLOPs<extra></extra>",
+            hovertemplate="%{text}<br>%{x:.2f}x the base's FLOPs<extra></extra>",
             marker=marker,
         )
         for name, rows, marker in kinds
@@ -100,7 +101,7 @@ def means_figure(compared: pd.DataFrame) -> Figure:
     rows = compared.to_dict("records")
     several = compared["strategy"].nunique() > 1
     names = [label(f"{row['strategy']}  {triple(row)}" if several else triple(row)) for row in rows]
-    ticks = [" · ".join(f"{row[name]:.3g}" for name in GREEK) for row in rows]
+    ticks = [" · ".join(factor(row[name]) for name in GREEK) for row in rows]
     looks = {
         "chosen": ("var(--best)", "star", 15),
         "not told apart from it": ("var(--front)", "circle", 9),
@@ -170,7 +171,7 @@ def scaling_sections(run: ScalingRun) -> Html:
         inside = int(run.grid["compared"].sum())
         note = (
             f"Each point is one network of the grid. {inside} of {len(run.grid)} lie within "
-            f"{run.band[0]:.2f} to {run.band[1]:.2f} times the base's FLOPs and were compared: "
+            f"{growth(run.band[0])} to {growth(run.band[1])} the base's FLOPs and were compared: "
             "a network that costs more should be better, but that does not say how to share the compute."
         )
         grid = titled("The grid", tag("p", note), plot("grid", "The grid by realised FLOPs", height))

@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from reports.numbers import count, duration, memory, percent
+from reports.numbers import count, duration, memory, percent, plus_minus, reward_title
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
 from reports.page.parts import ARCHITECTURE, copyable, data_table, facts, hint, plot, section, tiles, titled
 from reports.page.points import COSTS, Points, accuracy_text, drawable, evenly
 from reports.run_db import speed
+from reports.tables import CHANCES
 
 MOST_DRAWINGS = 6
 """Drawings of front networks that are visible at first; the others unfold."""
@@ -23,15 +24,21 @@ MOST_ROWS = 100
 MOST_FAILURES = 20
 
 
-def summary(trials: pd.DataFrame, points: Points, noise: str) -> Html:
-    """The run in a few numbers, and how far to trust them."""
+def summary(trials: pd.DataFrame, points: Points, noise: str, *, ranked: bool = True) -> Html:
+    """The run in a few numbers, and how far to trust them; ``ranked`` says whether rewards mean anything."""
     best = points.table.to_dict("records")[points.best]
+    reward = plus_minus(best["reward"], best["reward_error"] if best["trainings"] > 1 else None)
     status = ", ".join(f"{number:,} {name}" for name, number in trials["status"].value_counts().items())
     repeats = int(trials["repeat_of"].notna().sum())
     sizes = f"{count(best['flops'])} FLOPs, {count(best['params'])} parameters"
+    trial = f"trial {best['trial']}"
     numbers = [
-        ("best reward", f"{best['reward']:.4f}", f"trial {best['trial']}"),
+        (reward_title(best), reward, trial),
         ("its accuracy", accuracy_text(best), sizes),
+    ]
+    if not ranked:
+        numbers = [("best accuracy", accuracy_text(best), f"{trial}, {sizes}")]
+    numbers += [
         ("Pareto front", f"{points.front_size:,}", "in accuracy and FLOPs"),
         ("trials", f"{len(trials):,}", status + (f"; {repeats:,} repeats" if repeats else "")),
         ("compute", duration(float(trials["seconds"].sum())), "in trials, one after the other"),
@@ -72,8 +79,7 @@ def front_section(points: Points) -> Html:
     """The front as a table and as drawings."""
     front = points.fronts["flops"][evenly(len(points.fronts["flops"]), MOST_ROWS)]
     rows = points.table.iloc[front].to_dict("records")
-    chances = {"p_best": "is best", "p_front": "is on front"}
-    chances = {column: title for column, title in chances.items() if column in points.table}
+    chances = {column: title for column, title in CHANCES.items() if column in points.table}
     header = ["trial", "accuracy", *COSTS.values(), "reward", *chances.values(), ARCHITECTURE]
     body = [
         (

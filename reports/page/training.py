@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from reports.numbers import count, duration
+from reports.numbers import count, duration, plural, plus_minus
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
 from reports.page.parts import copyable, hint, plot, section, tiles
@@ -20,14 +21,13 @@ class TrainingRun:
     """The results of one training run.
 
     Args:
-        network: ``arch``, ``flops``, ``params``, ``resolution``.
+        network: ``arch``, ``flops``, ``params``, ``resolution``, ``accuracy``, ``test_accuracy``; except in
+            older runs ``classes``, ``kept_epoch`` and both accuracies' ``_error``.
         curve: ``epoch``, ``train_loss``, ``valid_loss``, ``accuracy``, ``seconds``; one row or more.
-        test_accuracy: None if the data has no test part.
     """
 
-    network: Mapping[str, object]
+    network: Mapping[str, Any]
     curve: pd.DataFrame
-    test_accuracy: float | None
 
 
 def training_figures(run: TrainingRun) -> dict[str, Figure]:
@@ -47,16 +47,17 @@ def training_figures(run: TrainingRun) -> dict[str, Figure]:
 
 
 def training_sections(run: TrainingRun) -> Html:
-    """The sections, down to the drawing of the network."""
+    """The sections: the accuracies, down to the drawing of the network."""
     network, last = run.network, run.curve.iloc[-1]
-    test = "-" if run.test_accuracy is None else f"{run.test_accuracy:.4f}"
+    epoch = network.get("kept_epoch", last["epoch"])
     numbers = [
-        ("validation accuracy", f"{last['accuracy']:.4f}", f"after epoch {last['epoch']:.0f}"),
-        ("test accuracy", test, "the data has no test part" if run.test_accuracy is None else "at the end"),
-        ("FLOPs", count(float(str(network["flops"]))), f"at {network['resolution']} px"),
-        ("parameters", count(float(str(network["params"]))), "with 1000 classes"),
-        ("training", duration(float(last["seconds"])), f"{len(run.curve)} epochs"),
-    ]
+        ("validation accuracy", plus_minus(network["accuracy"], network.get("accuracy_error")),
+         f"after epoch {epoch:.0f}"),
+        ("test accuracy", *_test(network)),
+        ("FLOPs", count(network["flops"]), f"at {network['resolution']} px"),
+        ("parameters", count(network["params"]), f"with {network.get('classes', 1000)} classes"),
+        ("training", duration(last["seconds"]), plural(len(run.curve), "epoch")),
+    ]  # fmt: skip
     rows = drawable(str(network["arch"]))
     return join(
         tiles(numbers),
@@ -73,3 +74,11 @@ def training_sections(run: TrainingRun) -> Html:
             copyable(str(network["arch"]), whole=True),
         ),
     )
+
+
+def _test(network: Mapping[str, Any]) -> tuple[str, str]:
+    """The test accuracy, and a note."""
+    if network["test_accuracy"] is not None:
+        return plus_minus(network["test_accuracy"], network.get("test_accuracy_error")), "at the end"
+    over = network["status"] == "done"
+    return "-", "the data has no test part" if over else "measured at the end"

@@ -16,7 +16,6 @@ from reports import (
     agreement_line,
     by_network,
     consistency_lines,
-    errors_of,
     examine,
     row_means,
     verdict_line,
@@ -102,7 +101,6 @@ def test_hand_computed_taus_noise_and_spread():
     assert noise_of(accuracies) == pytest.approx(noise)
     of_means = noise**2 * (1 / 2 + 1 / 2 + 1) / 3
     assert spread_of(accuracies) == pytest.approx(math.sqrt(np.var([0.85, 0.5, 0.2], ddof=1) - of_means))
-    assert errors_of(accuracies).tolist() == pytest.approx([0.05 / math.sqrt(2), 0.05 / math.sqrt(2), 0.05])
 
 
 def test_noise_free_trainings_have_tau_1_and_need_one_seed():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from reports import plain
-from reports.numbers import duration, memory, percent, plural, plus_minus
+from reports.numbers import duration, memory, percent, plural, plus_minus, reward_title
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,9 @@ def test_what_json_has_no_value_for_is_null():
     ]
     assert plain(value) == {"1": rows, "tuple": [1, None, 0.5, None]}
     assert json.loads(json.dumps(plain(value), allow_nan=False)) == plain(value)
+
+
+def test_a_reward_is_called_what_it_is():
+    assert reward_title({"trainings": 1}) == "best reward"
+    assert reward_title({"trainings": 2}) == "mean reward"
+    assert reward_title({"trainings": 1, "measured": 0.5}) == "expected reward"

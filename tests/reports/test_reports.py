@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nas import open_run
 from nas.launch.inline import run_inline
 from reports import count, hypervolume, load, pareto_front, seed_noise, sketch
+from reports.figures import draw_search
 from search_spaces import PRESETS
 
 VALUES = st.sampled_from([0.0, 1.0, 2.0, 3.0, np.nan, np.inf, -np.inf])
@@ -196,3 +197,14 @@ def test_counts_have_three_digits():
 
 def test_a_sketch_names_every_stage():
     assert sketch(str(PRESETS["efficientnet-b0"])) == "1x1k3+ 6x2k3+ 6x2k5+ 6x3k3+ 6x3k5+ 6x4k5+ 6x1k3+"
+
+
+def test_figures_count_trials_from_0_as_the_run_does():
+    trials = pd.DataFrame({"trial": [0, 1, 3], "status": "done", "reward": [0.5, 0.4, 0.7]})
+    trials = trials.assign(accuracy=trials["reward"], flops=[1e6, 2e6, 3e6])
+    random = {"counts": [1, 2, 3], "random_so_far": [0.5, 0.55, 0.6], "rests_on": 3}
+    axes = draw_search(trials, trials, trials, 3, random).axes[1]
+    best, expected = axes.get_lines()
+    assert best.get_xdata().tolist() == [0, 1, 3]
+    assert expected.get_xdata().tolist() == [0, 1, 2]
+    assert axes.get_xlabel() == "trial"

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -29,6 +31,22 @@ def write_classes(root, classes=("cat", "dog"), each=10, first=0):
             suffix, form = (("png", "PNG"), ("JPG", "JPEG"), ("webp", "WEBP"), ("bmp", "BMP"))[seed % 4]
             (root / name / f"{seed}.{suffix}").write_bytes(encoded(noise(seed), form))
     return root
+
+
+def write_images(folder, number):
+    """``0.png``, ``1.png``, ... in one folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(number):
+        (folder / f"{i}.png").write_bytes(encoded(noise(i)))
+
+
+def png(width, height, bits, kind, raw):
+    """A PNG file of any kind, and of any size in its header; ``raw`` are its rows, filtered."""
+    content = b"\x89PNG\r\n\x1a\n"
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")):
+        content += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return content
 
 
 def digest(data):

@@ -13,6 +13,7 @@ from fakes import compare, few_images, start, wait_for_trials
 from grids import B0, candidates, table
 
 import nas.training.trainer as nas_training
+import reports
 from nas import open_run
 from nas.runs.config import read_settings
 from nas.runs.family_files import read_family
@@ -65,7 +66,7 @@ def test_every_network_of_the_grid_is_trained_on_every_seed_and_a_family_comes_o
     assert json.loads((tmp_path / "r" / "best.json").read_text())["arch"] == chosen["arch"]
     family, coefficients = read_family(tmp_path / "r" / "family.json")
     assert coefficients == Coefficients(chosen["alpha"], chosen["beta"], chosen["gamma"])
-    assert family == models(SMALL, coefficients, multiple=4)
+    assert family == models(SMALL, coefficients, multiple=4, num_classes=10)
     assert str(canonical(scale(SMALL, coefficients, 1, multiple=4))) == chosen["arch"]
     report = nas("report", "r")[1]
     assert "Chosen (*)" in report
@@ -112,7 +113,8 @@ def test_networks_that_noise_cannot_tell_apart_are_named(nas, tmp_path):
     grid = pd.read_csv("r2/grid.csv")
     trials = open_run("r2").trials()
     noise = np.sqrt(trials.groupby("arch")["accuracy"].var().mean())
-    assert grid["accuracy_error"].to_numpy() == pytest.approx(noise / np.sqrt(2))
+    by_images = reports.binomial_error(grid["accuracy"].to_numpy(), 60)
+    assert grid["accuracy_error"].to_numpy() == pytest.approx(np.hypot(noise / np.sqrt(2), by_images))
     assert grid["tied"].sum() > 1
 
 
@@ -239,7 +241,7 @@ def test_a_run_as_base_gives_its_best_network_its_data_and_its_recipe(nas, tmp_p
     assert (settings.data, settings.seed) == (before.data, 3)
     assert (settings.recipe.epochs, settings.recipe.width, settings.recipe.divisor) == (2, 0.1, 2)
     assert settings.objective.exponent == -0.2
-    assert settings.objective.target_flops == 2 * cost(best).flops
+    assert settings.objective.target_flops == 2 * cost(best, 10).flops
     assert read_family(tmp_path / "r" / "family.json")[0]["B0"].arch == best
     assert "the best network of first" in out
 

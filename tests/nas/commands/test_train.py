@@ -13,13 +13,15 @@ import pandas as pd
 import pytest
 import torch
 from fakes import QUICK, compare, epochs_of, start
+from PIL import Image
 from safetensors.torch import load_file
 
-from nas import open_run
+from nas import InputError, load_classifier, open_run
 from nas.commands.train import find_training
 from nas.data import load_data
 from nas.training.pixels import fit
 from nas.training.weights import read_header
+from reports import binomial_error
 from search_spaces import ArchSpec
 from search_spaces.network import build_network
 
@@ -47,10 +49,16 @@ def test_a_training_is_a_run_with_one_trial_and_its_weights(trained, tmp_path):
     pd.testing.assert_frame_equal(curve, run.epochs().drop(columns="trial"), check_dtype=False)
     best = json.loads((tmp_path / "r" / "best.json").read_text())
     assert (best["arch"], best["epochs"], best["weights"]) == (TINY, 3, "weights.safetensors")
-    assert best["accuracy"] == curve["accuracy"].iloc[-1]
-    assert 0 <= best["test_accuracy"] <= 1
-    assert f"Validation accuracy {best['accuracy']:.4f} after 3 epochs" in trained
-    assert f"Test accuracy {best['test_accuracy']:.4f}" in trained
+    assert best["accuracy"] == curve["accuracy"].max()
+    assert best["accuracy"] == curve["accuracy"][best["kept_epoch"] - 1]
+    test, valid = best["test_accuracy"], best["accuracy"]
+    errors = [binomial_error(share, images) for share, images in ((test, 80), (valid, 64))]
+    found = (
+        f"Test accuracy {test:.4f} ±{errors[0]:.4f} on 80 images; validation accuracy {valid:.4f} "
+        f"±{errors[1]:.4f} on 64 images, the best of 3 epochs (epoch {best['kept_epoch']})."
+    )
+    assert f"\n{found}\n\n" in trained
+    assert trained.endswith("\nLook at the network with: nas show r\n")
     assert len(re.findall(r"^epoch \d/3: ", trained, re.MULTILINE)) == 3
     assert torch.load("r/checkpoint.pt", weights_only=True)["state"]["epoch"] == 3
 
@@ -79,6 +87,37 @@ def test_the_weights_give_the_reported_accuracy_in_plain_torch(nas, data, tmp_pa
     assert right.double().mean().item() == pytest.approx(reported, abs=1.01 / len(labels))
 
 
+def test_a_trained_network_names_the_classes_of_files_and_of_images(nas, data, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, shade in (("dark", 40), ("light", 200)):  # colours, larger than the network's images
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(20):
+            pixels = rng.integers(shade - 30, shade + 30, (24, 30, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    recipe = ["--recipe", "proxy", "--threads", 1]
+    for field in ("resolution=0", "width=1", "batch_size=8", "crop=random_resized"):
+        recipe += ["--set", field]
+    assert nas("train", TINY, "--data", "folder:photos", *recipe, "--epochs", 12, "--run", "r", "-q")[0] == 0
+    classify = load_classifier("r")
+    files = sorted((tmp_path / "photos").rglob("*.png"))
+    found = classify(files)
+    assert np.mean([name == file.parent.name for (name, _), file in zip(found, files, strict=True)]) > 0.8
+    test = load_data("folder:photos", size=9).test
+    right = [
+        name == ("dark", "light")[label]
+        for (name, _), label in zip(classify(test.images[:]), test.labels, strict=True)
+    ]
+    assert np.mean(right) == json.loads(read_header(tmp_path / "r")["test_accuracy"])
+    assert all(0.5 <= share <= 1 for _, share in found)
+    pixels = np.stack([np.asarray(Image.open(file))[:, 3:27] for file in files])  # the middle square
+    assert [name for name, _ in classify(pixels)] == [name for name, _ in found]
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(InputError, match=r"images must be image files \(.*\), got text.png"):
+        classify(["text.png"])
+    with pytest.raises(InputError, match="run must have readable weights"):
+        load_classifier("photos")
+
+
 def test_a_network_is_recorded_as_the_recipe_resizes_it(nas, data):
     smaller = ["--set", "resolution=16", "--set", "width=0.5"]
     assert nas("train", TINY, "--data", data, *QUICK, *smaller, "--epochs", 1, "--run", "r")[0] == 0
@@ -92,7 +131,9 @@ def test_data_without_a_test_part_say_so(nas, tmp_path, data):
         np.savez(tmp_path / "few.npz", train_x=file["train_x"], train_y=file["train_y"])
     code, out, _ = nas("train", TINY, "--data", "npz:few.npz", *QUICK, "--epochs", 1, "--run", "r")
     assert code == 0
-    assert "Test accuracy: not measured, the data has no test part" in out
+    assert re.search(
+        r"^Validation accuracy .* after 1 epoch; the data has no test part\.$", out, re.MULTILINE
+    )
     assert json.loads((tmp_path / "r" / "best.json").read_text())["test_accuracy"] is None
 
 
@@ -110,7 +151,15 @@ def test_reports_of_a_training_speak_of_one_network(nas, trained, tmp_path):
     assert "Learning curve" in page
     facts = json.loads(nas("report", "r", "--json")[1])
     assert [row["epoch"] for row in facts["curve"]] == [1, 2, 3]
-    assert facts["accuracy"] == facts["curve"][-1]["accuracy"]
+    assert facts["accuracy"] == max(row["accuracy"] for row in facts["curve"])
+    assert facts["accuracy"] == facts["curve"][facts["kept_epoch"] - 1]["accuracy"]
+    assert (facts["classes"], facts["images"]) == (10, {"train": 256, "valid": 64, "test": 80})
+    found = out.splitlines()[0]
+    assert re.match(r"Test accuracy .* on 80 images; validation accuracy .* on 64 images", found)
+    assert found in trained
+    assert found in page
+    for word in ("from nas import load_classifier", "nas show "):
+        assert word in page
     code, out, _ = nas("report", "r", "--follow", "--json")
     assert code == 0
     assert json.loads(out.splitlines()[0])["over"] is True
@@ -150,6 +199,18 @@ def test_families_and_presets_bring_their_dropout(nas, tmp_path, monkeypatch):
         (["--recipe", "effnet"], "--recipe: unknown recipe 'effnet'; did you mean 'efficientnet'? Known: "),
         (["--set", "droput=0.1"], "--set: unknown setting 'droput'"),
         (["--set", "dropout=2"], "--set: dropout must be in [0, 1), got 2.0"),
+        (["--time", "soon"], "--time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got 'soon'"),
+        (["--time", "0m"], "--time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got '0m'"),
+        (["--time=-5m"], "--time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got '-5m'"),
+        (["--time", "10"], "--time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got '10'"),
+        (["--time", "1h", "--epochs", 3], "--time must stand without --epochs, got 1h and 3"),
+        (
+            ["--time", "1h", "--data-parallel", 2, "--threads", 1],
+            "--time must be left out where --data-parallel",
+        ),
+        (["--time", "1ms"], "--time must be a time above 0 like"),
+        (["--time", "0.01s"], "--time must be enough for one epoch, which takes about "),
+        (["--keep", "first"], "--keep must be one of ('best', 'last'), got 'first'"),
         (["--set", "dropout"], "--set must read NAME=VALUE, got 'dropout'"),
         (["--data", "npz:none.npz"], "--data: "),
         (["--data", "imagenet"], "--data: unknown data 'imagenet'"),
@@ -165,7 +226,8 @@ def test_wrong_input_is_one_line(nas, data, tmp_path, options, line):
     given = [] if "--data" in options else ["--data", data]
     run = [] if "--run" in options else ["--run", "r"]
     code, out, err = nas("train", TINY, *given, *run, *options)
-    assert (code, out) == (2, "")
+    read = "Read " if "one epoch" in line else ""  # an epoch of these images was timed
+    assert (code, out[:5]) == (2, read)
     assert err.startswith(f"nas: {line}")
     assert err.count("\n") == 1
     assert not (tmp_path / "r").exists()

@@ -7,9 +7,14 @@ from hypothesis import strategies as st
 from pictures import encoded, noise
 from PIL import Image
 
-from nas.data.decode import BROKEN, decode
+from nas.data.decode import Unusable
+from nas.data.decode import decode as decoded
 
 SQUARE = noise(0, 24, 24)
+
+
+def decode(content, size):
+    return decoded(content, size).pixels
 
 
 def close(a, b, levels):
@@ -67,10 +72,13 @@ def test_black_and_white_becomes_rgb():
     assert set(decode(encoded(image), 24).ravel().tolist()) == {0, 255}
 
 
-def test_transparency_of_a_palette_is_dropped():
+def test_transparency_of_a_palette_is_white():
     image = Image.fromarray(SQUARE).quantize(8)
     plain = decode(encoded(image), 24)
-    assert np.array_equal(decode(encoded(image, transparency=b"\0" * 8), 24), plain)
+    seen = decoded(encoded(image, transparency=b"\xff" * 4 + b"\0" * 4), 24)
+    hidden = np.asarray(image) >= 4
+    assert seen.transparent
+    assert np.array_equal(seen.pixels, np.where(hidden[..., None], 255, plain))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -98,7 +106,7 @@ def test_a_large_jpeg_that_is_decoded_in_part_looks_as_if_in_full():
     "content", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n", encoded(SQUARE)[:-40], encoded(SQUARE, "JPEG")[:300]]
 )
 def test_whatever_is_not_a_whole_image_is_broken(content):
-    with pytest.raises(BROKEN):
+    with pytest.raises(Unusable):
         decode(content, 8)
 
 
@@ -119,6 +127,6 @@ def test_a_damaged_file_is_an_image_or_broken_and_nothing_else(form, changes, le
         content[place % len(content)] = value
     try:
         pixels = decode(bytes(content[:length]), 8)
-    except BROKEN:
+    except Unusable:
         return
     assert (pixels.shape, pixels.dtype) == ((8, 8, 3), np.uint8)

@@ -173,7 +173,7 @@ def two_validations(root):
         (lambda root: root / "gone", "must be a folder that can be read (No such file or directory), got"),
         (lambda root: write_classes(root) / "cat" / "0.png", "(Not a directory), got"),
         (one_class, "must hold at least 2 classes, got cat"),
-        (no_images, "must hold images (.bmp, .jpeg, .jpg, .png, .webp), got none"),
+        (no_images, "must hold images that Pillow reads (.jpg, .png, .tif, .webp, ...), got 1 .txt"),
         (too_few, "must hold at least 5 training images of each class, to hold some out, got 4 of 'cat'"),
         (not_validated, "must hold at least 1 validation image of each class, got 0 of 'dog'"),
         (emptied, "must hold at least 1 validation image of each class, got 0 of 'dog'"),

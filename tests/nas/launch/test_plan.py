@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import shlex
+import sys
 
 import numpy as np
 import pytest
@@ -186,16 +188,18 @@ def test_plan_says_what_a_search_takes_and_writes_nothing(nas, tmp_path):
     for row in made["networks"]:
         assert row["seconds"] > 0
         assert row["peak_memory"] > 2**24
-        assert row["flops"] == cost(PRESETS["mnasnet-a1"].parse(row["arch"])).flops
+        assert row["flops"] == cost(PRESETS["mnasnet-a1"].parse(row["arch"]), 10).flops
     code, out, err = nas("plan", *search)
     assert (code, err) == (0, "")
     assert "5 trials and 6 confirmations, 1 at a time: about " in out
     assert "all 200 sampled networks fit" in out
+    assert out.endswith(f"\nStart it with: nas search {shlex.join(map(str, search))}\n")
     assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]
 
 
 def test_plan_shows_what_it_does_meanwhile(nas, tmp_path, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     out = nas("plan", "--space", "nasbench-macro", *few_images(tmp_path / "few.npz"))[1]
     assert "Timing networks" in out

@@ -18,7 +18,9 @@ from playwright.sync_api import sync_playwright
 
 from nas import open_run
 from nas.errors import InputError
+from nas.runs.audit_results import audit_next
 from nas.runs.page import collect, write_page
+from nas.runs.search_words import search_steps, search_verdict
 from reports import count
 from reports.page import render
 from reports.page.drawing import blocks
@@ -153,6 +155,10 @@ def look(page, path):
     assert page.evaluate(OVERLAPS) == []
 
 
+def next_commands(page):
+    return page.locator("#what-to-do-next code").all_inner_texts()
+
+
 def test_the_best_network_is_pinned_at_first_and_the_one_that_is_clicked_next(view, search):
     page = view(search)
     run = open_run(search)
@@ -265,6 +271,17 @@ def test_errors_that_differ_in_numbers_only_are_counted_together(view, search):
     assert rows[1][:2] == ["1", "MemoryError"]
 
 
+def test_a_page_begins_with_the_verdict_and_says_what_to_do_next(view, search):
+    page = view(search)
+    run = open_run(search)
+    assert page.inner_text("main > :nth-child(2)") == search_verdict(run).replace(" (*)", "")
+    assert next_commands(page) == [command for _, command in search_steps(run)]
+    edit(search, "UPDATE trials SET status = 'running', reward = NULL, accuracy = NULL WHERE trial > 99")
+    page = view(search)
+    assert page.inner_text(".verdict").startswith("So far, after 100 of 150 trials, the best of ")
+    assert next_commands(page) == ["nas report r --follow", "nas resume r"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_search_fits_the_window(view, search, tmp_path, width, scheme):
@@ -313,6 +330,8 @@ def test_a_scaling_run_shows_grid_choice_and_family(view, nas, tmp_path, width, 
     assert len(grid["compared"]) == len(candidates())
     assert grid["chosen"] == compared.loc[compared["chosen"], "growth"].to_list()
     assert data["family-flops"]["data"][-1]["y"] == family["flops"].to_list()
+    assert page.inner_text("main > :nth-child(2)").startswith("Chosen: alpha ")
+    assert next_commands(page) == ["nas show r:B7", "nas train r:B1"]
     codes = [code.inner_text() for code in page.locator("#table-family code").all()]
     assert codes == family["arch"].to_list()
 
@@ -337,7 +356,7 @@ def test_chances_errors_and_random_search_are_shown_if_they_are_known(search):
     networks = page.networks.assign(p_best=0.25, p_front=0.5, accuracy_error=0.0123)
     random = pd.DataFrame({"trial": range(150), "expected": np.linspace(0.9, 1.0, 150)})
     text = render(dataclasses.replace(page, networks=networks, random_best=random))
-    assert "± 0.0123" in text
+    assert "±0.0123" in text
     assert ">25 %<" in text
     assert ">50 %<" in text
     assert "random search, expected best" in text
@@ -370,16 +389,24 @@ def test_an_audit_shows_its_verdict_and_what_it_is_from(view, nas, tmp_path, wid
         assert (points["x"], points["y"]) == (list(table[x]), list(table[y]))
         plotly.graph_objects.Figure(data[f"audit-{name}"])
     verdict = json.loads(Path("r/audit.json").read_text())["verdict"]
-    assert page.locator("#is-the-proxy-any-good li").all_inner_texts() == verdict
+    assert page.inner_text(".verdict") == verdict[-1]
+    assert page.locator("#is-the-proxy-any-good li").all_inner_texts() == verdict[:-1]
+    errors = page.locator("#table-front td[data-label=accuracy]").all_inner_texts()
+    known = {f"{row.accuracy:.4f} ±{row.accuracy_error:.4f}" for row in table.itertuples()}
+    assert set(errors) <= known  # one error everywhere
+    assert next_commands(page) == [command for _, command in audit_next(open_run("r"))]
     assert page.locator("#progress").count() == 0
     assert "random search" not in page.inner_text("main")
 
 
-def test_the_page_of_a_training_draws_its_curves_and_compares_nothing(nas, view, tmp_path):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_of_a_training_draws_its_curves_and_compares_nothing(nas, view, tmp_path, width):
     data = few_images(tmp_path / "few.npz")[:2]
     arch = "res8-silu-stem8-conv_r1_k3_s1_c8-head32"
     assert nas("train", arch, *data, "--epochs", 3, "--threads", 1, "--run", "r", "-q") == (0, "", "")
-    page = view("r")
+    page = view("r", width)
+    look(page, tmp_path / f"trained-{width}.png")
+    assert next_commands(page) == ["nas show r"]
     assert page.locator(".plot .main-svg").count() > 0
     assert page.locator(".plot").count() == 2
     assert "Pareto" not in page.inner_text("main")

@@ -1,6 +1,8 @@
 """What a person sees while a search runs."""
 
 import dataclasses
+import re
+import sys
 
 import pytest
 from fakes import Fake, new_search
@@ -10,12 +12,12 @@ from nas.screens.progress import Screen
 from nas.spec.objective import Objective
 from nas.spec.recipe import Recipe
 from nas.spec.settings import Audit, Settings
+from search_spaces import PRESETS
 
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """A terminal of 120 columns, as rich takes it from the environment."""
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    """A terminal of 120 columns."""
     monkeypatch.setenv("TERM", "dumb-but-here")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -23,9 +25,12 @@ def terminal(monkeypatch):
 
 def watched(directory, *, audits=False, **options):
     """A search of five networks, two of which are trained again, as a ``Screen`` shows it."""
+    sys.stdout.isatty = lambda: True  # of this test's own standard output
     screen = Screen()
     asked = Settings("nasbench-macro", 5, "digits", "train", "random", Objective(55e6), Recipe())
-    asked = dataclasses.replace(asked, audit=Audit() if audits else None)
+    if audits:
+        networks = tuple(str(PRESETS[f"efficientnet-b{number}"]) for number in range(5))
+        asked = dataclasses.replace(asked, audit=Audit(seeds=1), networks=networks)
     journal, search = new_search(
         directory, create=True, trials=5, controller="random", listener=screen, **options
     )
@@ -41,6 +46,15 @@ def test_the_bar_counts_confirmations_too(tmp_path, capsys, terminal):
     assert search.confirmed == (4, 4)
     assert "Confirming the best" in out
     assert "9/9" in out
+
+
+def test_a_terminal_shows_finished_trials_and_the_bar_goes(tmp_path, capsys, terminal):
+    watched(tmp_path)
+    out = capsys.readouterr().out
+    lines = [line for line in out.split("\n") if re.search("trial [0-4]: accuracy", line)]
+    assert len(lines) == 5
+    assert out.rindex("\x1b[2K") > out.rindex("5/5")  # erased after it was drawn for the last time
+    assert out.rindex("5/5") > out.rindex("trial 4: ")
 
 
 def test_a_search_without_confirmations_ends_with_its_trials(tmp_path, capsys, terminal):
@@ -72,6 +86,8 @@ def _interrupted_at_the_third_confirmation():
 
 def test_an_audit_shows_accuracies_and_no_best(tmp_path, capsys):
     watched(tmp_path, audits=True)
-    lines = capsys.readouterr().out.splitlines()
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("Each candidate: ")
+    lines = [line for line in others if line.startswith("trial ")]
     assert len(lines) == 5
     assert all("accuracy" in line and "reward" not in line and "best" not in line for line in lines)

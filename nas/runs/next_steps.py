@@ -1,0 +1,116 @@
+"""What to do next with a run: words, and a command that can be pasted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import reports
+from nas.errors import command, command_line
+from nas.runs.family_files import read_family
+from nas.runs.run import Run
+from nas.runs.training_results import trained_steps, training_facts, training_verdict
+from nas.spec.recipe import RECIPES, Recipe
+from nas.spec.settings import Settings
+from reports.numbers import plural, plus_minus
+
+Steps = list[tuple[str, str]]
+"""Words, and the command that does it."""
+
+ENOUGH = 24
+"""Networks of an audit that is to say more than one of a few: as many as ``nas audit`` draws by default."""
+
+
+def unfinished_steps(run: Run) -> Steps:
+    """How to go on with a run that is not over."""
+    return [
+        ("Follow it while it runs", f"{command('report', run.directory)} --follow"),
+        ("If it was interrupted, go on", command("resume", run.directory)),
+    ]
+
+
+def train_steps(words: str, network: object, *more: str) -> Steps:
+    """To train a network on all its images, for as long as it takes or within a time."""
+    to_the_end = command("train", network, *more)
+    return [(f"Train {words} to the end", to_the_end), ("Or within ten minutes", f"{to_the_end} --time 10m")]
+
+
+def family_steps(directory: Path) -> Steps:
+    """What to do with the family in ``directory``."""
+    names = [*read_family(directory / "family.json")[0]]
+    trained, last = names[min(1, len(names) - 1)], names[-1]
+    return [
+        (f"Look at {last}", command("show", f"{directory}:{last}")),
+        *train_steps(trained, f"{directory}:{trained}"),
+    ]
+
+
+def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
+    """The options that give a search or an audit the space and the data of ``settings``, and ``recipe``."""
+    changed = {
+        name: [
+            f"{field}={str(value).lower() if isinstance(value, bool) else value}"
+            for field, value in vars(recipe).items()
+            if value != getattr(base, field)
+        ]
+        for name, base in RECIPES.items()
+    }
+    name = min(changed, key=lambda name: len(changed[name]))
+    words = ["--space", settings.space]
+    words += ["--data", settings.data] * (settings.data != "digits")
+    words += ["--recipe", name] * (name != "proxy")
+    return [*words, *(word for pair in changed[name] for word in ("--proxy", pair))]
+
+
+def audit_steps(settings: Settings, proxy: reports.Consistency) -> Steps:
+    """A search with the proxy that was audited; first another audit, if this one does not bear it out."""
+    assert settings.audit is not None
+    networks, recipe, first = len(settings.networks), settings.recipe, ""
+    if reports.too_few(proxy):
+        first, networks = "Audit more networks", max(ENOUGH, 2 * networks)
+    elif reports.mostly_noise(proxy):
+        first, recipe = "Audit a proxy of twice the epochs", replace(recipe, epochs=2 * recipe.epochs)
+    asked = ["--networks", networks, "--seeds", max(2, settings.audit.seeds)]
+    asked += ["--reference", settings.audit.source] * bool(settings.audit.source)
+    audit = (first, command_line("audit", *proxy_words(settings, recipe), *asked))
+    search = ("Search with this proxy", command_line("search", *proxy_words(settings, settings.recipe)))
+    return [audit, search] if first else [search]
+
+
+def ranking_steps(settings: Settings, ranked: dict[str, Any]) -> Steps:
+    """What to do with the choice of another objective; nothing if it is that of the search."""
+    chosen = ranked["best"][0]
+    if chosen["trial"] == ranked["before"]["trial"]:
+        return []
+    data = ["--data", settings.data] * (settings.data != "digits")
+    words = f"trial {chosen['trial']}"
+    return [
+        (f"Look at {words}", command("show", chosen["arch"])),
+        *train_steps(words, chosen["arch"], *data),
+    ]
+
+
+def training_line(run: Run) -> str:
+    """How accurate the trained network is, in one sentence; or how far the training has come."""
+    facts = training_facts(run)
+    if facts["status"] == "done":
+        return training_verdict(facts)
+    done = f"after {facts['epochs']} of {plural(facts['of_epochs'], 'epoch')}"
+    if facts["status"] == "failed":
+        return f"The training failed {done}: {facts['error']}"
+    if facts["accuracy"] is None:
+        return f"Nothing is known yet: of {plural(facts['of_epochs'], 'epoch')}, none is done."
+    return f"So far, {done}, the validation accuracy is {plus_minus(facts['accuracy'])}."
+
+
+def training_steps(run: Run) -> Steps:
+    """What to do with a trained network."""
+    status = training_facts(run)["status"]
+    if status == "done":
+        return trained_steps(run.directory)
+    return (
+        [("Look at the network", command("show", run.directory))]
+        if status == "failed"
+        else unfinished_steps(run)
+    )
