@@ -3,6 +3,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,16 @@ def nas(monkeypatch, capsys, tmp_path):
         return (end.value.code or 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def public(monkeypatch):
+    """An empty working directory that every user can reach and write; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="nas-test-") as name:
+        directory = Path(name).resolve()
+        directory.chmod(0o777)
+        monkeypatch.chdir(directory)
+        yield directory
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import signal
+import traceback
 
 NOBODY = 12345
 
@@ -12,15 +14,21 @@ def as_nobody(work):
     child = os.fork()
     if not child:
         try:
+            signal.alarm(100)  # threads of the parent may have left a lock behind
             if not os.geteuid():
                 os.setgroups([])
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
-            os.write(write, pickle.dumps(work()))
+            try:
+                answer = work(), None
+            except Exception:  # noqa: BLE001 - whatever it was, the parent shows it
+                answer = None, traceback.format_exc()
+            os.write(write, pickle.dumps(answer))
         finally:
             os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
-        answer = pipe.read()
+        answer, failure = pickle.loads(pipe.read())
     os.waitpid(child, 0)
-    return pickle.loads(answer)
+    assert failure is None, failure
+    return answer

@@ -48,12 +48,12 @@ BAD = {
 
 
 @pytest.fixture
-def odd(nas, tmp_path):
+def odd(nas, public):
     """A directory with a run ``r``, a file, a pipe and a loop of links."""
-    shutil.copytree(ROOT / "tests" / "runs_of_0.1" / "search-finished", tmp_path / "r")
-    (tmp_path / "file").write_text("text")
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "loop").symlink_to("loop")
+    shutil.copytree(ROOT / "tests" / "runs_of_0.1" / "search-finished", public / "r")
+    (public / "file").write_text("text")
+    os.mkfifo(public / "pipe")
+    (public / "loop").symlink_to("loop")
     return nas
 
 
@@ -65,22 +65,21 @@ def refused(answer):
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("given", GIVEN)
-def test_a_path_that_cannot_be_used_is_one_line(odd, tmp_path, given):
-    before = sorted(path.name for path in tmp_path.iterdir())
+def test_a_path_that_cannot_be_used_is_one_line(odd, public, given):
+    before = sorted(path.name for path in public.iterdir())
     for kind, path in BAD.items():
         answer = odd(*(str(argument).replace("{}", path) for argument in GIVEN[given]))
         if path or "{}" in map(str, GIVEN[given]):  # an empty npz: is another mistake
             assert refused(answer), (kind, answer)
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert sorted(path.name for path in public.iterdir()) == before
 
 
 @pytest.mark.timeout(120)
-def test_a_directory_without_permission_is_one_line(odd, tmp_path):
-    closed = tmp_path / "closed"
-    shutil.copytree(tmp_path / "r", closed / "r")
+def test_a_directory_without_permission_is_one_line(odd, public):
+    closed = public / "closed"
+    shutil.copytree(public / "r", closed / "r")
     for parts in GIVEN.values():  # imports what is needed, as root
         odd(*(str(part).replace("{}", "file/r") for part in parts))
-    tmp_path.chmod(0o755)
     closed.chmod(0)
     for given, parts in GIVEN.items():
         arguments = [str(part).replace("{}", "closed/r") for part in parts]
@@ -89,8 +88,8 @@ def test_a_directory_without_permission_is_one_line(odd, tmp_path):
     closed.chmod(0o755)
 
 
-def test_a_new_run_in_another_users_directory_is_one_line(odd, tmp_path):
-    tmp_path.chmod(0o755)
+def test_a_new_run_in_another_users_directory_is_one_line(odd, public):
+    public.chmod(0o755)
     answer = as_nobody(lambda: odd(*SEARCH, "--run", "mine"))
     assert refused(answer)
     assert "Permission denied" in answer[2]
