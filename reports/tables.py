@@ -19,8 +19,14 @@ MOST_SEEDS = 5
 
 
 def sketch(arch: str) -> str:
-    """The stages in a few characters each: ``6x2k5+`` is MBConv6, two layers, kernel 5, with SE."""
-    spec = ArchSpec.parse(arch)
+    """The stages in a few characters each: ``6x2k5+`` is MBConv6, two layers, kernel 5, with SE.
+
+    A text that is no architecture, as in a ``run.db`` edited by hand, stays as it is.
+    """
+    try:
+        spec = ArchSpec.parse(arch)
+    except ValueError:
+        return arch
     names = {"conv": "c", "linear": "l"}
     return " ".join(
         f"{names.get(stage.op, str(stage.expand_ratio))}x{stage.repeats}k{stage.kernel}"

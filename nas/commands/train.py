@@ -63,6 +63,7 @@ def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: 
 
     recipe = find_training(options.arch, options.recipe, pairs(options.fields, "fields"), options.epochs)
     network = find_arch(options.arch)
+    recipe.shrink(network)  # raises now if it would be too large
     origin = find_origin(options.arch, options.data)
     prepared = prepare_training(
         train_settings(options, network, recipe, origin),

@@ -91,6 +91,7 @@ def prepared(
     settings = resolve_controller(settings)
     data = None
     if settings.evaluator == "train":
+        pack_size(settings)  # raises now if the recipe makes networks too large
         data = find_data(settings, lambda own: pack_size(sized(settings, own)), listener)
         settings = for_images(settings, data)
         pack_size(settings)  # networks that the recipe makes too large are refused before anything is made

@@ -58,7 +58,7 @@ class Prepared:
     Args:
         settings: with the network as it is trained, its threads and its epochs.
         task: with the images.
-        own: the resolution of the network itself, in pixels.
+        own: the resolution of the network itself, in pixels, or the one that was asked for.
         pace: None where several processes share the training run: steps are not timed then.
     """
 
@@ -121,11 +121,12 @@ def prepare_training(
         settings, lambda own: prepare.kept_size(resized(own).resolution, settings.recipe), listener
     )
     arch = resized(data.image_size)
+    own = arch.resolution if settings.recipe.resolution else network.resolution
     settings = for_network(settings, arch, data)
     recipe = settings.recipe
     task = FullTraining(data, recipe, listener=listener, keep=settings.keep)
     if shared:
-        return Prepared(settings, task, network.resolution, None)
+        return Prepared(settings, task, own, None)
     placed = prepare.placed(task, settings.resources)
     assert isinstance(placed, FullTraining)
     counts = thread_counts() if choose_threads and placed.device == "cpu" else [placed.threads]
@@ -137,7 +138,7 @@ def prepare_training(
     resources = dataclasses.replace(settings.resources, cpus_per_trial=pace.threads)
     settings = dataclasses.replace(settings, resources=resources, recipe=recipe)
     task = dataclasses.replace(placed, recipe=recipe, threads=pace.threads)
-    return Prepared(settings, task, network.resolution, pace)
+    return Prepared(settings, task, own, pace)
 
 
 def start_training(prepared: Prepared, place: Place, listener: Listener, notes: Sequence[str]) -> Run:

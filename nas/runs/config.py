@@ -14,7 +14,7 @@ from typing import Any
 from nas.errors import InputError
 from nas.files import read_json, write_json
 from nas.spec.machine import cpu_count
-from nas.spec.settings import Settings
+from nas.spec.settings import Audit, Settings
 from search_spaces import rules
 
 
@@ -62,9 +62,24 @@ def read_config(directory: Path) -> dict[str, Any]:
 def read_settings(directory: Path) -> Settings:
     """The settings in ``config.json``; errors as ``read_config``."""
     try:
-        return Settings.from_json(read_config(directory))
+        settings = Settings.from_json(read_config(directory))
+        if settings.audit:
+            check_audit(settings, settings.audit)
+        return settings
     except ValueError as error:
         raise InputError(f"run must have valid settings in its config.json ({error}): {directory}") from None
+
+
+def check_audit(settings: Settings, audit: Audit) -> None:
+    """ValueError if the numbers of networks, seeds and trials disagree."""
+    number = len(settings.networks)
+    if not 0 < number * audit.seeds == settings.trials:
+        rule = f"networks times seeds in an audit, {number} x {audit.seeds}"
+        raise ValueError(f"trials must be {rule}, got {settings.trials}")
+    if len(audit.reference) not in (0, number):
+        raise ValueError(
+            f"reference must have one accuracy for each of {number} networks, got {len(audit.reference)}"
+        )
 
 
 def environment() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nas.errors import InputError
 from nas.files import json_text, replace
 from nas.runs.kinds import KINDS
 from nas.runs.page import write_page
@@ -34,7 +35,15 @@ def best_json(run: Run, network: dict[str, Any], more: dict[str, Any]) -> dict[s
         keys += [key for key in ("accuracy_error", "p_best", "p_front") if key in network]
     return {
         **{key: network[key] for key in keys},
-        "resolution": ArchSpec.parse(network["arch"]).resolution,
+        "resolution": _resolution(network["arch"], run),
         "space": run.settings.space,
         **more,
     }
+
+
+def _resolution(arch: str, run: Run) -> int:
+    """The resolution of ``arch``, in pixels; InputError if it is no architecture."""
+    try:
+        return ArchSpec.parse(arch).resolution
+    except ValueError as error:
+        raise InputError(f"run has a wrong trials.arch ({error}): {run.directory}") from None

@@ -115,7 +115,10 @@ class Run:
 
     def best(self) -> ArchSpec:
         """The network with the highest reward; see ``best_trial``."""
-        return ArchSpec.parse(self.best_trial()["arch"])
+        try:
+            return ArchSpec.parse(self.best_trial()["arch"])
+        except ValueError as error:
+            raise InputError(f"run has a wrong trials.arch ({error}): {self.directory}") from None
 
     def rerank(
         self, target_flops: float, exponent: float | None = None, kind: str = "soft", cost: str = "flops"

@@ -49,7 +49,7 @@ def trial_facts(run: Run) -> dict[str, Any]:
         "pareto": _records(run.pareto()),
         "hypervolume": hypervolume_of(run, reference_of([run])),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
-        "test": tested(run),
+        **_tested(run),
         "speed": reports.speed(trials),
     }
 
@@ -70,6 +70,12 @@ def tested(run: Run) -> dict[str, Any] | None:
     mean, deviation = float(accuracies.mean()), noise.noise if noise else 0.0
     error = np.hypot(reports.binomial_error(mean, task.test), deviation / len(accuracies) ** 0.5)
     return {"images": task.test, "trainings": len(accuracies), "accuracy": mean, "error": float(error)}
+
+
+def _tested(run: Run) -> dict[str, Any]:
+    """``tested`` under its key; nothing if there is nothing to say, as in older runs."""
+    found = tested(run)
+    return {"test": found} if found else {}
 
 
 def search_facts(run: Run, random: Run | None) -> dict[str, Any]:
@@ -101,8 +107,7 @@ def statuses(trials: pd.DataFrame) -> dict[str, int]:
 
 def best_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     """The network with the highest reward and, for ``best.json``, its accuracy on the test part."""
-    found = tested(run)
-    return run.best_trial(), {"test": found} if found else {}
+    return run.best_trial(), _tested(run)
 
 
 def search_page(page: Page, run: Run, random: Run | None) -> Page:

@@ -49,7 +49,7 @@ def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
         "error": trial["error"] or None,
         "arch": trial["arch"],
         **{name: int(trial[name]) for name in ("flops", "params", "activations")},
-        "resolution": ArchSpec.parse(trial["arch"]).resolution,
+        "resolution": run.best().resolution if done else ArchSpec.parse(settings.networks[0]).resolution,
         "data": settings.data,
         "epochs": len(curve),
         "of_epochs": settings.recipe.epochs,

@@ -179,7 +179,9 @@ class Journal:
         """Records that the network of ``trial`` was trained once more, on ``seed``."""
         with self._transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO confirmations (trial, seed, accuracy, epochs, seconds, worker, error,"
+                " finished, images_per_second, peak_memory, test_accuracy)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(trial, seed, outcome.accuracy, outcome.epochs, outcome.seconds),
                     *(_text(outcome.worker), _text(outcome.error), now()),

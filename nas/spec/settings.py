@@ -76,21 +76,8 @@ class Settings:
                 raise ValueError(f"{name} must be below 2^63, got {value}")
         for network in self.networks:
             ArchSpec.parse(network)
-        if self.audit:
-            self._check_audit(self.audit)
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs `address` local or auto, got inline")
-
-    def _check_audit(self, audit: Audit) -> None:
-        """ValueError if the numbers of networks, seeds and trials disagree."""
-        number = len(self.networks)
-        if not 0 < number * audit.seeds == self.trials:
-            rule = f"networks times seeds in an audit, {number} x {audit.seeds}"
-            raise ValueError(f"trials must be {rule}, got {self.trials}")
-        if len(audit.reference) not in (0, number):
-            raise ValueError(
-                f"reference must have one accuracy for each of {number} networks, got {len(audit.reference)}"
-            )
 
     @property
     def kind(self) -> str:

@@ -109,21 +109,25 @@ def run_cases(cases, kind, seeds, tell=print):
 
 def _start(context, cases):
     pipe, end = context.Pipe()
-    process = context.Process(target=_work, args=(end, cases), daemon=True)
+    process = context.Process(target=_work, args=(end, pipe, cases), daemon=True)
     process.start()
     end.close()
     return process, pipe
 
 
-def _work(pipe, cases):
+def _work(pipe, parents_end, cases):
     import numpy as np
 
+    parents_end.close()  # or this process would outlive its parent, waiting for itself
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
     here = Path.cwd()
-    while task := pipe.recv():
-        kind, seed = task
+    while True:
+        try:
+            kind, seed = pipe.recv()
+        except (EOFError, TypeError):  # the parent is gone, or said None
+            return
         with tempfile.TemporaryDirectory() as directory:
             os.chdir(directory)
             bench = Bench(kind, seed, Path(directory))

@@ -331,7 +331,7 @@ def test_a_scaling_run_shows_grid_choice_and_family(view, nas, tmp_path, width, 
     assert grid["chosen"] == compared.loc[compared["chosen"], "growth"].to_list()
     assert data["family-flops"]["data"][-1]["y"] == family["flops"].to_list()
     assert page.inner_text("main > :nth-child(2)").startswith("Chosen: alpha ")
-    assert next_commands(page) == ["nas show r:B7", "nas train r:B1"]
+    assert next_commands(page) == ["nas show r:B7", "nas train r:B1", "nas train r:B1 --time 10m"]
     codes = [code.inner_text() for code in page.locator("#table-family code").all()]
     assert codes == family["arch"].to_list()
 
@@ -406,7 +406,9 @@ def test_the_page_of_a_training_draws_its_curves_and_compares_nothing(nas, view,
     assert nas("train", arch, *data, "--epochs", 3, "--threads", 1, "--run", "r", "-q") == (0, "", "")
     page = view("r", width)
     look(page, tmp_path / f"trained-{width}.png")
-    assert next_commands(page) == ["nas show r"]
+    used, *commands = next_commands(page)
+    assert used.startswith("from nas import load_classifier")
+    assert commands == ["nas show r"]
     assert page.locator(".plot .main-svg").count() > 0
     assert page.locator(".plot").count() == 2
     assert "Pareto" not in page.inner_text("main")

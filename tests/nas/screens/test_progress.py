@@ -1,6 +1,7 @@
 """What a person sees while a search runs."""
 
 import dataclasses
+import os
 import re
 import sys
 
@@ -14,18 +15,20 @@ from nas.spec.recipe import Recipe
 from nas.spec.settings import Audit, Settings
 from search_spaces import PRESETS
 
+TERM = "dumb-but-here"
+
 
 @pytest.fixture
 def terminal(monkeypatch):
     """A terminal of 120 columns."""
-    monkeypatch.setenv("TERM", "dumb-but-here")
+    monkeypatch.setenv("TERM", TERM)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("NO_COLOR", "1")
 
 
 def watched(directory, *, audits=False, **options):
     """A search of five networks, two of which are trained again, as a ``Screen`` shows it."""
-    sys.stdout.isatty = lambda: True  # of this test's own standard output
+    sys.stdout.isatty = lambda: os.environ.get("TERM") == TERM  # this test's own standard output
     screen = Screen()
     asked = Settings("nasbench-macro", 5, "digits", "train", "random", Objective(55e6), Recipe())
     if audits:
