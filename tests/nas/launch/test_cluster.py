@@ -1,7 +1,6 @@
 """Ray is started and joined, or one line says why not, within half a minute."""
 
 import contextlib
-import os
 import socket
 import tempfile
 import time
@@ -58,10 +57,13 @@ def test_a_long_tmpdir_and_an_address_in_the_environment_do_not_matter_to_local(
     monkeypatch.setenv("TMPDIR", str(place))
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(os, "environ", os.environ)
-    made = []
-    mkdtemp = tempfile.mkdtemp
-    monkeypatch.setattr(tempfile, "mkdtemp", lambda **given: made.append(mkdtemp(**given)) or made[-1])
+    made, mkdtemp = [], tempfile.mkdtemp
+
+    def remembered(*given, **named):
+        made.append(mkdtemp(*given, **named))
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", remembered)
     code, _, err = nas(*SEARCH, "local", *few_images(tmp_path / "few.npz"))
     assert (code, err) == (0, "")
     assert len(open_run(tmp_path / "r").trials()) == 1
