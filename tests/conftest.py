@@ -13,6 +13,13 @@ from sklearn.datasets import load_digits
 from nas.commands.main import main
 
 
+def pytest_configure(config):
+    """The libraries of Hugging Face read this when they are imported: no network, no files of the user."""
+    home = tempfile.TemporaryDirectory(prefix="nas-huggingface-")
+    config.add_cleanup(home.cleanup)
+    os.environ.update(HF_HOME=home.name, HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+
+
 def pytest_collection_modifyitems(items):
     """Files with slow tests go first, so that no process is left alone with them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}

@@ -163,10 +163,10 @@ def test_failed_trainings_are_counted_and_left_out(nas, tiny, monkeypatch):
     archs = list(map(ArchSpec.parse, draw_networks(MACRO, 3, 0)))
     trainer = nas_training.train
 
-    def train(arch, *arguments):
+    def train(arch, *arguments, **options):
         if arch == archs[1]:
             raise ArithmeticError("loss is nan in epoch 1")
-        yield from trainer(arch, *arguments)
+        yield from trainer(arch, *arguments, **options)
 
     monkeypatch.setattr(nas_training, "train", train)
     code, out, err = nas(*tiny, "--networks", 3, "--seeds", 2, "--run", "r")

@@ -526,7 +526,7 @@ def test_workers_of_ray_map_the_pack_that_the_search_has_made(nas, folder, tmp_p
     common += ("--proxy", "epochs=1")
     code, out, err = nas(*common, "--run", "ray", "--workers", 1)
     assert (code, err) == (0, "")
-    assert out.startswith("Packing 20 images")
+    assert "\nPacking 20 images" in out
     assert len(packs(tmp_path / "cache")) == 1
     code, out, _ = nas(*common, "--run", "inline", "--address", "inline")
     assert code == 0
