@@ -22,6 +22,9 @@ from nas.commands.train import train
 from nas.errors import InputError, NasError, shown
 from nas.screens.terminal import guarded
 
+LONGEST = 2000
+"""Characters of a message: what a user gave may be of any length."""
+
 
 def _version(asked: bool) -> None:
     """Prints the version, and ends."""
@@ -83,7 +86,8 @@ def _run() -> int:
 
 
 def _fail(text: str) -> None:
-    """Prints one line on stderr, if that can be written."""
+    """Prints one line on stderr, without its middle if it is very long, and if that can be written."""
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
     with contextlib.suppress(OSError):
         print(shown(f"nas: {' '.join(text.splitlines())}"), file=sys.stderr, flush=True)
 

@@ -69,3 +69,15 @@ def test_what_no_machine_can_is_refused_with_the_limit_before_anything_is_made(n
     assert err.count("\n") == 1
     assert len(err) < 1000
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "option", ["--phis", "--coefficients", "--multiple", "--strategy", "--grid", "--max-resolution"]
+)
+def test_a_message_leaves_out_the_middle_of_a_very_long_value(nas, option):
+    code, out, err = nas("scale", option, "9" * 5000, "--run", "r")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith("nas: ")
+    assert option in err
+    assert len(err) < 2100
