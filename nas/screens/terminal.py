@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from nas.errors import escaped
+from nas.errors import escaped, shown
 
 PLAIN = {
     "±": "+-", "×": "x", "·": "|", "→": "->", "★": "*", "…": "...", "≤": "<=", "≥": ">=", "≈": "~", "²": "^2",
@@ -59,8 +59,12 @@ class Terminal(Console):
             self.width = LEAST
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A text in signs that the terminal has, so that columns are as wide as what stands in them."""
-        return super().render_str(text.encode(self.encoding, SPELLED).decode(self.encoding), **options)
+        """A text in signs that the terminal has, so that columns are as wide as what stands in them.
+
+        Control characters are spelled: a name with an escape sequence must not move the cursor.
+        """
+        lines = "\n".join(map(shown, text.split("\n")))
+        return super().render_str(lines.encode(self.encoding, SPELLED).decode(self.encoding), **options)
 
 
 def is_unread() -> bool:

@@ -74,6 +74,14 @@ def test_a_text_is_shown_as_it_is(name):
     assert printed("utf-8", table, name).count(name.replace("\udce9", "\\xe9")) == 2
 
 
+def test_a_name_with_an_escape_sequence_moves_no_cursor():
+    table = FittedTable("first")
+    table.add_row("\x1b[2J")
+    out = printed("utf-8", table, "a\x1b[2J\nb")
+    assert "\x1b" not in out
+    assert "a\\x1b[2J\nb" in out
+
+
 def printed(encoding, *parts):
     """What a terminal of an encoding prints."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding)
