@@ -9,7 +9,15 @@ from typing import Annotated
 from typer import Argument, Option
 
 from nas.commands.fields import print_training
-from nas.commands.options import DATA, NEW_RUN, PAIR, CacheOption, HelpProxyOption, SchedulerOption
+from nas.commands.options import (
+    DATA,
+    NEW_RUN,
+    PAIR,
+    CacheOption,
+    HelpProxyOption,
+    InitArchOption,
+    SchedulerOption,
+)
 
 
 @dataclass(frozen=True)
@@ -20,9 +28,23 @@ class TrainOptions:
         str, Argument(metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text.")
     ]
     data: Annotated[str | None, Option(show_default="the run's, or digits", help=DATA)] = None
-    recipe: Annotated[str, Option(help="How it is trained: efficientnet (350 epochs) or proxy (short).")] = (
-        "efficientnet"
-    )
+    init: Annotated[
+        str | None,
+        Option(
+            metavar="NAME|FILE",
+            show_default="the run's, or fresh weights",
+            help="Pretrained weights: efficientnet-lite0, a .pth or .safetensors FILE, RUN, hf:REPO; none.",
+        ),
+    ] = None
+    init_arch: InitArchOption = None
+    recipe: Annotated[
+        str | None,
+        Option(
+            show_default="scratch; finetune with --init",
+            help="How it is trained: scratch, finetune (from pretrained weights), efficientnet (350 epochs, as "
+            "published) or proxy (short).",
+        ),
+    ] = None
     fields: Annotated[
         list[str] | None,
         Option(
@@ -129,6 +151,13 @@ class ScaleOptions:
         ),
     ] = None
     help_proxy: HelpProxyOption = False
+    init: Annotated[
+        str | None,
+        Option(
+            metavar="NAME|FILE", show_default="the base run's", help="Pretrained weights, as for nas search."
+        ),
+    ] = None
+    init_arch: InitArchOption = None
     seed: Annotated[
         int | None, Option(show_default="the base run's, or 0", help="Seeds everything random.")
     ] = None

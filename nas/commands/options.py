@@ -35,6 +35,18 @@ HelpProxyOption = Annotated[
         help="Show the recipe's fields, and their ranges.",
     ),
 ]
+InitOption = Annotated[
+    str | None,
+    Option(
+        metavar="NAME|FILE",
+        show_default="fresh weights",
+        help="Pretrained weights to begin with: efficientnet-lite0, a .pth or .safetensors FILE, RUN, hf:REPO.",
+    ),
+]
+InitArchOption = Annotated[
+    str | None,
+    Option(metavar="ARCH", show_default="recognised", help="The network that these weights are of."),
+]
 SchedulerOption = Annotated[
     str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
 ]
@@ -81,8 +93,13 @@ class SearchOptions:
         ),
     ] = "train"
     recipe: Annotated[
-        str, Option(help="How each network is trained: proxy (short) or efficientnet (to the end).")
-    ] = "proxy"
+        str | None,
+        Option(
+            show_default="proxy; inherit with --init",
+            help="How each network is trained: proxy (short), inherit (short, from pretrained weights), or as "
+            "for nas train.",
+        ),
+    ] = None
     proxy: Annotated[
         list[str] | None,
         Option(
@@ -90,6 +107,8 @@ class SearchOptions:
         ),
     ] = None
     help_proxy: HelpProxyOption = False
+    init: InitOption = None
+    init_arch: InitArchOption = None
     scheduler: SchedulerOption = "fifo"
     confirm: Annotated[
         int, Option(help="How many of the best networks to train again at the end, before one is chosen.")
@@ -148,11 +167,13 @@ class AuditOptions:
     data: Annotated[str, Option(help=AS_SEARCH)] = "digits"
     networks: Annotated[int, Option(help="Networks to train, drawn at random.")] = 24
     seeds: Annotated[int, Option(help="Training runs of each network, on as many seeds.")] = 3
-    recipe: Annotated[str, Option(help=AS_SEARCH)] = "proxy"
+    recipe: Annotated[str | None, Option(show_default="proxy; inherit with --init", help=AS_SEARCH)] = None
     proxy: Annotated[
         list[str] | None, Option(metavar=PAIR, help="A field of the recipe, as for nas search.")
     ] = None
     help_proxy: HelpProxyOption = False
+    init: InitOption = None
+    init_arch: InitArchOption = None
     long: Annotated[
         list[str] | None,
         Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.commands.arguments import absolute, checked, find_recipe, pairs, parse_bytes, parse_count
+from nas.commands.arguments import absolute, checked, find_init, find_recipe, pairs, parse_bytes, parse_count
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
 from nas.commands.running import watch
@@ -40,6 +40,8 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     from nas.spec.settings import Settings
 
     trains = options.evaluator == "train"
+    init = find_init(options.init, options.init_arch)
+    recipe = options.recipe or ("inherit" if init else "proxy")
     with checked():
         return Settings(
             space=options.space,
@@ -48,7 +50,8 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             evaluator=absolute(options.evaluator),
             controller=options.controller,
             objective=Objective(parse_count(options.target_flops), options.exponent, options.reward),
-            recipe=find_recipe(options.recipe, pairs(options.proxy, "proxy"), "proxy"),
+            recipe=find_recipe(recipe, pairs(options.proxy, "proxy"), "proxy"),
+            init=init,
             seed=options.seed,
             scheduler=options.scheduler,
             confirmations=options.confirm if trains or options.confirm < 0 else 0,

@@ -14,6 +14,7 @@ from nas.commands.arguments import (
     checked,
     find_arch,
     find_family,
+    find_init,
     find_recipe,
     pairs,
     parse_bytes,
@@ -61,12 +62,15 @@ def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: 
     from nas.launch.training import prepare_training, start_training
     from nas.screens.training import preparation_lines
 
-    recipe = find_training(options.arch, options.recipe, pairs(options.fields, "fields"), options.epochs)
+    origin = find_origin(options.arch, options.data)
+    before = origin.settings.init if origin and origin.trained else None
+    init = find_init(options.init, options.init_arch, before)
+    name = options.recipe or ("finetune" if init else "scratch")
+    recipe = find_training(options.arch, name, pairs(options.fields, "fields"), options.epochs)
     network = find_arch(options.arch)
     recipe.shrink(network)  # raises now if it would be too large
-    origin = find_origin(options.arch, options.data)
     prepared = prepare_training(
-        train_settings(options, network, recipe, origin),
+        dataclasses.replace(train_settings(options, network, recipe, origin), init=init),
         place,
         screen,
         origin=origin,
@@ -201,7 +205,7 @@ def find_training(arch: str, name: str, fields: dict[str, str], epochs: int | No
         recipe = dataclasses.replace(recipe, dropout=published)
     if epochs is not None:
         with checked():
-            recipe = dataclasses.replace(recipe, epochs=epochs)
+            recipe = dataclasses.replace(recipe, epochs=epochs, seen=0)
     return recipe
 
 

@@ -151,7 +151,11 @@ def _work(config: dict[str, Any]) -> None:
     training, trial, start = ray.get(config["given"])[0]
     torch.set_num_threads(training.threads)
     device = str(get_device())
-    trainer = SharedTrainer(trial.arch, training.data, training.recipe, trial.seed, device, whole_curve=True)
+    trainer = SharedTrainer(
+        *(trial.arch, training.data, training.recipe, trial.seed, device),
+        init=training.init,
+        whole_curve=True,
+    )
     for checkpoint in checkpoints(trainer, start, training):
         if trainer.rank == 0:
             file = io.BytesIO()

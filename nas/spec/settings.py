@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from nas.spec.init import Init
 from nas.spec.objective import Objective
 from nas.spec.recipe import Recipe
 from nas.spec.resources import Resources
@@ -47,6 +48,7 @@ class Settings:
         audit: for an audit, which trains ``networks``.
         data_seed: for the split of the images; None takes ``seed``, which draws everything else.
         task: what the images ask of networks; None where nothing is trained, and in older runs.
+        init: the pretrained weights that networks begin with; None for fresh ones.
         keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
 
@@ -68,6 +70,7 @@ class Settings:
     audit: Audit | None = None
     data_seed: Annotated[int | None, Field(ge=0)] = None
     task: Task | None = None
+    init: Init | None = None
     keep: Annotated[str, OneOf(("best", "last"))] = "last"
 
     def __post_init__(self) -> None:

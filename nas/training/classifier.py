@@ -36,12 +36,13 @@ def load_classifier(run: str | os.PathLike[str], device: str = "cpu") -> Classif
     from safetensors.torch import load_file
 
     from nas.training.pixels import fit
-    from search_spaces.network import build_network
+    from search_spaces.network import BN_EPSILON, build_network
 
     header = read_header(Path(run))
     arch, classes = ArchSpec.parse(header["arch"]), json.loads(header["classes"])
     channels = int(header["in_channels"])
-    network = build_network(arch, len(classes), channels)
+    padding, epsilon = header.get("padding", "symmetric"), float(header.get("bn_epsilon", BN_EPSILON))
+    network = build_network(arch, len(classes), channels, padding=padding, bn_epsilon=epsilon)
     network.load_state_dict(load_file(Path(run) / NAME))
     network.eval().to(device)
     mean, deviation = (

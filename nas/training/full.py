@@ -26,12 +26,8 @@ def checkpoints_alone(training: FullTraining, trial: Trial, start: Checkpoint | 
         return iter(())
     import torch
 
-    from nas.training.trainer import Trainer
-
     torch.set_num_threads(training.threads)
-    trainer = Trainer(
-        trial.arch, training.data, training.recipe, trial.seed, training.device, whole_curve=True
-    )
+    trainer = training.trainer(trial.arch, trial.seed, whole_curve=True)
     steps = itertools.count((len(start.curve) if start else 0) * trainer.steps_per_epoch + 1)
     trainer.on_step = lambda: training.listener.on_step(next(steps) / trainer.steps_per_epoch)
     return checkpoints(trainer, start, training)
@@ -59,6 +55,7 @@ class FullTraining(Training):
     keep: str = "best"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         images = round(self.recipe.fraction * len(self.data.train.labels))
         batch = max(2, min(self.recipe.batch_size, images))
         if batch < 2 * self.workers:
@@ -97,6 +94,7 @@ class FullTraining(Training):
             "epochs": str(len(end.curve)),
             "kept_epoch": str(end.kept_epoch.epoch),
             "data": self.data.name,
+            **({"padding": self.init.padding, "bn_epsilon": str(self.init.bn_epsilon)} if self.init else {}),
         }
 
 
