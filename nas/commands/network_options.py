@@ -41,8 +41,8 @@ class TrainOptions:
         str | None,
         Option(
             show_default="scratch; finetune with --init",
-            help="How it is trained: scratch, finetune (from pretrained weights), efficientnet (350 epochs, as "
-            "published) or proxy (short).",
+            help="How it is trained: scratch, finetune (from pretrained weights), efficientnet (350 epochs) "
+            "or proxy (short).",
         ),
     ] = None
     fields: Annotated[

@@ -40,7 +40,7 @@ InitOption = Annotated[
     Option(
         metavar="NAME|FILE",
         show_default="fresh weights",
-        help="Pretrained weights to begin with: efficientnet-lite0, a .pth or .safetensors FILE, RUN, hf:REPO.",
+        help="Pretrained weights to start with: efficientnet-lite0, .pth or .safetensors FILE, RUN, hf:REPO.",
     ),
 ]
 InitArchOption = Annotated[
@@ -96,8 +96,8 @@ class SearchOptions:
         str | None,
         Option(
             show_default="proxy; inherit with --init",
-            help="How each network is trained: proxy (short), inherit (short, from pretrained weights), or as "
-            "for nas train.",
+            help="How each network is trained: proxy (short), inherit (short, from pretrained weights), or as for "
+            "nas train.",
         ),
     ] = None
     proxy: Annotated[

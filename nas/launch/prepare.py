@@ -184,7 +184,7 @@ def sized(settings: Settings, image_size: int) -> Settings:
 
 
 def for_images(settings: Settings, data: Dataset) -> Settings:
-    """``settings`` with the task and the epochs that suit ``data``; a scaling run's candidates have its classes."""
+    """``settings`` with the task and epochs that suit ``data``; candidates of a scaling run have its classes."""
     settings = sized(settings, data.image_size)
     assert settings.task is not None
     task = dataclasses.replace(
