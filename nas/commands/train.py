@@ -211,10 +211,10 @@ def find_training(arch: str, name: str, fields: dict[str, str], epochs: int | No
 
 def find_dropout(arch: str) -> float | None:
     """The dropout of the model that ``arch`` names, in a family or published; None if it is neither."""
-    from search_spaces.presets import EFFICIENTNET_COEFFICIENTS
+    from search_spaces.presets import EFFICIENTNET_COEFFICIENTS, EFFICIENTNET_LITE_COEFFICIENTS
 
-    if arch in EFFICIENTNET_COEFFICIENTS:
-        return EFFICIENTNET_COEFFICIENTS[arch][3]
+    if published := (EFFICIENTNET_COEFFICIENTS | EFFICIENTNET_LITE_COEFFICIENTS).get(arch):
+        return published[3]
     if found := find_family(arch):
         family, model = found
         return family[model].dropout

@@ -157,6 +157,7 @@ def test_families_and_presets_bring_their_dropout(nas, tmp_path, monkeypatch):
     assert find_training("family:B3", "efficientnet", {}, None).dropout == 0.3
     assert find_training("family", "efficientnet", {}, None).dropout == 0.2
     assert find_training("efficientnet-b7", "efficientnet", {}, None).dropout == 0.5
+    assert find_training("efficientnet-lite2", "efficientnet", {}, None).dropout == 0.3
     assert find_training("efficientnet-b7", "efficientnet", {"dropout": "0.1"}, None).dropout == 0.1
     assert find_training("efficientnet-b7", "proxy", {}, None).dropout == 0.0
     assert find_training("mnasnet-a1", "efficientnet", {}, 7).epochs == 7
