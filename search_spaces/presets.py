@@ -100,3 +100,11 @@ PRESETS = {
         "relu",
     ),
 }
+
+_MOBILE = ("mnasnet-a1", "mobilenet-v2")
+PUBLISHED = {
+    **dict.fromkeys(("mnas", "mnas-a1", "mnas-mobilenet-v2"), ("efficientnet-b0", *_MOBILE)),
+    "mnas-lite": ("efficientnet-lite0", *_MOBILE),
+    "accel-nasbench": ("efficientnet-b0",),
+}
+"""By space: the known networks that a choice from it is compared with, the first above all."""

@@ -96,8 +96,7 @@ class SearchOptions:
         str | None,
         Option(
             show_default="proxy; inherit with --init",
-            help="How each network is trained: proxy (short), inherit (short, from pretrained weights), or as for "
-            "nas train.",
+            help="How each network is trained: proxy (short), inherit (pretrained), or those of nas train.",
         ),
     ] = None
     proxy: Annotated[
@@ -116,6 +115,14 @@ class SearchOptions:
     confirm_seeds: Annotated[
         int, Option(help="Fresh seeds for each of these; two or more measure the noise of a seed.")
     ] = 2
+    baseline: Annotated[
+        str | None,
+        Option(
+            metavar="ARCH,...",
+            show_default="the space's published ones",
+            help="Known networks to train beside the confirmed ones, and to compare with; or none.",
+        ),
+    ] = None
     seed: Annotated[int, Option(help="Seeds everything random in the run.")] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-SPACE", help=NEW_RUN)] = None
 

@@ -125,7 +125,7 @@ def make_plan(
     listener.progress("Timing networks", len(TIMED), len(TIMED))
     done = [(row.candidate.trained_cost, row.seconds) for row in timed if row.seconds is not None]
     seconds = mean_seconds(done, [candidate.trained_cost for candidate in found]) if done else None
-    again = settings.confirmations * settings.confirm_seeds
+    again = (settings.confirmations + len(settings.baselines)) * settings.confirm_seeds
     hours = cpu_hours = gpu_hours = None
     if seconds is not None:
         total = seconds * (settings.trials + again)

@@ -73,7 +73,11 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, listen
         journal,
         trials=settings.trials,
         seed=settings.seed,
-        confirm=Confirm(settings.confirmations, settings.confirm_seeds),
+        confirm=Confirm(
+            settings.confirmations,
+            settings.confirm_seeds,
+            {name: ArchSpec.parse(text) for name, text in settings.baselines.items()},
+        ),
         epochs=settings.recipe.epochs if stops_early else None,
         train_again=KINDS[settings.kind].given,
         listener=listener,
@@ -184,7 +188,7 @@ def sized(settings: Settings, image_size: int) -> Settings:
 
 
 def for_images(settings: Settings, data: Dataset) -> Settings:
-    """``settings`` with the task and epochs that suit ``data``; candidates of a scaling run have its classes."""
+    """``settings`` with the task and epochs that suit ``data``; a scaling run's networks have its classes."""
     settings = sized(settings, data.image_size)
     assert settings.task is not None
     task = dataclasses.replace(
@@ -198,6 +202,12 @@ def for_images(settings: Settings, data: Dataset) -> Settings:
     if audit and audit.long:
         audit = dataclasses.replace(audit, long=audit.long.suited(task.train))
     settings = dataclasses.replace(settings, task=task, recipe=recipe, audit=audit)
+    if task.resolution is not None:  # those of the space are at this resolution too
+        known = {
+            name: str(dataclasses.replace(ArchSpec.parse(text), resolution=task.resolution))
+            for name, text in settings.baselines.items()
+        }
+        settings = dataclasses.replace(settings, baselines=known)
     if settings.scaling is None:
         return settings
     scaling = dataclasses.replace(settings.scaling, num_classes=data.num_classes)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nas.errors import command
+from nas.runs.baselines import baseline_lines, compared
 from nas.runs.next_steps import Steps, train_steps, unfinished_steps
 from nas.runs.run import Run
 from nas.runs.search_results import tested, trial_state
@@ -58,7 +59,9 @@ def so_far(run: Run) -> str:
 
 def search_notes(run: Run) -> list[str]:
     """What belongs to the verdict: the best network on test images, and what became of the target."""
-    return [] if run.networks().empty else [*test_lines(tested(run)), *target_lines(run)]
+    if run.networks().empty:
+        return []
+    return [*test_lines(tested(run)), *baseline_lines(compared(run)), *target_lines(run)]
 
 
 def test_lines(found: Mapping[str, Any] | None) -> list[str]:

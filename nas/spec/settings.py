@@ -42,6 +42,7 @@ class Settings:
 
     Args:
         confirmations: networks to train again at the end, each on ``confirm_seeds`` fresh seeds.
+        baselines: known networks, as text by name, to train beside these on as many seeds.
         scheduler: ``fifo`` trains every trial to its end, ``asha`` stops the worse ones early.
         networks: architectures, as text, to try in turn in place of a space.
         scaling: for a scaling run, whose candidates are tried in turn.
@@ -62,6 +63,7 @@ class Settings:
     seed: Annotated[int, Field(ge=0)] = 0
     confirmations: Annotated[int, Field(ge=0, title="confirm"), AtMost(10**9)] = 0
     confirm_seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 1
+    baselines: Mapping[str, str] = field(default_factory=dict)
     controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     scheduler: Annotated[str, OneOf(("fifo", "asha"))] = "fifo"
@@ -77,7 +79,7 @@ class Settings:
         for name in ("seed", "data_seed"):
             if (value := getattr(self, name) or 0) >= 2**63:  # more than SQLite and torch take
                 raise ValueError(f"{name} must be below 2^63, got {value}")
-        for network in self.networks:
+        for network in (*self.networks, *self.baselines.values()):
             ArchSpec.parse(network)
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs `address` local or auto, got inline")

@@ -53,12 +53,18 @@ def kept_epoch(curve: Sequence[Epoch], keep: str) -> Epoch:
 
 @dataclass(frozen=True)
 class Trial:
-    """What an evaluator trains; ``confirms`` marks a second training run of a finished trial's network."""
+    """What an evaluator trains.
+
+    Args:
+        confirms: whether this is a second training run of a finished trial's network, or of a baseline.
+        baseline: the name of the known network that is trained for comparison; it is no trial's.
+    """
 
     trial: int
     arch: ArchSpec
     seed: int
     confirms: bool = False
+    baseline: str = ""
 
 
 @dataclass(frozen=True)
