@@ -33,6 +33,7 @@ KERNELS = (1, 3, 5, 7)
 STRIDES = (1, 2)
 SKIPS = ("identity", "none")
 ACTIVATIONS = ("silu", "relu", "relu6")
+PADDINGS = ("symmetric", "same")
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
