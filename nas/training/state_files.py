@@ -59,7 +59,9 @@ def find_source(source: str) -> Source:
     if source in PACKAGES:
         return Source(_in_package(source), source, source)
     repository = source.removeprefix("hf:")
-    path = _download(repository) if repository != source else Path(source).expanduser()
+    path = _download(repository) if repository != source else Path(source)
+    with contextlib.suppress(RuntimeError):  # of a user who has no home
+        path = path.expanduser()
     name = repository if repository != source else path.name
     if source and is_directory(path):
         name, path = path.resolve().name, path / NAME
