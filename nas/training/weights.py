@@ -50,6 +50,7 @@ def read_header(directory: Path) -> dict[str, str]:
         test, epochs = (json.loads(header.get(name, '""')) for name in ("test_accuracy", "epochs"))
         if type(epochs) is not int or not (test is None or (type(test) is float and 0 <= test <= 1)):
             raise ValueError("its header has no test_accuracy or epochs")
+        network_conventions(header)
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"run must have readable weights ({error}): {path}") from None
     return header
