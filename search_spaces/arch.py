@@ -33,6 +33,7 @@ KERNELS = (1, 3, 5, 7)
 STRIDES = (1, 2)
 SKIPS = ("identity", "none")
 ACTIVATIONS = ("silu", "relu", "relu6")
+PADDINGS = ("symmetric", "same")
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
@@ -164,8 +165,6 @@ _ARCH_TEXT = re.compile(r"res([0-9]+)-([a-z0-9]+)-stem([0-9]+)(?:s([0-9]+))?-(.+
 class ArchSpec:
     """A whole network: 3x3 stem, stages, 1x1 head, pooling, dropout, classifier.
 
-    ``ArchSpec.parse`` is the inverse of ``str``; the text needs no quotes in a shell.
-
     Args:
         stages: at least one.
         stem_channels: outputs of the 3x3 stem convolution.
@@ -230,7 +229,7 @@ class ArchSpec:
 
     @classmethod
     def parse(cls, text: str) -> ArchSpec:
-        """The inverse of ``str``; ValueError as in ``StageSpec.parse``."""
+        """The inverse of ``str``, which needs no quotes in a shell; ValueError as in ``StageSpec.parse``."""
         if len(text) > MOST_TEXT:
             raise ValueError(f"an architecture must have at most {MOST_TEXT:,} characters, got {len(text):,}")
         match = _ARCH_TEXT.fullmatch(text)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from search_spaces.arch import ArchSpec, LayerSpec
+from search_spaces.arch import PADDINGS, ArchSpec, LayerSpec
 from search_spaces.convolution import PaddedConv2d
 from search_spaces.cost import se_channels
 from search_spaces.depthwise import DepthwiseConv2d
@@ -27,7 +27,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),
     "relu6": lambda: nn.ReLU6(inplace=True),
 }
-PADDINGS = ("symmetric", "same")
 BN_EPSILON = 1e-3
 BN_MOMENTUM = 0.01  # torch's convention; TF's 0.99
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from nas.errors import InputError
 from nas.spec.recipe import enlarged
-from nas.training.weights import NAME, read_header
+from nas.training.weights import NAME, network_conventions, read_header
 from search_spaces import ArchSpec
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def load_classifier(run: str | os.PathLike[str], device: str = "cpu") -> Classif
     from safetensors.torch import load_file
 
     from nas.training.pixels import fit
-    from search_spaces.network import BN_EPSILON, build_network
+    from search_spaces.network import build_network
 
     header = read_header(Path(run))
     arch, classes = ArchSpec.parse(header["arch"]), json.loads(header["classes"])
     channels = int(header["in_channels"])
-    padding, epsilon = header.get("padding", "symmetric"), float(header.get("bn_epsilon", BN_EPSILON))
+    padding, epsilon = network_conventions(header)
     network = build_network(arch, len(classes), channels, padding=padding, bn_epsilon=epsilon)
     network.load_state_dict(load_file(Path(run) / NAME))
     network.eval().to(device)
