@@ -101,7 +101,7 @@ class Recipe:
     least_resolution: Annotated[int, at_least(0), AtMost(MOST_PIXELS)] = 0
     width: Positive = 0.25
     divisor: Annotated[int, at_least(1), AtMost(1024)] = 8
-    epochs: Annotated[int, at_least(0), AtMost(1_000_000)] = 6
+    epochs: Annotated[int, Field(ge=0, description="be an integer of at least 1"), AtMost(1_000_000)] = 6
     seen: Annotated[int, at_least(0), AtMost(10**12)] = 0
     fraction: Share = 1.0
     batch_size: Annotated[int, at_least(2), AtMost(1_000_000)] = 64

@@ -96,9 +96,9 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
     """Sets every group's learning rate, ``rate`` times its factor; in place where it is a tensor."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate * group["factor"])
+            group["lr"].fill_(rate * group.get("factor", 1.0))
         else:
-            group["lr"] = rate * group["factor"]
+            group["lr"] = rate * group.get("factor", 1.0)
 
 
 class WeightAverage:

@@ -277,7 +277,7 @@ def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
 
 
 def _network(
-    arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str, init: Pretrained | None
+    arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str, init: Pretrained | None = None
 ) -> Network:
     """The network, initialised from ``seed``, and from the weights of ``init``."""
     channels = data.train.images.shape[3]
