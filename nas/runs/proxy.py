@@ -12,6 +12,8 @@ WIDTHS = {1.0: "full width", 0.5: "half its width", 0.25: "a quarter of its widt
 def proxy_line(settings: Settings) -> str | None:
     """``Each candidate: 32 px, a quarter of its width, 6 epochs of 968 images, judged on 242.``
 
+    It begins with the pretrained weights, if there are any.
+
     None where nothing is trained, and of a run that trains one network to the end.
     """
     if settings.evaluator != "train" or settings.kind == "training":
@@ -25,7 +27,8 @@ def proxy_line(settings: Settings) -> str | None:
     if task.train:
         images = f"{max(2, round(recipe.fraction * task.train)):,} images, judged on {task.valid:,}"
     epochs = f"{recipe.epochs} epoch{'s' * (recipe.epochs != 1)} of {images}"
-    line = f"Each candidate: {size}, {width}, {epochs}."
+    begun = f"slices of the weights of {settings.init.name}, " if settings.init else ""
+    line = f"Each candidate: {begun}{size}, {width}, {epochs}."
     return line if settings.task is None else f"{line} {costs_sentence(settings)}"
 
 

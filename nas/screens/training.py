@@ -137,8 +137,9 @@ def preparation_lines(prepared: Prepared, label: str) -> list[str]:
     facts = {**prepared.cost._asdict(), "resolution": prepared.arch.resolution, "classes": task.classes}
     judge = f"{task.valid:,} judge it" + (f", {task.test:,} test it" if task.test else "")
     images = max(2, round(recipe.fraction * task.train))
+    begun = f" from the weights of {settings.init.name}" if settings.init else ""
     first = (
-        f"Training {label}: {size(facts)}, on {images:,} images of {settings.data} ({judge}), "
+        f"Training {label}{begun}: {size(facts)}, on {images:,} images of {settings.data} ({judge}), "
         f"{plural(recipe.epochs, 'epoch')}{takes(prepared)}"
     )
     return [first, *filter(None, [resolution_line(prepared, task.image_size), steps_line(prepared)])]

@@ -25,3 +25,8 @@ class Init:
             raise ValueError("init must be a file, a run, a name or hf:REPO, got ''")
         if self.arch:
             ArchSpec.parse(self.arch)
+
+    @property
+    def name(self) -> str:
+        """The source without its directories."""
+        return self.source.rpartition("/")[2] if self.source.startswith("/") else self.source
