@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError
+from nas.files import replace
 from nas.spec.listener import Listener
 from nas.spec.trial import Epoch, Trial, kept_epoch
 from nas.training.checkpoint import Checkpoint, damaged, read_checkpoint, write_checkpoint
 from nas.training.proxy import Training
-from nas.training.weights import write_weights
+from nas.training.weights import METRICS, write_weights
 
 if TYPE_CHECKING:
     from nas.training.trainer import Trainer
@@ -82,7 +83,29 @@ class FullTraining(Training):
             yield now.curve[-1]
         assert now is not None
         write_weights(self.directory, now.weights, self._header(trial, now))
+        self._write_metrics()
         return now.kept_epoch
+
+    def _write_metrics(self) -> None:
+        """Writes the kept weights' metrics on the validation and the test part to ``metrics.json``."""
+        import torch
+
+        from nas.training.classifier import open_classifier
+        from nas.training.trainer import EVAL_BATCH, uses_bfloat16
+        from reports.metrics import measure
+
+        # Processes on other machines may have had GPUs where this one has none.
+        device = self.device if torch.cuda.is_available() else "cpu"
+        bfloat16 = uses_bfloat16(self.recipe.precision, device)
+        classifier = open_classifier(self.directory, device, bfloat16=bfloat16)
+        parts = {"valid": self.data.valid, "test": self.data.test}
+        found = {
+            name: measure(part.labels, classifier.probabilities(part.images, EVAL_BATCH), self.data.classes)
+            for name, part in parts.items()
+            if part is not None
+        }
+        text = json.dumps({name: metrics.to_json() for name, metrics in found.items()}, allow_nan=False)
+        replace(self.directory / METRICS, text.encode())
 
     def _header(self, trial: Trial, end: Checkpoint) -> dict[str, str]:
         return {
@@ -97,6 +120,7 @@ class FullTraining(Training):
             "epochs": str(len(end.curve)),
             "kept_epoch": str(end.kept_epoch.epoch),
             "data": self.data.name,
+            "white": json.dumps({kind: span[1:] for kind, span in self.data.white.items()}),
         }
 
 
