@@ -9,7 +9,18 @@ from typing import Annotated
 from typer import Argument, Option
 
 from nas.commands.fields import print_training
-from nas.commands.options import DATA, NEW_RUN, PAIR, CacheOption, HelpProxyOption, SchedulerOption
+from nas.commands.options import (
+    DATA,
+    NEW_RUN,
+    PAIR,
+    CacheOption,
+    HelpProxyOption,
+    JsonOption,
+    RunArgument,
+    SchedulerOption,
+)
+
+DeviceOption = Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")]
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ class TrainOptions:
         int, Option(help="Seeds everything random; the split of the images too, unless a run has one.")
     ] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-train", help=NEW_RUN)] = None
-    device: Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto"
+    device: DeviceOption = "auto"
     threads: Annotated[
         int | None,
         Option(show_default="the fastest, timed", help="CPU threads of a process; several share all cores."),
@@ -133,3 +144,49 @@ class ScaleOptions:
         int | None, Option(show_default="the base run's, or 0", help="Seeds everything random.")
     ] = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-scale", help=NEW_RUN)] = None
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What ``nas evaluate`` is asked."""
+
+    run: RunArgument
+    data: Annotated[str | None, Option(show_default="the run's own", help=DATA)] = None
+    part: Annotated[
+        str | None,
+        Option(
+            show_default="test; without one, valid of the run's images, or all of others",
+            help="Which images: test, valid, or all.",
+        ),
+    ] = None
+    as_json: JsonOption = False
+    csv: Annotated[
+        Path | None, Option(metavar="FILE", help="Write the classes there; - is standard output.")
+    ] = None
+    device: DeviceOption = "auto"
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """What ``nas predict`` is asked."""
+
+    run: RunArgument
+    paths: Annotated[
+        list[str],
+        Argument(metavar="PATH...", help="Image files, folders of them, or patterns such as '*.jpg'."),
+    ]
+    csv: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            show_default="standard output, but a table on a terminal",
+            help="Write CSV there; - is standard output.",
+        ),
+    ] = None
+    as_json: JsonOption = False
+    top: Annotated[int, Option(min=1, metavar="K", help="The K most probable classes of each image.")] = 1
+    least_confident: Annotated[
+        int | None,
+        Option(min=1, metavar="N", help="Only the N images of the least probability, the least first."),
+    ] = None
+    device: DeviceOption = "auto"
