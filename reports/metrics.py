@@ -51,12 +51,12 @@ class Metrics:
     @property
     def balanced_accuracy(self) -> float:
         """The mean recall of the classes that have images."""
-        return balanced_accuracy(self.confusion)
+        return balanced_accuracy(np.diag(self.confusion), self.confusion.sum(1))
 
     @property
     def macro_f1(self) -> float:
         """The mean F1 of the classes that have images."""
-        return macro_f1(self.confusion)
+        return macro_f1(np.diag(self.confusion), self.confusion.sum(1), self.confusion.sum(0))
 
     @property
     def never_predicted(self) -> tuple[str, ...]:
@@ -185,15 +185,19 @@ def calibration_error(confidences: NDArray[np.floating[Any]], right: NDArray[np.
     return float(np.abs(gaps).sum() / len(confidences))
 
 
-def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
-    """The mean recall of the classes that have images, from the confusion matrix `[K, K]`."""
-    return float(np.nanmean(_share(np.diag(confusion), confusion.sum(1))))
+def balanced_accuracy(right: NDArray[np.int64], images: NDArray[np.int64]) -> float:
+    """The mean recall of the classes that have images.
+
+    Args:
+        right: `[K]`, how many images of each class were taken for it.
+        images: `[K]`, how many there are of each class.
+    """
+    return float(np.nanmean(_share(right, images)))
 
 
-def macro_f1(confusion: NDArray[np.int64]) -> float:
-    """The mean F1 of the classes that have images, from the confusion matrix `[K, K]`."""
-    images = confusion.sum(1)
-    return float(_share(2 * np.diag(confusion), images + confusion.sum(0))[images > 0].mean())
+def macro_f1(right: NDArray[np.int64], images: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
+    """The mean F1 of the classes that have images; ``predicted`` `[K]` counts those taken for each class."""
+    return float(_share(2 * right, images + predicted)[images > 0].mean())
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

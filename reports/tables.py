@@ -47,16 +47,19 @@ CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
 """The titles of a network's probabilities to be on the front and the best."""
 
 
-def front_table(front: pd.DataFrame, best: int | None = None, target: float | None = None) -> FittedTable:
+def front_table(
+    front: pd.DataFrame, best: int | None = None, target: float | None = None, measured: str = "accuracy"
+) -> FittedTable:
     """A Pareto front, one row per network; ``best`` is the chosen trial, which is marked.
 
     Errors and the chances of being on the front or the best are shown if ``front`` has them. Networks up to
-    ``target``, in FLOPs, stand above a row with its number, the others below it.
+    ``target``, in FLOPs, stand above a row with its number, the others below it. ``measured`` says what their
+    accuracies are.
     """
     chances = {name: title for name, title in CHANCES.items() if name in front}
     table = FittedTable(
-        "trial", "accuracy", "FLOPs", "params", "reward", *chances.values(),
-        least=("params", "reward", "P(front)"), title="Pareto front: accuracy against FLOPs",
+        "trial", measured, "FLOPs", "params", "reward", *chances.values(),
+        least=("params", "reward", "P(front)"), title=f"Pareto front: {measured} against FLOPs",
     )  # fmt: skip
     table.add_words(STAGES, NARROWEST)
     rows = front.to_dict("records")

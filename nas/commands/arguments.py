@@ -145,6 +145,21 @@ def find_arch(text: str) -> ArchSpec:
     raise InputError(f"arch is not a file, a preset or an architecture: {unknown('preset', text, PRESETS)}")
 
 
+def with_options(fields: Mapping[str, str], **options: str | None) -> dict[str, str]:
+    """The recipe's ``fields``, and over them those that have options of their own, where these are given.
+
+    Raises:
+        InputError: if the value of such an option is out of range; its text begins with the option's field.
+    """
+    from nas.spec.recipe import Recipe
+    from search_spaces.rules import parse_settings
+
+    given = {name: value for name, value in options.items() if value is not None}
+    with checked():
+        parse_settings(Recipe, given)
+    return {**fields, **given}
+
+
 def find_recipe(name: str, values: Mapping[str, str], field: str) -> Recipe:
     """The recipe called ``name`` with ``values``, those of the option ``field``.
 

@@ -14,8 +14,10 @@ from nas.commands.options import (
     NEW_RUN,
     PAIR,
     CacheOption,
+    ClassWeightsOption,
     HelpProxyOption,
     JsonOption,
+    MetricOption,
     RunArgument,
     SchedulerOption,
 )
@@ -59,6 +61,16 @@ class TrainOptions:
             help="In place of epochs: as many as fit into 90s, 10m, 1.5h or 1h30m. The schedule is whole.",
         ),
     ] = None
+    patience: Annotated[
+        int | None,
+        Option(
+            min=1,
+            metavar="N",
+            show_default="train to the end",
+            help="End after N epochs without a higher validation accuracy.",
+        ),
+    ] = None
+    class_weights: ClassWeightsOption = None
     keep: Annotated[
         str, Option(help="Which weights: of the best epoch, by validation accuracy, or of the last.")
     ] = "best"
@@ -140,6 +152,7 @@ class ScaleOptions:
         ),
     ] = None
     help_proxy: HelpProxyOption = False
+    metric: MetricOption = None
     seed: Annotated[
         int | None, Option(show_default="the base run's, or 0", help="Seeds everything random.")
     ] = None

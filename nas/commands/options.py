@@ -35,6 +35,17 @@ HelpProxyOption = Annotated[
         help="Show the recipe's fields, and their ranges.",
     ),
 ]
+MetricOption = Annotated[
+    str | None,
+    Option(
+        show_default="accuracy",
+        help="What networks are judged by: accuracy, or balanced_accuracy or macro_f1, means over classes.",
+    ),
+]
+ClassWeightsOption = Annotated[
+    str | None,
+    Option(show_default="none", help="balanced: in training, images of rare classes count more."),
+]
 SchedulerOption = Annotated[
     str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
 ]
@@ -90,6 +101,8 @@ class SearchOptions:
         ),
     ] = None
     help_proxy: HelpProxyOption = False
+    metric: MetricOption = None
+    class_weights: ClassWeightsOption = None
     scheduler: SchedulerOption = "fifo"
     confirm: Annotated[
         int, Option(help="How many of the best networks to train again at the end, before one is chosen.")
@@ -153,6 +166,7 @@ class AuditOptions:
         list[str] | None, Option(metavar=PAIR, help="A field of the recipe, as for nas search.")
     ] = None
     help_proxy: HelpProxyOption = False
+    metric: MetricOption = None
     long: Annotated[
         list[str] | None,
         Option(

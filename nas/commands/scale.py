@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from nas.commands.arguments import absolute, checked, find_arch, pairs, parse_numbers
+from nas.commands.arguments import absolute, checked, find_arch, pairs, parse_numbers, with_options
 from nas.commands.declare import declared
 from nas.commands.network_options import ScaleOptions
 from nas.commands.options import JsonOption, QuietOption, ResourceOptions
@@ -214,10 +214,9 @@ def scale_settings(
     with checked("phis"):
         for candidate in candidates:
             scaling.family(candidate.triples[0])
+    fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
     with checked("proxy"):
-        recipe = parse_settings(
-            Recipe, {**dataclasses.asdict(origin.recipe), **pairs(options.proxy, "proxy")}
-        )
+        recipe = parse_settings(Recipe, {**dataclasses.asdict(origin.recipe), **fields})
     with checked():
         return Settings(
             space="scaling",

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.commands.arguments import absolute, checked, find_recipe, pairs, parse_bytes, parse_count
+from nas.commands.arguments import (
+    absolute,
+    checked,
+    find_recipe,
+    pairs,
+    parse_bytes,
+    parse_count,
+    with_options,
+)
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
 from nas.commands.running import watch
@@ -40,6 +48,9 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     from nas.spec.settings import Settings
 
     trains = options.evaluator == "train"
+    fields = with_options(
+        pairs(options.proxy, "proxy"), metric=options.metric, class_weights=options.class_weights
+    )
     with checked():
         return Settings(
             space=options.space,
@@ -48,7 +59,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             evaluator=absolute(options.evaluator),
             controller=options.controller,
             objective=Objective(parse_count(options.target_flops), options.exponent, options.reward),
-            recipe=find_recipe(options.recipe, pairs(options.proxy, "proxy"), "proxy"),
+            recipe=find_recipe(options.recipe, fields, "proxy"),
             seed=options.seed,
             scheduler=options.scheduler,
             confirmations=options.confirm if trains or options.confirm < 0 else 0,

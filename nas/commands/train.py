@@ -17,6 +17,7 @@ from nas.commands.arguments import (
     find_recipe,
     pairs,
     parse_bytes,
+    with_options,
 )
 from nas.commands.declare import declared
 from nas.commands.network_options import TrainOptions
@@ -61,7 +62,8 @@ def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: 
     from nas.launch.training import prepare_training, start_training
     from nas.screens.training import preparation_lines
 
-    recipe = find_training(options.arch, options.recipe, pairs(options.fields, "fields"), options.epochs)
+    fields = with_options(pairs(options.fields, "fields"), class_weights=options.class_weights)
+    recipe = find_training(options.arch, options.recipe, fields, options.epochs)
     network = find_arch(options.arch)
     recipe.shrink(network)  # raises now if it would be too large
     origin = find_origin(options.arch, options.data)
@@ -186,6 +188,7 @@ def train_settings(
             networks=(str(network),),
             data_seed=data_seed,
             keep=options.keep,
+            patience=options.patience or 0,
         )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import controllers
 from nas.errors import InputError
 from nas.launch.placement import device_of, threads_of
@@ -110,7 +112,11 @@ def make_evaluator(
     if data is not None:
         if KINDS[settings.kind].keeps_weights:
             return FullTraining(
-                data, settings.recipe, directory=directory, listener=listener, keep=settings.keep
+                *(data, settings.recipe),
+                directory=directory,
+                listener=listener,
+                keep=settings.keep,
+                patience=settings.patience,
             )
         return Training(data, settings.recipe, reference=settings.reference)
     if kind == "table" and file:
@@ -160,12 +166,15 @@ def for_images(settings: Settings, data: Dataset) -> Settings:
     """``settings`` with their task, as ``data`` has it; a scaling run's candidates have its classes."""
     settings = sized(settings, data.image_size)
     assert settings.task is not None
+    images = np.bincount(data.train.labels, minlength=data.num_classes)
     task = dataclasses.replace(
         settings.task,
         classes=data.num_classes,
         train=len(data.train.labels),
         valid=len(data.valid.labels),
         test=len(data.test.labels) if data.test else 0,
+        smallest=int(images.min()),
+        largest=int(images.max()),
     )
     settings = dataclasses.replace(settings, task=task)
     if settings.scaling is None:

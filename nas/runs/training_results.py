@@ -78,9 +78,11 @@ def _kept_facts(task: Task, keep: str, kept: Epoch | None, test: float | None) -
 
 def training_verdict(facts: dict[str, Any]) -> str:
     """What a finished training run found, from its ``training_facts``, in one sentence."""
-    kept, of_epochs = facts.get("kept_epoch"), facts["of_epochs"]
-    best = facts.get("keep") == "best" and of_epochs > 1
-    when = f"the best of {of_epochs} epochs (epoch {kept})" if best else f"after {plural(of_epochs, 'epoch')}"
+    kept, epochs, of_epochs = facts.get("kept_epoch"), facts["epochs"], facts["of_epochs"]
+    best = facts.get("keep") == "best" and epochs > 1
+    when = f"the best of {epochs} epochs (epoch {kept})" if best else f"after {plural(epochs, 'epoch')}"
+    if epochs < of_epochs:
+        when += f"; it ended before epoch {of_epochs} because the accuracy no longer rose"
     valid = f"{_measured(facts, 'accuracy', 'valid')}, {when}"
     if facts["test_accuracy"] is None:
         return f"Validation accuracy {valid}; the data has no test part."

@@ -13,6 +13,7 @@ import reports
 from nas.errors import command
 from nas.runs.audit_results import findings, verdict
 from nas.runs.kinds import summary
+from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import UNMEASURED
 from nas.screens.words import Parts, Steps
@@ -25,7 +26,10 @@ def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
     again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
     noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
     return [
-        reports.front_table(run.pareto(), facts["best"]["trial"], run.settings.objective.target_flops),
+        reports.front_table(
+            *(run.pareto(), facts["best"]["trial"], run.settings.objective.target_flops),
+            measured=measured(run.settings),
+        ),
         STAGES_LEGEND,
         "",
         f"{plural(facts['trials'], 'trial')}: {counts_text(facts['status'])}{again}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import InputError
 from nas.files import replace
 from nas.spec.listener import Listener
-from nas.spec.trial import Epoch, Trial, kept_epoch
+from nas.spec.trial import Epoch, Trial, is_over, kept_epoch
 from nas.training.checkpoint import Checkpoint, damaged, read_checkpoint, write_checkpoint
 from nas.training.proxy import Training
 from nas.training.weights import METRICS, write_weights
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def checkpoints_alone(training: FullTraining, trial: Trial, start: Checkpoint | None) -> Iterator[Checkpoint]:
     """``checkpoints`` of a new trainer in this process; raises as they do."""
-    if start and len(start.curve) == training.recipe.epochs:
+    if start and training.is_over(start.curve):
         return iter(())
     import torch
 
@@ -51,6 +51,7 @@ class FullTraining(Training):
         checkpoints: trains the epochs that are left; see ``nas.launch.data_parallel`` for several processes.
         listener: told of restored epochs and, if one process trains, of every step.
         keep: whose weights are kept, see ``nas.spec.trial.kept_epoch``.
+        patience: see ``nas.spec.trial.is_over``.
     """
 
     directory: Path = Path()
@@ -58,6 +59,7 @@ class FullTraining(Training):
     checkpoints: Checkpoints = checkpoints_alone
     listener: Listener = field(default_factory=Listener)
     keep: str = "best"
+    patience: int = 0
 
     def __post_init__(self) -> None:
         images = round(self.recipe.fraction * len(self.data.train.labels))
@@ -85,6 +87,10 @@ class FullTraining(Training):
         write_weights(self.directory, now.weights, self._header(trial, now))
         self._write_metrics()
         return now.kept_epoch
+
+    def is_over(self, curve: Sequence[Epoch]) -> bool:
+        """Whether the training run ends after these epochs."""
+        return is_over(curve, self.recipe.epochs, self.patience)
 
     def _write_metrics(self) -> None:
         """Writes the kept weights' metrics on the validation and the test part to ``metrics.json``."""
@@ -150,10 +156,13 @@ def checkpoints(trainer: Trainer, start: Checkpoint | None, training: FullTraini
         if kept is epoch:
             weights = _copy(trainer)
         assert weights is not None
-        if epoch.epoch == trainer.recipe.epochs:
+        over = training.is_over(curve)
+        if over:
             test = _test(trainer, weights)
         older = None if kept is epoch else weights
         yield Checkpoint(curve, trainer.state_dict(), mean, deviation, test, kept.epoch, older)
+        if over:
+            return
 
 
 def _copy(trainer: Trainer) -> dict[str, Any]:
