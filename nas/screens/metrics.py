@@ -113,12 +113,12 @@ def predictions_table(found: Sequence[Prediction]) -> FittedTable:
     """A row per image."""
     table = FittedTable("probability")
     table.add_words("class")
-    table.add_words("path")
     further = len(found[0].classes) > 1
     if further:
         table.add_words("or")
+    table.add_words("path")
     for one in found:
         others = zip(one.classes[1:], one.probabilities[1:], strict=True)
         also = ", ".join(f"{name} {probability:.4f}" for name, probability in others)
-        table.add_row(f"{one.probabilities[0]:.4f}", one.classes[0], one.path, *([also] * further))
+        table.add_row(f"{one.probabilities[0]:.4f}", one.classes[0], *([also] * further), one.path)
     return table
