@@ -164,8 +164,10 @@ def measure(
     confusion = np.bincount(labels * number + predicted, minlength=number**2).reshape(number, number)
     top = None
     if number > TOP:
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
-        top = float((best == labels[:, None]).any(1).mean())
+        own, places = labels[:, None], np.arange(number)
+        share = np.take_along_axis(probabilities, own, 1)
+        before = (probabilities > share) | ((probabilities == share) & (places < own))  # [N, K]
+        top = float((before.sum(1) < TOP).mean())
     error = calibration_error(probabilities.max(1), predicted == labels)
     return Metrics(tuple(classes), confusion.astype(np.int64), error, top)
 

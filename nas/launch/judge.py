@@ -97,8 +97,11 @@ def evaluate(run: Path, data: str | None, part: str | None, device: str, listene
         metrics = measure(labels[kept], shares[kept], classifier.classes)
     except ValueError as error:
         raise InputError(f"run must have weights that give probabilities ({error}): {run}") from None
+    words = labelled.words
+    if labelled.part == WHOLE and data in (None, read_settings(run).data):
+        words += ", those that it was trained on among them"
     named = {labelled.name(number): reason for number, reason in sorted(broken.items())}
-    return Judged(metrics, labelled.source, labelled.part, labelled.words, named)
+    return Judged(metrics, labelled.source, labelled.part, words, named)
 
 
 def own_images(run: Path, listener: Listener) -> Any:
