@@ -51,18 +51,20 @@ def front_table(
     front: pd.DataFrame,
     best: int | None = None,
     target: float | None = None,
+    *,
     known: Sequence[Mapping[str, Any]] = (),
+    measured: str = "accuracy",
 ) -> FittedTable:
     """A Pareto front, one row per network; ``best`` is the chosen trial, which is marked.
 
     Errors and the chances of being on the front or the best are shown if ``front`` has them. Networks up to
     ``target``, in FLOPs, stand above a row with its number, the others below it. ``known`` networks, with a
-    ``name``, come last.
+    ``name``, come last. ``measured`` says what accuracies are.
     """
     chances = {name: title for name, title in CHANCES.items() if name in front}
     table = FittedTable(
-        "trial", "accuracy", "FLOPs", "params", "reward", *chances.values(),
-        least=("params", "reward", "P(front)"), title="Pareto front: accuracy against FLOPs",
+        "trial", measured, "FLOPs", "params", "reward", *chances.values(),
+        least=("params", "reward", "P(front)"), title=f"Pareto front: {measured} against FLOPs",
     )  # fmt: skip
     table.add_words(STAGES, NARROWEST)
     rows = front.to_dict("records")

@@ -169,6 +169,21 @@ def find_init(source: str | None, arch: str | None, before: Init | None = None) 
         return Init(source, "" if arch is None else str(find_arch(arch)))
 
 
+def with_options(fields: Mapping[str, str], **options: str | None) -> dict[str, str]:
+    """The recipe's ``fields``, and over them those that have options of their own, where these are given.
+
+    Raises:
+        InputError: if the value of such an option is out of range; its text begins with the option's field.
+    """
+    from nas.spec.recipe import Recipe
+    from search_spaces.rules import parse_settings
+
+    given = {name: value for name, value in options.items() if value is not None}
+    with checked():
+        parse_settings(Recipe, given)
+    return {**fields, **given}
+
+
 def find_recipe(name: str, values: Mapping[str, str], field: str) -> Recipe:
     """The recipe called ``name`` with ``values``, those of the option ``field``.
 

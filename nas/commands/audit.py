@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nas.commands.arguments import absolute, checked, find_init, find_recipe, pairs
+from nas.commands.arguments import absolute, checked, find_init, find_recipe, pairs, with_options
 from nas.commands.declare import declared
 from nas.commands.options import AuditOptions, JsonOption, QuietOption, ResourceOptions
 from nas.commands.running import watch
@@ -56,7 +56,8 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
     if options.sample_seed < 0:
         raise InputError(f"sample_seed must be at least 0, got {options.sample_seed}")
     space = known_space(options.space)
-    fields, longer = pairs(options.proxy, "proxy"), pairs(options.long, "long")
+    fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
+    longer = pairs(options.long, "long")
     init = find_init(options.init, options.init_arch)
     recipe = options.recipe or ("inherit" if init else "proxy")
     short = find_recipe(recipe, fields, "proxy")

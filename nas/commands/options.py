@@ -47,6 +47,17 @@ InitArchOption = Annotated[
     str | None,
     Option(metavar="ARCH", show_default="recognised", help="The network that these weights are of."),
 ]
+MetricOption = Annotated[
+    str | None,
+    Option(
+        show_default="accuracy",
+        help="What networks are judged by: accuracy, or balanced_accuracy or macro_f1, means over classes.",
+    ),
+]
+ClassWeightsOption = Annotated[
+    str | None,
+    Option(show_default="none", help="balanced: in training, images of rare classes count more."),
+]
 SchedulerOption = Annotated[
     str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
 ]
@@ -108,6 +119,8 @@ class SearchOptions:
     help_proxy: HelpProxyOption = False
     init: InitOption = None
     init_arch: InitArchOption = None
+    metric: MetricOption = None
+    class_weights: ClassWeightsOption = None
     scheduler: SchedulerOption = "fifo"
     confirm: Annotated[
         int, Option(help="How many of the best networks to train again at the end, before one is chosen.")
@@ -181,6 +194,7 @@ class AuditOptions:
     help_proxy: HelpProxyOption = False
     init: InitOption = None
     init_arch: InitArchOption = None
+    metric: MetricOption = None
     long: Annotated[
         list[str] | None,
         Option(

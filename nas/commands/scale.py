@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from nas.commands.arguments import absolute, checked, find_arch, find_init, pairs, parse_numbers
+from nas.commands.arguments import (
+    absolute,
+    checked,
+    find_arch,
+    find_init,
+    pairs,
+    parse_numbers,
+    with_options,
+)
 from nas.commands.declare import declared
 from nas.commands.network_options import ScaleOptions
 from nas.commands.options import JsonOption, QuietOption, ResourceOptions
@@ -221,8 +229,9 @@ def scale_settings(
     trained_by = origin.recipe
     if init and origin.init is None:
         trained_by = dataclasses.replace(RECIPES["inherit"], divisor=origin.recipe.divisor)
+    fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
     with checked("proxy"):
-        recipe = parse_settings(Recipe, {**dataclasses.asdict(trained_by), **pairs(options.proxy, "proxy")})
+        recipe = parse_settings(Recipe, {**dataclasses.asdict(trained_by), **fields})
     with checked():
         return Settings(
             space="scaling",

@@ -13,6 +13,7 @@ from nas.commands.arguments import (
     pairs,
     parse_bytes,
     parse_count,
+    with_options,
 )
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
@@ -53,6 +54,9 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     init = find_init(options.init, options.init_arch)
     recipe = options.recipe or ("inherit" if init else "proxy")
     confirmations = options.confirm if trains or options.confirm < 0 else 0
+    fields = with_options(
+        pairs(options.proxy, "proxy"), metric=options.metric, class_weights=options.class_weights
+    )
     with checked():
         return Settings(
             space=options.space,
@@ -61,7 +65,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             evaluator=absolute(options.evaluator),
             controller=options.controller,
             objective=Objective(parse_count(options.target_flops), options.exponent, options.reward),
-            recipe=find_recipe(recipe, pairs(options.proxy, "proxy"), "proxy"),
+            recipe=find_recipe(recipe, fields, "proxy"),
             init=init,
             seed=options.seed,
             scheduler=options.scheduler,

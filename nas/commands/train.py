@@ -18,6 +18,7 @@ from nas.commands.arguments import (
     find_recipe,
     pairs,
     parse_bytes,
+    with_options,
 )
 from nas.commands.declare import declared
 from nas.commands.network_options import TrainOptions
@@ -66,7 +67,8 @@ def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: 
     before = origin.settings.init if origin and origin.trained else None
     init = find_init(options.init, options.init_arch, before)
     name = options.recipe or ("finetune" if init else "scratch")
-    recipe = find_training(options.arch, name, pairs(options.fields, "fields"), options.epochs)
+    fields = with_options(pairs(options.fields, "fields"), class_weights=options.class_weights)
+    recipe = find_training(options.arch, name, fields, options.epochs)
     network = find_arch(options.arch)
     recipe.shrink(network)  # raises now if it would be too large
     prepared = prepare_training(
@@ -190,6 +192,7 @@ def train_settings(
             networks=(str(network),),
             data_seed=data_seed,
             keep=options.keep,
+            patience=options.patience or 0,
         )
 
 

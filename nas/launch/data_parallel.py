@@ -107,7 +107,7 @@ def shared_checkpoints(
         ArithmeticError: if the loss is no longer finite.
         RunError: if a process is lost.
     """
-    if start and len(start.curve) == training.recipe.epochs:
+    if start and training.is_over(start.curve):
         return
     results = Queue(1, {"num_cpus": 0})
     alone = dataclasses.replace(training, checkpoints=checkpoints_alone, listener=Listener())

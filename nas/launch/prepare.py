@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import controllers
 from nas.errors import InputError
 from nas.launch.placement import device_of, threads_of
@@ -142,6 +144,7 @@ def make_evaluator(
                 directory=directory,
                 listener=listener,
                 keep=settings.keep,
+                patience=settings.patience,
             )
         return Training(data, settings.recipe, reference=settings.reference, init=init)
     if kind == "table" and file:
@@ -191,12 +194,15 @@ def for_images(settings: Settings, data: Dataset) -> Settings:
     """``settings`` with the task and epochs that suit ``data``; a scaling run's networks have its classes."""
     settings = sized(settings, data.image_size)
     assert settings.task is not None
+    images = np.bincount(data.train.labels, minlength=data.num_classes)
     task = dataclasses.replace(
         settings.task,
         classes=data.num_classes,
         train=len(data.train.labels),
         valid=len(data.valid.labels),
         test=len(data.test.labels) if data.test else 0,
+        smallest=int(images.min()),
+        largest=int(images.max()),
     )
     recipe, audit = settings.recipe.suited(task.train), settings.audit
     if audit and audit.long:

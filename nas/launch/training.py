@@ -125,7 +125,9 @@ def prepare_training(
     own = arch.resolution if settings.recipe.resolution else network.resolution
     settings = for_network(settings, arch, data)
     recipe = settings.recipe
-    task = FullTraining(data, recipe, init=init, listener=listener, keep=settings.keep)
+    task = FullTraining(
+        *(data, recipe), init=init, listener=listener, keep=settings.keep, patience=settings.patience
+    )
     if shared:
         return Prepared(settings, task, own, None)
     placed = prepare.placed(task, settings.resources)

@@ -9,6 +9,18 @@ from reports.numbers import percent
 WIDTHS = {1.0: "full width", 0.5: "half its width", 0.25: "a quarter of its width"}
 
 
+MEANS = {
+    "balanced_accuracy": "balanced accuracy, the mean recall of the classes",
+    "macro_f1": "macro F1, the mean F1 of the classes",
+}
+"""What the accuracy of a trial is, by the recipe's ``metric``."""
+
+
+def measured(settings: Settings) -> str:
+    """What the accuracy of a trial is, in a word or two, such as ``macro F1``."""
+    return MEANS.get(settings.recipe.metric, "accuracy").partition(",")[0]
+
+
 def proxy_line(settings: Settings) -> str | None:
     """``Each candidate: 32 px, a quarter of its width, 6 epochs of 968 images, judged on 242.``
 
@@ -29,6 +41,8 @@ def proxy_line(settings: Settings) -> str | None:
     epochs = f"{recipe.epochs} epoch{'s' * (recipe.epochs != 1)} of {images}"
     begun = f"slices of the weights of {settings.init.name}, " if settings.init else ""
     line = f"Each candidate: {begun}{size}, {width}, {epochs}."
+    if recipe.metric != "accuracy":
+        line += f" What is called accuracy is {MEANS[recipe.metric]}."
     return line if settings.task is None else f"{line} {costs_sentence(settings)}"
 
 

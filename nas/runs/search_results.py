@@ -48,6 +48,7 @@ def trial_facts(run: Run) -> dict[str, Any]:
         "pareto": _records(run.pareto()),
         "hypervolume": hypervolume_of(run, reference_of([run])),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
+        **({"metric": run.settings.recipe.metric} if run.settings.recipe.metric != "accuracy" else {}),
         **_tested(run),
         **_compared(run),
         "speed": reports.speed(trials),

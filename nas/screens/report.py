@@ -13,6 +13,7 @@ import reports
 from nas.errors import command
 from nas.runs.audit_results import findings, verdict
 from nas.runs.kinds import summary
+from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import UNMEASURED
 from nas.screens.words import Parts, Steps
@@ -26,7 +27,9 @@ def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
     noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
     return [
         reports.front_table(
-            run.pareto(), facts["best"]["trial"], run.settings.objective.target_flops, known_networks(facts)
+            *(run.pareto(), facts["best"]["trial"], run.settings.objective.target_flops),
+            known=known_networks(facts),
+            measured=measured(run.settings),
         ),
         STAGES_LEGEND,
         "",

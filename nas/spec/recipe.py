@@ -23,6 +23,8 @@ from search_spaces.rules import AtMost, OneOf, validated
 CROPS = ("none", "padded", "random_resized")
 POLICIES = ("none", "autoaugment", "randaugment", "trivialaugment")
 
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
+
 PUBLISHED_EPOCHS = 350
 """EfficientNet's schedule: five epochs of warm-up, then x 0.97 every 2.4."""
 
@@ -81,6 +83,7 @@ class Recipe:
         zero_start: the classifier and the last BN of residual branches begin at zero, so that a deep network
             begins as a shallow one (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1). Otherwise EfficientNet's
             initialisation.
+        class_weights: ``balanced`` weighs each image by one over the number of its class, with a mean of 1.
         label_smoothing: share of the target that is spread over all classes.
         ema: decay of the averaged weights that are evaluated, 0 for none; at most (1 + step) / (10 + step).
         dropout: rate before the classifier.
@@ -91,6 +94,7 @@ class Recipe:
         mixup: alpha of the beta distribution, 0 for none.
         cutmix: likewise; with both, each batch draws one.
         precision: ``bfloat16`` uses autocast; ``auto`` does so where it is faster.
+        metric: what a trial's accuracy is: the share of right answers, or a mean over classes.
 
     Source of ``EFFICIENTNET``: tensorflow/tpu, models/official/efficientnet/main.py, utils.py.
     """
@@ -124,6 +128,8 @@ class Recipe:
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0
     precision: Annotated[str, OneOf(("auto", "float32", "bfloat16"))] = "auto"
+    class_weights: Annotated[str, OneOf(("none", "balanced"))] = "none"
+    metric: Annotated[str, OneOf(METRICS)] = "accuracy"
 
     def __post_init__(self) -> None:
         if 0 < self.resolution < 8:

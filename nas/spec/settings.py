@@ -50,6 +50,7 @@ class Settings:
         data_seed: for the split of the images; None takes ``seed``, which draws everything else.
         task: what the images ask of networks; None where nothing is trained, and in older runs.
         init: the pretrained weights that networks begin with; None for fresh ones.
+        patience: a training run ends after this many epochs without a better accuracy; 0 for never.
         keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
 
@@ -74,6 +75,7 @@ class Settings:
     task: Task | None = None
     init: Init | None = None
     keep: Annotated[str, OneOf(("best", "last"))] = "last"
+    patience: Annotated[int, Field(ge=0), AtMost(1_000_000)] = 0
 
     def __post_init__(self) -> None:
         for name in ("seed", "data_seed"):
@@ -81,6 +83,11 @@ class Settings:
                 raise ValueError(f"{name} must be below 2^63, got {value}")
         for network in (*self.networks, *self.baselines.values()):
             ArchSpec.parse(network)
+        if (metric := self.recipe.metric) != "accuracy":
+            if self.evaluator != "train":
+                raise ValueError(f"metric must be accuracy where nothing is trained, got {metric}")
+            if self.kind == "training":
+                raise ValueError(f"metric must be accuracy where one network is trained, got {metric}")
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs `address` local or auto, got inline")
 

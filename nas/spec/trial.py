@@ -51,6 +51,18 @@ def kept_epoch(curve: Sequence[Epoch], keep: str) -> Epoch:
     return max(curve, key=lambda epoch: (epoch.accuracy or 0.0, -(epoch.valid_loss or 0.0)))
 
 
+def is_over(curve: Sequence[Epoch], epochs: int, patience: int) -> bool:
+    """Whether a training run of ``epochs`` ends after the epochs of ``curve``.
+
+    Args:
+        patience: it also ends after this many epochs without a higher accuracy than before; 0 for never.
+    """
+    if len(curve) >= epochs:
+        return True
+    accuracies = [epoch.accuracy or 0.0 for epoch in curve]
+    return 0 < patience < len(curve) and max(accuracies[-patience:]) <= max(accuracies[:-patience])
+
+
 @dataclass(frozen=True)
 class Trial:
     """What an evaluator trains.

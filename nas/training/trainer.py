@@ -23,6 +23,7 @@ from nas.spec.trial import Epoch
 from nas.training import peak_memory
 from nas.training.allocator import keep_memory
 from nas.training.augment import augment
+from nas.training.class_counts import ClassCounts, class_weights, weighted_loss
 from nas.training.cuda_graph import CapturedStep
 from nas.training.inherit import inherited, re_estimate
 from nas.training.optimizers import WeightAverage, make_optimizer, set_rate
@@ -126,6 +127,8 @@ class Trainer:
             re_estimate(self.network, self._first_images())
         self.average = WeightAverage(copy.deepcopy(self.network), recipe.ema) if recipe.ema else None
         self.optimizer = make_optimizer(self.network, recipe, device)
+        labels, balanced = self.train_images.labels, recipe.class_weights == "balanced"
+        self.class_weights = class_weights(labels, data.num_classes) if balanced else None  # [K]
         self.batch_size = min(recipe.batch_size, count)
         self.steps_per_epoch = count // self.batch_size  # an incomplete batch is left out
         self.bfloat16 = uses_bfloat16(recipe.precision, device)
@@ -227,7 +230,7 @@ class Trainer:
         """Makes one update on images `[B, C, H, W]`; its loss."""
         with self._autocast():
             logits = self.network(self.normalise(images))
-        loss = F.cross_entropy(logits.float(), target, label_smoothing=self.recipe.label_smoothing)
+        loss = weighted_loss(logits.float(), target, self.class_weights, self.recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -240,19 +243,26 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
-        """Mean cross-entropy and top-1 accuracy of ``judged`` on the first ``count`` images, or on all."""
+        """Mean cross-entropy and accuracy of ``judged`` on the first ``count`` images, or on all.
+
+        The accuracy is that of the recipe's ``metric``.
+        """
         network = self.judged
         network.eval()
         labels = pixels.labels[:count]
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        counts = None if self.recipe.metric == "accuracy" else ClassCounts(self.data.num_classes, self.device)
         for start in range(0, len(labels), EVAL_BATCH):
             y = labels[start : start + EVAL_BATCH]
             with self._autocast():
                 logits = network(self.normalise(pixels.range(start, start + len(y)))).float()
             loss += F.cross_entropy(logits, y, reduction="sum")
             correct += (logits.argmax(1) == y).sum()
-        return loss.item() / len(labels), correct.item() / len(labels)
+            if counts:
+                counts.add(y, logits.argmax(1))
+        accuracy = counts.measure(self.recipe.metric) if counts else correct.item() / len(labels)
+        return loss.item() / len(labels), accuracy
 
 
 def uses_bfloat16(precision: str, device: str) -> bool:

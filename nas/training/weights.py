@@ -4,7 +4,8 @@ The header's values are text, and JSON except for ``arch``, ``data``, ``padding`
 their names by label; ``in_channels``; ``view``, how ``nas.training.pixels.fit`` sizes images; ``mean`` and
 ``deviation`` of each channel of images in 0 to 255; ``padding`` and ``bn_epsilon`` of ``build_network``,
 where other than its own; ``accuracy`` on the validation part; ``test_accuracy``, null if there is no test
-part; ``epochs``, and ``kept_epoch``, the one after which the tensors were these.
+part; ``epochs``, and ``kept_epoch``, the one after which the tensors were these; ``white``, by what images of
+more than 8 bits were scaled, see ``nas.data.depth``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAME = "weights.safetensors"
+METRICS = "metrics.json"
+"""Beside the weights: how good they are, on each part that was not trained on; see ``reports.metrics``."""
 
 
 def write_weights(directory: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:

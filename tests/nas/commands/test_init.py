@@ -94,7 +94,7 @@ def test_a_resumed_run_refuses_other_weights(nas, pretrained, monkeypatch):
     from pathlib import Path
 
     Path("first/weights.safetensors").write_bytes(Path("other/weights.safetensors").read_bytes())
-    with pytest.raises(InputError, match="^init must be the weights that the run began with, got others in "):
+    with pytest.raises(InputError, match=r"^init must be the weights that the run began with, got others in "):
         launch.resume(Path("r"), Listener())
 
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_is_one_line(nas, pretrained, tmp_path):
     train = ("train", TINY, *SHORT, "--run", "no")
     wrong = {
         (*train, *pretrained, "--init", "missing.pth"): "--init must be a file of weights",
-        (*train, *pretrained, "--init", ""): "--init must be",
+        (*train, *pretrained, "--init", ""): "--init must",
         (*train, *pretrained, "--init-arch", TINY): "--init-arch must stand with --init, which names weights",
         (
             *train,
@@ -120,7 +120,7 @@ def test_what_cannot_be_is_one_line(nas, pretrained, tmp_path):
         ("audit", "--networks", 2, "--init", "images.npz", "--run", "no"): "--init must ",
     }
     for command, message in wrong.items():
-        code, out, err = nas(*command)
+        code, _, err = nas(*command)
         assert (code, err.count("\n")) == (2, 1), err
         assert err.startswith(f"nas: {message}"), err
     assert not (tmp_path / "no").exists()
