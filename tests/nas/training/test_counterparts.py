@@ -33,7 +33,12 @@ SOURCE = arch_of("mb1_r1_k3_s1_c8", "mb6_r2_k3_s2_c16", "mb6_r2_k5_s1_c24", "mb6
             ("mb1_r1_k3_s1_c8", "mb6_r2_k3_s1_c16", "mb6_r3_k5_s1_c24", "mb6_r1_k3_s2_c40"),
             [0, 1, 2, 3, 4, None, 5],
         ),
-        # Fewer levels and groups: the most similar ones.
+        # Twice as wide, too: the groups as they come, not those of equal width.
+        (
+            ("mb1_r1_k3_s1_c16", "mb6_r2_k3_s1_c24", "mb6_r3_k5_s1_c40", "mb6_r1_k3_s2_c80"),
+            [0, 1, 2, 3, 4, None, 5],
+        ),
+        # Fewer groups: the most similar ones.
         (("mb6_r2_k3_s2_c16", "mb6_r2_k3_s2_c40"), [1, 2, 5, None]),
         # A new level at the end.
         ((*map(str, SOURCE.stages), "mb6_r2_k3_s2_c80"), [0, 1, 2, 3, 4, 5, None, None]),
