@@ -24,7 +24,7 @@ from nas.data.pictures import Batch, Size, read_batch
 from nas.errors import InputError
 from nas.spec.recipe import enlarged
 from nas.training.pixels import Normaliser, fit
-from nas.training.weights import NAME, read_header
+from nas.training.weights import NAME, network_conventions, read_header
 from search_spaces import ArchSpec
 from search_spaces.network import build_network
 

@@ -1,6 +1,7 @@
 """``--init``: every command begins networks with the weights that it names, and refuses what does not fit."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,7 @@ from fakes import few_images
 from safetensors.torch import load_file
 
 from nas import open_run
-from nas.errors import InputError
 from nas.launch import launch
-from nas.spec.listener import Listener
 
 TINY = "res16-relu6-stem8-mb1_r1_k3_s2_c8-mb3_r1_k3_s1_c16-head32"
 WIDER = "res16-relu6-stem8-mb1_r1_k3_s2_c8-mb6_r2_k5_s1_c16-head32"
@@ -41,7 +40,7 @@ def test_a_training_run_begins_with_the_weights_and_says_so(nas, pretrained):
     torch.testing.assert_close(kernel, first["layers.0.depthwise.0.weight"], rtol=0, atol=1e-6)
     grown = second["layers.1.depthwise.0.weight"][:24, :, 1:4, 1:4]
     torch.testing.assert_close(grown, first["layers.1.depthwise.0.weight"], rtol=0, atol=1e-6)
-    config = json.loads(open("r/config.json").read())  # noqa: PTH123, SIM115
+    config = json.loads(Path("r/config.json").read_text())
     assert config["init"]["arch"] == TINY
     assert config["recipe"]["learning_rate"] == 1e-12
     assert config["recipe"]["head_rate"] == 3.0  # the recipe finetune
@@ -87,15 +86,17 @@ def test_candidates_of_a_search_inherit_and_its_winner_goes_on_from_the_same_wei
 
 
 def test_a_resumed_run_refuses_other_weights(nas, pretrained, monkeypatch):
-    monkeypatch.setattr(launch, "run", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
-    nas("train", WIDER, *pretrained, *SHORT, "--init", "first", "--run", "r")
-    monkeypatch.undo()
-    nas("train", TINY, *pretrained, *SHORT, "--seed", 1, "--run", "other")
-    from pathlib import Path
+    def interrupted(*_):
+        raise KeyboardInterrupt
 
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "run", interrupted)
+        assert nas("train", WIDER, *pretrained, *SHORT, "--init", "first", "--run", "r")[0] == 130
+    assert nas("train", TINY, *pretrained, *SHORT, "--seed", 1, "--run", "other")[0] == 0
     Path("first/weights.safetensors").write_bytes(Path("other/weights.safetensors").read_bytes())
-    with pytest.raises(InputError, match=r"^init must be the weights that the run began with, got others in "):
-        launch.resume(Path("r"), Listener())
+    code, _, err = nas("resume", "r")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("nas: init must be the weights that the run began with, got others in ")
 
 
 def test_what_cannot_be_is_one_line(nas, pretrained, tmp_path):
