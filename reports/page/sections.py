@@ -125,8 +125,10 @@ def known_section(known: Sequence[Mapping[str, Any]]) -> Html:
         )
         for row in known
     ]
-    header = ["network", "accuracy", *COSTS.values(), "reward", "the choice is better by", ARCHITECTURE]
-    words = hint("Trained in the same way as the candidates, on the seeds of the confirmation.")
+    header = ["network", "accuracy", *COSTS.values(), "reward", "better by", ARCHITECTURE]
+    words = hint(
+        "Trained in the same way as the candidates. Better by: how much more accurate the chosen network is."
+    )
     return section("Known networks", words, data_table(header, rows, "known"))
 
 

@@ -13,6 +13,7 @@ import pytest
 from places import ROOT
 
 from nas import open_run
+from nas.spec.recipe import Recipe
 
 OLD = ROOT / "tests" / "runs_of_0.1"
 TRIALS = {"search": 6, "scaling": 8, "audit": 6, "training": 1}
@@ -72,8 +73,13 @@ def test_a_finished_run_reports_as_before(nas, old, kind):
     code, out, err = nas("report", "r", "--json")
     assert (code, err) == (0, "")
     facts = json.loads(out)
+    before = json.loads((OLD / f"{kind}-finished.json").read_text())
     assert facts.pop("run") == "r"
-    assert facts == close(json.loads((OLD / f"{kind}-finished.json").read_text()))
+    for name in ("recipe", "long_recipe") if kind == "audit" else ():
+        now, then = facts["audit"][name], before["audit"][name]
+        new = {field: now.pop(field) for field in now.keys() - then.keys()}
+        assert new == {field: getattr(Recipe(), field) for field in new}
+    assert facts == close(before)
 
 
 @every_kind
