@@ -12,11 +12,11 @@ from reports.audit_words import (
 from reports.baseline import best_so_far, expected_best, near_random
 from reports.json_values import plain
 from reports.kendall import row_means
-from reports.means import binomial_error, completed, network_means, not_told_apart, widened
+from reports.means import binomial_error, completed, network_means, not_told_apart, pooled_deviation, widened
 from reports.noise import SeedNoise, seed_noise
 from reports.numbers import count, percent
 from reports.pareto import hypervolume, pareto_front
-from reports.run_db import connect, load, read_confirmations, read_epochs, read_trials, speed
+from reports.run_db import connect, load, read_baselines, read_confirmations, read_epochs, read_trials, speed
 from reports.scaling_tables import (
     family_stages_table,
     family_table,
@@ -43,7 +43,8 @@ __all__ = [
     "epochs_table", "estimated_networks", "examine", "expected_best", "family_stages_table",
     "family_table", "front_table", "grid_table", "hypervolume", "implied_table", "load", "mostly_noise",
     "near_random",
-    "network_means", "not_told_apart", "pareto_front", "percent", "plain", "ranking_table",
+    "network_means", "not_told_apart", "pareto_front", "percent", "plain", "pooled_deviation",
+    "ranking_table", "read_baselines",
     "read_confirmations", "read_epochs", "read_trials", "row_means", "seed_noise", "seeds_of",
     "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table", "too_few",
     "trainings_line",

@@ -52,6 +52,11 @@ def plus_minus(value: float, error: float | None = None) -> str:
     return f"{value:.4f}" + ("" if error is None or math.isnan(error) else f" ±{error:.4f}")
 
 
+def points(difference: float, error: float) -> str:
+    """A difference of accuracies in percentage points, with its standard error: ``1.8 ±0.6 points``."""
+    return f"{100 * difference:.1f} ±{100 * error:.1f} points"
+
+
 def reward_title(network: Mapping[Any, Any]) -> str:
     """The name of a network's reward, a row of ``nas.runs.run.Run.networks``.
 

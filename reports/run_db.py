@@ -16,7 +16,7 @@ import pandas as pd
 from reports.run_db_rules import read_actions, refuse_wrong_rows
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _MEASURED = "images_per_second REAL, peak_memory INTEGER"
 TABLES = {
     # one row per proposal of the controller
@@ -32,12 +32,16 @@ TABLES = {
     # further training runs of the best networks on fresh seeds, to choose among them
     "confirmations": "trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER,"
     " seconds REAL, worker TEXT, error TEXT, finished TEXT, " + _MEASURED + ", test_accuracy REAL",
+    # known networks, trained for comparison on fresh seeds
+    "baselines": "name TEXT NOT NULL, seed INTEGER NOT NULL, arch TEXT NOT NULL, flops INTEGER,"
+    " params INTEGER, activations INTEGER, accuracy REAL, epochs INTEGER, seconds REAL, worker TEXT,"
+    " error TEXT, finished TEXT, " + _MEASURED + ", test_accuracy REAL",
     # the controller's state after an event, so that only later ones need to be replayed
     "controller": "event INTEGER PRIMARY KEY, state TEXT NOT NULL",
 }
 """Each table's columns with their types. A new column goes to the end of its table and must allow NULL, which
 ``upgrade`` gives it in older files."""
-_KEYS = {"epochs": "trial, epoch", "confirmations": "trial, seed"}
+_KEYS = {"epochs": "trial, epoch", "confirmations": "trial, seed", "baselines": "name, seed"}
 """Primary keys of more than one column."""
 
 
@@ -117,6 +121,12 @@ def read_epochs(directory: Path) -> pd.DataFrame:
 def read_confirmations(directory: Path) -> pd.DataFrame:
     """Further training runs of trials: trial, seed, accuracy, epochs, ... Raises as ``read_trials``."""
     frame = _read(directory, "confirmations", "trial, seed")
+    return frame.astype({"accuracy": float, "test_accuracy": float})
+
+
+def read_baselines(directory: Path) -> pd.DataFrame:
+    """Training runs of known networks: name, seed, arch, flops, accuracy, ... Raises as ``read_trials``."""
+    frame = _read(directory, "baselines", "name, seed")
     return frame.astype({"accuracy": float, "test_accuracy": float})
 
 
@@ -239,7 +249,8 @@ def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
     with contextlib.closing(connect(directory / "run.db")) as connection:
         try:
             refuse_damage(connection, table)
-            frame = pd.read_sql_query(query, connection)
+            there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+            frame = pd.read_sql_query(query, connection) if there else pd.DataFrame()
         except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
             line = str(error).splitlines()[-1]
             raise ValueError(f"run has a run.db that SQLite cannot read ({line}): {directory}") from None

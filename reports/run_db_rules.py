@@ -15,6 +15,8 @@ from search_spaces.limits import MOST_FLOPS, shown
 
 LATER = ("images_per_second", "peak_memory", "test_accuracy")
 """Columns that older files lack."""
+LATER_TABLES = ("baselines",)
+"""Tables that they lack."""
 MOST_EPOCHS = 10**6
 TYPES = {
     "INTEGER": "typeof({0}) = 'integer' AND {0} >= 0",
@@ -47,6 +49,7 @@ OF_TABLE = {
     "epochs": {"trial": KNOWN},
     "events": {"trial": KNOWN},
     "confirmations": {"trial": KNOWN},
+    "baselines": dict.fromkeys(("flops", "params", "activations"), "{0} IS NOT NULL"),
 }
 """By table and column: what other columns and tables say of it."""
 
@@ -62,6 +65,8 @@ def refuse_wrong_rows(db: sqlite3.Connection, table: str, columns: Mapping[str, 
         ValueError: with the column and the value.
     """
     there = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
+    if not there and older and table in LATER_TABLES:
+        return
     rules = {}
     for name, kind in columns.items():
         if name in there:

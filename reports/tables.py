@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -47,16 +47,24 @@ CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
 """The titles of a network's probabilities to be on the front and the best."""
 
 
-def front_table(front: pd.DataFrame, best: int | None = None, target: float | None = None) -> FittedTable:
+def front_table(
+    front: pd.DataFrame,
+    best: int | None = None,
+    target: float | None = None,
+    *,
+    known: Sequence[Mapping[str, Any]] = (),
+    measured: str = "accuracy",
+) -> FittedTable:
     """A Pareto front, one row per network; ``best`` is the chosen trial, which is marked.
 
     Errors and the chances of being on the front or the best are shown if ``front`` has them. Networks up to
-    ``target``, in FLOPs, stand above a row with its number, the others below it.
+    ``target``, in FLOPs, stand above a row with its number, the others below it. ``known`` networks, with a
+    ``name``, come last. ``measured`` says what accuracies are.
     """
     chances = {name: title for name, title in CHANCES.items() if name in front}
     table = FittedTable(
-        "trial", "accuracy", "FLOPs", "params", "reward", *chances.values(),
-        least=("params", "reward", "P(front)"), title="Pareto front: accuracy against FLOPs",
+        "trial", measured, "FLOPs", "params", "reward", *chances.values(),
+        least=("params", "reward", "P(front)"), title=f"Pareto front: {measured} against FLOPs",
     )  # fmt: skip
     table.add_words(STAGES, NARROWEST)
     rows = front.to_dict("records")
@@ -75,6 +83,14 @@ def front_table(front: pd.DataFrame, best: int | None = None, target: float | No
         )
     if target is not None and above == len(rows):
         table.add_row(*_target_row(target, len(chances)))
+    for network in known:
+        table.add_row(
+            network["name"],
+            plus_minus(network["accuracy"], network["accuracy_error"]),
+            *(count(network["flops"]), count(network["params"]), f"{network['reward']:.4f}"),
+            *[""] * len(chances),
+            sketch(network["arch"]),
+        )
     return table
 
 

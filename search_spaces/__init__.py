@@ -3,14 +3,18 @@
 from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical, round_channels, round_repeats
 from search_spaces.benchmarks import ACCEL_NASBENCH, NASBENCH_MACRO
 from search_spaces.cost import Cost, cost
-from search_spaces.mnas import MNAS, MNAS_A1, MNAS_MOBILENET_V2
-from search_spaces.presets import PRESETS, resize
+from search_spaces.mnas import MNAS, MNAS_A1, MNAS_LITE, MNAS_MOBILENET_V2
+from search_spaces.presets import PRESETS, PUBLISHED, resize
 from search_spaces.space import Actions, Choice, Decision, SearchSpace, listed
 
-SPACES = {space.name: space for space in (MNAS, MNAS_MOBILENET_V2, MNAS_A1, ACCEL_NASBENCH, NASBENCH_MACRO)}
+SPACES = {
+    space.name: space
+    for space in (MNAS, MNAS_LITE, MNAS_MOBILENET_V2, MNAS_A1, ACCEL_NASBENCH, NASBENCH_MACRO)
+}
 
 __all__ = [
     "PRESETS",
+    "PUBLISHED",
     "SPACES",
     "Actions",
     "ArchSpec",

@@ -32,7 +32,8 @@ OPS = ("conv", "mbconv", "linear")
 KERNELS = (1, 3, 5, 7)
 STRIDES = (1, 2)
 SKIPS = ("identity", "none")
-ACTIVATIONS = ("silu", "relu")
+ACTIVATIONS = ("silu", "relu", "relu6")
+PADDINGS = ("symmetric", "same")
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
@@ -157,21 +158,19 @@ _STAGE_TEXT = re.compile(
     r"(?:_se([0-9]+(?:[.][0-9]+)?(?:e-[0-9]+)?))?(_noskip)?"
 )
 _STAGE_SEPARATOR = re.compile(r"-(?![0-9])")  # not the minus sign of an exponent, as in se1e-05
-_ARCH_TEXT = re.compile(r"res([0-9]+)-([a-z]+)-stem([0-9]+)(?:s([0-9]+))?-(.+)-head([0-9]+)")
+_ARCH_TEXT = re.compile(r"res([0-9]+)-([a-z0-9]+)-stem([0-9]+)(?:s([0-9]+))?-(.+)-head([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class ArchSpec:
     """A whole network: 3x3 stem, stages, 1x1 head, pooling, dropout, classifier.
 
-    ``ArchSpec.parse`` is the inverse of ``str``; the text needs no quotes in a shell.
-
     Args:
         stages: at least one.
         stem_channels: outputs of the 3x3 stem convolution.
         head_channels: outputs of the 1x1 convolution before pooling.
         resolution: side of the (square) input image, in pixels.
-        activation: ``silu`` or ``relu``, throughout the network.
+        activation: ``silu``, ``relu`` or ``relu6``, throughout the network.
         stem_stride: 2 as in MobileNet and EfficientNet, or 1 for small images.
 
     Raises:
@@ -230,7 +229,7 @@ class ArchSpec:
 
     @classmethod
     def parse(cls, text: str) -> ArchSpec:
-        """The inverse of ``str``; ValueError as in ``StageSpec.parse``."""
+        """The inverse of ``str``, which needs no quotes in a shell; ValueError as in ``StageSpec.parse``."""
         if len(text) > MOST_TEXT:
             raise ValueError(f"an architecture must have at most {MOST_TEXT:,} characters, got {len(text):,}")
         match = _ARCH_TEXT.fullmatch(text)

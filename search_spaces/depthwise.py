@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from search_spaces.convolution import PaddedConv2d
 
 
-class DepthwiseConv2d(nn.Conv2d):
-    """A ``k x k`` convolution of each channel with itself, padded by ``r``, without bias.
+class DepthwiseConv2d(PaddedConv2d):
+    """A ``k x k`` convolution of each channel with itself, without bias.
 
     This avoids two slow paths of oneDNN on CPUs (LOG.md has the times). Weights that only ever meet padding,
     as on a map smaller than the kernel's radius, are left out. And the gradient of a kernel larger than
@@ -21,50 +23,58 @@ class DepthwiseConv2d(nn.Conv2d):
     """
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
-        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
+        super().__init__(channels, channels, kernel, stride, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu" or torch._C._get_tracing_state():
             return super().forward(x)
-        weight, kernel = self.weight, self.kernel_size[0]
-        surplus = max(0, kernel // 2 - (x.shape[2] - 1))  # rows at each side that only meet padding
-        if surplus and x.shape[2] == x.shape[3]:
-            kernel -= 2 * surplus
-            weight = weight[:, :, surplus : surplus + kernel, surplus : surplus + kernel]
-        if kernel > 3 and torch.is_grad_enabled() and weight.requires_grad:
-            y: Tensor = _Depthwise.apply(x, weight, self.stride[0])  # type: ignore[no-untyped-call]
+        weight, kernel, side = self.weight, self.kernel_size[0], x.shape[2]
+        uneven = self.uneven(x)
+        before = after = kernel // 2
+        if side == x.shape[3]:
+            before -= uneven[0]
+            # Rows at the top and at the bottom of the kernel that only meet padding.
+            top, bottom = max(0, before - (side - 1 - uneven[0])), max(0, kernel - before - side)
+            if top or bottom:
+                weight = weight[:, :, top : kernel - bottom, top : kernel - bottom]
+                before, after = before - top, after - bottom
+        elif any(uneven):
+            return super().forward(x)
+        if after > before:  # the convolutions below pad alike at both ends
+            x = F.pad(x, (0, after - before, 0, after - before))
+        if weight.shape[2] > 3 and torch.is_grad_enabled() and weight.requires_grad:
+            y: Tensor = _Depthwise.apply(x, weight, self.stride[0], before)  # type: ignore[no-untyped-call]
             return y
-        return F.conv2d(x, weight, None, self.stride, kernel // 2, 1, self.groups)
+        return F.conv2d(x, weight, None, self.stride, before, 1, self.groups)
 
 
 class _Depthwise(torch.autograd.Function):
     """The same convolution with its own backward pass: `[B, C, H, H]`, `[C, 1, k, k]` -> `[B, C, H', H']`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.stride = stride
-        return F.conv2d(x, weight, None, stride, weight.shape[2] // 2, 1, len(weight))
+        ctx.stride, ctx.padding = stride, padding
+        return F.conv2d(x, weight, None, stride, padding, 1, len(weight))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         x, weight = ctx.saved_tensors
-        stride, channels, kernel = ctx.stride, len(weight), weight.shape[2]
-        radius = kernel // 2
+        stride, padding, channels, kernel = ctx.stride, ctx.padding, len(weight), weight.shape[2]
         of_x = None
         if ctx.needs_input_grad[0] and stride == 1:
-            of_x = F.conv2d(gradient, weight.flip((2, 3)), None, 1, radius, 1, channels)
+            of_x = F.conv2d(gradient, weight.flip((2, 3)), None, 1, padding, 1, channels)
         elif ctx.needs_input_grad[0]:
-            of_x, _, _ = _backward(gradient, x, weight, stride, radius, (True, False, False))
-        return of_x, _weight_gradient(gradient, x, kernel, stride), None
+            of_x, _, _ = _backward(gradient, x, weight, stride, padding, (True, False, False))
+        return of_x, _weight_gradient(gradient, x, kernel, stride, padding), None, None
 
 
-def _weight_gradient(gradient: Tensor, x: Tensor, kernel: int, stride: int) -> Tensor:
+def _weight_gradient(gradient: Tensor, x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
     """The gradient `[C, 1, k, k]`, in parts three columns wide, oneDNN's fast path; parts may overlap.
 
     On maps no larger than the kernel, parts must be three rows high as well to be fast.
     """
-    channels, radius = x.shape[1], kernel // 2
+    channels, beyond = x.shape[1], kernel - 1 - padding
     found = x.new_empty(channels, 1, kernel, kernel)
     thirds = sorted({*range(0, kernel - 2, 3), kernel - 3})
     rows = [(0, kernel)] if x.shape[2] > kernel else [(top, 3) for top in thirds]
@@ -72,7 +82,7 @@ def _weight_gradient(gradient: Tensor, x: Tensor, kernel: int, stride: int) -> T
         part = x.new_empty(channels, 1, height, 3)
         for left in thirds:
             # The padding that this part of the kernel sees; a negative number crops what it never reaches.
-            edges = (radius - left, left + 3 - 1 - radius, radius - top, top + height - 1 - radius)
+            edges = (padding - left, left + 2 - beyond, padding - top, top + height - 1 - beyond)
             _, of_part, _ = _backward(gradient, F.pad(x, edges), part, stride, 0, (False, True, False))
             found[:, :, top : top + height, left : left + 3] = of_part
     return found

@@ -7,12 +7,15 @@ Source: Tan et al. 2019, arXiv:1807.11626, sec. 4.1; option lists as released in
 google/vertex-ai-nas, tunable_mnasnet_search_space.py. EfficientNet searches the same space
 (arXiv:1905.11946, sec. 4); its B0 has 112 and 192 channels, which no multiple of MobileNetV2's
 skeleton reaches, so the default skeleton is B0's own. Pooling skips are left out: no published
-network of the family uses them (arXiv:2104.00298, sec. 3.3).
+network of the family uses them (arXiv:2104.00298, sec. 3.3). ``mnas-lite`` holds the networks that
+EfficientNet-Lite0's public weights can fill.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from search_spaces.arch import ArchSpec, StageSpec, round_channels
 from search_spaces.space import Choice, Decision, SearchSpace, Slot, staged
@@ -27,17 +30,29 @@ OPERATIONS = {
 
 
 def _stage(
-    stride: int, skeleton: int, op: str, kernel: int, se: float, skip: str, layers: int, filters: float
+    stride: int, skeleton: int, fixed: Mapping[str, Choice], open_: tuple[str, ...], *chosen: Any
 ) -> StageSpec:
-    name, expand_ratio = OPERATIONS[op]
-    channels = round_channels(filters * skeleton)
-    return StageSpec(name, layers, kernel, stride, expand_ratio, channels, se, skip)
+    """The stage of the values ``chosen`` for the keys ``open_``; those of ``fixed`` are no decisions."""
+    choice: dict[str, Any] = {**fixed, **dict(zip(open_, chosen, strict=True))}
+    name, expand_ratio = OPERATIONS[choice["op"]]
+    channels = round_channels(choice["filters"] * skeleton)
+    shape = (choice["layers"], choice["kernel"], stride, expand_ratio, channels)
+    return StageSpec(name, *shape, choice["se"], choice["skip"])
 
 
 def mnas_space(
-    name: str, channels: tuple[int, ...], layers: tuple[int, ...], activation: str = "silu"
+    name: str,
+    channels: tuple[int, ...],
+    layers: tuple[int, ...],
+    activation: str = "silu",
+    lite: bool = False,
 ) -> SearchSpace:
-    """The space around a skeleton of ``channels`` and ``layers`` per stage."""
+    """The space around a skeleton of ``channels`` and ``layers`` per stage.
+
+    Args:
+        lite: without SE and skips to choose, and of the operations only those of EfficientNet-Lite0 and
+            their narrower ones, so that its weights can fill every network.
+    """
     slots = []
     for number, (stride, skeleton, base) in enumerate(zip(STRIDES, channels, layers, strict=True), 1):
         options: dict[str, tuple[Choice, ...]] = {
@@ -48,8 +63,13 @@ def mnas_space(
             "layers": (base - 1, base, base + 1) if base > 1 else (1, 2),
             "filters": (0.75, 1.0, 1.25),
         }
-        decisions = tuple(Decision(f"stage{number}_{key}", choices) for key, choices in options.items())
-        slots.append(Slot(decisions, partial(_stage, stride, skeleton)))
+        if lite:
+            ops = ("mbconv1",) if number == 1 else ("mbconv3", "mbconv6")
+            options |= {"op": ops, "se": (0.0,), "skip": ("identity",)}
+        fixed = {key: choices[0] for key, choices in options.items() if len(choices) == 1}
+        open_ = tuple(key for key in options if key not in fixed)
+        decisions = tuple(Decision(f"stage{number}_{key}", options[key]) for key in open_)
+        slots.append(Slot(decisions, partial(_stage, stride, skeleton, fixed, open_)))
     frame = partial(ArchSpec, stem_channels=32, head_channels=1280, resolution=224, activation=activation)
     return staged(name, slots, frame)
 
@@ -58,5 +78,8 @@ MOBILENET_V2_LAYERS = (1, 2, 3, 4, 3, 3, 1)
 MNAS = mnas_space("mnas", (16, 24, 40, 80, 112, 192, 320), MOBILENET_V2_LAYERS)
 MNAS_MOBILENET_V2 = mnas_space(
     "mnas-mobilenet-v2", (16, 24, 32, 64, 96, 160, 320), MOBILENET_V2_LAYERS, "relu"
+)
+MNAS_LITE = mnas_space(
+    "mnas-lite", (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1), "relu6", lite=True
 )
 MNAS_A1 = mnas_space("mnas-a1", (16, 24, 40, 80, 112, 160, 320), (1, 2, 3, 4, 2, 3, 1), "relu")

@@ -14,13 +14,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from search_spaces.arch import ArchSpec, LayerSpec
+from search_spaces.arch import PADDINGS, ArchSpec, LayerSpec
+from search_spaces.convolution import PaddedConv2d
 from search_spaces.cost import se_channels
 from search_spaces.depthwise import DepthwiseConv2d
+from search_spaces.limits import require
 
-# ReLU's gradient needs only its output, so it may overwrite its input. SiLU's needs the input, so
-# SiLU in place would first copy it.
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"silu": nn.SiLU, "relu": lambda: nn.ReLU(inplace=True)}
+# The gradients of ReLU and ReLU6 need only the output, so they may overwrite the input. SiLU's needs the
+# input, so SiLU in place would first copy it.
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "silu": nn.SiLU,
+    "relu": lambda: nn.ReLU(inplace=True),
+    "relu6": lambda: nn.ReLU6(inplace=True),
+}
 BN_EPSILON = 1e-3
 BN_MOMENTUM = 0.01  # torch's convention; TF's 0.99
 
@@ -29,7 +35,7 @@ def conv_bn(
     in_channels: int, channels: int, kernel: int, stride: int = 1, activation: str | None = None
 ) -> nn.Sequential:
     """Convolution without bias, BN, and ``activation`` unless None: `[B, C, H, H]` -> `[B, C', H', H']`."""
-    return with_bn(nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, bias=False), activation)
+    return with_bn(PaddedConv2d(in_channels, channels, kernel, stride), activation)
 
 
 def with_bn(conv: nn.Conv2d, activation: str | None = None) -> nn.Sequential:
@@ -141,6 +147,15 @@ def initialize(network: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+def adopt_conventions(network: nn.Module, padding: str, bn_epsilon: float) -> None:
+    """Makes convolutions pad, and BN divide, as in the library whose weights the network gets."""
+    for module in network.modules():
+        if isinstance(module, PaddedConv2d):
+            module.same = padding == "same"
+        elif isinstance(module, nn.BatchNorm2d):
+            module.eps = bn_epsilon
+
+
 def build_network(
     arch: ArchSpec,
     num_classes: int,
@@ -148,6 +163,8 @@ def build_network(
     *,
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
+    padding: str = "symmetric",
+    bn_epsilon: float = BN_EPSILON,
 ) -> Network:
     """The network of ``arch``, initialised from torch's global generator.
 
@@ -157,9 +174,13 @@ def build_network(
         dropout: before the classifier; EfficientNet's B0 has 0.2.
         stochastic_depth: layer i of n, from 0, has the drop rate ``stochastic_depth * i / n``;
             EfficientNet has 0.2.
+        padding: ``symmetric``, by half the kernel at every side, or ``same``, as TensorFlow's SAME: the same
+            but for strides of 2 on an even side. Output sides, and so costs, are equal.
+        bn_epsilon: added to the variance in BN.
 
     Raises:
-        ValueError: if a count is below 1, or a rate is outside [0, 1).
+        ValueError: if a count is below 1, a rate is outside [0, 1), ``padding`` is another word, or
+            ``bn_epsilon`` is not positive.
     """
     if num_classes < 1 or in_channels < 1:
         raise ValueError(
@@ -169,4 +190,9 @@ def build_network(
         raise ValueError(
             f"dropout and stochastic_depth must lie in [0, 1), got {dropout} and {stochastic_depth}"
         )
-    return Network(arch, num_classes, in_channels, dropout, stochastic_depth)
+    require("padding", padding, PADDINGS)
+    if not 0 < bn_epsilon < math.inf:
+        raise ValueError(f"bn_epsilon must be a positive number, got {bn_epsilon}")
+    network = Network(arch, num_classes, in_channels, dropout, stochastic_depth)
+    adopt_conventions(network, padding, bn_epsilon)
+    return network

@@ -1,7 +1,8 @@
 """Published networks as specs.
 
-Sources: tensorflow/tpu, efficientnet_builder.py (B0's blocks, the family's coefficients) and
-mnasnet_models.py (A1, B1); Sandler et al. 2018, arXiv:1801.04381, table 2 (MobileNetV2).
+Sources: tensorflow/tpu, efficientnet_builder.py (B0's blocks, the family's coefficients),
+lite/efficientnet_lite_builder.py (Lite) and mnasnet_models.py (A1, B1); Sandler et al. 2018,
+arXiv:1801.04381, table 2 (MobileNetV2).
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ EFFICIENTNET_COEFFICIENTS = {
     "efficientnet-l2": (4.3, 5.3, 800, 0.5),
 }
 """The official table, which no power of (1.2, 1.1, 1.15) reproduces: see ``scaling_search.explain``."""
+EFFICIENTNET_LITE_COEFFICIENTS = {
+    # name: (width, depth, resolution, dropout)
+    "efficientnet-lite0": (1.0, 1.0, 224, 0.2),
+    "efficientnet-lite1": (1.0, 1.1, 240, 0.2),
+    "efficientnet-lite2": (1.1, 1.2, 260, 0.3),
+    "efficientnet-lite3": (1.2, 1.4, 280, 0.3),
+    "efficientnet-lite4": (1.4, 1.8, 300, 0.3),
+}
+"""B0 without squeeze-and-excitation and with ReLU6, for phones; see ``_lite`` for what is not scaled."""
 
 
 def _network(stages: str, activation: str) -> ArchSpec:
@@ -34,6 +44,11 @@ EFFICIENTNET_B0 = _network(
     "mb1_r1_k3_s1_c16_se0.25 mb6_r2_k3_s2_c24_se0.25 mb6_r2_k5_s2_c40_se0.25 mb6_r3_k3_s2_c80_se0.25 "
     "mb6_r3_k5_s1_c112_se0.25 mb6_r4_k5_s2_c192_se0.25 mb6_r1_k3_s1_c320_se0.25",
     "silu",
+)
+EFFICIENTNET_LITE0 = dataclasses.replace(
+    EFFICIENTNET_B0,
+    stages=tuple(dataclasses.replace(stage, se_ratio=0.0) for stage in EFFICIENTNET_B0.stages),
+    activation="relu6",
 )
 
 
@@ -58,8 +73,17 @@ def resize(
     )
 
 
+def _lite(width: float, depth: float, resolution: int) -> ArchSpec:
+    """Lite0 scaled, but for stem and head, and the number of layers in the first and in the last stage."""
+    scaled = resize(EFFICIENTNET_LITE0, width, depth, resolution)
+    first, *middle, last = scaled.stages
+    stages = (dataclasses.replace(first, repeats=1), *middle, dataclasses.replace(last, repeats=1))
+    return dataclasses.replace(scaled, stages=stages, stem_channels=32, head_channels=1280)
+
+
 PRESETS = {
     **{name: resize(EFFICIENTNET_B0, w, d, r) for name, (w, d, r, _) in EFFICIENTNET_COEFFICIENTS.items()},
+    **{name: _lite(w, d, r) for name, (w, d, r, _) in EFFICIENTNET_LITE_COEFFICIENTS.items()},
     "mnasnet-a1": _network(
         "mb1_r1_k3_s1_c16 mb6_r2_k3_s2_c24 mb3_r3_k5_s2_c40_se0.25 mb6_r4_k3_s2_c80 "
         "mb6_r2_k3_s1_c112_se0.25 mb6_r3_k5_s2_c160_se0.25 mb6_r1_k3_s1_c320",
@@ -76,3 +100,11 @@ PRESETS = {
         "relu",
     ),
 }
+
+_MOBILE = ("mnasnet-a1", "mobilenet-v2")
+PUBLISHED = {
+    **dict.fromkeys(("mnas", "mnas-a1", "mnas-mobilenet-v2"), ("efficientnet-b0", *_MOBILE)),
+    "mnas-lite": ("efficientnet-lite0", *_MOBILE),
+    "accel-nasbench": ("efficientnet-b0",),
+}
+"""By space: the known networks that a choice from it is compared with, the first above all."""

@@ -13,6 +13,7 @@ from nas.errors import InputError
 from nas.files import exists, is_directory, is_file, read_json, refusal
 
 if TYPE_CHECKING:
+    from nas.spec.init import Init
     from nas.spec.recipe import Recipe
     from scaling_search import Model
     from search_spaces import ArchSpec
@@ -143,6 +144,44 @@ def find_arch(text: str) -> ArchSpec:
     if reason:
         raise InputError(f"arch must be a path that can be used ({reason}), got {text}")
     raise InputError(f"arch is not a file, a preset or an architecture: {unknown('preset', text, PRESETS)}")
+
+
+def find_init(source: str | None, arch: str | None, before: Init | None = None) -> Init | None:
+    """The pretrained weights that ``source`` names; ``before``, those of a run, if it names none.
+
+    Args:
+        arch: the network that they are of, as the user names it.
+
+    Raises:
+        InputError: if it is no path that can be used, or ``arch`` stands alone or names no network.
+    """
+    from nas.spec.init import Init
+
+    if source is None or source == "none":
+        if arch is not None:
+            raise InputError(f"init_arch must stand with `init`, which names weights, got {arch}")
+        return before if source is None else None
+    path = Path(source).expanduser()
+    if reason := refusal(path):
+        raise InputError(f"init must be a path that can be used ({reason}), got {source}")
+    with checked("init"):
+        source = str(path.absolute()) if exists(path) else source
+        return Init(source, "" if arch is None else str(find_arch(arch)))
+
+
+def with_options(fields: Mapping[str, str], **options: str | None) -> dict[str, str]:
+    """The recipe's ``fields``, and over them those that have options of their own, where these are given.
+
+    Raises:
+        InputError: if the value of such an option is out of range; its text begins with the option's field.
+    """
+    from nas.spec.recipe import Recipe
+    from search_spaces.rules import parse_settings
+
+    given = {name: value for name, value in options.items() if value is not None}
+    with checked():
+        parse_settings(Recipe, given)
+    return {**fields, **given}
 
 
 def find_recipe(name: str, values: Mapping[str, str], field: str) -> Recipe:

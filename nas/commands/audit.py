@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nas.commands.arguments import absolute, checked, find_recipe, pairs
+from nas.commands.arguments import absolute, checked, find_init, find_recipe, pairs, with_options
 from nas.commands.declare import declared
 from nas.commands.options import AuditOptions, JsonOption, QuietOption, ResourceOptions
 from nas.commands.running import watch
@@ -56,9 +56,12 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
     if options.sample_seed < 0:
         raise InputError(f"sample_seed must be at least 0, got {options.sample_seed}")
     space = known_space(options.space)
-    fields, longer = pairs(options.proxy, "proxy"), pairs(options.long, "long")
-    short = find_recipe(options.recipe, fields, "proxy")
-    long = find_recipe(options.recipe, {**fields, **longer}, "long") if longer else None
+    fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
+    longer = pairs(options.long, "long")
+    init = find_init(options.init, options.init_arch)
+    recipe = options.recipe or ("inherit" if init else "proxy")
+    short = find_recipe(recipe, fields, "proxy")
+    long = find_recipe(recipe, {**fields, **longer}, "long") if longer else None
     with checked():
         asked = Audit(options.seeds, long)
     file = options.reference and options.reference.absolute()
@@ -75,6 +78,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
             controller="grid",
             objective=Objective(400e6, exponent=0.0),  # accuracy, whatever it costs
             recipe=short,
+            init=init,
             seed=options.seed,
             resources=find_resources(resources),
             networks=archs,

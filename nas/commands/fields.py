@@ -13,23 +13,37 @@ import typer
 def print_recipe(asked: bool) -> None:
     """Prints the fields of a recipe, and ends."""
     if asked:
-        from nas.spec.recipe import RECIPES, Recipe
-
-        _print("The recipe proxy; NAME=VALUE changes a field", Recipe)
-        others = ", ".join(name for name in RECIPES if name != "proxy")
-        typer.echo(f"Other recipes, with other defaults (--recipe): {others}")
-        raise typer.Exit
+        _print_recipes("proxy", "inherit")
 
 
 def print_training(asked: bool) -> None:
     """Prints the fields of the recipe of a whole training run, and ends."""
     if asked:
-        from nas.spec.recipe import EFFICIENTNET, Recipe
+        _print_recipes("scratch", "finetune")
 
-        _print(
-            "The recipe efficientnet; NAME=VALUE changes a field", Recipe, dataclasses.asdict(EFFICIENTNET)
-        )
-        raise typer.Exit
+
+def _print_recipes(name: str, pretrained: str) -> None:
+    """Prints the fields with the defaults of both recipes, and ends.
+
+    Args:
+        pretrained: the recipe that takes its place beside ``--init``.
+    """
+    from nas.spec.recipe import RECIPES, Recipe
+
+    title = f"The recipe {name}, or with --init {pretrained}; NAME=VALUE changes a field"
+    first, second = (dataclasses.asdict(RECIPES[one]) for one in (name, pretrained))
+    _print(title, Recipe, {field: _default(first[field], second[field]) for field in first})
+    others = ", ".join(one for one in RECIPES if one not in (name, pretrained))
+    typer.echo(f"Other recipes, with other defaults (--recipe): {others}")
+    raise typer.Exit
+
+
+def _default(first: object, second: object) -> str:
+    return _text(first) if first == second else f"{_text(first)}, or {_text(second)}"
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
 def print_controllers(asked: bool) -> None:
@@ -52,7 +66,5 @@ def _print(title: str, kind: type[Any], defaults: Mapping[str, Any] = MappingPro
     for name in ("default", "range", "meaning"):
         table.add_words(name)
     for row in field_rules(kind):
-        value = defaults.get(row.name, row.default)
-        default = str(value).lower() if isinstance(value, bool) else f"{value}"
-        table.add_row(row.name, default, row.rule, row.meaning)
+        table.add_row(row.name, _text(defaults.get(row.name, row.default)), row.rule, row.meaning)
     print_parts(Terminal(), [title, table if table.rows else "There are none.", ""])

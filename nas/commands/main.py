@@ -12,7 +12,9 @@ import typer
 
 import nas
 from nas.commands.audit import audit
+from nas.commands.evaluate import evaluate
 from nas.commands.plan import plan
+from nas.commands.predict import predict
 from nas.commands.report import report
 from nas.commands.resume import resume
 from nas.commands.scale import scale
@@ -40,7 +42,7 @@ app = typer.Typer(
 )
 
 
-for command in (search, plan, resume, audit, train, scale, report, show, spaces):
+for command in (search, plan, resume, audit, train, evaluate, predict, scale, report, show, spaces):
     app.command()(command)
 
 

@@ -9,7 +9,21 @@ from typing import Annotated
 from typer import Argument, Option
 
 from nas.commands.fields import print_training
-from nas.commands.options import DATA, NEW_RUN, PAIR, CacheOption, HelpProxyOption, SchedulerOption
+from nas.commands.options import (
+    DATA,
+    NEW_RUN,
+    PAIR,
+    CacheOption,
+    ClassWeightsOption,
+    HelpProxyOption,
+    InitArchOption,
+    JsonOption,
+    MetricOption,
+    RunArgument,
+    SchedulerOption,
+)
+
+DeviceOption = Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")]
 
 
 @dataclass(frozen=True)
@@ -20,9 +34,23 @@ class TrainOptions:
         str, Argument(metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text.")
     ]
     data: Annotated[str | None, Option(show_default="the run's, or digits", help=DATA)] = None
-    recipe: Annotated[str, Option(help="How it is trained: efficientnet (350 epochs) or proxy (short).")] = (
-        "efficientnet"
-    )
+    init: Annotated[
+        str | None,
+        Option(
+            metavar="NAME|FILE",
+            show_default="the run's, or fresh weights",
+            help="Pretrained weights: efficientnet-lite0, a .pth or .safetensors FILE, RUN, hf:REPO; none.",
+        ),
+    ] = None
+    init_arch: InitArchOption = None
+    recipe: Annotated[
+        str | None,
+        Option(
+            show_default="scratch; finetune with --init",
+            help="How it is trained: scratch, finetune (from pretrained weights), efficientnet (350 epochs) "
+            "or proxy (short).",
+        ),
+    ] = None
     fields: Annotated[
         list[str] | None,
         Option(
@@ -48,6 +76,16 @@ class TrainOptions:
             help="In place of epochs: as many as fit into 90s, 10m, 1.5h or 1h30m. The schedule is whole.",
         ),
     ] = None
+    patience: Annotated[
+        int | None,
+        Option(
+            min=1,
+            metavar="N",
+            show_default="train to the end",
+            help="End after N epochs without a higher validation accuracy.",
+        ),
+    ] = None
+    class_weights: ClassWeightsOption = None
     keep: Annotated[
         str, Option(help="Which weights: of the best epoch, by validation accuracy, or of the last.")
     ] = "best"
@@ -55,7 +93,7 @@ class TrainOptions:
         int, Option(help="Seeds everything random; the split of the images too, unless a run has one.")
     ] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-train", help=NEW_RUN)] = None
-    device: Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto"
+    device: DeviceOption = "auto"
     threads: Annotated[
         int | None,
         Option(show_default="the fastest, timed", help="CPU threads of a process; several share all cores."),
@@ -129,7 +167,61 @@ class ScaleOptions:
         ),
     ] = None
     help_proxy: HelpProxyOption = False
+    init: Annotated[
+        str | None,
+        Option(
+            metavar="NAME|FILE", show_default="the base run's", help="Pretrained weights, as for nas search."
+        ),
+    ] = None
+    init_arch: InitArchOption = None
+    metric: MetricOption = None
     seed: Annotated[
         int | None, Option(show_default="the base run's, or 0", help="Seeds everything random.")
     ] = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-scale", help=NEW_RUN)] = None
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What ``nas evaluate`` is asked."""
+
+    run: RunArgument
+    data: Annotated[str | None, Option(show_default="the run's own", help=DATA)] = None
+    part: Annotated[
+        str | None,
+        Option(
+            show_default="test; without one, valid of the run's images, or all of others",
+            help="Which images: test, valid, or all.",
+        ),
+    ] = None
+    as_json: JsonOption = False
+    csv: Annotated[
+        Path | None, Option(metavar="FILE", help="Write the classes there; - is standard output.")
+    ] = None
+    device: DeviceOption = "auto"
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """What ``nas predict`` is asked."""
+
+    run: RunArgument
+    paths: Annotated[
+        list[str],
+        Argument(metavar="PATH...", help="Image files, folders of them, or patterns such as '*.jpg'."),
+    ]
+    csv: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            show_default="standard output, but a table on a terminal",
+            help="Write CSV there; - is standard output.",
+        ),
+    ] = None
+    as_json: JsonOption = False
+    top: Annotated[int, Option(min=1, metavar="K", help="The K most probable classes of each image.")] = 1
+    least_confident: Annotated[
+        int | None,
+        Option(min=1, metavar="N", help="Only the N images of the least probability, the least first."),
+    ] = None
+    device: DeviceOption = "auto"

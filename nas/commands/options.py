@@ -35,6 +35,29 @@ HelpProxyOption = Annotated[
         help="Show the recipe's fields, and their ranges.",
     ),
 ]
+InitOption = Annotated[
+    str | None,
+    Option(
+        metavar="NAME|FILE",
+        show_default="fresh weights",
+        help="Pretrained weights to start with: efficientnet-lite0, .pth or .safetensors FILE, RUN, hf:REPO.",
+    ),
+]
+InitArchOption = Annotated[
+    str | None,
+    Option(metavar="ARCH", show_default="recognised", help="The network that these weights are of."),
+]
+MetricOption = Annotated[
+    str | None,
+    Option(
+        show_default="accuracy",
+        help="What networks are judged by: accuracy, or balanced_accuracy or macro_f1, means over classes.",
+    ),
+]
+ClassWeightsOption = Annotated[
+    str | None,
+    Option(show_default="none", help="balanced: in training, images of rare classes count more."),
+]
 SchedulerOption = Annotated[
     str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
 ]
@@ -81,8 +104,12 @@ class SearchOptions:
         ),
     ] = "train"
     recipe: Annotated[
-        str, Option(help="How each network is trained: proxy (short) or efficientnet (to the end).")
-    ] = "proxy"
+        str | None,
+        Option(
+            show_default="proxy; inherit with --init",
+            help="How each network is trained: proxy (short), inherit (pretrained), or those of nas train.",
+        ),
+    ] = None
     proxy: Annotated[
         list[str] | None,
         Option(
@@ -90,6 +117,10 @@ class SearchOptions:
         ),
     ] = None
     help_proxy: HelpProxyOption = False
+    init: InitOption = None
+    init_arch: InitArchOption = None
+    metric: MetricOption = None
+    class_weights: ClassWeightsOption = None
     scheduler: SchedulerOption = "fifo"
     confirm: Annotated[
         int, Option(help="How many of the best networks to train again at the end, before one is chosen.")
@@ -97,6 +128,14 @@ class SearchOptions:
     confirm_seeds: Annotated[
         int, Option(help="Fresh seeds for each of these; two or more measure the noise of a seed.")
     ] = 2
+    baseline: Annotated[
+        str | None,
+        Option(
+            metavar="ARCH,...",
+            show_default="the space's published ones",
+            help="Known networks to train beside the confirmed ones, and to compare with; or none.",
+        ),
+    ] = None
     seed: Annotated[int, Option(help="Seeds everything random in the run.")] = 0
     run: Annotated[Path | None, Option(show_default="runs/TIME-SPACE", help=NEW_RUN)] = None
 
@@ -148,11 +187,14 @@ class AuditOptions:
     data: Annotated[str, Option(help=AS_SEARCH)] = "digits"
     networks: Annotated[int, Option(help="Networks to train, drawn at random.")] = 24
     seeds: Annotated[int, Option(help="Training runs of each network, on as many seeds.")] = 3
-    recipe: Annotated[str, Option(help=AS_SEARCH)] = "proxy"
+    recipe: Annotated[str | None, Option(show_default="proxy; inherit with --init", help=AS_SEARCH)] = None
     proxy: Annotated[
         list[str] | None, Option(metavar=PAIR, help="A field of the recipe, as for nas search.")
     ] = None
     help_proxy: HelpProxyOption = False
+    init: InitOption = None
+    init_arch: InitArchOption = None
+    metric: MetricOption = None
     long: Annotated[
         list[str] | None,
         Option(

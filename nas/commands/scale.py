@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from nas.commands.arguments import absolute, checked, find_arch, pairs, parse_numbers
+from nas.commands.arguments import (
+    absolute,
+    checked,
+    find_arch,
+    find_init,
+    pairs,
+    parse_numbers,
+    with_options,
+)
 from nas.commands.declare import declared
 from nas.commands.network_options import ScaleOptions
 from nas.commands.options import JsonOption, QuietOption, ResourceOptions
@@ -22,6 +30,7 @@ from nas.files import is_file
 if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.screens.progress import Screen
+    from nas.spec.init import Init
     from nas.spec.recipe import Recipe
     from nas.spec.scaling import Scaling
     from nas.spec.settings import Settings
@@ -123,6 +132,7 @@ class Origin(NamedTuple):
     exponent: float | None
     reward: str
     task: Task
+    init: Init | None = None
 
 
 def find_origin(text: str) -> Origin:
@@ -155,6 +165,7 @@ def find_origin(text: str) -> Origin:
         settings.objective.exponent,
         settings.objective.kind,
         settings.task or Task(),
+        settings.init,
     )
 
 
@@ -205,7 +216,7 @@ def scale_settings(
         InputError: if there is nothing to compare, a family could not be made, or a value is out of range.
     """
     from nas.spec.objective import Objective
-    from nas.spec.recipe import Recipe
+    from nas.spec.recipe import RECIPES, Recipe
     from nas.spec.settings import Settings
     from search_spaces.rules import parse_settings
 
@@ -214,10 +225,13 @@ def scale_settings(
     with checked("phis"):
         for candidate in candidates:
             scaling.family(candidate.triples[0])
+    init = find_init(options.init, options.init_arch, origin.init)
+    trained_by = origin.recipe
+    if init and origin.init is None:
+        trained_by = dataclasses.replace(RECIPES["inherit"], divisor=origin.recipe.divisor)
+    fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
     with checked("proxy"):
-        recipe = parse_settings(
-            Recipe, {**dataclasses.asdict(origin.recipe), **pairs(options.proxy, "proxy")}
-        )
+        recipe = parse_settings(Recipe, {**dataclasses.asdict(trained_by), **fields})
     with checked():
         return Settings(
             space="scaling",
@@ -227,6 +241,7 @@ def scale_settings(
             controller="grid",
             objective=Objective(scaling.target_flops, origin.exponent, origin.reward),
             recipe=recipe,
+            init=init,
             seed=origin.seed if options.seed is None else options.seed,
             resources=find_resources(resources, trains=options.evaluator == "train"),
             scheduler=options.scheduler,

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.commands.arguments import absolute, checked, find_recipe, pairs, parse_bytes, parse_count
+from nas.commands.arguments import (
+    absolute,
+    checked,
+    find_arch,
+    find_init,
+    find_recipe,
+    pairs,
+    parse_bytes,
+    parse_count,
+    with_options,
+)
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
 from nas.commands.running import watch
+from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.spec.resources import Resources
@@ -40,6 +51,12 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     from nas.spec.settings import Settings
 
     trains = options.evaluator == "train"
+    init = find_init(options.init, options.init_arch)
+    recipe = options.recipe or ("inherit" if init else "proxy")
+    confirmations = options.confirm if trains or options.confirm < 0 else 0
+    fields = with_options(
+        pairs(options.proxy, "proxy"), metric=options.metric, class_weights=options.class_weights
+    )
     with checked():
         return Settings(
             space=options.space,
@@ -48,14 +65,39 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             evaluator=absolute(options.evaluator),
             controller=options.controller,
             objective=Objective(parse_count(options.target_flops), options.exponent, options.reward),
-            recipe=find_recipe(options.recipe, pairs(options.proxy, "proxy"), "proxy"),
+            recipe=find_recipe(recipe, fields, "proxy"),
+            init=init,
             seed=options.seed,
             scheduler=options.scheduler,
-            confirmations=options.confirm if trains or options.confirm < 0 else 0,
+            confirmations=confirmations,
+            baselines=find_baselines(options.baseline, options.space) if confirmations > 0 else {},
             confirm_seeds=options.confirm_seeds,
             controller_settings=pairs(options.controller_settings, "controller_settings"),
             resources=find_resources(resources, trains=trains),
         )
+
+
+def find_baselines(names: str | None, space: str) -> dict[str, str]:
+    """The known networks to compare with, as text by name: the published ones of the space, unless named.
+
+    Raises:
+        InputError: if one of the names is none of a network, or stands there twice.
+    """
+    from search_spaces import PUBLISHED
+
+    if names == "none":
+        return {}
+    asked = PUBLISHED.get(space, ()) if names is None else [name.strip() for name in names.split(",")]
+    found: dict[str, str] = {}
+    for name in asked:
+        try:
+            arch = str(find_arch(name))
+        except InputError as error:
+            raise InputError(f"baseline: {str(error).removeprefix('arch ').removeprefix('arch: ')}") from None
+        if name in found:
+            raise InputError(f"baseline must name every network once, got {name} twice")
+        found[name] = arch
+    return found
 
 
 def find_resources(options: ResourceOptions, *, trains: bool = True) -> Resources:

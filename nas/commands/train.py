@@ -14,9 +14,11 @@ from nas.commands.arguments import (
     checked,
     find_arch,
     find_family,
+    find_init,
     find_recipe,
     pairs,
     parse_bytes,
+    with_options,
 )
 from nas.commands.declare import declared
 from nas.commands.network_options import TrainOptions
@@ -61,12 +63,16 @@ def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: 
     from nas.launch.training import prepare_training, start_training
     from nas.screens.training import preparation_lines
 
-    recipe = find_training(options.arch, options.recipe, pairs(options.fields, "fields"), options.epochs)
+    origin = find_origin(options.arch, options.data)
+    before = origin.settings.init if origin and origin.trained else None
+    init = find_init(options.init, options.init_arch, before)
+    name = options.recipe or ("finetune" if init else "scratch")
+    fields = with_options(pairs(options.fields, "fields"), class_weights=options.class_weights)
+    recipe = find_training(options.arch, name, fields, options.epochs)
     network = find_arch(options.arch)
     recipe.shrink(network)  # raises now if it would be too large
-    origin = find_origin(options.arch, options.data)
     prepared = prepare_training(
-        train_settings(options, network, recipe, origin),
+        dataclasses.replace(train_settings(options, network, recipe, origin), init=init),
         place,
         screen,
         origin=origin,
@@ -186,6 +192,7 @@ def train_settings(
             networks=(str(network),),
             data_seed=data_seed,
             keep=options.keep,
+            patience=options.patience or 0,
         )
 
 
@@ -201,16 +208,16 @@ def find_training(arch: str, name: str, fields: dict[str, str], epochs: int | No
         recipe = dataclasses.replace(recipe, dropout=published)
     if epochs is not None:
         with checked():
-            recipe = dataclasses.replace(recipe, epochs=epochs)
+            recipe = dataclasses.replace(recipe, epochs=epochs, seen=0)
     return recipe
 
 
 def find_dropout(arch: str) -> float | None:
     """The dropout of the model that ``arch`` names, in a family or published; None if it is neither."""
-    from search_spaces.presets import EFFICIENTNET_COEFFICIENTS
+    from search_spaces.presets import EFFICIENTNET_COEFFICIENTS, EFFICIENTNET_LITE_COEFFICIENTS
 
-    if arch in EFFICIENTNET_COEFFICIENTS:
-        return EFFICIENTNET_COEFFICIENTS[arch][3]
+    if published := (EFFICIENTNET_COEFFICIENTS | EFFICIENTNET_LITE_COEFFICIENTS).get(arch):
+        return published[3]
     if found := find_family(arch):
         family, model = found
         return family[model].dropout

@@ -6,11 +6,14 @@ Shapes: N images, H and W pixels, C channels (1: grey, 3: colour).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nas.data.depth import Span
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -44,6 +47,8 @@ class Dataset:
         test: used neither for training nor for the search; None if the source has no such part.
         image_size: the images' own size in pixels, before any resizing: the median of their shorter sides;
             0 if unknown.
+        white: what images of more than 8 bits were scaled by, by their kind, see ``nas.data.depth``; empty if
+            there are none, or in older packs.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Dataset:
     valid: Part
     test: Part | None = None
     image_size: int = 0
+    white: Mapping[str, Span] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:

@@ -21,8 +21,11 @@ Images = list[tuple[File, str]]
 """Files and their classes."""
 
 
-def list_folder(directory: Path, source: str) -> Listing:
+def list_folder(directory: Path, source: str, *, judges: bool = False) -> Listing:
     """The images below ``directory``: class folders or a table of labels, perhaps in folders of splits.
+
+    Args:
+        judges: see ``Listing``.
 
     Raises:
         ValueError: in one line, if the folder cannot be read or its classes do not fit together.
@@ -30,7 +33,7 @@ def list_folder(directory: Path, source: str) -> Listing:
     passed: Counter[str] = Counter()
     notes: list[str] = []
     try:
-        roots = find_roots(directory, passed)
+        roots = find_roots(directory, passed, judges=judges)
         images: dict[str, Images] = {}
         for split in roots.folders:
             found = _images_of(directory, split, roots, passed, notes)
@@ -41,7 +44,8 @@ def list_folder(directory: Path, source: str) -> Listing:
             f"folder:DIR must be a folder that can be read ({error.strerror}), got {error.filename}"
         ) from None
     notes = [*(f"{source}: {note}" for note in (*roots.notes, *notes))]
-    return _listing(directory, source, images, roots, passed, tuple(notes))
+    listing = _listing if not judges else _judging
+    return listing(directory, source, images, roots, passed, tuple(notes))
 
 
 def _images_of(
@@ -133,6 +137,28 @@ def _listing(
     former = all(file.path.lower().endswith(FORMER_SUFFIXES) for file in files)
     digest = digest_of(files)
     return Listing(source, names, splits, digest, notes, left_out, former=digest if former else None)
+
+
+def _judging(
+    directory: Path,
+    source: str,
+    images: Mapping[str, Images],
+    roots: Roots,  # noqa: ARG001
+    passed: Counter[str],
+    notes: tuple[str, ...],
+) -> Listing:
+    """As ``_listing``, with the classes of any split."""
+    left_out = passed_words(passed)
+    names = sorted({name for listed in images.values() for _, name in listed})
+    if not names:
+        raise ValueError(f"{source} must hold images of classes, got {', '.join(left_out) or 'none'}")
+    index = {name: label for label, name in enumerate(names)}
+    splits = {
+        split: _split(directory, sorted((file, index[name]) for file, name in listed))
+        for split, listed in images.items()
+        if listed
+    }
+    return Listing(source, tuple(names), splits, "", notes, left_out, judges=True)
 
 
 def _by_label(one: tuple[File, int]) -> tuple[int, File]:

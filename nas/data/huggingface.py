@@ -29,11 +29,12 @@ PATTERNS = "[]*?{}"  # signs that the library reads as patterns, even in the nam
 HUB_NAMES = {"train": "train", "valid": "validation", "test": "test"}
 
 
-def list_huggingface(name: str) -> Listing:
+def list_huggingface(name: str, *, judges: bool = False) -> Listing:
     """The images of a data set, found by their type, and their labels.
 
     Args:
         name: on the hub, or the path of a directory or a file.
+        judges: see ``Listing``.
 
     Raises:
         ValueError: in one line, if ``datasets`` is not installed, or these are not labelled images.
@@ -45,20 +46,22 @@ def list_huggingface(name: str) -> Listing:
     path = Path(name).expanduser().absolute()
     source = f"hf:{path if path.exists() else name}"
     found, notes = _load(path, name)
-    if "train" not in found:
+    if "train" not in found and not (judges and found):
         raise ValueError(f"{source} must have a split train, got {', '.join(found)}")
-    image, label, chosen = _columns(found["train"].features, source)
+    features = found.get("train", next(iter(found.values()))).features
+    image, label, chosen = _columns(features, source)
     raw = {split: _column(table, label, source) for split, table in found.items()}
     if "test" in raw and _unlabelled(raw["test"]):
         notes.append(f"The test split of {source} has no labels and is left out")
         del raw["test"]
-    classes, labels = _labels(found["train"].features[label], raw, source)
+    numbered = judges and getattr(features[label], "names", None) is None  # by any words or numbers
+    classes, labels = _as_they_are(raw, source) if numbered else _labels(features[label], raw, source)
     splits = {
         split: Split(labels[split], _reader(found[split], image, source), f"{split}[{{}}]".format)
         for split in raw
     }
     digest = _digest(path, found)
-    return Listing(source, classes, splits, digest, (*notes, *chosen), former=digest)
+    return Listing(source, classes, splits, digest, (*notes, *chosen), former=digest, judges=judges)
 
 
 def _load(path: Path, name: str) -> tuple[dict[str, datasets.Dataset], list[str]]:
@@ -178,9 +181,7 @@ def _labels(
     feature: Any, raw: dict[str, np.ndarray[Any, Any]], source: str
 ) -> tuple[tuple[str, ...], dict[str, Labels]]:
     """The names of the classes, and each split's labels as indices of these."""
-    for split, labels in raw.items():
-        if labels.dtype == object:
-            raise ValueError(f"{source} must have a label for every image, got none for some of {split}")
+    _refuse_missing(raw, source)
     names = getattr(feature, "names", None)
     if names is None and raw["train"].dtype.kind == "U":
         names = sorted(set(raw["train"].tolist()))
@@ -201,6 +202,23 @@ def _labels(
                 f"got {labels.min()} to {labels.max()} in {split}"
             )
     return tuple(names), {split: labels.astype(np.int64) for split, labels in raw.items()}
+
+
+def _as_they_are(
+    raw: dict[str, np.ndarray[Any, Any]], source: str
+) -> tuple[tuple[str, ...], dict[str, Labels]]:
+    """As ``_labels``, with the words or numbers that there are as the names."""
+    _refuse_missing(raw, source)
+    names = sorted({str(label) for labels in raw.values() for label in labels.tolist()})
+    index = {name: number for number, name in enumerate(names)}
+    places = {split: [index[str(label)] for label in labels.tolist()] for split, labels in raw.items()}
+    return tuple(names), {split: np.array(found, np.int64) for split, found in places.items()}
+
+
+def _refuse_missing(raw: dict[str, np.ndarray[Any, Any]], source: str) -> None:
+    for split, labels in raw.items():
+        if labels.dtype == object:
+            raise ValueError(f"{source} must have a label for every image, got none for some of {split}")
 
 
 def _reader(

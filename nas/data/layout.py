@@ -32,10 +32,11 @@ USUAL = ("train", "val", "valid", "validation", "test")
 """Names of splits that need no word."""
 
 
-def find_roots(directory: Path, passed: Counter[str]) -> Roots:
+def find_roots(directory: Path, passed: Counter[str], *, judges: bool = False) -> Roots:
     """The splits in ``directory``; if there are none, it is itself the training split.
 
     Args:
+        judges: a trained network is judged by the images, so there may be no training split.
         passed: is added what is passed over beside the folders that count.
 
     Raises:
@@ -54,7 +55,7 @@ def find_roots(directory: Path, passed: Counter[str]) -> Roots:
     passed.update(here)
     _count_files(directory, passed)
     if named and (not others or any(inner[name] for name in named)):
-        return _named(directory, folders, named, passed)
+        return _named(directory, folders, named, passed, judges=judges)
     if (turned := _classes_first(directory, folders, inner)) is not None:
         return turned
     _refuse_splits_without_names(directory, {name: inner[name] for name in others})
@@ -68,7 +69,12 @@ def find_roots(directory: Path, passed: Counter[str]) -> Roots:
 
 
 def _named(
-    directory: Path, folders: Mapping[str, Path], named: Mapping[str, str], passed: Counter[str]
+    directory: Path,
+    folders: Mapping[str, Path],
+    named: Mapping[str, str],
+    passed: Counter[str],
+    *,
+    judges: bool = False,
 ) -> Roots:
     """The folders that are called as splits are."""
     tops: dict[str, Path] = {}
@@ -89,17 +95,18 @@ def _named(
             subfolders(path, passed)
             _count_files(path, passed)
         classes[split] = within
-    if "train" not in tops:
-        beside = next(iter(tops.values())).name if tops else next(iter(named))
-        raise ValueError(f"folder:DIR must hold a folder train beside {beside}, got {directory}")
+    if "train" not in tops and not (judges and tops):
+        other = next(iter(tops.values())).name if tops else next(iter(named))
+        raise ValueError(f"folder:DIR must hold a folder train beside {other}, got {directory}")
     notes = []
     if any(path.name.lower() not in USUAL for path in tops.values()):
         words = [f"{tops[split].name} is the {IN_WORDS[split]} part" for split in IN_WORDS if split in tops]
         notes.append(", ".join(words))
     used = {path.name for path in tops.values()}
     if beside_them := [name for name in folders if name not in used]:
+        beside = tops.get("train", next(iter(tops.values())))
         are = "are no splits and are" if len(beside_them) > 1 else "is no split and is"
-        notes.append(f"{listed(beside_them)} beside {tops['train'].name} {are} passed over")
+        notes.append(f"{listed(beside_them)} beside {beside.name} {are} passed over")
     return Roots(tops, classes, tuple(notes))
 
 

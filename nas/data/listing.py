@@ -53,6 +53,7 @@ class Listing:
         notes: what the user should know about how the source was read.
         passed: what was passed over, in words.
         former: the digest in version 0.1; None if that version would not have read the same files.
+        judges: a trained network is judged by the images, so there may be any number of any class.
 
     Raises:
         ValueError: if there are fewer than two classes, or a class has too few images to train on, to
@@ -66,8 +67,11 @@ class Listing:
     notes: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
     former: str | None = None
+    judges: bool = False
 
     def __post_init__(self) -> None:
+        if self.judges:
+            return
         if len(self.classes) < 2:
             raise ValueError(
                 f"{self.source} must hold at least 2 classes, got {', '.join(self.classes) or 'none'}"

@@ -50,8 +50,18 @@ def load_npz(path: Path, seed: int) -> Dataset:
     return Dataset(f"npz:{path}", tuple(map(str, classes)), train, valid, test, min(images.shape[1:3]))
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The file's arrays in ``KEYS``; others, such as class names, are ignored."""
+def judging_arrays(path: Path) -> dict[str, Part]:
+    """The file's parts ``train`` and ``test``, or one of them, to judge a trained network by; any labels."""
+    arrays = _read_npz(path, judges=True)
+    return {part: Part(*_checked(arrays, part)) for part in ("train", "test") if f"{part}_x" in arrays}
+
+
+def _read_npz(path: Path, *, judges: bool = False) -> dict[str, NDArray[Any]]:
+    """The file's arrays in ``KEYS``; others, such as class names, are ignored.
+
+    Args:
+        judges: the test arrays alone are enough.
+    """
     try:
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, "Not a regular file")  # a pipe would wait for ever
@@ -63,9 +73,9 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     except Exception as error:  # noqa: BLE001  # NumPy parses what the file says about itself
         reason = shown(str(error) or type(error).__name__)
         raise ValueError(f"data must be an npz file without pickled objects, got {path}: {reason}") from None
-    if not {"train_x", "train_y"} <= set(keys):
+    if not {"train_x", "train_y"} <= set(keys) and not (judges and {"test_x", "test_y"} <= set(keys)):
         raise ValueError(f"{path.name} must hold train_x and train_y, got {', '.join(keys) or 'nothing'}")
-    if ("test_x" in keys) != ("test_y" in keys):
+    if ("test_x" in keys) != ("test_y" in keys) or ("train_x" in keys) != ("train_y" in keys):
         raise ValueError(f"{path.name} must hold both test_x and test_y or neither, got {', '.join(keys)}")
     return arrays
 

@@ -23,6 +23,7 @@ import numpy as np
 from nas.data.cache import HEADER, Cache, mapped
 from nas.data.dataset import Dataset, Part
 from nas.data.decode import own_size
+from nas.data.depth import Span
 from nas.data.folder import list_folder
 from nas.data.huggingface import list_huggingface
 from nas.data.listing import PARTS, Listing
@@ -121,7 +122,8 @@ def load_packed(
     train, valid, test = (parts.get(name) for name in PARTS)
     assert train is not None
     assert valid is not None
-    data = Dataset(listing.source, listing.classes, train, valid, test, facts["image_size"])
+    own, white = facts["image_size"], facts["white"]
+    data = Dataset(listing.source, listing.classes, train, valid, test, own, white)
     if not made or facts["broken"] or facts["large"]:
         listener.say(summary(data, listing.passed))
     for line in _warnings(facts, listing.source):
@@ -212,7 +214,9 @@ def _open(path: Path, origin: Origin) -> tuple[dict[str, PackedPart], dict[str, 
         parts[name] = PackedPart(images[facts["split"]][start : start + len(labels)], labels)
         parts[name].origin, parts[name].name, parts[name].contents = origin, name, facts["contents"]
     os.utime(path / HEADER)
-    return parts, {name: header[name] for name in ("broken", "large", "changed", "image_size")}
+    facts = {name: header[name] for name in ("broken", "large", "changed", "image_size")}
+    scaled = header.get("white", {})  # older packs do not say it
+    return parts, {**facts, "white": {kind: Span(kind, *limits) for kind, limits in scaled.items()}}
 
 
 def _warnings(facts: dict[str, Any], source: str) -> list[str]:

@@ -81,6 +81,7 @@ def make(path: Path, listing: Listing, made: Made, listener: Listener) -> None:
             "source": listing.source,
             "image_size": made.image_size,
             "changed": packing.changes(white),
+            "white": {kind: span[1:] for kind, span in white.items()},
         }
         _write(new / HEADER, json.dumps(header).encode())
     seconds = time.perf_counter() - started

@@ -7,16 +7,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from nas.data.decode import MEMORY, Unusable, decode
 from nas.data.depth import WHITE, Span
 from reports import count
 
 DIGEST = 16  # bytes
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Task(NamedTuple):
@@ -58,7 +61,7 @@ def decode_into(task: Task) -> list[Seen]:
         for place, image in zip(task.places, task.images, strict=True):
             content = bytes(DIGEST)
             try:
-                encoded = image if isinstance(image, bytes) else _read(image)
+                encoded = image if isinstance(image, bytes) else read_bytes(image)
                 content = hashlib.blake2b(encoded, digest_size=DIGEST).digest()
                 decoded = decode(encoded, task.size, task.white)
             except Unusable as error:
@@ -70,7 +73,13 @@ def decode_into(task: Task) -> list[Seen]:
     return seen
 
 
-def _read(path: str) -> bytes:
+def read_bytes(path: str) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        ValueError: if it cannot be read.
+        Unusable: if it is too large.
+    """
     try:
         with Path(path).open("rb") as file:
             if (size := os.fstat(file.fileno()).st_size) > MEMORY:
@@ -88,24 +97,33 @@ def decode_all(tasks: Iterable[Task], processes: int) -> Iterator[tuple[Task, li
         ValueError, OSError: as ``decode_into``.
         BrokenProcessPool: if a process is killed.
     """
+    return run_all(decode_into, tasks, processes)
+
+
+def run_all(work: Callable[[T], R], tasks: Iterable[T], processes: int) -> Iterator[tuple[T, R]]:
+    """Does ``work`` on tasks, drawn as processes become free; yields each with what came of it.
+
+    Raises:
+        BrokenProcessPool: if a process is killed; and as ``work``.
+    """
     if processes == 1:
         for task in tasks:
-            yield task, decode_into(task)
+            yield task, work(task)
         return
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin)
-    pending: dict[Future[list[Seen]], Task] = {}
+    pending: dict[Future[R], T] = {}
     try:
         for task in tasks:
             if len(pending) == 2 * processes:
                 yield from _finished(pending)
-            pending[pool.submit(decode_into, task)] = task
+            pending[pool.submit(work, task)] = task
         while pending:
             yield from _finished(pending)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _finished(pending: dict[Future[list[Seen]], Task]) -> Iterator[tuple[Task, list[Seen]]]:
+def _finished(pending: dict[Future[R], T]) -> Iterator[tuple[T, R]]:
     """Takes at least one finished task out of ``pending``."""
     for future in wait(pending, return_when=FIRST_COMPLETED).done:
         yield pending.pop(future), future.result()

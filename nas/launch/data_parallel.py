@@ -107,7 +107,7 @@ def shared_checkpoints(
         ArithmeticError: if the loss is no longer finite.
         RunError: if a process is lost.
     """
-    if start and len(start.curve) == training.recipe.epochs:
+    if start and training.is_over(start.curve):
         return
     results = Queue(1, {"num_cpus": 0})
     alone = dataclasses.replace(training, checkpoints=checkpoints_alone, listener=Listener())
@@ -151,7 +151,11 @@ def _work(config: dict[str, Any]) -> None:
     training, trial, start = ray.get(config["given"])[0]
     torch.set_num_threads(training.threads)
     device = str(get_device())
-    trainer = SharedTrainer(trial.arch, training.data, training.recipe, trial.seed, device, whole_curve=True)
+    trainer = SharedTrainer(
+        *(trial.arch, training.data, training.recipe, trial.seed, device),
+        init=training.init,
+        whole_curve=True,
+    )
     for checkpoint in checkpoints(trainer, start, training):
         if trainer.rank == 0:
             file = io.BytesIO()

@@ -87,12 +87,11 @@ def measure(arch: ArchSpec, task: FullTraining, counts: Sequence[int]) -> Pace:
 
     from nas.training.allocator import release_memory
     from nas.training.checkpoint import Checkpoint, save
-    from nas.training.trainer import Trainer
 
     torch.set_num_threads(counts[0])
     recipe = dataclasses.replace(task.recipe, learning_rate=1e-6)  # too low to change anything
     started = time.perf_counter()
-    trainer = Trainer(arch, task.data, recipe, 0, task.device)
+    trainer = dataclasses.replace(task, recipe=recipe).trainer(arch, 0)
     batch, steps = trainer.batch_size, trainer.steps_per_epoch
     smallest = min(FIRST, batch) if task.device == "cpu" else batch
     _seconds(trainer, smallest, 1)  # includes one-time work

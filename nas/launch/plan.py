@@ -125,7 +125,7 @@ def make_plan(
     listener.progress("Timing networks", len(TIMED), len(TIMED))
     done = [(row.candidate.trained_cost, row.seconds) for row in timed if row.seconds is not None]
     seconds = mean_seconds(done, [candidate.trained_cost for candidate in found]) if done else None
-    again = settings.confirmations * settings.confirm_seeds
+    again = (settings.confirmations + len(settings.baselines)) * settings.confirm_seeds
     hours = cpu_hours = gpu_hours = None
     if seconds is not None:
         total = seconds * (settings.trials + again)
@@ -170,13 +170,13 @@ def time_training(arch: ArchSpec, task: Training) -> Timing:
     """Times a few steps and evaluations of ``arch``, which must already be shrunk by the recipe."""
     import torch
 
-    from nas.training.trainer import CURVE_IMAGES, Trainer
+    from nas.training.trainer import CURVE_IMAGES
 
     torch.set_num_threads(task.threads)
     epochs = max(task.recipe.epochs, len(ROUNDS) + 2)  # the last epoch would evaluate all images
     recipe = dataclasses.replace(task.recipe, learning_rate=1e-6, epochs=epochs)  # too low to change anything
     started = time.perf_counter()
-    trainer = Trainer(arch, task.data, recipe, 0, task.device)
+    trainer = dataclasses.replace(task, recipe=recipe).trainer(arch, 0)
     setup = time.perf_counter() - started
     most = trainer.steps_per_epoch
     first, _, _ = time_steps(trainer, 1)  # includes one-time work, such as faulting pages in

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import controllers
 from nas.errors import InputError
 from nas.launch.placement import device_of, threads_of
@@ -23,12 +25,13 @@ from nas.spec.settings import Settings
 from nas.spec.task import Task, family_limit, full_resolution
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
-from search_spaces import SearchSpace, cost
+from search_spaces import ArchSpec, SearchSpace, cost
 from search_spaces.names import unknown
 from search_spaces.rules import parse_settings
 
 if TYPE_CHECKING:
     from nas.data import Dataset
+    from nas.training.pretrained import Pretrained
 
 EvaluatorKind = Training | Table | Predictor
 
@@ -72,7 +75,11 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, listen
         journal,
         trials=settings.trials,
         seed=settings.seed,
-        confirm=Confirm(settings.confirmations, settings.confirm_seeds),
+        confirm=Confirm(
+            settings.confirmations,
+            settings.confirm_seeds,
+            {name: ArchSpec.parse(text) for name, text in settings.baselines.items()},
+        ),
         epochs=settings.recipe.epochs if stops_early else None,
         train_again=KINDS[settings.kind].given,
         listener=listener,
@@ -89,30 +96,57 @@ def prepared(
     """
     space_of(settings)  # before images are read
     settings = resolve_controller(settings)
+    settings, init = read_init(settings)
     data = None
     if settings.evaluator == "train":
         pack_size(settings)  # raises now if the recipe makes networks too large
         data = find_data(settings, lambda own: pack_size(sized(settings, own)), listener)
         settings = for_images(settings, data)
         pack_size(settings)  # networks that the recipe makes too large are refused before anything is made
-    return settings, space_of(settings), make_evaluator(settings, data, directory, listener)
+    return settings, space_of(settings), make_evaluator(settings, data, init, directory, listener)
+
+
+def read_init(settings: Settings) -> tuple[Settings, Pretrained | None]:
+    """The pretrained weights that networks begin with, and settings that say which they are.
+
+    Raises:
+        InputError: if they cannot be used, or are not those that the run began with.
+    """
+    asked = settings.init
+    if asked is None:
+        return settings, None
+    if settings.evaluator != "train":
+        raise InputError(f"init must be left out where nothing is trained, got {asked.source}")
+    from nas.training.pretrained import load_pretrained
+
+    init = load_pretrained(asked.source, ArchSpec.parse(asked.arch) if asked.arch else None)
+    if asked.sha256 not in ("", init.sha256):
+        raise InputError(f"init must be the weights that the run began with, got others in {asked.source}")
+    read = dataclasses.replace(asked, arch=str(init.arch), sha256=init.sha256)
+    return dataclasses.replace(settings, init=read), init
 
 
 def make_evaluator(
-    settings: Settings, data: Dataset | None, directory: Path, listener: Listener
+    settings: Settings, data: Dataset | None, init: Pretrained | None, directory: Path, listener: Listener
 ) -> EvaluatorKind:
     """What gives a network's accuracy; InputError if its file cannot be used.
 
     Args:
         data: the images, where networks are trained.
+        init: the weights that they begin with, if any.
     """
     kind, _, file = settings.evaluator.partition(":")
     if data is not None:
         if KINDS[settings.kind].keeps_weights:
             return FullTraining(
-                data, settings.recipe, directory=directory, listener=listener, keep=settings.keep
+                *(data, settings.recipe),
+                init=init,
+                directory=directory,
+                listener=listener,
+                keep=settings.keep,
+                patience=settings.patience,
             )
-        return Training(data, settings.recipe, reference=settings.reference)
+        return Training(data, settings.recipe, reference=settings.reference, init=init)
     if kind == "table" and file:
         return Table(Path(file), space_of(settings))
     if kind == "predictor" and file:
@@ -157,17 +191,29 @@ def sized(settings: Settings, image_size: int) -> Settings:
 
 
 def for_images(settings: Settings, data: Dataset) -> Settings:
-    """``settings`` with their task, as ``data`` has it; a scaling run's candidates have its classes."""
+    """``settings`` with the task and epochs that suit ``data``; a scaling run's networks have its classes."""
     settings = sized(settings, data.image_size)
     assert settings.task is not None
+    images = np.bincount(data.train.labels, minlength=data.num_classes)
     task = dataclasses.replace(
         settings.task,
         classes=data.num_classes,
         train=len(data.train.labels),
         valid=len(data.valid.labels),
         test=len(data.test.labels) if data.test else 0,
+        smallest=int(images.min()),
+        largest=int(images.max()),
     )
-    settings = dataclasses.replace(settings, task=task)
+    recipe, audit = settings.recipe.suited(task.train), settings.audit
+    if audit and audit.long:
+        audit = dataclasses.replace(audit, long=audit.long.suited(task.train))
+    settings = dataclasses.replace(settings, task=task, recipe=recipe, audit=audit)
+    if task.resolution is not None:  # those of the space are at this resolution too
+        known = {
+            name: str(dataclasses.replace(ArchSpec.parse(text), resolution=task.resolution))
+            for name, text in settings.baselines.items()
+        }
+        settings = dataclasses.replace(settings, baselines=known)
     if settings.scaling is None:
         return settings
     scaling = dataclasses.replace(settings.scaling, num_classes=data.num_classes)

@@ -113,6 +113,7 @@ def prepare_training(
     if origin and origin.trained and origin.taken:
         check_same_images(origin, settings, listener)
     network = ArchSpec.parse(settings.networks[0])
+    settings, init = prepare.read_init(settings)
 
     def resized(image_size: int) -> ArchSpec:
         return at_resolution(settings, network, origin, image_size)
@@ -124,7 +125,9 @@ def prepare_training(
     own = arch.resolution if settings.recipe.resolution else network.resolution
     settings = for_network(settings, arch, data)
     recipe = settings.recipe
-    task = FullTraining(data, recipe, listener=listener, keep=settings.keep)
+    task = FullTraining(
+        *(data, recipe), init=init, listener=listener, keep=settings.keep, patience=settings.patience
+    )
     if shared:
         return Prepared(settings, task, own, None)
     placed = prepare.placed(task, settings.resources)
@@ -179,7 +182,7 @@ class _Progress(Listener):
 
 def for_network(settings: Settings, arch: ArchSpec, data: Dataset) -> Settings:
     """``settings`` for ``arch``, which has the resolution and width of the recipe, and for the images."""
-    recipe = dataclasses.replace(settings.recipe, resolution=0, width=1.0, divisor=8)
+    recipe = dataclasses.replace(settings.recipe, resolution=0, least_resolution=0, width=1.0, divisor=8)
     settings = dataclasses.replace(settings, networks=(str(arch),), recipe=recipe)
     settings = prepare.for_images(settings, data)
     assert settings.task is not None
@@ -190,16 +193,19 @@ def for_network(settings: Settings, arch: ArchSpec, data: Dataset) -> Settings:
 def at_resolution(settings: Settings, network: ArchSpec, origin: Origin | None, image_size: int) -> ArchSpec:
     """The network as it is trained, by the recipe; one of a run never larger than the images.
 
-    That is, unless the run itself trained it at a larger size, or the recipe sets the resolution.
+    That is, unless the run itself or the recipe asks for a larger size.
 
     Args:
         image_size: of the images themselves, in pixels; 0 if unknown.
     """
     recipe = settings.recipe
-    if origin and origin.trained and not recipe.resolution:
+    least = recipe.least_resolution
+    if origin and origin.trained:
         before = origin.settings
         proxy = network.resolution if before.kind == "training" else before.recipe.resolution
-        resolution = full_resolution(network.resolution, image_size, proxy)
+        least = max(least, proxy)
+    if least and not recipe.resolution:
+        resolution = full_resolution(network.resolution, image_size, least)
         if resolution < network.resolution:
             recipe = dataclasses.replace(recipe, resolution=max(SMALLEST, resolution))
     return recipe.shrink(network)

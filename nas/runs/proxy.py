@@ -9,8 +9,22 @@ from reports.numbers import percent
 WIDTHS = {1.0: "full width", 0.5: "half its width", 0.25: "a quarter of its width"}
 
 
+MEANS = {
+    "balanced_accuracy": "balanced accuracy, the mean recall of the classes",
+    "macro_f1": "macro F1, the mean F1 of the classes",
+}
+"""What the accuracy of a trial is, by the recipe's ``metric``."""
+
+
+def measured(settings: Settings) -> str:
+    """What the accuracy of a trial is, in a word or two, such as ``macro F1``."""
+    return MEANS.get(settings.recipe.metric, "accuracy").partition(",")[0]
+
+
 def proxy_line(settings: Settings) -> str | None:
     """``Each candidate: 32 px, a quarter of its width, 6 epochs of 968 images, judged on 242.``
+
+    It begins with the pretrained weights, if there are any.
 
     None where nothing is trained, and of a run that trains one network to the end.
     """
@@ -25,7 +39,10 @@ def proxy_line(settings: Settings) -> str | None:
     if task.train:
         images = f"{max(2, round(recipe.fraction * task.train)):,} images, judged on {task.valid:,}"
     epochs = f"{recipe.epochs} epoch{'s' * (recipe.epochs != 1)} of {images}"
-    line = f"Each candidate: {size}, {width}, {epochs}."
+    begun = f"slices of the weights of {settings.init.name}, " if settings.init else ""
+    line = f"Each candidate: {begun}{size}, {width}, {epochs}."
+    if recipe.metric != "accuracy":
+        line += f" What is called accuracy is {MEANS[recipe.metric]}."
     return line if settings.task is None else f"{line} {costs_sentence(settings)}"
 
 

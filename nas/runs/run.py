@@ -64,6 +64,10 @@ class Run:
         """Further training runs of finished trials: trial, seed, accuracy, epochs, seconds, worker, ..."""
         return self._checked(reports.read_confirmations)
 
+    def baselines(self) -> pd.DataFrame:
+        """Training runs of known networks, for comparison: name, seed, arch, flops, accuracy, ..."""
+        return self._checked(reports.read_baselines)
+
     def networks(self) -> pd.DataFrame:
         """One row per network that was trained to the end, from all its training runs; deterministic.
 
@@ -188,6 +192,9 @@ class Snapshot(Run):
 
     def confirmations(self) -> pd.DataFrame:
         return self._once("confirmations", super().confirmations)
+
+    def baselines(self) -> pd.DataFrame:
+        return self._once("baselines", super().baselines)
 
     def networks(self) -> pd.DataFrame:
         return self._once("networks", super().networks)

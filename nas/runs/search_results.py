@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import reports
 from nas.errors import InputError
+from nas.runs.baselines import ENOUGH_TO_JUDGE, compared
 from nas.runs.run import COSTS, Run
 from nas.spec.objective import Objective
 from reports.page import Page
@@ -20,8 +21,6 @@ from search_spaces import SPACES
 NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
 ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front"]
 """Further columns of a network, if the seed noise was measured."""
-ENOUGH_TO_JUDGE = 30
-"""With fewer test images, an accuracy has an error of about 0.09 from them alone, and says too little."""
 UNMEASURED = "Seed noise was not measured: no network was trained on a second seed."
 
 
@@ -49,7 +48,9 @@ def trial_facts(run: Run) -> dict[str, Any]:
         "pareto": _records(run.pareto()),
         "hypervolume": hypervolume_of(run, reference_of([run])),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
+        **({"metric": run.settings.recipe.metric} if run.settings.recipe.metric != "accuracy" else {}),
         **_tested(run),
+        **_compared(run),
         "speed": reports.speed(trials),
     }
 
@@ -76,6 +77,12 @@ def _tested(run: Run) -> dict[str, Any]:
     """``tested`` under its key; nothing if there is nothing to say, as in older runs."""
     found = tested(run)
     return {"test": found} if found else {}
+
+
+def _compared(run: Run) -> dict[str, Any]:
+    """``nas.runs.baselines.compared`` under its key; nothing if no known network was trained."""
+    found = compared(run)
+    return {"baselines": found} if found else {}
 
 
 def search_facts(run: Run, random: Run | None) -> dict[str, Any]:
@@ -106,8 +113,8 @@ def statuses(trials: pd.DataFrame) -> dict[str, int]:
 
 
 def best_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The network with the highest reward and, for ``best.json``, its accuracy on the test part."""
-    return run.best_trial(), _tested(run)
+    """The network with the highest reward and, for ``best.json``, what is known of it from fresh runs."""
+    return run.best_trial(), {**_tested(run), **_compared(run)}
 
 
 def search_page(page: Page, run: Run, random: Run | None) -> Page:
@@ -119,6 +126,7 @@ def search_page(page: Page, run: Run, random: Run | None) -> Page:
     return dataclasses.replace(
         page,
         decisions=space.decisions if space else (),
+        known=tuple((compared(run) or {}).get("networks", ())),
         noise=str(run.seed_noise() or UNMEASURED),
         random_best=expected,
     )

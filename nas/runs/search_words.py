@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from nas.errors import command
+from nas.runs.baselines import baseline_lines, compared
 from nas.runs.next_steps import Steps, train_steps, unfinished_steps
+from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import tested, trial_state
 from nas.spec.objective import EXPONENTS
@@ -33,9 +35,10 @@ def search_verdict(run: Run) -> str:
     luck = ", which may be luck" if best["trainings"] == 1 else ""
     trained = f" from {plural(int(best['trainings']), 'training run')}{luck}"
     reward = plus_minus(best["reward"], best["reward_error"] if expected else None)
+    accuracy = f"{measured(run.settings)} {plus_minus(best['accuracy'], best.get('accuracy_error'))}"
     return (
         f"{early}{'the' if early else 'The'} best of {plural(len(networks), 'network')} is trial "
-        f"{best['trial']} (*){sure}: accuracy {plus_minus(best['accuracy'], best.get('accuracy_error'))}, "
+        f"{best['trial']} (*){sure}: {accuracy}, "
         f"{count(best['flops'])} FLOPs, {reward_title(best)} {reward}"
         f"{trained if run.settings.evaluator == 'train' else ''}."
     )
@@ -58,16 +61,20 @@ def so_far(run: Run) -> str:
 
 def search_notes(run: Run) -> list[str]:
     """What belongs to the verdict: the best network on test images, and what became of the target."""
-    return [] if run.networks().empty else [*test_lines(tested(run)), *target_lines(run)]
+    if run.networks().empty:
+        return []
+    tests = test_lines(tested(run), measured(run.settings))
+    return [*tests, *baseline_lines(compared(run)), *target_lines(run)]
 
 
-def test_lines(found: Mapping[str, Any] | None) -> list[str]:
+def test_lines(found: Mapping[str, Any] | None, name: str) -> list[str]:
     """``nas.runs.search_results.tested`` in words: the choice on images that it was not chosen by."""
     if found is None:
         return []
     accuracy, runs = plus_minus(found["accuracy"], found["error"]), plural(found["trainings"], "training run")
+    has = "an accuracy" if name == "accuracy" else f"a {name}"
     return [
-        f"On {found['images']:,} test images, by which nothing was chosen, it has an accuracy of {accuracy} "
+        f"On {found['images']:,} test images, by which nothing was chosen, it has {has} of {accuracy} "
         f"({runs})."
     ]
 

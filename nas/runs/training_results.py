@@ -13,6 +13,7 @@ import reports
 from nas.errors import InputError, command
 from nas.files import write_csv
 from nas.runs.run import Run
+from nas.runs.training_metrics import metrics_json, read_metrics, write_metrics
 from nas.spec.task import Task
 from nas.spec.trial import Epoch, kept_epoch
 from nas.training import weights
@@ -58,6 +59,7 @@ def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
         "seconds": last.get("seconds"),
         "curve": curve,
         **(_kept_facts(settings.task, settings.keep, kept, test) if settings.task else {}),
+        **({"metrics": metrics} if done and (metrics := metrics_json(run.directory)) else {}),
     }
 
 
@@ -76,9 +78,11 @@ def _kept_facts(task: Task, keep: str, kept: Epoch | None, test: float | None) -
 
 def training_verdict(facts: dict[str, Any]) -> str:
     """What a finished training run found, from its ``training_facts``, in one sentence."""
-    kept, of_epochs = facts.get("kept_epoch"), facts["of_epochs"]
-    best = facts.get("keep") == "best" and of_epochs > 1
-    when = f"the best of {of_epochs} epochs (epoch {kept})" if best else f"after {plural(of_epochs, 'epoch')}"
+    kept, epochs, of_epochs = facts.get("kept_epoch"), facts["epochs"], facts["of_epochs"]
+    best = facts.get("keep") == "best" and epochs > 1
+    when = f"the best of {epochs} epochs (epoch {kept})" if best else f"after {plural(epochs, 'epoch')}"
+    if epochs < of_epochs:
+        when += f"; it ended before epoch {of_epochs} because the accuracy no longer rose"
     valid = f"{_measured(facts, 'accuracy', 'valid')}, {when}"
     if facts["test_accuracy"] is None:
         return f"Validation accuracy {valid}; the data has no test part."
@@ -99,13 +103,15 @@ def training_state(run: Run) -> dict[str, Any]:
 
 
 def training_page(page: Page, run: Run, _random: Run | None) -> Page:
-    """The page with the learning curve."""
-    return dataclasses.replace(page, training=TrainingRun(training_facts(run), page.epochs))
+    """The page with the learning curve, and the metrics of the kept weights."""
+    shown = TrainingRun(training_facts(run), page.epochs, read_metrics(run.directory))
+    return dataclasses.replace(page, training=shown)
 
 
 def trained_steps(directory: Path) -> list[tuple[str, str]]:
     """What to do with a trained network: words, and the command or the lines of Python."""
     return [
+        ("Name the classes of images", command("predict", directory, "photos")),
         ("Use it in Python", usage(directory)),
         ("Look at the network", command("show", directory)),
     ]
@@ -125,9 +131,10 @@ def learning_curve(run: Run) -> pd.DataFrame:
     return run.epochs().drop(columns="trial")
 
 
-def write_curve(run: Run) -> None:
-    """Writes ``curve.csv``: a row per epoch."""
+def write_training_tables(run: Run) -> None:
+    """Writes ``curve.csv``, a row per epoch, and the tables of ``nas.runs.training_metrics``."""
     write_csv(run.directory / "curve.csv", learning_curve(run))
+    write_metrics(run.directory)
 
 
 def trained_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 import reports
 from nas.runs.kinds import KINDS
-from nas.runs.proxy import proxy_line
+from nas.runs.proxy import measured, proxy_line
 from nas.screens.bar import BarLine, Pace
 from nas.screens.terminal import Terminal
 from nas.screens.warnings import warnings
@@ -32,6 +32,7 @@ class Screen(Listener):
         self.best: Row | None = None
         self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
         self.ranked = True  # by reward
+        self.measured = "accuracy"
         self.doing = "Starting"
         self._progress = Progress(
             BarLine(),
@@ -66,6 +67,7 @@ class Screen(Listener):
         kind = KINDS[settings.kind]
         self.ranked, self.doing = kind.ranked, "Training" if kind.given else "Searching"
         self.best, self.front = None, []
+        self.measured = measured(settings)
         for row in finished:
             self._count(row)
         for line in filter(None, [proxy_line(settings), *warnings(settings)]):
@@ -86,7 +88,7 @@ class Screen(Listener):
             again = f", as trial {row.repeat_of}" if row.repeat_of is not None else ""
             reward = f"reward {row.reward:.4f}{' (best so far)' if record else ''}, " if self.ranked else ""
             self.say(
-                f"trial {row.trial}: accuracy {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
+                f"trial {row.trial}: {self.measured} {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
                 f"{reward}{outcome.seconds:.1f} s{again}"
             )
 

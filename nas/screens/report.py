@@ -13,6 +13,7 @@ import reports
 from nas.errors import command
 from nas.runs.audit_results import findings, verdict
 from nas.runs.kinds import summary
+from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import UNMEASURED
 from nas.screens.words import Parts, Steps
@@ -25,15 +26,24 @@ def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
     again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
     noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
     return [
-        reports.front_table(run.pareto(), facts["best"]["trial"], run.settings.objective.target_flops),
+        reports.front_table(
+            *(run.pareto(), facts["best"]["trial"], run.settings.objective.target_flops),
+            known=known_networks(facts),
+            measured=measured(run.settings),
+        ),
         STAGES_LEGEND,
         "",
         f"{plural(facts['trials'], 'trial')}: {counts_text(facts['status'])}{again}",
         str(noise or UNMEASURED),
-        *baseline_lines(facts["baseline"]),
+        *random_lines(facts["baseline"]),
         *speed_lines(facts["speed"]),
         f"Everything is in {facts['run']}; report.html there is the report as a page.",
     ]
+
+
+def known_networks(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The networks that the choice is compared with."""
+    return list(facts.get("baselines", {}).get("networks", []))
 
 
 def search_so_far(run: Run) -> Parts:
@@ -73,7 +83,7 @@ def audit_so_far(run: Run) -> Parts:
     return [] if run.networks().empty else audit_parts(run)
 
 
-def baseline_lines(baseline: dict[str, Any]) -> list[str]:
+def random_lines(baseline: dict[str, Any]) -> list[str]:
     """The search against random search, and how many random trials that rests on."""
     if baseline["random"] is None:
         return []

@@ -13,11 +13,14 @@ from nas.errors import command
 from nas.runs.run import Run
 from nas.runs.training_results import training_facts, training_verdict, usage
 from nas.screens.progress import PLAIN_LINES, Screen
+from nas.screens.warnings import uneven_warning
 from nas.screens.words import Parts, Steps
 from nas.spec.listener import Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from nas.training import weights
+from reports.metrics import Metrics
+from reports.metrics_words import metrics_line, weak_lines
 from reports.numbers import duration, plural
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ SHOWN = 10
 """How many of the last epochs are printed; ``curve.csv`` has all."""
 RECENT = 5
 """The remaining time is estimated from this many of the last epochs."""
+
+PARTS = {"test": "On the test images", "valid": "On the validation images"}
 
 SLOW_STEPS, SLOW_MOMENTUM = 1000, 0.02
 """With fewer steps, BN statistics that move this slowly are still far from the network's own at the end."""
@@ -82,7 +87,17 @@ class TrainingScreen(Screen):
 def training_parts(_run: Run, facts: dict[str, Any]) -> Parts:
     """What was found, the last epochs, the network, and what to do next."""
     table = reports.epochs_table(facts["curve"][-SHOWN:])
-    return [training_sentence(facts), "", table, "", network_line(facts), *next_lines(facts)]
+    parts: Parts = [training_sentence(facts), "", table, "", *metrics_lines(facts)]
+    return [*parts, network_line(facts), *next_lines(facts)]
+
+
+def metrics_lines(facts: Mapping[str, Any]) -> list[str]:
+    """What the kept weights are worth beside their accuracy, by class; nothing in older runs."""
+    for part, words in PARTS.items():
+        if found := facts.get("metrics", {}).get(part):
+            metrics = Metrics.from_json(found)
+            return [f"{words}: {metrics_line(metrics)}", *weak_lines(metrics), ""]
+    return []
 
 
 def training_so_far(run: Run) -> Parts:
@@ -122,7 +137,12 @@ def next_lines(facts: dict[str, Any]) -> Parts:
         return []
     run = Path(facts["run"])
     use = [f"    {line}" for line in usage(run).splitlines()]
-    steps = Steps([("Look at the network with", command("show", run))])
+    steps = Steps(
+        [
+            ("Name the classes of images with", command("predict", run, "photos")),
+            ("Look at the network with", command("show", run)),
+        ]
+    )
     return [f"Weights are in {run / weights.NAME}; in Python:", *use, "", steps]
 
 
@@ -137,11 +157,13 @@ def preparation_lines(prepared: Prepared, label: str) -> list[str]:
     facts = {**prepared.cost._asdict(), "resolution": prepared.arch.resolution, "classes": task.classes}
     judge = f"{task.valid:,} judge it" + (f", {task.test:,} test it" if task.test else "")
     images = max(2, round(recipe.fraction * task.train))
+    begun = f" from the weights of {settings.init.name}" if settings.init else ""
     first = (
-        f"Training {label}: {size(facts)}, on {images:,} images of {settings.data} ({judge}), "
+        f"Training {label}{begun}: {size(facts)}, on {images:,} images of {settings.data} ({judge}), "
         f"{plural(recipe.epochs, 'epoch')}{takes(prepared)}"
     )
-    return [first, *filter(None, [resolution_line(prepared, task.image_size), steps_line(prepared)])]
+    further = [resolution_line(prepared, task.image_size), steps_line(prepared), uneven_warning(settings)]
+    return [first, *filter(None, further)]
 
 
 def takes(prepared: Prepared) -> str:

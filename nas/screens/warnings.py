@@ -14,6 +14,8 @@ COARSE = 3
 PUBLISHED = 400e6, 224
 """MnasNet's target, and the resolution in pixels that it is meant for."""
 SAMPLED = 100
+UNEVEN = 10
+"""Classes with this many times the images of others are pointed out."""
 FAR = 1.5
 """A target this many times above or below all sampled networks is pointed out."""
 
@@ -25,8 +27,20 @@ def warnings(settings: Settings) -> list[str]:
     space = space_of(settings)
     first = space.decode([0] * len(space.decisions))
     seen = settings.recipe.shrink(first, settings.reference)
-    lines = [detail_warning(settings, seen), target_warning(settings, space)]
+    lines = [uneven_warning(settings), detail_warning(settings, seen), target_warning(settings, space)]
     return [line for line in lines if line]
+
+
+def uneven_warning(settings: Settings) -> str | None:
+    """That some classes have far fewer training images than others, and count as much less."""
+    task = settings.task
+    if task is None or task.largest <= UNEVEN * task.smallest or settings.recipe.class_weights != "none":
+        return None
+    metric = "" if settings.kind == "training" else ", and --metric balanced_accuracy judges by them alike"
+    return (
+        f"The largest class has {task.largest:,} training images and the smallest {task.smallest:,}: "
+        f"--class-weights balanced lets the classes count alike{metric}."
+    )
 
 
 def detail_warning(settings: Settings, seen: ArchSpec) -> str | None:

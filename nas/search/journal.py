@@ -18,7 +18,7 @@ import reports
 from nas.errors import InputError, RunError, command, encoded
 from nas.files import locked
 from nas.search import snapshot
-from nas.spec.trial import Epoch, Outcome, Row
+from nas.spec.trial import Epoch, Outcome, Row, Trial
 from reports.run_db import refuse_damage, upgrade
 from reports.run_db_rules import read_actions, refuse_foreign
 from search_spaces import Cost
@@ -67,7 +67,7 @@ def _open(path: Path, *, create: bool) -> sqlite3.Connection:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-        refuse_damage(connection, "trials", "epochs", "events", "confirmations")
+        refuse_damage(connection, "trials", "epochs", "events", "confirmations", "baselines")
     except (sqlite3.DatabaseError, ValueError) as error:
         connection.close()
         line = " ".join(str(error).split())
@@ -189,6 +189,19 @@ class Journal:
                 ),
             )
 
+    def baseline(self, trial: Trial, cost: Cost, outcome: Outcome) -> None:
+        """Records that the known network of ``trial`` was trained."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO baselines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(_text(trial.baseline), trial.seed, str(trial.arch), *cost),
+                    *(outcome.accuracy, outcome.epochs, outcome.seconds),
+                    *(_text(outcome.worker), _text(outcome.error), now()),
+                    *(outcome.images_per_second, outcome.peak_memory, outcome.test_accuracy),
+                ),
+            )
+
     def rows(self) -> list[Row]:
         """Every trial so far, in order."""
         rows = self._connection.execute(f"SELECT {', '.join(Row._fields)} FROM trials ORDER BY trial")  # noqa: S608
@@ -233,3 +246,7 @@ class Journal:
     def confirmed(self) -> set[tuple[int, int]]:
         """The (trial, seed) pairs of all confirmations that have finished."""
         return set(self._connection.execute("SELECT trial, seed FROM confirmations"))
+
+    def compared(self) -> set[tuple[str, int]]:
+        """The (name, seed) pairs of all baselines that have been trained."""
+        return set(self._connection.execute("SELECT name, seed FROM baselines"))

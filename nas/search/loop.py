@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from controllers import Controller
 from nas.search.journal import Journal
@@ -21,7 +22,7 @@ from nas.spec.listener import Listener, Standing
 from nas.spec.objective import Objective
 from nas.spec.seeds import trial_seed
 from nas.spec.trial import Epoch, Outcome, Row, Trial
-from search_spaces import ArchSpec, SearchSpace, cost
+from search_spaces import ArchSpec, Cost, SearchSpace, cost
 
 GIVE_UP_AFTER = 5
 """This many failures without a success end a search, because the networks are not to blame."""
@@ -30,6 +31,10 @@ MOST_WAITING = 8
 """Proposals that may wait for a network that is being trained; beyond this many, proposing stops."""
 
 ENDED = ("done", "failed")
+NO_TRIAL = -1
+"""The trial of a baseline."""
+FIRST_BASELINE = 2**32
+"""In seeds, baselines are numbered from here: there are fewer trials."""
 SAVE_EVERY = 5.0
 """Seconds of thinking after which a controller is saved: the most that a resumed search repeats."""
 
@@ -42,10 +47,17 @@ class Confirm:
         networks: how many, those with the highest rewards; if a scheduler stopped a trial, its reward is the
             one that its learning curve predicts.
         seeds: fresh seeds that each is trained on.
+        baselines: known networks, by name, that are then trained on as many seeds.
     """
 
     networks: int = 0
     seeds: int = 1
+    baselines: Mapping[str, ArchSpec] = field(default_factory=dict)
+
+    def most(self, trials: int) -> int:
+        """How many training runs these are after so many ``trials``, if none of them fails."""
+        networks = min(self.networks, trials)
+        return (networks + len(self.baselines) * bool(networks)) * self.seeds
 
 
 class Search:
@@ -78,7 +90,7 @@ class Search:
         self.space, self.controller, self.objective, self.journal = space, controller, objective, journal
         self.trials, self.seed, self.confirm, self.epochs = trials, seed, confirm, epochs
         self.train_again, self.listener = train_again, listener or Listener()
-        self.confirmed = 0, min(confirm.networks, trials) * confirm.seeds
+        self.confirmed = 0, confirm.most(trials)
         """Finished confirmations and their total, an upper bound until all trials have finished."""
         self.rows: dict[int, Row] = {}
         self.running: set[Trial] = set()
@@ -126,7 +138,10 @@ class Search:
         """A running trial has ended."""
         self.running.remove(trial)
         if trial.confirms:
-            self.journal.confirm(trial.trial, trial.seed, outcome)
+            if trial.baseline:
+                self.journal.baseline(trial, self._price(trial.arch), outcome)
+            else:
+                self.journal.confirm(trial.trial, trial.seed, outcome)
             self.confirmed = self.confirmed[0] + 1, self.confirmed[1]
             self.listener.on_confirm(trial, outcome, self.standing)
             return
@@ -145,7 +160,7 @@ class Search:
             number, text = len(self.rows), str(arch)
             twin = None if self.train_again else self._trainer.get(text)
             status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
-            price = cost(arch, self.space.num_classes, self.space.in_channels)
+            price = self._price(arch)
             seed = trial_seed(self.seed, number)
             row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin)
             self.journal.ask(row, price)
@@ -159,6 +174,9 @@ class Search:
             self._follow(row)
         self._confirm_when_all_are_told()
         return self._queue.popleft() if self._queue else None
+
+    def _price(self, arch: ArchSpec) -> Cost:
+        return cost(arch, self.space.num_classes, self.space.in_channels)
 
     def _follow(self, row: Row) -> None:
         """Handles a proposal of a network that another trial has trained or is training."""
@@ -213,14 +231,20 @@ class Search:
             return
         trained = [row for row in self.rows.values() if row.status == "done" and row.repeat_of is None]
         trained.sort(key=lambda row: (-(self._told[row.trial] or 0.0), row.trial))
-        confirmed = self.journal.confirmed()
+        confirmed, compared = self.journal.confirmed(), self.journal.compared()
         missing = self.confirm.networks * self.confirm.seeds - len(confirmed)
         for number in range(1, self.confirm.seeds + 1):
             for row in trained[: self.confirm.networks]:
                 seed = trial_seed(self.seed, row.trial, number)
                 if (row.trial, seed) not in confirmed and len(self._queue) < missing:
                     self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), seed, confirms=True))
-        self.confirmed = len(confirmed), len(confirmed) + len(self._queue)
+        for number in range(1, self.confirm.seeds + 1):
+            for place, (name, arch) in enumerate(self.confirm.baselines.items()):
+                seed = trial_seed(self.seed, FIRST_BASELINE + place, number)
+                if trained and (name, seed) not in compared:
+                    self._queue.append(Trial(NO_TRIAL, arch, seed, confirms=True, baseline=name))
+        done = len(confirmed) + len(compared)
+        self.confirmed = done, done + len(self._queue)
 
     def _restore(self) -> None:
         """Replays the journal into the controller, and queues the trials that were running.

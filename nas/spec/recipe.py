@@ -1,11 +1,15 @@
 """How a network is trained: on which part of the task, and by which rules.
 
-proxy          short, to rank networks; the default of a search
-efficientnet   a full training run, as published for EfficientNet
+proxy          short, from scratch, to rank networks; the default of a search
+inherit        short, from pretrained weights, to rank networks; the default of a search with such weights
+scratch        a whole training run on hundreds to thousands of images; the default of ``nas train``
+finetune       the same from pretrained weights; the default of ``nas train`` with such weights
+efficientnet   350 epochs, as published for EfficientNet on ImageNet
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Annotated, Any
 
@@ -19,8 +23,13 @@ from search_spaces.rules import AtMost, OneOf, validated
 CROPS = ("none", "padded", "random_resized")
 POLICIES = ("none", "autoaugment", "randaugment", "trivialaugment")
 
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
+
 PUBLISHED_EPOCHS = 350
 """EfficientNet's schedule: five epochs of warm-up, then x 0.97 every 2.4."""
+
+FEWEST_EPOCHS, MOST_EPOCHS = 4, 200
+"""Limits of the epochs that ``Recipe.suited`` chooses."""
 
 MARGIN = 32 / 224
 """How much larger images are before cropping, relative to the resolution: training crops at random,
@@ -52,15 +61,19 @@ class Recipe:
 
     Args:
         resolution: side of the images, in pixels; 0 takes the network's own.
+        least_resolution: where ``resolution`` is 0, a whole training run takes that of the images, if that is
+            below the network's own, but at least this, in pixels; 0 always takes the network's own.
         width: factor on every channel count of the network.
         divisor: channel counts are then rounded to its multiples. With a small one, the FLOPs of scaled
             networks keep their proportions.
-        epochs: passes over the training images.
+        epochs: passes over the training images; 0 for as many as ``seen`` asks for.
+        seen: images to train on in all, if ``epochs`` is 0; one that is passed n times counts n times.
         fraction: share of the training images that is used, from the first on.
         batch_size: images per step.
         optimizer: ``adamw``, or ``rmsprop`` as in TensorFlow.
         learning_rate: the schedule's peak, for ``learning_rate_batch`` images per step.
         learning_rate_batch: the peak is proportional to ``batch_size`` / this; 0 for a fixed peak.
+        head_rate: factor on the learning rate of the classifier, which begins fresh among pretrained weights.
         weight_decay: decoupled and on weights of two or more dimensions for ``adamw``; for ``rmsprop`` added
             to the gradient of all but BN's, as published.
         schedule: after the warm-up ``cosine`` falls to zero; ``exponential`` multiplies by 0.97 some 145
@@ -70,6 +83,7 @@ class Recipe:
         zero_start: the classifier and the last BN of residual branches begin at zero, so that a deep network
             begins as a shallow one (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1). Otherwise EfficientNet's
             initialisation.
+        class_weights: ``balanced`` weighs each image by one over the number of its class, with a mean of 1.
         label_smoothing: share of the target that is spread over all classes.
         ema: decay of the averaged weights that are evaluated, 0 for none; at most (1 + step) / (10 + step).
         dropout: rate before the classifier.
@@ -80,6 +94,7 @@ class Recipe:
         mixup: alpha of the beta distribution, 0 for none.
         cutmix: likewise; with both, each batch draws one.
         precision: ``bfloat16`` uses autocast; ``auto`` does so where it is faster.
+        metric: what a trial's accuracy is: the share of right answers, or a mean over classes.
 
     Source of ``EFFICIENTNET``: tensorflow/tpu, models/official/efficientnet/main.py, utils.py.
     """
@@ -87,14 +102,17 @@ class Recipe:
     resolution: Annotated[
         int, Field(ge=0, description="be an integer of at least 8"), AtMost(MOST_PIXELS)
     ] = 32
+    least_resolution: Annotated[int, at_least(0), AtMost(MOST_PIXELS)] = 0
     width: Positive = 0.25
     divisor: Annotated[int, at_least(1), AtMost(1024)] = 8
-    epochs: Annotated[int, at_least(1), AtMost(1_000_000)] = 6
+    epochs: Annotated[int, Field(ge=0, description="be an integer of at least 1"), AtMost(1_000_000)] = 6
+    seen: Annotated[int, at_least(0), AtMost(10**12)] = 0
     fraction: Share = 1.0
     batch_size: Annotated[int, at_least(2), AtMost(1_000_000)] = 64
     optimizer: Annotated[str, OneOf(("adamw", "rmsprop"))] = "adamw"
     learning_rate: Annotated[float, Field(gt=0), AtMost(1e30)] = 0.01
     learning_rate_batch: Annotated[int, at_least(0), AtMost(1_000_000)] = 0
+    head_rate: Positive = 1.0
     weight_decay: NotNegative = 0.05
     schedule: Annotated[str, OneOf(("cosine", "exponential"))] = "cosine"
     warmup: Rate = 0.1
@@ -110,10 +128,21 @@ class Recipe:
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0
     precision: Annotated[str, OneOf(("auto", "float32", "bfloat16"))] = "auto"
+    class_weights: Annotated[str, OneOf(("none", "balanced"))] = "none"
+    metric: Annotated[str, OneOf(METRICS)] = "accuracy"
 
     def __post_init__(self) -> None:
         if 0 < self.resolution < 8:
             raise ValueError(f"resolution must be an integer of at least 8, got {self.resolution}")
+        if not self.epochs and not self.seen:
+            raise ValueError("epochs must be an integer of at least 1, got 0")
+
+    def suited(self, images: int) -> Recipe:
+        """The recipe for ``images`` training images: with the epochs that they need, if it has none."""
+        if self.epochs:
+            return self
+        passes = round(self.seen / max(1.0, self.fraction * images))
+        return dataclasses.replace(self, epochs=min(max(passes, FEWEST_EPOCHS), MOST_EPOCHS))
 
     def shrink(self, arch: ArchSpec, reference: int | None = None) -> ArchSpec:
         """The network that is trained in place of ``arch``.
@@ -177,4 +206,35 @@ EFFICIENTNET = Recipe(
     flip=True,
     policy="autoaugment",
 )
-RECIPES = {"proxy": Recipe(), "efficientnet": EFFICIENTNET}
+FINETUNE = Recipe(
+    resolution=0,
+    least_resolution=96,
+    width=1.0,
+    epochs=0,
+    seen=50_000,
+    batch_size=32,
+    learning_rate=1e-3,
+    head_rate=3.0,
+    crop="padded",
+    flip=True,
+    label_smoothing=0.1,
+)
+SCRATCH = Recipe(
+    resolution=0,
+    least_resolution=32,
+    width=1.0,
+    epochs=0,
+    seen=200_000,
+    learning_rate=3e-3,
+    crop="padded",
+    flip=True,
+    label_smoothing=0.1,
+)
+INHERIT = Recipe(resolution=64, width=1.0, epochs=2, learning_rate=2e-3, flip=True)
+RECIPES = {
+    "proxy": Recipe(),
+    "inherit": INHERIT,
+    "scratch": SCRATCH,
+    "finetune": FINETUNE,
+    "efficientnet": EFFICIENTNET,
+}

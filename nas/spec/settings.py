@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from nas.spec.init import Init
 from nas.spec.objective import Objective
 from nas.spec.recipe import Recipe
 from nas.spec.resources import Resources
@@ -41,12 +42,15 @@ class Settings:
 
     Args:
         confirmations: networks to train again at the end, each on ``confirm_seeds`` fresh seeds.
+        baselines: known networks, as text by name, to train beside these on as many seeds.
         scheduler: ``fifo`` trains every trial to its end, ``asha`` stops the worse ones early.
         networks: architectures, as text, to try in turn in place of a space.
         scaling: for a scaling run, whose candidates are tried in turn.
         audit: for an audit, which trains ``networks``.
         data_seed: for the split of the images; None takes ``seed``, which draws everything else.
         task: what the images ask of networks; None where nothing is trained, and in older runs.
+        init: the pretrained weights that networks begin with; None for fresh ones.
+        patience: a training run ends after this many epochs without a better accuracy; 0 for never.
         keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
 
@@ -60,6 +64,7 @@ class Settings:
     seed: Annotated[int, Field(ge=0)] = 0
     confirmations: Annotated[int, Field(ge=0, title="confirm"), AtMost(10**9)] = 0
     confirm_seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 1
+    baselines: Mapping[str, str] = field(default_factory=dict)
     controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     scheduler: Annotated[str, OneOf(("fifo", "asha"))] = "fifo"
@@ -68,14 +73,21 @@ class Settings:
     audit: Audit | None = None
     data_seed: Annotated[int | None, Field(ge=0)] = None
     task: Task | None = None
+    init: Init | None = None
     keep: Annotated[str, OneOf(("best", "last"))] = "last"
+    patience: Annotated[int, Field(ge=0), AtMost(1_000_000)] = 0
 
     def __post_init__(self) -> None:
         for name in ("seed", "data_seed"):
             if (value := getattr(self, name) or 0) >= 2**63:  # more than SQLite and torch take
                 raise ValueError(f"{name} must be below 2^63, got {value}")
-        for network in self.networks:
+        for network in (*self.networks, *self.baselines.values()):
             ArchSpec.parse(network)
+        if (metric := self.recipe.metric) != "accuracy":
+            if self.evaluator != "train":
+                raise ValueError(f"metric must be accuracy where nothing is trained, got {metric}")
+            if self.kind == "training":
+                raise ValueError(f"metric must be accuracy where one network is trained, got {metric}")
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs `address` local or auto, got inline")
 

@@ -20,6 +20,7 @@ class Task:
         channels: of their input; only a training run counts those of the images.
         image_size: the images' own shorter side, in pixels; 0 if they have none, as drawn ones.
         train, valid, test: images in each part.
+        smallest, largest: training images of the classes with the fewest and the most; 0 if unknown.
     """
 
     resolution: Annotated[int | None, Field(ge=1), AtMost(MOST_PIXELS)] = None
@@ -29,6 +30,8 @@ class Task:
     train: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
     valid: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
     test: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
+    smallest: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
+    largest: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
 
 
 def full_resolution(own: int, image_size: int, proxy: int) -> int:

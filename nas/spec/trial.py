@@ -51,14 +51,32 @@ def kept_epoch(curve: Sequence[Epoch], keep: str) -> Epoch:
     return max(curve, key=lambda epoch: (epoch.accuracy or 0.0, -(epoch.valid_loss or 0.0)))
 
 
+def is_over(curve: Sequence[Epoch], epochs: int, patience: int) -> bool:
+    """Whether a training run of ``epochs`` ends after the epochs of ``curve``.
+
+    Args:
+        patience: it also ends after this many epochs without a higher accuracy than before; 0 for never.
+    """
+    if len(curve) >= epochs:
+        return True
+    accuracies = [epoch.accuracy or 0.0 for epoch in curve]
+    return 0 < patience < len(curve) and max(accuracies[-patience:]) <= max(accuracies[:-patience])
+
+
 @dataclass(frozen=True)
 class Trial:
-    """What an evaluator trains; ``confirms`` marks a second training run of a finished trial's network."""
+    """What an evaluator trains.
+
+    Args:
+        confirms: whether this is a second training run of a finished trial's network, or of a baseline.
+        baseline: the name of the known network that is trained for comparison; it is no trial's.
+    """
 
     trial: int
     arch: ArchSpec
     seed: int
     confirms: bool = False
+    baseline: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError
+from nas.files import replace
 from nas.spec.listener import Listener
-from nas.spec.trial import Epoch, Trial, kept_epoch
+from nas.spec.trial import Epoch, Trial, is_over, kept_epoch
 from nas.training.checkpoint import Checkpoint, damaged, read_checkpoint, write_checkpoint
 from nas.training.proxy import Training
-from nas.training.weights import write_weights
+from nas.training.weights import METRICS, write_weights
 
 if TYPE_CHECKING:
     from nas.training.trainer import Trainer
@@ -22,16 +23,12 @@ if TYPE_CHECKING:
 
 def checkpoints_alone(training: FullTraining, trial: Trial, start: Checkpoint | None) -> Iterator[Checkpoint]:
     """``checkpoints`` of a new trainer in this process; raises as they do."""
-    if start and len(start.curve) == training.recipe.epochs:
+    if start and training.is_over(start.curve):
         return iter(())
     import torch
 
-    from nas.training.trainer import Trainer
-
     torch.set_num_threads(training.threads)
-    trainer = Trainer(
-        trial.arch, training.data, training.recipe, trial.seed, training.device, whole_curve=True
-    )
+    trainer = training.trainer(trial.arch, trial.seed, whole_curve=True)
     steps = itertools.count((len(start.curve) if start else 0) * trainer.steps_per_epoch + 1)
     trainer.on_step = lambda: training.listener.on_step(next(steps) / trainer.steps_per_epoch)
     return checkpoints(trainer, start, training)
@@ -50,6 +47,7 @@ class FullTraining(Training):
         checkpoints: trains the epochs that are left; see ``nas.launch.data_parallel`` for several processes.
         listener: told of restored epochs and, if one process trains, of every step.
         keep: whose weights are kept, see ``nas.spec.trial.kept_epoch``.
+        patience: see ``nas.spec.trial.is_over``.
     """
 
     directory: Path = Path()
@@ -57,8 +55,10 @@ class FullTraining(Training):
     checkpoints: Checkpoints = checkpoints_alone
     listener: Listener = field(default_factory=Listener)
     keep: str = "best"
+    patience: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         images = round(self.recipe.fraction * len(self.data.train.labels))
         batch = max(2, min(self.recipe.batch_size, images))
         if batch < 2 * self.workers:
@@ -82,7 +82,33 @@ class FullTraining(Training):
             yield now.curve[-1]
         assert now is not None
         write_weights(self.directory, now.weights, self._header(trial, now))
+        self._write_metrics()
         return now.kept_epoch
+
+    def is_over(self, curve: Sequence[Epoch]) -> bool:
+        """Whether the training run ends after these epochs."""
+        return is_over(curve, self.recipe.epochs, self.patience)
+
+    def _write_metrics(self) -> None:
+        """Writes the kept weights' metrics on the validation and the test part to ``metrics.json``."""
+        import torch
+
+        from nas.training.classifier import open_classifier
+        from nas.training.trainer import EVAL_BATCH, uses_bfloat16
+        from reports.metrics import measure
+
+        # Processes on other machines may have had GPUs where this one has none.
+        device = self.device if torch.cuda.is_available() else "cpu"
+        bfloat16 = uses_bfloat16(self.recipe.precision, device)
+        classifier = open_classifier(self.directory, device, bfloat16=bfloat16)
+        parts = {"valid": self.data.valid, "test": self.data.test}
+        found = {
+            name: measure(part.labels, classifier.probabilities(part.images, EVAL_BATCH), self.data.classes)
+            for name, part in parts.items()
+            if part is not None
+        }
+        text = json.dumps({name: metrics.to_json() for name, metrics in found.items()}, allow_nan=False)
+        replace(self.directory / METRICS, text.encode())
 
     def _header(self, trial: Trial, end: Checkpoint) -> dict[str, str]:
         return {
@@ -97,6 +123,8 @@ class FullTraining(Training):
             "epochs": str(len(end.curve)),
             "kept_epoch": str(end.kept_epoch.epoch),
             "data": self.data.name,
+            **({"padding": self.init.padding, "bn_epsilon": str(self.init.bn_epsilon)} if self.init else {}),
+            "white": json.dumps({kind: span[1:] for kind, span in self.data.white.items()}),
         }
 
 
@@ -126,10 +154,13 @@ def checkpoints(trainer: Trainer, start: Checkpoint | None, training: FullTraini
         if kept is epoch:
             weights = _copy(trainer)
         assert weights is not None
-        if epoch.epoch == trainer.recipe.epochs:
+        over = training.is_over(curve)
+        if over:
             test = _test(trainer, weights)
         older = None if kept is epoch else weights
         yield Checkpoint(curve, trainer.state_dict(), mean, deviation, test, kept.epoch, older)
+        if over:
+            return
 
 
 def _copy(trainer: Trainer) -> dict[str, Any]:

@@ -80,22 +80,25 @@ def make_optimizer(network: nn.Module, recipe: Recipe, device: str) -> Optimizer
         spared = [p for p in network.parameters() if p.ndim <= 1]
     ids = set(map(id, spared))
     decayed = [p for p in network.parameters() if id(p) not in ids]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": spared, "weight_decay": 0.0},
-    ]
+    head = set(map(id, network.get_submodule("classifier").parameters())) if recipe.head_rate != 1 else set()
+    groups = []
+    for params, decay in ((decayed, recipe.weight_decay), (spared, 0.0)):
+        for factor in (1.0, recipe.head_rate)[: 1 + bool(head)]:
+            chosen = [p for p in params if (id(p) in head) == (factor != 1)]
+            start = rate * factor  # a tensor of its own for each group, on CUDA
+            groups.append({"params": chosen, "weight_decay": decay, "lr": start, "factor": factor})
     if recipe.optimizer == "rmsprop":
         return TFRMSProp(groups, rate)
     return AdamW(groups, lr=rate, betas=ADAM_BETAS, capturable=cuda, fused=True)
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
-    """Sets every group's learning rate, in place where it is a tensor."""
+    """Sets every group's learning rate, ``rate`` times its factor; in place where it is a tensor."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
+            group["lr"].fill_(rate * group.get("factor", 1.0))
         else:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
 
 
 class WeightAverage:

@@ -10,7 +10,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -23,15 +23,21 @@ from nas.spec.trial import Epoch
 from nas.training import peak_memory
 from nas.training.allocator import keep_memory
 from nas.training.augment import augment
+from nas.training.class_counts import ClassCounts, class_weights, weighted_loss
 from nas.training.cuda_graph import CapturedStep
+from nas.training.inherit import inherited, re_estimate
 from nas.training.optimizers import WeightAverage, make_optimizer, set_rate
-from nas.training.pixels import Pixels, normaliser
+from nas.training.pixels import Normaliser, Pixels, fit, normaliser
 from search_spaces import ArchSpec
-from search_spaces.network import Layer, Network, build_network
+from search_spaces.network import BN_EPSILON, Layer, Network, build_network
+
+if TYPE_CHECKING:
+    from nas.training.pretrained import Pretrained
 
 EVAL_BATCH = 512
 CURVE_IMAGES = 512  # enough for a curve (standard error 0.02), and cheap
 NORMALISED_BY = 4096  # images
+ESTIMATED_BY = 512  # images
 
 
 def train(
@@ -42,9 +48,10 @@ def train(
     device: str = "cpu",
     reference: int | None = None,
     *,
+    init: Pretrained | None = None,
     test: bool = False,
 ) -> Iterator[Epoch]:
-    """Trains ``arch`` from scratch by ``recipe``, and yields each epoch.
+    """Trains ``arch`` by ``recipe``, and yields each epoch.
 
     The last epoch's accuracy, on the whole validation part, is the trial's. Earlier ones are points of the
     learning curve, measured on the first ``CURVE_IMAGES`` validation images.
@@ -54,12 +61,13 @@ def train(
         seed: for all that is random. Equal arguments give equal results on a CPU.
         device: as torch names it.
         reference: see ``Recipe.shrink``.
+        init: the weights to begin with; None trains from scratch.
         test: measure the accuracy on the test part, if there is one, after the last epoch.
 
     Raises:
         ArithmeticError: if the loss is no longer finite.
     """
-    trainer = Trainer(recipe.shrink(arch, reference), data, recipe, seed, device)
+    trainer = Trainer(recipe.shrink(arch, reference), data, recipe, seed, device, init=init)
     for epoch in trainer.epochs():
         last = test and epoch.epoch == recipe.epochs
         yield epoch._replace(test_accuracy=trainer.test_accuracy()) if last else epoch
@@ -74,6 +82,7 @@ class Trainer:
     Args:
         arch: the network to train, not resized.
         device: as torch names it.
+        init: the weights to begin with, and how their images were normalised; None for fresh ones.
         whole_curve: evaluate on all validation images after each epoch, not only after the last.
 
     Attributes:
@@ -91,6 +100,7 @@ class Trainer:
         seed: int,
         device: str = "cpu",
         *,
+        init: Pretrained | None = None,
         whole_curve: bool = False,
     ) -> None:
         keep_memory()
@@ -106,10 +116,19 @@ class Trainer:
             data.train, device, arch.resolution, count, "margin" if cropped else "whole"
         )
         self.valid_images = Pixels(data.valid, device, arch.resolution, view="centre" if cropped else "whole")
-        self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
-        self.network = _network(arch, data, recipe, seed, device)
+        if init is None:
+            self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
+        else:
+            self.normalise = Normaliser(
+                *(torch.tensor(x, device=device) for x in (init.mean, init.deviation))
+            )
+        self.network = _network(arch, data, recipe, seed, device, init)
+        if init is not None:
+            re_estimate(self.network, self._first_images())
         self.average = WeightAverage(copy.deepcopy(self.network), recipe.ema) if recipe.ema else None
         self.optimizer = make_optimizer(self.network, recipe, device)
+        labels, balanced = self.train_images.labels, recipe.class_weights == "balanced"
+        self.class_weights = class_weights(labels, data.num_classes) if balanced else None  # [K]
         self.batch_size = min(recipe.batch_size, count)
         self.steps_per_epoch = count // self.batch_size  # an incomplete batch is left out
         self.bfloat16 = uses_bfloat16(recipe.precision, device)
@@ -120,6 +139,12 @@ class Trainer:
     def judged(self) -> nn.Module:
         """The network that is evaluated and kept."""
         return self.average.network if self.average else self.network
+
+    def _first_images(self) -> Iterator[Tensor]:
+        """Batches of training images `[B, C, H, W]`, normalised, to estimate BN's statistics from."""
+        for start in range(0, min(ESTIMATED_BY, len(self.train_images)), self.recipe.batch_size):
+            images = self.train_images.range(start, start + self.recipe.batch_size)
+            yield self.normalise(fit(images, self.arch.resolution, "whole"))
 
     def epochs(self) -> Iterator[Epoch]:
         """The epochs that are left; raises as ``next_epoch``."""
@@ -205,7 +230,7 @@ class Trainer:
         """Makes one update on images `[B, C, H, W]`; its loss."""
         with self._autocast():
             logits = self.network(self.normalise(images))
-        loss = F.cross_entropy(logits.float(), target, label_smoothing=self.recipe.label_smoothing)
+        loss = weighted_loss(logits.float(), target, self.class_weights, self.recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -218,19 +243,26 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
-        """Mean cross-entropy and top-1 accuracy of ``judged`` on the first ``count`` images, or on all."""
+        """Mean cross-entropy and accuracy of ``judged`` on the first ``count`` images, or on all.
+
+        The accuracy is that of the recipe's ``metric``.
+        """
         network = self.judged
         network.eval()
         labels = pixels.labels[:count]
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        counts = None if self.recipe.metric == "accuracy" else ClassCounts(self.data.num_classes, self.device)
         for start in range(0, len(labels), EVAL_BATCH):
             y = labels[start : start + EVAL_BATCH]
             with self._autocast():
                 logits = network(self.normalise(pixels.range(start, start + len(y)))).float()
             loss += F.cross_entropy(logits, y, reduction="sum")
             correct += (logits.argmax(1) == y).sum()
-        return loss.item() / len(labels), correct.item() / len(labels)
+            if counts:
+                counts.add(y, logits.argmax(1))
+        accuracy = counts.measure(self.recipe.metric) if counts else correct.item() / len(labels)
+        return loss.item() / len(labels), accuracy
 
 
 def uses_bfloat16(precision: str, device: str) -> bool:
@@ -254,13 +286,19 @@ def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
         yield
 
 
-def _network(arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str) -> Network:
-    """The network, initialised from ``seed``."""
+def _network(
+    arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str, init: Pretrained | None = None
+) -> Network:
+    """The network, initialised from ``seed``, and from the weights of ``init``."""
     channels = data.train.images.shape[3]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(
-            arch, data.num_classes, channels, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth
+            *(arch, data.num_classes, channels),
+            dropout=recipe.dropout,
+            stochastic_depth=recipe.stochastic_depth,
+            padding=init.padding if init else "symmetric",
+            bn_epsilon=init.bn_epsilon if init else BN_EPSILON,
         )
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -273,4 +311,8 @@ def _network(arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: s
             if isinstance(layer, Layer) and layer.residual and hasattr(layer, "project"):
                 # Not if a ReLU follows: it would never become active.
                 nn.init.zeros_(layer.get_parameter("project.1.weight"))
+    if init is not None:
+        known = init.classes == tuple(data.classes)
+        fresh = network.state_dict()
+        network.load_state_dict(inherited(init.arch, init.tensors, arch, fresh, keep_classifier=known))
     return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

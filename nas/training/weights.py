@@ -1,14 +1,17 @@
 """``weights.safetensors``: a trained network's tensors; the header says what one must know to use them.
 
-The header's values are text, and JSON except for ``arch``, ``data`` and ``view``: ``classes``, their names by
-label; ``in_channels``; ``view``, how ``nas.training.pixels.fit`` sizes images; ``mean`` and ``deviation`` of
-each channel of images in 0 to 255; ``accuracy`` on the validation part; ``test_accuracy``, null if there is
-no test part; ``epochs``, and ``kept_epoch``, the one after which the tensors were these.
+The header's values are text, and JSON except for ``arch``, ``data``, ``padding`` and ``view``: ``classes``,
+their names by label; ``in_channels``; ``view``, how ``nas.training.pixels.fit`` sizes images; ``mean`` and
+``deviation`` of each channel of images in 0 to 255; ``padding`` and ``bn_epsilon`` of ``build_network``,
+where other than its own; ``accuracy`` on the validation part; ``test_accuracy``, null if there is no test
+part; ``epochs``, and ``kept_epoch``, the one after which the tensors were these; ``white``, by what images of
+more than 8 bits were scaled, see ``nas.data.depth``.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +20,15 @@ from safetensors import SafetensorError, safe_open
 
 from nas.errors import InputError, encoded
 from nas.files import replace
+from search_spaces.arch import PADDINGS
+from search_spaces.limits import require
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 NAME = "weights.safetensors"
+METRICS = "metrics.json"
+"""Beside the weights: how good they are, on each part that was not trained on; see ``reports.metrics``."""
 
 
 def write_weights(directory: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -46,6 +53,16 @@ def read_header(directory: Path) -> dict[str, str]:
         test, epochs = (json.loads(header.get(name, '""')) for name in ("test_accuracy", "epochs"))
         if type(epochs) is not int or not (test is None or (type(test) is float and 0 <= test <= 1)):
             raise ValueError("its header has no test_accuracy or epochs")
+        network_conventions(header)
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"run must have readable weights ({error}): {path}") from None
     return header
+
+
+def network_conventions(header: Mapping[str, str]) -> tuple[str, float]:
+    """``padding`` and ``bn_epsilon`` of ``build_network``; ValueError if they are damaged."""
+    padding, epsilon = header.get("padding", PADDINGS[0]), float(header.get("bn_epsilon", "0.001"))
+    require("padding", padding, PADDINGS)
+    if not 0 < epsilon < math.inf:
+        raise ValueError(f"bn_epsilon must be a positive number, got {epsilon}")
+    return padding, epsilon

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -22,6 +22,7 @@ from reports.page.sections import (
     configuration_section,
     failures_section,
     front_section,
+    known_section,
     pareto_section,
     summary,
     time_section,
@@ -48,6 +49,7 @@ class Page:
         notes: lines that belong to it.
         steps: what to do next: words, and the command.
         noise: how large seed noise is, in words; empty if there is nothing to say.
+        known: networks that the choice is compared with: name, arch, costs, accuracy, difference, ...
         random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
         scaling, audit, training: results of a run of this kind.
     """
@@ -65,6 +67,7 @@ class Page:
     notes: tuple[str, ...] = ()
     steps: tuple[tuple[str, str], ...] = ()
     noise: str = ""
+    known: Sequence[Mapping[str, Any]] = ()
     random_best: pd.DataFrame | None = None
     scaling: ScalingRun | None = None
     audit: AuditRun | None = None
@@ -82,7 +85,7 @@ def render(page: Page) -> str:
     points = choose_points(page.networks, page.best)
     table, blocks = points_json(points)
     progress, dots = progress_figure(page.trials, page.random_best)
-    figures: dict[str, Figure] = {f"front-{cost}": front_figure(points, cost) for cost in COSTS}
+    figures: dict[str, Figure] = {f"front-{cost}": front_figure(points, cost, page.known) for cost in COSTS}
     figures["progress"] = progress
     parts = []
     if page.scaling:
@@ -96,6 +99,8 @@ def render(page: Page) -> str:
     if not page.audit:  # where networks are given, nothing makes progress
         parts.append(_progress_section(dots))
     parts.append(front_section(points))
+    if page.known:
+        parts.append(known_section(page.known))
     front = points.table.iloc[points.fronts["flops"]]
     if curves := curves_figure(page.epochs, front, page.best):
         figures["curves"] = curves[0]

@@ -17,7 +17,10 @@
       const name = /^var\((--\w+)\)$/.exec(value);
       return name ? getComputedStyle(document.documentElement).getPropertyValue(name[1]).trim() : value;
     }
-    if (Array.isArray(value)) return typeof value[0] === "object" ? value.map(themed) : value;
+    if (Array.isArray(value)) {
+      const stop = value.length === 2 && typeof value[0] === "number" && typeof value[1] === "string"; // of a scale
+      return typeof value[0] === "object" || stop ? value.map(themed) : value;
+    }
     if (value === null || typeof value !== "object") return value;
     return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, themed(one)]));
   }

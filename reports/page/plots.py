@@ -78,8 +78,11 @@ def label(text: object) -> str:
     return html.escape(str(text), quote=False)
 
 
-def front_figure(points: Points, cost: str) -> Figure:
-    """Accuracy against ``cost``; ``customdata`` are rows of the table, the last trace is the pinned one."""
+def front_figure(points: Points, cost: str, known: Sequence[Mapping[str, Any]] = ()) -> Figure:
+    """Accuracy against ``cost``; ``customdata`` are rows of the table, the last trace is the pinned one.
+
+    ``known`` networks, with a ``name``, are marked.
+    """
     table, front = points.table, points.fronts[cost]
     rest = np.setdiff1d(np.arange(len(table)), front)
 
@@ -101,10 +104,21 @@ def front_figure(points: Points, cost: str) -> Figure:
         trace(rest, "markers", name="other networks", marker=grey),
         trace(front, "lines+markers", name="Pareto front", marker=blue, **steps),
         trace([points.best], "markers", name="best", marker=star),
+        *([_known_trace(known, cost)] if known else []),
         trace([], "markers", name="pinned", marker=ring, showlegend=False),
     ]
     x = axis(COSTS[cost], tickformat="~s", rangemode="normal")
-    return figure(traces, x, axis("accuracy", range=span(table["accuracy"])), hovermode="closest")
+    seen = [*table["accuracy"], *(row["accuracy"] for row in known)]
+    return figure(traces, x, axis("accuracy", range=span(pd.Series(seen))), hovermode="closest")
+
+
+def _known_trace(known: Sequence[Mapping[str, Any]], cost: str) -> dict[str, Any]:
+    """Networks with their names beside them; nothing to pin."""
+    mark = {"color": "var(--ink)", "size": 10, "symbol": "diamond-open"}
+    names = [label(row["name"]) for row in known]
+    x, y = ([row[column] for row in known] for column in (cost, "accuracy"))
+    more = {"text": names, "textposition": "bottom center", "hoverinfo": "skip"}
+    return scatter(x, y, "markers+text", name="known networks", marker=mark, **more)
 
 
 def progress_figure(trials: pd.DataFrame, random_best: pd.DataFrame | None) -> tuple[Figure, int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from reports.numbers import count, duration, memory, percent, plus_minus, reward_title
+from reports.numbers import points as points_better
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
 from reports.page.parts import ARCHITECTURE, copyable, data_table, facts, hint, plot, section, tiles, titled
@@ -109,6 +110,26 @@ def front_section(points: Points) -> Html:
         section("Networks of the front", hint(words), data_table(header, body, "front")),
         section("Drawings of the front", explained, tag("p", LEGEND), drawings),
     )
+
+
+def known_section(known: Sequence[Mapping[str, Any]]) -> Html:
+    """Known networks that were trained under the same conditions, and how much better the choice is."""
+    rows = [
+        (
+            row["name"],
+            accuracy_text({**row, "measured": None}),
+            *(count(row[cost]) for cost in COSTS),
+            f"{row['reward']:.4f}",
+            points_better(row["difference"], row["difference_error"]),
+            row["arch"],
+        )
+        for row in known
+    ]
+    header = ["network", "accuracy", *COSTS.values(), "reward", "better by", ARCHITECTURE]
+    words = hint(
+        "Trained in the same way as the candidates. Better by: how much more accurate the chosen network is."
+    )
+    return section("Known networks", words, data_table(header, rows, "known"))
 
 
 def _card(row: Mapping[Any, Any]) -> Html:

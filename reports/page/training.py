@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from reports.metrics import Metrics
 from reports.numbers import count, duration, plural, plus_minus
+from reports.page.classes import class_figures, class_section
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
 from reports.page.parts import copyable, hint, plot, section, tiles
@@ -24,10 +26,12 @@ class TrainingRun:
         network: ``arch``, ``flops``, ``params``, ``resolution``, ``accuracy``, ``test_accuracy``; except in
             older runs ``classes``, ``kept_epoch`` and both accuracies' ``_error``.
         curve: ``epoch``, ``train_loss``, ``valid_loss``, ``accuracy``, ``seconds``; one row or more.
+        metrics: of the kept weights, by part (``test``, ``valid``); empty in older runs.
     """
 
     network: Mapping[str, Any]
     curve: pd.DataFrame
+    metrics: Mapping[str, Metrics] = field(default_factory=dict)
 
 
 def training_figures(run: TrainingRun) -> dict[str, Figure]:
@@ -43,6 +47,7 @@ def training_figures(run: TrainingRun) -> dict[str, Figure]:
     return {
         "accuracy": figure([accuracy], x, axis("accuracy", range=span(curve["accuracy"]))),
         "losses": figure(losses, x, axis("cross-entropy")),
+        **class_figures(run.metrics),
     }
 
 
@@ -67,6 +72,7 @@ def training_sections(run: TrainingRun) -> Html:
             plot("accuracy", "Validation accuracy after each epoch"),
             plot("losses", "Training and validation loss of each epoch"),
         ),
+        class_section(run.metrics),
         section(
             "Network",
             tag("p", LEGEND),

@@ -132,7 +132,7 @@ def test_a_value_out_of_range_in_a_text_is_named_with_its_rule(text, message):
     [
         (
             "res224-gelu-stem32-conv_r1_k3_s1_c8-head8",
-            "activation must be one of ('silu', 'relu'), got 'gelu'",
+            "activation must be one of ('silu', 'relu', 'relu6'), got 'gelu'",
         ),
         ("res0-silu-stem32-conv_r1_k3_s1_c8-head8", "resolution must be an integer of at least 1, got 0"),
         ("res32-silu-stem0-conv_r1_k3_s1_c8-head8", "stem_channels must be an integer of at least 1, got 0"),
@@ -185,7 +185,7 @@ def test_a_stage_states_the_rule_and_the_value(change, message):
         ({"stem_channels": 0}, "stem_channels must be an integer of at least 1, got 0"),
         ({"head_channels": "8"}, "head_channels must be an integer of at least 1, got '8'"),
         ({"resolution": 224.0}, "resolution must be an integer of at least 1, got 224.0"),
-        ({"activation": "swish"}, "activation must be one of ('silu', 'relu'), got 'swish'"),
+        ({"activation": "swish"}, "activation must be one of ('silu', 'relu', 'relu6'), got 'swish'"),
         ({"stem_stride": 4}, "stem_stride must be one of (1, 2), got 4"),
     ],
 )

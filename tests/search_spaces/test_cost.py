@@ -62,6 +62,13 @@ FAMILY = {
         *([72, 32, 56, 88, 176, 248, 424, 704, 2816], [4, 8, 8, 11, 11, 15, 4], 61, 54, 21),
     ),
 }
+LITE = {  # name: params, conv + linear MACs, input side
+    "lite0": (4_652_008, 385_187_552, 224),
+    "lite1": (5_416_680, 600_185_232, 240),
+    "lite2": (6_092_072, 859_736_272, 260),
+    "lite3": (8_197_096, 1_383_321_872, 280),
+    "lite4": (13_006_568, 2_553_034_336, 300),
+}
 # Table 1 of the paper with exact numbers: input side, params, MACs, SE squeeze per layer. FACTS sec. 4.
 B0_STAGES = [
     (112, 1_448, 10_035_712, [8]),
@@ -113,6 +120,23 @@ def test_efficientnets_have_the_published_shapes(name):
     for stage in arch.stages:
         *_, size = stage_cost(stage, 1, size)
     assert size == last_map
+
+
+@pytest.mark.parametrize("name", LITE)
+def test_efficientnet_lites_have_the_published_params_and_multiply_adds(name):
+    params, flops, resolution = LITE[name]
+    arch = PRESETS[f"efficientnet-{name}"]
+    assert cost(arch)[:2] == (flops, params)
+    assert (arch.resolution, arch.stem_channels, arch.head_channels) == (resolution, 32, 1280)
+    assert (arch.stages[0].repeats, arch.stages[-1].repeats) == (1, 1)
+    assert not any(stage.se_ratio for stage in arch.stages)
+
+
+def test_same_padding_costs_what_symmetric_padding_does():
+    arch = dataclasses.replace(PRESETS["efficientnet-lite0"], resolution=75)  # maps of 38, 19, 10, 5, 3
+    network = build_network(arch, 10, padding="same")
+    assert counted(FlopCountAnalysis, network, arch) == cost(arch, 10).flops
+    assert counted(ActivationCountAnalysis, network, arch) == cost(arch, 10).activations
 
 
 def test_l2_has_the_published_params_and_multiply_adds():

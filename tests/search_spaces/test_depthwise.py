@@ -5,7 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 
+from search_spaces.convolution import PaddedConv2d
 from search_spaces.depthwise import DepthwiseConv2d
 
 
@@ -48,6 +50,50 @@ def test_it_agrees_in_float32_and_channels_last_too(size):
     ours(x.contiguous(memory_format=torch.channels_last)).square().sum().backward()
     plain(x).square().sum().backward()
     torch.testing.assert_close(ours.weight.grad, plain.weight.grad, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 8, 9, 14])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+def test_same_padding_is_tensorflows(kernel, size):
+    """``max(0, (ceil(n / s) - 1) s + k - n)`` in all, the smaller half of it before."""
+    total = max(0, (-(-size // 2) - 1) * 2 + kernel - size)
+    edges = (total // 2, total - total // 2) * 2
+    torch.manual_seed(size)
+    for ours in (DepthwiseConv2d(3, kernel, 2).double(), PaddedConv2d(3, 4, kernel, 2).double()):
+        ours.same = True
+        x = torch.randn(2, 3, size, size, dtype=torch.float64)
+        inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
+        weight = ours.weight.detach().clone().requires_grad_()
+        plain = functional.conv2d(functional.pad(inputs[1], edges), weight, None, 2, 0, 1, ours.groups)
+        output = ours(inputs[0])
+        towards = torch.randn_like(plain)
+        for y in (output, plain):
+            y.backward(towards)
+        assert output.shape[2] == -(-size // 2)
+        torch.testing.assert_close(output, plain)
+        torch.testing.assert_close(inputs[0].grad, inputs[1].grad)
+        torch.testing.assert_close(ours.weight.grad, weight.grad)
+        with torch.no_grad():
+            torch.testing.assert_close(ours(x), plain)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_same_padding_on_sides_of_odd_and_even_length(kernel):
+    radius = kernel // 2
+    x = torch.randn(1, 2, 6, 7, dtype=torch.float64)
+    edges = (radius, radius, max(0, radius - 1), radius)  # columns, then rows
+    for ours in (DepthwiseConv2d(2, kernel, 2).double(), PaddedConv2d(2, 2, kernel, 2).double()):
+        ours.same = True
+        plain = functional.conv2d(functional.pad(x, edges), ours.weight, None, 2, 0, 1, ours.groups)
+        torch.testing.assert_close(ours(x), plain)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_a_stride_of_1_pads_alike_in_both_ways(kernel):
+    conv, x = DepthwiseConv2d(2, kernel, 1), torch.randn(1, 2, 6, 6)
+    symmetric = conv(x)
+    conv.same = True
+    assert torch.equal(conv(x), symmetric)
 
 
 def test_weights_that_only_meet_padding_have_no_gradient():

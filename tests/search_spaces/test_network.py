@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from search_spaces import PRESETS, ArchSpec, StageSpec
+from search_spaces.convolution import PaddedConv2d
 from search_spaces.network import BN_EPSILON, BN_MOMENTUM, Layer, Network, build_network
 
 B0 = PRESETS["efficientnet-b0"]
@@ -98,7 +99,8 @@ def test_the_depthwise_convolution_has_the_stride_and_one_group_per_channel(b0):
 
 
 @pytest.mark.parametrize(
-    ("activation", "used", "unused"), [("silu", nn.SiLU, nn.ReLU), ("relu", nn.ReLU, nn.SiLU)]
+    ("activation", "used", "unused"),
+    [("silu", nn.SiLU, nn.ReLU), ("relu", nn.ReLU, nn.SiLU), ("relu6", nn.ReLU6, nn.ReLU)],
 )
 def test_one_activation_is_used_everywhere(activation, used, unused):
     network = build_network(dataclasses.replace(SMALL, activation=activation), 10)
@@ -106,6 +108,29 @@ def test_one_activation_is_used_everywhere(activation, used, unused):
     assert unused not in kinds(network)
     # stem, head, 2 of the first layer's parts, 3 of each expanded layer's, the convolution; not the linear
     assert sum(isinstance(module, used) for module in network.modules()) == 2 + 2 + 2 * 3 + 1
+
+
+def test_padding_and_bn_epsilon_are_those_of_the_whole_network():
+    network = build_network(SMALL, 10, padding="same", bn_epsilon=1e-5)
+    assert {m.eps for m in network.modules() if isinstance(m, nn.BatchNorm2d)} == {1e-5}
+    assert all(conv.same for conv in network.modules() if isinstance(conv, PaddedConv2d))
+    symmetric = build_network(SMALL, 10)
+    symmetric.load_state_dict(network.state_dict())
+    x = images(2, 3, 32)
+    assert not torch.allclose(network.eval()(x), symmetric.eval()(x))
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"padding": "valid"}, r"padding must be one of \('symmetric', 'same'\), got 'valid'"),
+        ({"bn_epsilon": 0.0}, "bn_epsilon must be a positive number, got 0.0"),
+        ({"bn_epsilon": math.nan}, "bn_epsilon must be a positive number, got nan"),
+    ],
+)
+def test_a_wrong_padding_or_epsilon_is_refused(field, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        build_network(SMALL, 10, **field)
 
 
 # What layers compute.

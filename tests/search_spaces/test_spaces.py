@@ -46,6 +46,8 @@ PLAIN = (1, 0, 0, 0, 0, 1)  # mbconv1, 3x3, no SE, identity, first number of lay
         ("mnas", 288**5 * 192**2),
         ("mnas", 73_040_694_872_113_152),
         ("mnas-mobilenet-v2", 288**5 * 192**2),
+        # op 2 x kernel 2 x filters 3 = 12; x 3 numbers of layers, or 2; stage 1 without a choice of op
+        ("mnas-lite", 36**5 * 24 * 12),
         ("mnas-a1", 288**5 * 192**2),
         ("accel-nasbench", 104_485_552_128),
         ("nasbench-macro", 6561),
@@ -68,7 +70,20 @@ def test_mnas_has_the_papers_six_decisions_for_each_of_seven_stages():
     assert layers == [(1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (2, 3, 4), (2, 3, 4), (1, 2)]
 
 
-@pytest.mark.parametrize("name", ["mnas", "mnas-mobilenet-v2", "mnas-a1", "accel-nasbench"])
+def test_mnas_lite_has_only_what_lite0s_weights_can_fill():
+    space = SPACES["mnas-lite"]
+    choices = {d.name: d.choices for d in space.decisions}
+    assert {name.partition("_")[2] for name in choices} == {"op", "kernel", "layers", "filters"}
+    assert "stage1_op" not in choices
+    assert choices["stage2_op"] == ("mbconv3", "mbconv6")
+    layers = [choices[f"stage{i}_layers"] for i in range(1, 8)]
+    assert layers == [(1, 2), (1, 2, 3), (1, 2, 3), (2, 3, 4), (2, 3, 4), (3, 4, 5), (1, 2)]
+    arch = space.decode([0] * len(space.decisions))
+    assert (arch.activation, arch.stages[0].expand_ratio) == ("relu6", 1)
+    assert {(stage.op, stage.se_ratio, stage.skip) for stage in arch.stages} == {("mbconv", 0.0, "identity")}
+
+
+@pytest.mark.parametrize("name", ["mnas", "mnas-lite", "mnas-mobilenet-v2", "mnas-a1", "accel-nasbench"])
 @given(data=st.data())
 @quick
 def test_strides_are_fixed(name, data):
@@ -80,7 +95,9 @@ def test_strides_are_fixed(name, data):
 
 def test_names_are_keys():
     assert all(space.name == name for name, space in SPACES.items())
-    assert list(SPACES) == ["mnas", "mnas-mobilenet-v2", "mnas-a1", "accel-nasbench", "nasbench-macro"]
+    assert list(SPACES) == [
+        *("mnas", "mnas-lite", "mnas-mobilenet-v2", "mnas-a1", "accel-nasbench", "nasbench-macro")
+    ]
 
 
 @pytest.mark.parametrize("choices", [(), (3, 3)])
@@ -125,6 +142,7 @@ def test_samples_are_uniform(space):
     [
         ("efficientnet-b0", "mnas"),
         ("efficientnet-b0", "accel-nasbench"),
+        ("efficientnet-lite0", "mnas-lite"),
         ("mnasnet-a1", "mnas-a1"),
         ("mobilenet-v2", "mnas-mobilenet-v2"),
     ],

@@ -80,6 +80,7 @@ def new_search(
     seed=0,
     confirmations=0,
     confirm_seeds=1,
+    confirm=None,
     **options,
 ):
     """A journal and a search over it; the caller closes the journal."""
@@ -92,7 +93,7 @@ def new_search(
         journal,
         trials=trials,
         seed=seed,
-        confirm=Confirm(confirmations, confirm_seeds),
+        confirm=confirm or Confirm(confirmations, confirm_seeds),
         **options,
     )
 

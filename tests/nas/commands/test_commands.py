@@ -194,7 +194,7 @@ def test_help_and_version_are_where_people_look_for_them(nas):
 
 def test_spaces_lists_every_space(nas):
     _, out, _ = nas("spaces")
-    for name in ("mnas", "mnas-a1", "mnas-mobilenet-v2", "accel-nasbench", "nasbench-macro"):
+    for name in ("mnas", "mnas-lite", "mnas-a1", "mnas-mobilenet-v2", "accel-nasbench", "nasbench-macro"):
         assert name in out
 
 

@@ -38,7 +38,7 @@ def trained(nas, data):
 def test_a_training_is_a_run_with_one_trial_and_its_weights(trained, tmp_path):
     assert {path.name for path in (tmp_path / "r").iterdir()} == {
         "run.db", "run.lock", "config.json", "best.json", "report.html",
-        "checkpoint.pt", "weights.safetensors", "curve.csv",
+        "checkpoint.pt", "weights.safetensors", "curve.csv", "metrics.json", "classes.csv", "confusion.csv",
     }  # fmt: skip
     run = open_run("r")
     (trial,) = run.trials().to_dict("records")
@@ -57,7 +57,7 @@ def test_a_training_is_a_run_with_one_trial_and_its_weights(trained, tmp_path):
         f"±{errors[1]:.4f} on 64 images, the best of 3 epochs (epoch {best['kept_epoch']})."
     )
     assert f"\n{found}\n\n" in trained
-    assert trained.endswith("\nLook at the network with: nas show r\n")
+    assert trained.endswith("\nLook at the network with:        nas show r\n")
     assert len(re.findall(r"^epoch \d/3: ", trained, re.MULTILINE)) == 3
     assert torch.load("r/checkpoint.pt", weights_only=True)["state"]["epoch"] == 3
 
@@ -94,6 +94,30 @@ def test_a_network_is_recorded_as_the_recipe_resizes_it(nas, data):
     arch = open_run("r").best()
     assert arch.resolution == 16
     assert read_header(open_run("r").directory)["arch"] == str(arch)
+
+
+def test_the_metrics_of_the_kept_weights_are_written_and_reported(nas, trained, tmp_path):
+    found = json.loads((tmp_path / "r" / "metrics.json").read_text())
+    best = json.loads((tmp_path / "r" / "best.json").read_text())
+    assert (found["valid"]["accuracy"], found["test"]["accuracy"]) == (
+        best["accuracy"],
+        best["test_accuracy"],
+    )
+    assert json.loads(nas("report", "r", "--json")[1])["metrics"] == found
+    test = found["test"]
+    assert f"On the test images: Balanced accuracy {test['balanced_accuracy']:.4f}, macro F1 " in trained
+    assert ("Never predicted: " in trained) == bool(test["never_predicted"])
+    classes, confusion = pd.read_csv("r/classes.csv"), pd.read_csv("r/confusion.csv")
+    assert list(classes["part"]) == ["test"] * 10 + ["valid"] * 10
+    rows = classes[classes["part"] == "test"].drop(columns="part").astype({"class": str})
+    pd.testing.assert_frame_equal(rows, pd.DataFrame(test["classes"]), check_dtype=False)
+    assert confusion.iloc[:10, 2:].to_numpy().tolist() == test["confusion"]
+    (tmp_path / "r" / "metrics.json").unlink()  # as in an older run
+    code, out, _ = nas("report", "r")
+    assert (code, "Balanced accuracy" in out) == (0, False)
+    (tmp_path / "r" / "metrics.json").write_text('{"test": {}}')
+    code, _, err = nas("report", "r")
+    assert (code, err[:45]) == (2, "nas: RUN must have a readable metrics.json (m")
 
 
 def test_data_without_a_test_part_say_so(nas, tmp_path, data):
@@ -157,6 +181,7 @@ def test_families_and_presets_bring_their_dropout(nas, tmp_path, monkeypatch):
     assert find_training("family:B3", "efficientnet", {}, None).dropout == 0.3
     assert find_training("family", "efficientnet", {}, None).dropout == 0.2
     assert find_training("efficientnet-b7", "efficientnet", {}, None).dropout == 0.5
+    assert find_training("efficientnet-lite2", "efficientnet", {}, None).dropout == 0.3
     assert find_training("efficientnet-b7", "efficientnet", {"dropout": "0.1"}, None).dropout == 0.1
     assert find_training("efficientnet-b7", "proxy", {}, None).dropout == 0.0
     assert find_training("mnasnet-a1", "efficientnet", {}, 7).epochs == 7

@@ -13,6 +13,7 @@ import pytest
 from places import ROOT
 
 from nas import open_run
+from nas.spec.recipe import Recipe
 
 OLD = ROOT / "tests" / "runs_of_0.1"
 TRIALS = {"search": 6, "scaling": 8, "audit": 6, "training": 1}
@@ -72,8 +73,13 @@ def test_a_finished_run_reports_as_before(nas, old, kind):
     code, out, err = nas("report", "r", "--json")
     assert (code, err) == (0, "")
     facts = json.loads(out)
+    before = json.loads((OLD / f"{kind}-finished.json").read_text())
     assert facts.pop("run") == "r"
-    assert facts == close(json.loads((OLD / f"{kind}-finished.json").read_text()))
+    for name in ("recipe", "long_recipe") if kind == "audit" else ():
+        now, then = facts["audit"][name], before["audit"][name]
+        new = {field: now.pop(field) for field in now.keys() - then.keys()}
+        assert new == {field: getattr(Recipe(), field) for field in new}
+    assert facts == close(before)
 
 
 @every_kind
@@ -93,5 +99,6 @@ def test_an_interrupted_run_resumes_to_its_end_and_keeps_what_was_finished(nas, 
     assert len(open_run(run).confirmations()) == 2 * (kind == "search")
     code, out, err = nas("report", "r", "--json")
     assert (code, err) == (0, "")
-    assert json.loads(out).keys() == json.loads((OLD / f"{kind}-finished.json").read_text()).keys() | {"run"}
+    now = {"run", "metrics"} if kind == "training" else {"run"}
+    assert json.loads(out).keys() == json.loads((OLD / f"{kind}-finished.json").read_text()).keys() | now
     assert (run / "report.html").exists()

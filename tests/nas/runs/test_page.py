@@ -406,9 +406,16 @@ def test_the_page_of_a_training_draws_its_curves_and_compares_nothing(nas, view,
     assert nas("train", arch, *data, "--epochs", 3, "--threads", 1, "--run", "r", "-q") == (0, "", "")
     page = view("r", width)
     look(page, tmp_path / f"trained-{width}.png")
-    used, *commands = next_commands(page)
+    named, used, *commands = next_commands(page)
     assert used.startswith("from nas import load_classifier")
-    assert commands == ["nas show r"]
+    assert [named, *commands] == ["nas predict r photos", "nas show r"]
     assert page.locator(".plot .main-svg").count() > 0
-    assert page.locator(".plot").count() == 2
+    assert page.locator(".plot").count() == 3
+    metrics = json.loads(Path("r/metrics.json").read_text())["valid"]
+    rows = page.locator("#table-classes tbody tr").all()
+    assert [row.locator("td").nth(4).inner_text() for row in rows] == [
+        str(one["images"]) for one in metrics["classes"]
+    ]
+    counts = page.evaluate("document.querySelector('[data-figure=confusion]').data[0].text")
+    assert [[int(number or 0) for number in row] for row in counts] == metrics["confusion"]
     assert "Pareto" not in page.inner_text("main")

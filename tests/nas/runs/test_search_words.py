@@ -15,7 +15,7 @@ from nas.runs.config import write_config
 from nas.runs.kinds import summary
 from nas.runs.notebook import MOST_ROWS
 from nas.runs.search_words import NEAR, nearer, search_verdict, target_lines
-from nas.screens.report import baseline_lines, comparison_parts
+from nas.screens.report import comparison_parts, random_lines
 from nas.spec.recipe import Recipe
 from nas.spec.settings import Settings
 from reports.numbers import percent, plus_minus
@@ -90,7 +90,7 @@ def test_the_same_quantity_is_the_same_number_and_has_one_name(tmp_path):
     assert f"expected reward {plus_minus(best['reward'], best['reward_error'])}" in verdict
     assert f"with a probability of {percent(best['p_best'])}" in verdict
     single = summary(run)["baseline"]
-    (line,) = baseline_lines(single)
+    (line,) = random_lines(single)
     assert f"the best reward of a single trial is {run.trials()['reward'].max():.4f}" in line
 
 

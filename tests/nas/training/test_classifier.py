@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from nas import InputError, load_classifier
 from nas.data import load_data
-from nas.training.weights import read_header
+from nas.training.weights import read_header, write_weights
+from search_spaces import ArchSpec
+from search_spaces.network import build_network
 
 TINY = "res8-silu-stem8-conv_r1_k3_s1_c8-mb3_r2_k3_s2_c16_se0.25-head64"
 
@@ -42,3 +45,30 @@ def test_a_trained_network_names_the_classes_of_files_and_of_images(nas, tmp_pat
         classify(["text.png"])
     with pytest.raises(InputError, match="run must have readable weights"):
         load_classifier("photos")
+
+
+def test_it_pads_and_divides_as_the_network_that_was_trained(tmp_path):
+    torch.manual_seed(0)
+    arch = ArchSpec.parse(TINY)
+    network = build_network(arch, 2, padding="same", bn_epsilon=1e-5).eval()
+    header = {"arch": TINY, "classes": '["a", "b"]', "in_channels": "3", "view": "whole", "epochs": "1"}
+    header |= {"mean": "[0, 0, 0]", "deviation": "[255, 255, 255]", "test_accuracy": "null"}
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_var.uniform_(0.002, 0.01)
+        x = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+        logits = network(x)
+        network.classifier.weight.mul_(1 / logits.std())  # away from probabilities of 1
+        expected = network(x).softmax(1).max(1).values
+    tensors = network.state_dict()
+    found = []
+    for stated in ({"padding": "same", "bn_epsilon": "1e-05"}, {}):
+        write_weights(tmp_path, tensors, {**header, **stated})
+        found.append([share for _, share in load_classifier(tmp_path)(images)])
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4)
+    assert not np.allclose(found[1], expected, rtol=1e-2)
+    write_weights(tmp_path, tensors, {**header, "padding": "valid"})
+    with pytest.raises(InputError, match=r"run must have readable weights \(padding must be one of "):
+        load_classifier(tmp_path)

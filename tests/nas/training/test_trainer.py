@@ -65,7 +65,7 @@ def test_seed_orders_the_batches_too(data, monkeypatch):
     monkeypatch.setattr(
         nas.training.trainer,
         "_network",
-        lambda arch, data, recipe, seed, device: _network(arch, data, recipe, 0, device),
+        lambda arch, data, recipe, seed, device, init: _network(arch, data, recipe, 0, device),
     )
     assert results(TINY, data, SHORT, 5) != results(TINY, data, SHORT, 6)
 

@@ -1,0 +1,39 @@
+"""``nas evaluate``: how good a trained network is on labelled images."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from nas.commands.arguments import absolute
+from nas.commands.declare import declared
+from nas.commands.network_options import EvaluateOptions
+from nas.commands.output import refuse_both, say_broken, write_text
+
+
+@declared(run="RUN", directory="RUN")
+def evaluate(options: EvaluateOptions) -> None:
+    """Say how good a trained network is on labelled images: accuracy, and precision and recall by class.
+
+    Classes are matched by their names: the images may have some of them, in any order.
+
+    Example: nas evaluate runs/first --data folder:new-photos
+    """
+    from nas.launch.judge import evaluate as judge
+    from nas.screens.metrics import judged_json, judged_parts
+    from nas.screens.progress import Screen
+    from nas.screens.words import print_parts
+
+    refuse_both(options.csv, as_json=options.as_json)
+    data = options.data and absolute(options.data)
+    printed = options.as_json or str(options.csv) == "-"
+    with Screen(quiet=printed) as screen:
+        judged = judge(options.run, data, options.part, options.device, screen)
+    if options.as_json:
+        typer.echo(json.dumps(judged_json(options.run, judged), indent=2))
+    elif not printed:
+        print_parts(screen.console, judged_parts(judged))
+    if options.csv:
+        write_text(options.csv, judged.metrics.by_class().to_csv(index=False))
+    say_broken(judged.broken)

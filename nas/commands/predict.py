@@ -1,0 +1,48 @@
+"""``nas predict``: the classes of images, by a trained network."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from nas.commands.declare import declared
+from nas.commands.network_options import PredictOptions
+from nas.commands.output import refuse_both, say_broken, write_text
+from nas.errors import InputError
+
+
+@declared(run="RUN", directory="RUN", path="PATH")
+def predict(options: PredictOptions) -> None:
+    """Name the class of each image, and its probability, by a trained network.
+
+    Files that cannot be read are named on standard error and passed over.
+
+    Example: nas predict runs/first photos --csv classes.csv
+    """
+    from nas.launch.judge import image_files, opened
+    from nas.launch.judge import predict as name_classes
+    from nas.screens.metrics import csv_text, least_confident, predictions_json, predictions_table
+    from nas.screens.progress import Screen
+    from nas.screens.words import print_parts
+
+    refuse_both(options.csv, as_json=options.as_json)
+    files = image_files(options.paths)
+    classifier = opened(options.run, options.device)
+    with Screen() as screen:
+        found, broken = name_classes(classifier, files, options.top, screen)
+    say_broken(broken)
+    if not found:
+        raise InputError(f"path must hold an image that can be read, got {len(files)} that cannot")
+    number = len(found)
+    if options.least_confident is not None:
+        found = least_confident(found, options.least_confident)
+    if options.as_json:
+        typer.echo(json.dumps(predictions_json(options.run, found, broken), indent=2))
+    elif options.csv and str(options.csv) != "-":
+        write_text(options.csv, csv_text(found))
+        screen.say(f"{number:,} images read; their classes are in {options.csv}")
+    elif options.csv or not screen.console.is_terminal:
+        typer.echo(csv_text(found, spelled=screen.console.is_terminal), nl=False)
+    else:
+        print_parts(screen.console, [predictions_table(found)])

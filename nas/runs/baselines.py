@@ -1,0 +1,91 @@
+"""The chosen network against known ones, which were trained under the very same conditions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import reports
+from nas.runs.run import COSTS, Run
+from reports.numbers import plural, points
+
+ENOUGH_TO_JUDGE = 30
+"""With fewer test images, an accuracy has an error of about 0.09 from them alone, and says too little."""
+SURE = 2.0
+"""A difference of so many standard errors is no luck: of equal networks, 5 % differ by more."""
+
+
+def compared(run: Run) -> dict[str, Any] | None:
+    """The choice, and each baseline; None if none was trained.
+
+    The choice counts by its confirmations alone: the trial that it was chosen by was lucky.
+
+    Returns:
+        the ``part`` whose ``images`` judge: ``test`` where there are enough; the ``trainings`` of the choice
+        and its ``flops``; and ``networks``: name, arch, costs, ``accuracy`` on the validation part with its
+        standard ``accuracy_error``, ``reward``, ``trainings``, and by how much the choice is more accurate on
+        ``part``, ``difference`` with ``difference_error``.
+    """
+    known, again, task = run.baselines(), run.confirmations(), run.settings.task
+    known = known.dropna(subset=["accuracy"])
+    best, trials = run.best_trial(), run.trials()
+    again = again.dropna(subset=["accuracy"]).merge(trials[["trial", "arch"]], on="trial")
+    own = again[again["arch"] == best["arch"]]
+    if known.empty or own.empty or task is None:
+        return None
+    fresh = pd.concat([again, known])
+    tested = task.test >= ENOUGH_TO_JUDGE and bool(fresh["test_accuracy"].notna().all())
+    judged, images = ("test_accuracy", task.test) if tested else ("accuracy", task.valid)
+
+    def mean(rows: pd.DataFrame, column: str) -> tuple[float, float]:
+        """The mean of a column and its standard error, from seeds and images."""
+        noise, value = reports.pooled_deviation(fresh, column), float(rows[column].mean())
+        by_images = reports.binomial_error(value, task.valid if column == "accuracy" else images)
+        return value, float(np.hypot(by_images, np.nan_to_num(noise) / len(rows) ** 0.5))
+
+    ours, our_error = mean(own, judged)
+    networks = []
+    for name in sorted(set(known["name"]), key=[*run.settings.baselines].index):
+        rows = known[known["name"] == name]
+        (accuracy, error), (theirs, their_error) = mean(rows, "accuracy"), mean(rows, judged)
+        flops = int(rows["flops"].iloc[0])
+        networks.append(
+            {
+                "name": name,
+                "arch": rows["arch"].iloc[0],
+                **{cost: int(rows[cost].iloc[0]) for cost in COSTS},
+                "accuracy": accuracy,
+                "accuracy_error": error,
+                "reward": run.settings.objective(accuracy, flops),
+                "trainings": len(rows),
+                "difference": ours - theirs,
+                "difference_error": float(np.hypot(our_error, their_error)),
+            }
+        )
+    part = "test" if tested else "validation"
+    return {
+        "part": part,
+        "images": images,
+        "trainings": len(own),
+        "flops": int(best["flops"]),
+        "networks": networks,
+    }
+
+
+def baseline_lines(found: dict[str, Any] | None) -> list[str]:
+    """Whether the search was worth it: how much better the choice is than the first known network."""
+    if found is None:
+        return []
+    known = found["networks"][0]
+    difference, error = known["difference"], known["difference_error"]
+    against = f"{known['name']} at {found['flops'] / known['flops']:.2g}x its FLOPs"
+    if abs(difference) <= SURE * error:
+        words = f"cannot be told from {against}: the difference is {points(difference, error)}"
+    else:
+        words = (
+            f"is {points(abs(difference), error)} {'better' if difference > 0 else 'worse'} than {against}"
+        )
+    judges = f"{found['images']:,} {found['part']} images"
+    return [f"The choice {words} ({judges}, {plural(found['trainings'], 'fresh training run')} of each)."]
