@@ -47,7 +47,7 @@ def family_steps(directory: Path) -> Steps:
 
 
 def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
-    """The options that give a search or an audit the space, data and weights of ``settings``, and ``recipe``."""
+    """Options that give a search or an audit the space, data and weights of ``settings``, and ``recipe``."""
     changed = {
         name: [
             f"{field}={str(value).lower() if isinstance(value, bool) else value}"
