@@ -169,6 +169,22 @@ def find_init(source: str | None, arch: str | None, before: Init | None = None) 
         return Init(source, "" if arch is None else str(find_arch(arch)))
 
 
+def find_teacher(text: str | None) -> Init | None:
+    """The trained network that ``text`` names: a run or a file, or a network and its file, ``ARCH:FILE``.
+
+    Raises:
+        InputError: as ``find_init``.
+    """
+    if text is None:
+        return None
+    arch, colon, file = text.partition(":")
+    alone = not colon or exists(Path(text)) or arch == "hf"
+    try:
+        return find_init(text, None) if alone else find_init(file, arch)
+    except InputError as error:
+        raise InputError(f"teacher: {str(error).removeprefix('init: ').removeprefix('init ')}") from None
+
+
 def with_options(fields: Mapping[str, str], **options: str | None) -> dict[str, str]:
     """The recipe's ``fields``, and over them those that have options of their own, where these are given.
 

@@ -43,6 +43,14 @@ class TrainOptions:
         ),
     ] = None
     init_arch: InitArchOption = None
+    teacher: Annotated[
+        str | None,
+        Option(
+            metavar="RUN|ARCH:FILE",
+            show_default="labels alone",
+            help="A larger network, trained on the same classes, whose outputs are learned too.",
+        ),
+    ] = None
     recipe: Annotated[
         str | None,
         Option(

@@ -16,6 +16,7 @@ from nas.commands.arguments import (
     find_family,
     find_init,
     find_recipe,
+    find_teacher,
     pairs,
     parse_bytes,
     with_options,
@@ -66,13 +67,14 @@ def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: 
     origin = find_origin(options.arch, options.data)
     before = origin.settings.init if origin and origin.trained else None
     init = find_init(options.init, options.init_arch, before)
+    teacher = find_teacher(options.teacher)
     name = options.recipe or ("finetune" if init else "scratch")
     fields = with_options(pairs(options.fields, "fields"), class_weights=options.class_weights)
     recipe = find_training(options.arch, name, fields, options.epochs)
     network = find_arch(options.arch)
     recipe.shrink(network)  # raises now if it would be too large
     prepared = prepare_training(
-        dataclasses.replace(train_settings(options, network, recipe, origin), init=init),
+        dataclasses.replace(train_settings(options, network, recipe, origin), init=init, teacher=teacher),
         place,
         screen,
         origin=origin,

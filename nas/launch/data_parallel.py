@@ -154,6 +154,7 @@ def _work(config: dict[str, Any]) -> None:
     trainer = SharedTrainer(
         *(trial.arch, training.data, training.recipe, trial.seed, device),
         init=training.init,
+        teacher=training.teacher,
         whole_curve=True,
     )
     for checkpoint in checkpoints(trainer, start, training):

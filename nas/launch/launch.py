@@ -185,9 +185,9 @@ def go_on(
             resources = resources or settings.resources
             trains = settings.evaluator == "train"
             check_resources(resources, trains=trains)
-            _, init = prepare.read_init(settings)
+            _, weights = prepare.read_weights(settings)
             images = images_again(settings, listener, moved=data is not None) if trains else None
-            evaluator = prepare.make_evaluator(settings, images, init, directory, listener)
+            evaluator = prepare.make_evaluator(settings, images, weights, directory, listener)
             check_inputs(directory, settings, evaluator)
             resources = stack.enter_context(opened(resources))
             run(search, prepare.placed(evaluator, resources), resources, settings, notes)

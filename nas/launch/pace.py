@@ -91,7 +91,7 @@ def measure(arch: ArchSpec, task: FullTraining, counts: Sequence[int]) -> Pace:
     torch.set_num_threads(counts[0])
     recipe = dataclasses.replace(task.recipe, learning_rate=1e-6)  # too low to change anything
     started = time.perf_counter()
-    trainer = dataclasses.replace(task, recipe=recipe).trainer(arch, 0)
+    trainer = dataclasses.replace(task, recipe=recipe).trainer(arch, 0, teacher=task.teacher)
     batch, steps = trainer.batch_size, trainer.steps_per_epoch
     smallest = min(FIRST, batch) if task.device == "cpu" else batch
     _seconds(trainer, smallest, 1)  # includes one-time work

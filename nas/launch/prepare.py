@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from nas.search.journal import Journal
 from nas.search.loop import Confirm, Search
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
+from nas.spec.init import Init
 from nas.spec.listener import Listener
 from nas.spec.recipe import Recipe, enlarged
 from nas.spec.resources import Resources
@@ -96,57 +97,75 @@ def prepared(
     """
     space_of(settings)  # before images are read
     settings = resolve_controller(settings)
-    settings, init = read_init(settings)
+    settings, weights = read_weights(settings)
     data = None
     if settings.evaluator == "train":
         pack_size(settings)  # raises now if the recipe makes networks too large
         data = find_data(settings, lambda own: pack_size(sized(settings, own)), listener)
         settings = for_images(settings, data)
         pack_size(settings)  # networks that the recipe makes too large are refused before anything is made
-    return settings, space_of(settings), make_evaluator(settings, data, init, directory, listener)
+    return settings, space_of(settings), make_evaluator(settings, data, weights, directory, listener)
 
 
-def read_init(settings: Settings) -> tuple[Settings, Pretrained | None]:
-    """The pretrained weights that networks begin with, and settings that say which they are.
+class Weights(NamedTuple):
+    """The weights that networks begin with, and those of a teacher, if any."""
+
+    init: Pretrained | None
+    teacher: Pretrained | None
+
+
+def read_weights(settings: Settings) -> tuple[Settings, Weights]:
+    """The weights that ``settings`` name, and settings that say which they are.
 
     Raises:
         InputError: if they cannot be used, or are not those that the run began with.
     """
-    asked = settings.init
-    if asked is None:
-        return settings, None
-    if settings.evaluator != "train":
-        raise InputError(f"init must be left out where nothing is trained, got {asked.source}")
+    found: dict[str, Pretrained | None] = {}
+    for name in Weights._fields:
+        asked, found[name] = getattr(settings, name), None
+        if asked is not None:
+            if settings.evaluator != "train":
+                raise InputError(f"{name} must be left out where nothing is trained, got {asked.source}")
+            weights = found[name] = _read(asked, name)
+            read = dataclasses.replace(asked, arch=str(weights.arch), sha256=weights.sha256)
+            settings = dataclasses.replace(settings, **{name: read})
+    return settings, Weights(**found)
+
+
+def _read(asked: Init, field: str) -> Pretrained:
     from nas.training.pretrained import load_pretrained
 
-    init = load_pretrained(asked.source, ArchSpec.parse(asked.arch) if asked.arch else None)
-    if asked.sha256 not in ("", init.sha256):
-        raise InputError(f"init must be the weights that the run began with, got others in {asked.source}")
-    read = dataclasses.replace(asked, arch=str(init.arch), sha256=init.sha256)
-    return dataclasses.replace(settings, init=read), init
+    try:
+        weights = load_pretrained(asked.source, ArchSpec.parse(asked.arch) if asked.arch else None)
+    except InputError as error:
+        raise InputError(f"{field}{str(error).removeprefix('init')}") from None
+    if asked.sha256 not in ("", weights.sha256):
+        raise InputError(f"{field} must be the weights that the run began with, got others in {asked.source}")
+    return weights
 
 
 def make_evaluator(
-    settings: Settings, data: Dataset | None, init: Pretrained | None, directory: Path, listener: Listener
+    settings: Settings, data: Dataset | None, weights: Weights, directory: Path, listener: Listener
 ) -> EvaluatorKind:
     """What gives a network's accuracy; InputError if its file cannot be used.
 
     Args:
         data: the images, where networks are trained.
-        init: the weights that they begin with, if any.
+        weights: see ``read_weights``.
     """
     kind, _, file = settings.evaluator.partition(":")
     if data is not None:
         if KINDS[settings.kind].keeps_weights:
             return FullTraining(
                 *(data, settings.recipe),
-                init=init,
+                init=weights.init,
+                teacher=weights.teacher,
                 directory=directory,
                 listener=listener,
                 keep=settings.keep,
                 patience=settings.patience,
             )
-        return Training(data, settings.recipe, reference=settings.reference, init=init)
+        return Training(data, settings.recipe, reference=settings.reference, init=weights.init)
     if kind == "table" and file:
         return Table(Path(file), space_of(settings))
     if kind == "predictor" and file:

@@ -113,7 +113,7 @@ def prepare_training(
     if origin and origin.trained and origin.taken:
         check_same_images(origin, settings, listener)
     network = ArchSpec.parse(settings.networks[0])
-    settings, init = prepare.read_init(settings)
+    settings, weights = prepare.read_weights(settings)
 
     def resized(image_size: int) -> ArchSpec:
         return at_resolution(settings, network, origin, image_size)
@@ -126,7 +126,12 @@ def prepare_training(
     settings = for_network(settings, arch, data)
     recipe = settings.recipe
     task = FullTraining(
-        *(data, recipe), init=init, listener=listener, keep=settings.keep, patience=settings.patience
+        *(data, recipe),
+        init=weights.init,
+        teacher=weights.teacher,
+        listener=listener,
+        keep=settings.keep,
+        patience=settings.patience,
     )
     if shared:
         return Prepared(settings, task, own, None)

@@ -47,7 +47,7 @@ def family_steps(directory: Path) -> Steps:
 
 
 def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
-    """The options that give a search or an audit the space and the data of ``settings``, and ``recipe``."""
+    """Options that give a search or an audit the space, data and weights of ``settings``, and ``recipe``."""
     changed = {
         name: [
             f"{field}={str(value).lower() if isinstance(value, bool) else value}"
@@ -59,7 +59,8 @@ def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
     name = min(changed, key=lambda name: len(changed[name]))
     words = ["--space", settings.space]
     words += ["--data", settings.data] * (settings.data != "digits")
-    words += ["--recipe", name] * (name != "proxy")
+    words += ["--init", settings.init.source] if settings.init else []
+    words += ["--recipe", name] * (name != ("inherit" if settings.init else "proxy"))
     return [*words, *(word for pair in changed[name] for word in ("--proxy", pair))]
 
 

@@ -13,7 +13,7 @@ from nas.errors import command
 from nas.runs.run import Run
 from nas.runs.training_results import training_facts, training_verdict, usage
 from nas.screens.progress import PLAIN_LINES, Screen
-from nas.screens.warnings import uneven_warning
+from nas.screens.warnings import few_warning, uneven_warning
 from nas.screens.words import Parts, Steps
 from nas.spec.listener import Standing
 from nas.spec.settings import Settings
@@ -162,7 +162,12 @@ def preparation_lines(prepared: Prepared, label: str) -> list[str]:
         f"Training {label}{begun}: {size(facts)}, on {images:,} images of {settings.data} ({judge}), "
         f"{plural(recipe.epochs, 'epoch')}{takes(prepared)}"
     )
-    further = [resolution_line(prepared, task.image_size), steps_line(prepared), uneven_warning(settings)]
+    further = [
+        resolution_line(prepared, task.image_size),
+        steps_line(prepared),
+        uneven_warning(settings),
+        few_warning(settings),
+    ]
     return [first, *filter(None, further)]
 
 

@@ -16,6 +16,9 @@ PUBLISHED = 400e6, 224
 SAMPLED = 100
 UNEVEN = 10
 """Classes with this many times the images of others are pointed out."""
+FEW = 20_000
+"""With fewer photos, training from scratch is far behind fine-tuning (LOG.md)."""
+PRETRAINED = "pip install 'nas-scaling[weights]'"
 FAR = 1.5
 """A target this many times above or below all sampled networks is pointed out."""
 
@@ -27,8 +30,27 @@ def warnings(settings: Settings) -> list[str]:
     space = space_of(settings)
     first = space.decode([0] * len(space.decisions))
     seen = settings.recipe.shrink(first, settings.reference)
-    lines = [uneven_warning(settings), detail_warning(settings, seen), target_warning(settings, space)]
+    lines = [
+        uneven_warning(settings),
+        detail_warning(settings, seen),
+        target_warning(settings, space),
+        few_warning(settings),
+    ]
     return [line for line in lines if line]
+
+
+def few_warning(settings: Settings) -> str | None:
+    """That so few photos say little from scratch, and which options begin with pretrained weights."""
+    task = settings.task
+    if settings.init or task is None or not task.image_size or task.train >= FEW:
+        return None
+    options = {"search": "--space mnas-lite --init", "audit": "--space mnas-lite --init"}.get(
+        settings.kind, "--init"
+    )
+    return (
+        f"{task.train:,} photos are few to train on from scratch: {options} efficientnet-lite0 begins with "
+        f"ImageNet's weights ({PRETRAINED})."
+    )
 
 
 def uneven_warning(settings: Settings) -> str | None:

@@ -85,6 +85,8 @@ class Recipe:
             initialisation.
         class_weights: ``balanced`` weighs each image by one over the number of its class, with a mean of 1.
         label_smoothing: share of the target that is spread over all classes.
+        teacher_share: of a teacher's outputs in the loss; the rest is that of the labels.
+        temperature: that softens both outputs, as in distillation.
         ema: decay of the averaged weights that are evaluated, 0 for none; at most (1 + step) / (10 + step).
         dropout: rate before the classifier.
         stochastic_depth: rate at which the last residual branch is dropped; it grows from 0 at the first.
@@ -119,6 +121,8 @@ class Recipe:
     bn_momentum: Share = 0.1
     zero_start: bool = True
     label_smoothing: Rate = 0.0
+    teacher_share: Share = 0.7
+    temperature: Positive = 2.0
     ema: Rate = 0.0
     dropout: Rate = 0.0
     stochastic_depth: Rate = 0.0
@@ -211,7 +215,7 @@ FINETUNE = Recipe(
     least_resolution=96,
     width=1.0,
     epochs=0,
-    seen=50_000,
+    seen=28_000,
     batch_size=32,
     learning_rate=1e-3,
     head_rate=3.0,

@@ -50,6 +50,7 @@ class Settings:
         data_seed: for the split of the images; None takes ``seed``, which draws everything else.
         task: what the images ask of networks; None where nothing is trained, and in older runs.
         init: the pretrained weights that networks begin with; None for fresh ones.
+        teacher: for a training run, the trained network whose outputs it learns too; None for labels alone.
         patience: a training run ends after this many epochs without a better accuracy; 0 for never.
         keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
@@ -74,6 +75,7 @@ class Settings:
     data_seed: Annotated[int | None, Field(ge=0)] = None
     task: Task | None = None
     init: Init | None = None
+    teacher: Init | None = None
     keep: Annotated[str, OneOf(("best", "last"))] = "last"
     patience: Annotated[int, Field(ge=0), AtMost(1_000_000)] = 0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import InputError
+from nas.errors import InputError, shown
 from nas.files import replace
 from nas.spec.listener import Listener
 from nas.spec.trial import Epoch, Trial, is_over, kept_epoch
@@ -18,6 +18,8 @@ from nas.training.proxy import Training
 from nas.training.weights import METRICS, write_weights
 
 if TYPE_CHECKING:
+    from nas.data import Dataset
+    from nas.training.pretrained import Pretrained
     from nas.training.trainer import Trainer
 
 
@@ -28,7 +30,7 @@ def checkpoints_alone(training: FullTraining, trial: Trial, start: Checkpoint | 
     import torch
 
     torch.set_num_threads(training.threads)
-    trainer = training.trainer(trial.arch, trial.seed, whole_curve=True)
+    trainer = training.trainer(trial.arch, trial.seed, teacher=training.teacher, whole_curve=True)
     steps = itertools.count((len(start.curve) if start else 0) * trainer.steps_per_epoch + 1)
     trainer.on_step = lambda: training.listener.on_step(next(steps) / trainer.steps_per_epoch)
     return checkpoints(trainer, start, training)
@@ -48,6 +50,7 @@ class FullTraining(Training):
         listener: told of restored epochs and, if one process trains, of every step.
         keep: whose weights are kept, see ``nas.spec.trial.kept_epoch``.
         patience: see ``nas.spec.trial.is_over``.
+        teacher: see ``Trainer``.
     """
 
     directory: Path = Path()
@@ -56,9 +59,12 @@ class FullTraining(Training):
     listener: Listener = field(default_factory=Listener)
     keep: str = "best"
     patience: int = 0
+    teacher: Pretrained | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.teacher:
+            check_teacher(self.teacher, self.data)
         images = round(self.recipe.fraction * len(self.data.train.labels))
         batch = max(2, min(self.recipe.batch_size, images))
         if batch < 2 * self.workers:
@@ -126,6 +132,16 @@ class FullTraining(Training):
             **({"padding": self.init.padding, "bn_epsilon": str(self.init.bn_epsilon)} if self.init else {}),
             "white": json.dumps({kind: span[1:] for kind, span in self.data.white.items()}),
         }
+
+
+def check_teacher(teacher: Pretrained, data: Dataset) -> None:
+    """InputError if the teacher does not know the classes of ``data``, in their order, or its channels."""
+    there, channels = len(teacher.tensors["classifier.weight"]), data.train.images.shape[3]
+    if teacher.classes not in (None, tuple(data.classes)) or there != data.num_classes:
+        names = ", ".join(teacher.classes or ()) or f"{there:,} classes"
+        raise InputError(f"teacher must know the classes {', '.join(data.classes)}, got {shown(names)}")
+    if len(teacher.mean) != channels:
+        raise InputError(f"teacher must take images of {channels} channels, got {len(teacher.mean)}")
 
 
 def checkpoints(trainer: Trainer, start: Checkpoint | None, training: FullTraining) -> Iterator[Checkpoint]:

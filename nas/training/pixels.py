@@ -6,7 +6,7 @@ Shapes: N images, B per batch, C channels, H = W pixels.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -128,6 +128,11 @@ class Normaliser:
     def __init__(self, mean: Tensor, deviation: Tensor) -> None:
         self.mean, self.deviation = mean, deviation
         self._scale, self._shift = (1 / deviation)[:, None, None], (-mean / deviation)[:, None, None]
+
+    @classmethod
+    def of(cls, mean: Sequence[float], deviation: Sequence[float], device: str) -> Normaliser:
+        """The normaliser of these numbers for each channel."""
+        return cls(torch.tensor(mean, device=device), torch.tensor(deviation, device=device))
 
     def __call__(self, batch: Tensor) -> Tensor:
         """`[B, C, H, W]` -> float `[B, C, H, W]`, channels last."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.data import Dataset
 from nas.errors import InputError
@@ -49,7 +49,7 @@ class Training:
                 f"init must be weights for images of {there} channels, got {own} in {self.init.name}"
             )
 
-    def trainer(self, arch: ArchSpec, seed: int, **options: bool) -> Trainer:
+    def trainer(self, arch: ArchSpec, seed: int, **options: Any) -> Trainer:
         """A trainer of ``arch``, which must already be shrunk by the recipe; arguments as ``Trainer``'s."""
         from nas.training.trainer import Trainer
 

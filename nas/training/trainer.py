@@ -25,11 +25,12 @@ from nas.training.allocator import keep_memory
 from nas.training.augment import augment
 from nas.training.class_counts import ClassCounts, class_weights, weighted_loss
 from nas.training.cuda_graph import CapturedStep
-from nas.training.inherit import inherited, re_estimate
+from nas.training.inherit import re_estimate
+from nas.training.initial import initial_network
 from nas.training.optimizers import WeightAverage, make_optimizer, set_rate
 from nas.training.pixels import Normaliser, Pixels, fit, normaliser
+from nas.training.teacher import Teacher, distillation_loss
 from search_spaces import ArchSpec
-from search_spaces.network import BN_EPSILON, Layer, Network, build_network
 
 if TYPE_CHECKING:
     from nas.training.pretrained import Pretrained
@@ -83,6 +84,7 @@ class Trainer:
         arch: the network to train, not resized.
         device: as torch names it.
         init: the weights to begin with, and how their images were normalised; None for fresh ones.
+        teacher: a trained network of the same classes whose outputs are learned too; None for labels alone.
         whole_curve: evaluate on all validation images after each epoch, not only after the last.
 
     Attributes:
@@ -101,6 +103,7 @@ class Trainer:
         device: str = "cpu",
         *,
         init: Pretrained | None = None,
+        teacher: Pretrained | None = None,
         whole_curve: bool = False,
     ) -> None:
         keep_memory()
@@ -119,16 +122,15 @@ class Trainer:
         if init is None:
             self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
         else:
-            self.normalise = Normaliser(
-                *(torch.tensor(x, device=device) for x in (init.mean, init.deviation))
-            )
-        self.network = _network(arch, data, recipe, seed, device, init)
+            self.normalise = Normaliser.of(init.mean, init.deviation, device)
+        self.network = initial_network(arch, data, recipe, seed, device, init)
         if init is not None:
             re_estimate(self.network, self._first_images())
         self.average = WeightAverage(copy.deepcopy(self.network), recipe.ema) if recipe.ema else None
         self.optimizer = make_optimizer(self.network, recipe, device)
         labels, balanced = self.train_images.labels, recipe.class_weights == "balanced"
         self.class_weights = class_weights(labels, data.num_classes) if balanced else None  # [K]
+        self.teacher = Teacher(teacher, device) if teacher else None
         self.batch_size = min(recipe.batch_size, count)
         self.steps_per_epoch = count // self.batch_size  # an incomplete batch is left out
         self.bfloat16 = uses_bfloat16(recipe.precision, device)
@@ -230,7 +232,12 @@ class Trainer:
         """Makes one update on images `[B, C, H, W]`; its loss."""
         with self._autocast():
             logits = self.network(self.normalise(images))
+            theirs = self.teacher(images) if self.teacher else None
         loss = weighted_loss(logits.float(), target, self.class_weights, self.recipe.label_smoothing)
+        if theirs is not None:
+            recipe = self.recipe
+            soft = distillation_loss(logits.float(), theirs.float(), recipe.temperature)
+            loss = loss.lerp(soft, recipe.teacher_share)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -284,35 +291,3 @@ def _seeded(seed: int, epoch: int, device: str) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(epoch_seed(seed, epoch))
         yield
-
-
-def _network(
-    arch: ArchSpec, data: Dataset, recipe: Recipe, seed: int, device: str, init: Pretrained | None = None
-) -> Network:
-    """The network, initialised from ``seed``, and from the weights of ``init``."""
-    channels = data.train.images.shape[3]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = build_network(
-            *(arch, data.num_classes, channels),
-            dropout=recipe.dropout,
-            stochastic_depth=recipe.stochastic_depth,
-            padding=init.padding if init else "symmetric",
-            bn_epsilon=init.bn_epsilon if init else BN_EPSILON,
-        )
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = recipe.bn_momentum
-    if recipe.zero_start:
-        # EfficientNet's classifier starts at U(+-1/sqrt(classes)), meant for 1000 classes: with 10 the
-        # logits start as loud noise, and a short training run is spent on unlearning it.
-        nn.init.zeros_(network.classifier.weight)
-        for layer in network.layers:
-            if isinstance(layer, Layer) and layer.residual and hasattr(layer, "project"):
-                # Not if a ReLU follows: it would never become active.
-                nn.init.zeros_(layer.get_parameter("project.1.weight"))
-    if init is not None:
-        known = init.classes == tuple(data.classes)
-        fresh = network.state_dict()
-        network.load_state_dict(inherited(init.arch, init.tensors, arch, fresh, keep_classifier=known))
-    return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

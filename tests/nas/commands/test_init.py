@@ -99,6 +99,21 @@ def test_a_resumed_run_refuses_other_weights(nas, pretrained, monkeypatch):
     assert err.startswith("nas: init must be the weights that the run began with, got others in ")
 
 
+def test_a_teacher_is_taken_by_run_or_by_network_and_file_and_changes_what_is_learned(nas, pretrained):
+    file = "mb.safetensors"
+    Path(file).write_bytes(Path("first/weights.safetensors").read_bytes())
+    for run, more in {
+        "alone": (),
+        "run": ("--teacher", "first"),
+        "file": ("--teacher", f"{TINY}:{file}"),
+    }.items():
+        code, _, err = nas("train", WIDER, *pretrained, *SHORT, *more, "--run", run)
+        assert (code, err) == (0, "")
+    first, second, third = (open_run(run).epochs()["train_loss"][0] for run in ("alone", "run", "file"))
+    assert second == third != first
+    assert open_run("run").settings.teacher.arch == TINY
+
+
 def test_what_cannot_be_is_one_line(nas, pretrained, tmp_path):
     grey = np.load("images.npz")
     colour = np.repeat(grey["train_x"][..., None], 3, 3)
@@ -107,6 +122,7 @@ def test_what_cannot_be_is_one_line(nas, pretrained, tmp_path):
     wrong = {
         (*train, *pretrained, "--init", "missing.pth"): "--init must be a file of weights",
         (*train, *pretrained, "--init", ""): "--init must",
+        (*train, *pretrained, "--teacher", "missing"): "--teacher must be a file of weights",
         (*train, *pretrained, "--init-arch", TINY): "--init-arch must stand with --init, which names weights",
         (
             *train,

@@ -152,10 +152,9 @@ def test_the_family_is_the_first_strategys_even_where_another_is_better(nas, tmp
 
 def test_each_network_is_trained_at_its_own_resolution(nas, tmp_path, monkeypatch):
     sizes = []
-    build = nas_training._network
-    monkeypatch.setattr(
-        nas_training, "_network", lambda arch, *rest: sizes.append(arch.resolution) or build(arch, *rest)
-    )
+    build = nas_training.initial_network
+    seen = lambda arch, *rest: sizes.append(arch.resolution) or build(arch, *rest)  # noqa: E731
+    monkeypatch.setattr(nas_training, "initial_network", seen)
     data = few_images(tmp_path / "few.npz")[:2]
     arguments = ["--base", SMALL, *data, *TINY, "--multiple", 4, "--seeds", 1, "--address", "inline"]
     assert nas("scale", *arguments, "--run", "r")[0] == 0

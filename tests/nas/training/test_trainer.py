@@ -11,8 +11,9 @@ from blocks import AVERAGED, SHORT, TINY, dataset, untimed
 import nas.training.trainer
 from nas.data import Part, load_data
 from nas.spec.recipe import Recipe
+from nas.training.initial import initial_network
 from nas.training.pixels import resize as resize_images
-from nas.training.trainer import Trainer, _network, train
+from nas.training.trainer import Trainer, train
 from search_spaces import PRESETS, resize
 
 
@@ -47,7 +48,7 @@ def test_training_starts_with_no_opinion_on_any_class(data):
 
 
 def test_inverted_residuals_start_as_the_identity(data):
-    network = _network(SHORT.shrink(TINY), data, SHORT, 0, "cpu").eval()
+    network = initial_network(SHORT.shrink(TINY), data, SHORT, 0, "cpu").eval()
     (layer,) = (layer for layer in network.layers if layer.residual)
     x = torch.randn(2, 16, 4, 4)
     assert torch.equal(layer(x), x)
@@ -64,8 +65,8 @@ def test_another_seed_gives_another_training(data):
 def test_seed_orders_the_batches_too(data, monkeypatch):
     monkeypatch.setattr(
         nas.training.trainer,
-        "_network",
-        lambda arch, data, recipe, seed, device, init: _network(arch, data, recipe, 0, device),
+        "initial_network",
+        lambda arch, data, recipe, seed, device, init: initial_network(arch, data, recipe, 0, device),
     )
     assert results(TINY, data, SHORT, 5) != results(TINY, data, SHORT, 6)
 
@@ -207,10 +208,10 @@ def test_a_larger_network_is_trained_on_larger_images_and_keeps_its_width():
 
 def test_the_reference_decides_the_size_of_the_images(data, monkeypatch):
     sizes = []
-    build = nas.training.trainer._network
+    build = nas.training.trainer.initial_network
     monkeypatch.setattr(
         nas.training.trainer,
-        "_network",
+        "initial_network",
         lambda arch, *rest: sizes.append(arch.resolution) or build(arch, *rest),
     )
     list(train(TINY, data, SHORT, 0, reference=TINY.resolution // 2))
