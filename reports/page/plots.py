@@ -117,7 +117,8 @@ def _known_trace(known: Sequence[Mapping[str, Any]], cost: str) -> dict[str, Any
     mark = {"color": "var(--ink)", "size": 10, "symbol": "diamond-open"}
     names = [label(row["name"]) for row in known]
     x, y = ([row[column] for row in known] for column in (cost, "accuracy"))
-    more = {"text": names, "textposition": "bottom center", "hoverinfo": "skip"}
+    sides = [("bottom center", "top center")[number % 2] for number in range(len(known))]
+    more = {"text": names, "textposition": sides, "hoverinfo": "skip"}
     return scatter(x, y, "markers+text", name="known networks", marker=mark, **more)
 
 
