@@ -64,7 +64,12 @@ def sync(directory: Path) -> None:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Writes the rows of ``frame`` to a shared file; see ``replace``."""
-    replace(path, encoded(frame.to_csv(index=False)), shared=True)
+    replace(path, encoded(table_text(frame)), shared=True)
+
+
+def table_text(frame: pd.DataFrame) -> str:
+    """The text of a CSV file with the rows of ``frame``."""
+    return frame.to_csv(index=False)
 
 
 def write_json(path: Path, value: object, *, shared: bool = True) -> None:

@@ -150,6 +150,8 @@ def measure(
     Raises:
         ValueError: if shapes or labels do not fit, there is no image, or a probability is not finite.
     """
+    # pandas takes no bytes of a folder's name that are no UTF-8.
+    classes = [name.encode("utf-8", "backslashreplace").decode() for name in classes]
     number = len(classes)
     if len(labels) == 0:
         raise ValueError("labels must be of at least one image, got none")

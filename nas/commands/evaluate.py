@@ -10,6 +10,7 @@ from nas.commands.arguments import absolute
 from nas.commands.declare import declared
 from nas.commands.network_options import EvaluateOptions
 from nas.commands.output import refuse_both, say_broken, write_text
+from nas.files import table_text
 
 
 @declared(run="RUN", directory="RUN")
@@ -35,5 +36,5 @@ def evaluate(options: EvaluateOptions) -> None:
     elif not printed:
         print_parts(screen.console, judged_parts(judged))
     if options.csv:
-        write_text(options.csv, judged.metrics.by_class().to_csv(index=False))
+        write_text(options.csv, table_text(judged.metrics.by_class()))
     say_broken(judged.broken)

@@ -205,11 +205,11 @@ def at_resolution(settings: Settings, network: ArchSpec, origin: Origin | None, 
     """
     recipe = settings.recipe
     least = recipe.least_resolution
-    if origin and origin.trained:
+    own_images = origin is not None and origin.trained
+    if origin and own_images:
         before = origin.settings
-        proxy = network.resolution if before.kind == "training" else before.recipe.resolution
-        least = max(least, proxy)
-    if least and not recipe.resolution:
+        least = max(least, network.resolution if before.kind == "training" else before.recipe.resolution)
+    if (least or own_images) and not recipe.resolution:
         resolution = full_resolution(network.resolution, image_size, least)
         if resolution < network.resolution:
             recipe = dataclasses.replace(recipe, resolution=max(SMALLEST, resolution))

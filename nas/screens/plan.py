@@ -46,7 +46,7 @@ def cells(row: Timed) -> tuple[str, ...]:
 def lines(plan: Plan) -> list[str]:
     """The forecast in words."""
     resources = plan.resources
-    again = f" and {plan.confirmations} confirmations" if plan.confirmations else ""
+    again = f" and {plan.confirmations} further training runs" if plan.confirmations else ""
     work = f"{plan.trials} trials{again}, {resources.workers or 1} at a time"
     if plan.hours is None or plan.seconds is None:
         said = [f"{work}: the time is unknown, because none of these networks fits."]

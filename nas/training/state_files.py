@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, shown
 from nas.files import is_directory, is_file, read_json
-from nas.training.weights import NAME
+from nas.training.weights import NAME, opened
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -163,15 +163,16 @@ def _is_state_dict(found: Mapping[object, object]) -> bool:
 def _read(path: Path) -> tuple[object, dict[str, str]]:
     """What a file holds, and its header."""
     import torch
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
         if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
+            with opened(path, "pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of archives that it then refuses
-            return torch.load(path, map_location="cpu", weights_only=True), {}
+            with path.open("rb") as file:
+                return torch.load(file, map_location="cpu", weights_only=True), {}
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\w+\.[\w.]*\w)", str(error))
         if code is None:

@@ -10,11 +10,12 @@ more than 8 bits were scaled, see ``nas.data.depth``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -40,6 +41,13 @@ def write_weights(directory: Path, tensors: Mapping[str, Tensor], header: Mappin
     replace(directory / NAME, content)
 
 
+@contextlib.contextmanager
+def opened(path: Path, framework: str) -> Iterator[Any]:
+    """The tensors and the header of a file, by safetensors, which does not take every path by its name."""
+    with path.open("rb") as file, safe_open(f"/dev/fd/{file.fileno()}", framework=framework) as tensors:
+        yield tensors
+
+
 def read_header(directory: Path) -> dict[str, str]:
     """The header, read without torch.
 
@@ -48,7 +56,7 @@ def read_header(directory: Path) -> dict[str, str]:
     """
     path = directory / NAME
     try:
-        with safe_open(path, framework="numpy") as file:
+        with opened(path, "numpy") as file:
             header = dict(file.metadata() or {})
         test, epochs = (json.loads(header.get(name, '""')) for name in ("test_accuracy", "epochs"))
         if type(epochs) is not int or not (test is None or (type(test) is float and 0 <= test <= 1)):

@@ -137,7 +137,7 @@ def test_times_are_read_as_people_write_them():
 
 
 def test_a_schedule_too_short_for_slow_averages_is_pointed_out(nas, data):
-    slow = ["--set", "batch_size=32", "--threads", 1, "--epochs", 1]
+    slow = ["--recipe", "efficientnet", "--set", "batch_size=32", "--threads", 1, "--epochs", 1]
     tiny = "res8-silu-stem8-conv_r1_k3_s1_c8-head16"
     line = (
         "\n8 steps are few for averages over hundreds of them; better with: --set bn_momentum=0.1 --set ema="

@@ -185,7 +185,15 @@ def test_resources_left_open_take_what_fits():
 
 
 def test_a_killed_training_search_resumes_to_the_same_table(tmp_path):
-    short = [*few_images(tmp_path / "few.npz"), "--confirm", "1", "--confirm-seeds", "1"]
+    short = [
+        *few_images(tmp_path / "few.npz"),
+        "--confirm",
+        "1",
+        "--confirm-seeds",
+        "1",
+        "--baseline",
+        "none",
+    ]
     search = ["search", "--space", "mnas", "--trials", "9", "--workers", "1", *short, "--run"]
     whole = start(tmp_path, *search, "whole")
     out, err = whole.communicate(timeout=300)

@@ -86,7 +86,7 @@ def test_the_images_of_a_run_are_split_as_the_run_split_them_and_its_network_has
     for part in ("train", "valid", "test"):
         assert list(getattr(found, part).labels) == list(getattr(chosen_by, part).labels)
     assert (prepared.arch.resolution, prepared.own) == (16, 64)  # the proxy enlarged them to 16
-    assert prepared.settings.task == Task(None, 2, 3, 12, len(found.train.labels), 4, 2)
+    assert prepared.settings.task == Task(None, 2, 3, 12, len(found.train.labels), 4, 2, 9, 9)
     assert prepared.cost == cost(prepared.arch, 2, 3)
     assert prepared.settings.recipe.epochs == 2
     assert prepared.seconds > 0
