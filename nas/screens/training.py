@@ -196,6 +196,8 @@ def steps_line(prepared: Prepared) -> str | None:
 def resolution_line(prepared: Prepared, image_size: int) -> str | None:
     """That images are enlarged, or that the network is trained below its own resolution; otherwise None."""
     trained, own = prepared.arch.resolution, prepared.own
+    if prepared.settings.init and 0 < image_size < trained:
+        return f"The images have {image_size} px and are enlarged: pretrained weights know larger ones."
     if 0 < image_size < trained:
         return f"The images have {image_size} px; --set resolution={image_size} would train at their size."
     if trained < own and prepared.task.data.image_size == trained:
