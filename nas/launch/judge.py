@@ -108,8 +108,7 @@ def own_images(run: Path, listener: Listener) -> Any:
     """The images that a run was made with, split as they were then; InputError if they have changed."""
     settings = read_settings(run)
     data = prepare.find_data(settings, prepare.pack_size(settings), listener)
-    known = [prepare.fingerprint(Training(data, settings.recipe), former=former) for former in (False, True)]
-    if read_config(run).get("input_sha256") not in known:
+    if read_config(run).get("input_sha256") not in prepare.fingerprints(Training(data, settings.recipe)):
         raise InputError(
             f"data of {run} must still be the same, or it may be judged by images that it was trained on; "
             f"`part` all takes all images as they are now, got other contents of {settings.data}"

@@ -207,8 +207,8 @@ def images_again(settings: Settings, listener: Listener, *, moved: bool) -> Data
 def check_inputs(directory: Path, settings: Settings, evaluator: prepare.EvaluatorKind) -> None:
     """Writes down where the inputs of a run are now; InputError if their contents are not as it began."""
     config = read_config(directory)
-    began, now = config.get("input_sha256"), prepare.fingerprint(evaluator)
-    if began not in (now, prepare.fingerprint(evaluator, former=True)):
+    began, (now, former) = config.get("input_sha256"), prepare.fingerprints(evaluator)
+    if began not in (now, former):
         inputs = settings.data if settings.evaluator == "train" else settings.evaluator
         raise InputError(f"run began with other contents than {inputs} has now: {directory}")
     if (began, config["data"]) != (now, settings.data):

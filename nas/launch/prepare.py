@@ -273,6 +273,11 @@ def fingerprint(evaluator: EvaluatorKind, *, former: bool = False) -> str:
     return digest.hexdigest()
 
 
+def fingerprints(evaluator: EvaluatorKind) -> tuple[str, str]:
+    """``fingerprint`` as it is now, and the former one: a run began with what has either."""
+    return fingerprint(evaluator), fingerprint(evaluator, former=True)
+
+
 def pack_size(settings: Settings) -> int:
     """The side, in pixels, at which images are kept for a run: that of the largest resolution it trains."""
     space = space_of(settings)

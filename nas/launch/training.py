@@ -169,9 +169,7 @@ def check_same_images(origin: Origin, settings: Settings, listener: Listener) ->
         raise InputError(
             f"data of {there} must still be there; name others to take them ({reason})"
         ) from None
-    evaluator = Training(data, before.recipe)
-    known = [prepare.fingerprint(evaluator, former=former) for former in (False, True)]
-    if read_config(there).get("input_sha256") not in known:
+    if read_config(there).get("input_sha256") not in prepare.fingerprints(Training(data, before.recipe)):
         raise InputError(
             f"data of {there} must still be the same, or it may be tested on images that it was chosen by; "
             f"name it to take it as it is now, got other contents of {name}"

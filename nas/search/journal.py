@@ -54,6 +54,15 @@ def _text(text: str | None) -> str | None:
     return None if text is None else encoded(text).decode()
 
 
+def _measured(outcome: Outcome) -> tuple[Any, ...]:
+    """The last columns of ``confirmations`` and of ``baselines``: what a training run gave, and its end."""
+    return (
+        *(outcome.accuracy, outcome.epochs, outcome.seconds),
+        *(_text(outcome.worker), _text(outcome.error), now()),
+        *(outcome.images_per_second, outcome.peak_memory, outcome.test_accuracy),
+    )
+
+
 def _open(path: Path, *, create: bool) -> sqlite3.Connection:
     """A new ``run.db``, or the one there is.
 
@@ -182,11 +191,7 @@ class Journal:
                 "INSERT OR REPLACE INTO confirmations (trial, seed, accuracy, epochs, seconds, worker, error,"
                 " finished, images_per_second, peak_memory, test_accuracy)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(trial, seed, outcome.accuracy, outcome.epochs, outcome.seconds),
-                    *(_text(outcome.worker), _text(outcome.error), now()),
-                    *(outcome.images_per_second, outcome.peak_memory, outcome.test_accuracy),
-                ),
+                (trial, seed, *_measured(outcome)),
             )
 
     def baseline(self, trial: Trial, cost: Cost, outcome: Outcome) -> None:
@@ -194,12 +199,7 @@ class Journal:
         with self._transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO baselines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(_text(trial.baseline), trial.seed, str(trial.arch), *cost),
-                    *(outcome.accuracy, outcome.epochs, outcome.seconds),
-                    *(_text(outcome.worker), _text(outcome.error), now()),
-                    *(outcome.images_per_second, outcome.peak_memory, outcome.test_accuracy),
-                ),
+                (_text(trial.baseline), trial.seed, str(trial.arch), *cost, *_measured(outcome)),
             )
 
     def rows(self) -> list[Row]:

@@ -23,7 +23,7 @@ from nas.data.pictures import Batch, Size, read_batch
 from nas.errors import InputError
 from nas.spec.recipe import enlarged
 from nas.training.pixels import Normaliser, fit
-from nas.training.weights import NAME, network_conventions, opened, read_header
+from nas.training.weights import NAME, network_conventions, read_file, read_header
 from search_spaces import ArchSpec
 from search_spaces.network import build_network
 
@@ -90,8 +90,7 @@ def open_classifier(
         view = header["view"]
         padding, epsilon = network_conventions(header)
         network = build_network(arch, len(classes), channels, padding=padding, bn_epsilon=epsilon)
-        with opened(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors, _ = read_file(path)
         if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
             raise ValueError("some are not finite")
         network.load_state_dict(tensors)

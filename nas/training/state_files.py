@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, shown
 from nas.files import is_directory, is_file, read_json
-from nas.training.weights import NAME, opened
+from nas.training.weights import NAME, read_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -167,8 +167,7 @@ def _read(path: Path) -> tuple[object, dict[str, str]]:
 
     try:
         if path.suffix == ".safetensors":
-            with opened(path, "pt") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            return read_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of archives that it then refuses
             with path.open("rb") as file:

@@ -265,9 +265,10 @@ class Trainer:
             with self._autocast():
                 logits = network(self.normalise(pixels.range(start, start + len(y)))).float()
             loss += F.cross_entropy(logits, y, reduction="sum")
-            correct += (logits.argmax(1) == y).sum()
+            predicted = logits.argmax(1)
+            correct += (predicted == y).sum()
             if counts:
-                counts.add(y, logits.argmax(1))
+                counts.add(y, predicted)
         accuracy = counts.measure(self.recipe.metric) if counts else correct.item() / len(labels)
         return loss.item() / len(labels), accuracy
 

@@ -48,6 +48,12 @@ def opened(path: Path, framework: str) -> Iterator[Any]:
         yield tensors
 
 
+def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a ``.safetensors`` file, by name, and its header; raises as safetensors does."""
+    with opened(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+
+
 def read_header(directory: Path) -> dict[str, str]:
     """The header, read without torch.
 
