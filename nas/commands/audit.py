@@ -51,6 +51,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
     from nas.launch.draw import draw_known, draw_networks
     from nas.runs.kinds import known_space
     from nas.spec.objective import Objective
+    from nas.spec.recipe import default_recipe
     from nas.spec.settings import Audit, Settings
 
     if options.sample_seed < 0:
@@ -59,7 +60,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
     fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
     longer = pairs(options.long, "long")
     init = find_init(options.init, options.init_arch)
-    recipe = options.recipe or ("inherit" if init else "proxy")
+    recipe = options.recipe or default_recipe("proxy", pretrained=init is not None)
     short = find_recipe(recipe, fields, "proxy")
     long = find_recipe(recipe, {**fields, **longer}, "long") if longer else None
     with checked():

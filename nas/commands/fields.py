@@ -13,23 +13,20 @@ import typer
 def print_recipe(asked: bool) -> None:
     """Prints the fields of a recipe, and ends."""
     if asked:
-        _print_recipes("proxy", "inherit")
+        _print_recipes("proxy")
 
 
 def print_training(asked: bool) -> None:
     """Prints the fields of the recipe of a whole training run, and ends."""
     if asked:
-        _print_recipes("scratch", "finetune")
+        _print_recipes("scratch")
 
 
-def _print_recipes(name: str, pretrained: str) -> None:
-    """Prints the fields with the defaults of both recipes, and ends.
+def _print_recipes(name: str) -> None:
+    """Prints the fields, with the defaults of a recipe and of the one beside ``--init``, and ends."""
+    from nas.spec.recipe import RECIPES, Recipe, default_recipe
 
-    Args:
-        pretrained: the recipe that takes its place beside ``--init``.
-    """
-    from nas.spec.recipe import RECIPES, Recipe
-
+    pretrained = default_recipe(name, pretrained=True)
     title = f"The recipe {name}, or with --init {pretrained}; NAME=VALUE changes a field"
     first, second = (dataclasses.asdict(RECIPES[one]) for one in (name, pretrained))
     _print(title, Recipe, {field: _default(first[field], second[field]) for field in first})

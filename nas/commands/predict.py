@@ -20,7 +20,7 @@ def predict(options: PredictOptions) -> None:
 
     Example: nas predict runs/first photos --csv classes.csv
     """
-    from nas.launch.judge import image_files, opened
+    from nas.launch.judge import image_files, trained_network
     from nas.launch.judge import predict as name_classes
     from nas.screens.metrics import csv_text, least_confident, predictions_json, predictions_table
     from nas.screens.progress import Screen
@@ -28,7 +28,7 @@ def predict(options: PredictOptions) -> None:
 
     refuse_both(options.csv, as_json=options.as_json)
     files = image_files(options.paths)
-    classifier = opened(options.run, options.device)
+    classifier = trained_network(options.run, options.device)
     with Screen() as screen:
         found, broken = name_classes(classifier, files, options.top, screen)
     say_broken(broken)

@@ -216,7 +216,7 @@ def scale_settings(
         InputError: if there is nothing to compare, a family could not be made, or a value is out of range.
     """
     from nas.spec.objective import Objective
-    from nas.spec.recipe import RECIPES, Recipe
+    from nas.spec.recipe import RECIPES, Recipe, default_recipe
     from nas.spec.settings import Settings
     from search_spaces.rules import parse_settings
 
@@ -228,7 +228,9 @@ def scale_settings(
     init = find_init(options.init, options.init_arch, origin.init)
     trained_by = origin.recipe
     if init and origin.init is None:
-        trained_by = dataclasses.replace(RECIPES["inherit"], divisor=origin.recipe.divisor)
+        trained_by = dataclasses.replace(
+            RECIPES[default_recipe("proxy", pretrained=True)], divisor=origin.recipe.divisor
+        )
     fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
     with checked("proxy"):
         recipe = parse_settings(Recipe, {**dataclasses.asdict(trained_by), **fields})

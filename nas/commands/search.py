@@ -48,11 +48,12 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
         InputError: if a value is out of range or cannot be read.
     """
     from nas.spec.objective import Objective
+    from nas.spec.recipe import default_recipe
     from nas.spec.settings import Settings
 
     trains = options.evaluator == "train"
     init = find_init(options.init, options.init_arch)
-    recipe = options.recipe or ("inherit" if init else "proxy")
+    recipe = options.recipe or default_recipe("proxy", pretrained=init is not None)
     confirmations = options.confirm if trains or options.confirm < 0 else 0
     fields = with_options(
         pairs(options.proxy, "proxy"), metric=options.metric, class_weights=options.class_weights

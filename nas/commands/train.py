@@ -63,12 +63,13 @@ def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: 
     """The run that the options ask for, when it is over."""
     from nas.launch.training import prepare_training, start_training
     from nas.screens.training import preparation_lines
+    from nas.spec.recipe import default_recipe
 
     origin = find_origin(options.arch, options.data)
     before = origin.settings.init if origin and origin.trained else None
     init = find_init(options.init, options.init_arch, before)
     teacher = find_teacher(options.teacher)
-    name = options.recipe or ("finetune" if init else "scratch")
+    name = options.recipe or default_recipe("scratch", pretrained=init is not None)
     fields = with_options(pairs(options.fields, "fields"), class_weights=options.class_weights)
     recipe = find_training(options.arch, name, fields, options.epochs)
     network = find_arch(options.arch)

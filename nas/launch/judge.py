@@ -55,7 +55,7 @@ class Prediction:
     probabilities: tuple[float, ...]
 
 
-def opened(run: Path, device: str) -> Classifier:
+def trained_network(run: Path, device: str) -> Classifier:
     """The network that ``run`` has trained, on a device: ``cpu``, ``cuda`` or ``auto``.
 
     Raises:
@@ -79,7 +79,7 @@ def evaluate(run: Path, data: str | None, part: str | None, device: str, listene
     """
     if part is not None and part not in JUDGED:
         raise InputError(f"part must be one of {JUDGED}, got {part!r}")
-    classifier = opened(run, device)
+    classifier = trained_network(run, device)
     try:
         if part != WHOLE and (own := read_settings(run).data) == (data or own):
             labelled = part_of(own_images(run, listener), part)

@@ -11,7 +11,7 @@ from nas.errors import command, command_line
 from nas.runs.family_files import read_family
 from nas.runs.run import Run
 from nas.runs.training_results import trained_steps, training_facts, training_verdict
-from nas.spec.recipe import RECIPES, Recipe
+from nas.spec.recipe import RECIPES, Recipe, default_recipe
 from nas.spec.settings import Settings
 from reports.numbers import plural, plus_minus
 
@@ -60,7 +60,7 @@ def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
     words = ["--space", settings.space]
     words += ["--data", settings.data] * (settings.data != "digits")
     words += ["--init", settings.init.source] if settings.init else []
-    words += ["--recipe", name] * (name != ("inherit" if settings.init else "proxy"))
+    words += ["--recipe", name] * (name != default_recipe("proxy", pretrained=settings.init is not None))
     return [*words, *(word for pair in changed[name] for word in ("--proxy", pair))]
 
 

@@ -242,3 +242,9 @@ RECIPES = {
     "finetune": FINETUNE,
     "efficientnet": EFFICIENTNET,
 }
+_PRETRAINED = {"proxy": "inherit", "scratch": "finetune"}
+
+
+def default_recipe(name: str, *, pretrained: bool) -> str:
+    """``proxy`` or ``scratch``; with pretrained weights the name of the recipe that takes its place."""
+    return _PRETRAINED[name] if pretrained else name
