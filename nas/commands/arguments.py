@@ -88,7 +88,7 @@ def absolute(source: str) -> str:
     return f"{kind}:{path}"
 
 
-def find_family(text: str) -> tuple[dict[str, Model], str] | None:
+def find_family(text: str, field: str = "arch") -> tuple[dict[str, Model], str] | None:
     """The family that ``text`` names, and which of its models: the one after a colon, or the first.
 
     A family is a ``family.json`` or the directory of a scaling run; None if it is neither.
@@ -105,13 +105,13 @@ def find_family(text: str) -> tuple[dict[str, Model], str] | None:
         if is_family(file):
             family, _ = read_family(file)
             if name and name not in family:
-                raise InputError(f"arch: {unknown('model', name, family)}")
+                raise InputError(f"{field}: {unknown('model', name, family)}")
             return family, name or next(iter(family))
     return None
 
 
-def find_arch(text: str) -> ArchSpec:
-    """The network that ``text`` names, wherever it stands.
+def find_arch(text: str, field: str = "arch") -> ArchSpec:
+    """The network that ``text``, the value of ``field``, names, wherever it stands.
 
     Raises:
         InputError: if it is no preset, no run, no JSON file with an architecture, and no architecture.
@@ -127,8 +127,8 @@ def find_arch(text: str) -> ArchSpec:
             return ArchSpec.parse(text)
         except ValueError as error:
             if not exists(path):
-                raise InputError(f"arch: {error}") from None
-    if found := find_family(text):
+                raise InputError(f"{field}: {error}") from None
+    if found := find_family(text, field):
         family, name = found
         return family[name].arch
     if is_directory(path):
@@ -139,11 +139,13 @@ def find_arch(text: str) -> ArchSpec:
         try:
             return ArchSpec.from_json(read_json(path))
         except (OSError, ValueError) as error:
-            raise InputError(f"arch must be a JSON file with an architecture ({error}): {path}") from None
+            raise InputError(f"{field} must be a JSON file with an architecture ({error}): {path}") from None
     reason = refusal(path) or ("Not a regular file" if exists(path) else None)
     if reason:
-        raise InputError(f"arch must be a path that can be used ({reason}), got {text}")
-    raise InputError(f"arch is not a file, a preset or an architecture: {unknown('preset', text, PRESETS)}")
+        raise InputError(f"{field} must be a path that can be used ({reason}), got {text}")
+    raise InputError(
+        f"{field} is not a file, a preset or an architecture: {unknown('preset', text, PRESETS)}"
+    )
 
 
 def find_init(source: str | None, arch: str | None, before: Init | None = None) -> Init | None:
@@ -155,18 +157,22 @@ def find_init(source: str | None, arch: str | None, before: Init | None = None) 
     Raises:
         InputError: if it is no path that can be used, or ``arch`` stands alone or names no network.
     """
-    from nas.spec.init import Init
-
     if source is None or source == "none":
         if arch is not None:
             raise InputError(f"init_arch must stand with `init`, which names weights, got {arch}")
         return before if source is None else None
+    return _weights(source, "init", None if arch is None else find_arch(arch, "init_arch"))
+
+
+def _weights(source: str, field: str, arch: ArchSpec | None) -> Init:
+    """The weights that ``source``, the value of ``field``, names; InputError if no path can be it."""
+    from nas.spec.init import Init
+
     path = Path(source).expanduser()
     if reason := refusal(path):
-        raise InputError(f"init must be a path that can be used ({reason}), got {source}")
-    with checked("init"):
-        source = str(path.absolute()) if exists(path) else source
-        return Init(source, "" if arch is None else str(find_arch(arch)))
+        raise InputError(f"{field} must be a path that can be used ({reason}), got {source}")
+    with checked(field):
+        return Init(str(path.absolute()) if exists(path) else source, "" if arch is None else str(arch))
 
 
 def find_teacher(text: str | None) -> Init | None:
@@ -178,11 +184,9 @@ def find_teacher(text: str | None) -> Init | None:
     if text is None:
         return None
     arch, colon, file = text.partition(":")
-    alone = not colon or exists(Path(text)) or arch == "hf"
-    try:
-        return find_init(text, None) if alone else find_init(file, arch)
-    except InputError as error:
-        raise InputError(f"teacher: {str(error).removeprefix('init: ').removeprefix('init ')}") from None
+    if not colon or exists(Path(text)) or arch == "hf":
+        return _weights(text, "teacher", None)
+    return _weights(file, "teacher", find_arch(arch, "teacher"))
 
 
 def with_options(fields: Mapping[str, str], **options: str | None) -> dict[str, str]:

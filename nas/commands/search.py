@@ -91,13 +91,9 @@ def find_baselines(names: str | None, space: str) -> dict[str, str]:
     asked = PUBLISHED.get(space, ()) if names is None else [name.strip() for name in names.split(",")]
     found: dict[str, str] = {}
     for name in asked:
-        try:
-            arch = str(find_arch(name))
-        except InputError as error:
-            raise InputError(f"baseline: {str(error).removeprefix('arch ').removeprefix('arch: ')}") from None
         if name in found:
             raise InputError(f"baseline must name every network once, got {name} twice")
-        found[name] = arch
+        found[name] = str(find_arch(name, "baseline"))
     return found
 
 

@@ -122,6 +122,23 @@ def test_what_cannot_be_is_one_line(nas, pretrained, tmp_path):
     wrong = {
         (*train, *pretrained, "--init", "missing.pth"): "--init must be a file of weights",
         (*train, *pretrained, "--init", ""): "--init must",
+        (
+            *train,
+            *pretrained,
+            "--init",
+            "first",
+            "--init-arch",
+            "b9",
+        ): "--init-arch is not a file, a preset or",
+        (*train, *pretrained, "--teacher", "b9:first"): "--teacher is not a file, a preset or",
+        ("search", "--space", "mnas", "--baseline", "b9"): "--baseline is not a file, a preset or",
+        (
+            "search",
+            "--space",
+            "mnas",
+            "--baseline",
+            "mnasnet-a1, mnasnet-a1",
+        ): "--baseline must name every network",
         (*train, *pretrained, "--teacher", "missing"): "--teacher must be a file of weights",
         (*train, *pretrained, "--init-arch", TINY): "--init-arch must stand with --init, which names weights",
         (
