@@ -43,6 +43,8 @@ class DepthwiseConv2d(PaddedConv2d):
         if after > before:  # the convolutions below pad alike at both ends
             x = F.pad(x, (0, after - before, 0, after - before))
         if weight.shape[2] > 3 and torch.is_grad_enabled() and weight.requires_grad:
+            if torch.is_autocast_enabled("cpu"):  # which does not see the backward pass below
+                x, weight = (tensor.to(torch.get_autocast_dtype("cpu")) for tensor in (x, weight))
             y: Tensor = _Depthwise.apply(x, weight, self.stride[0], before)  # type: ignore[no-untyped-call]
             return y
         return F.conv2d(x, weight, None, self.stride, before, 1, self.groups)

@@ -276,13 +276,12 @@ class Trainer:
 def uses_bfloat16(precision: str, device: str) -> bool:
     """Whether ``Recipe.precision`` means bfloat16 on ``device``.
 
-    It is faster on GPUs that support it, and on CPUs with AMX; with AVX-512 alone it is slower (LOG.md).
+    It is faster on GPUs that support it, and slower on CPUs, with AMX too (LOG.md).
     """
     if precision != "auto":
         return precision == "bfloat16"
-    if torch.device(device).type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported())
+    cuda = torch.device(device).type == "cuda"
+    return cuda and bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 @contextlib.contextmanager

@@ -109,3 +109,19 @@ def test_frozen_weights_and_inputs_are_fine():
     x = torch.randn(1, 2, 9, 9, requires_grad=True)
     conv(x).sum().backward()
     assert x.grad is not None
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradients_under_autocast(kernel, stride):
+    torch.manual_seed(0)
+    conv, x = DepthwiseConv2d(4, kernel, stride), torch.randn(2, 4, 8, 8, requires_grad=True)
+    conv(x).square().sum().backward()
+    exact = x.grad, conv.weight.grad
+    x.grad = conv.weight.grad = None
+    with torch.autocast("cpu", torch.bfloat16):
+        y = conv(x)
+    y.float().square().sum().backward()
+    assert y.dtype == torch.bfloat16
+    for half, full in zip((x.grad, conv.weight.grad), exact, strict=True):
+        torch.testing.assert_close(half, full, rtol=0.05, atol=0.2)

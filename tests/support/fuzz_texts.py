@@ -6,6 +6,8 @@ import time
 from fuzz_inputs import choose
 from rich.console import Console
 
+from search_spaces.arch import ACTIVATIONS
+
 DIGITS = (
     *[
         "0",
@@ -100,9 +102,7 @@ def generated(rng):
             stage += f"_se{choose(rng, RATIOS) if rng.random() < 2 * odd else '0.25'}"
         stages.append(stage + "_noskip" * (rng.random() < 0.1))
     stem = f"stem{number('8', '16', '32')}" + (f"s{number('1', '2')}" if rng.random() < 0.2 else "")
-    name = (
-        choose(rng, ("silu", "relu", "silu", "relu", "gelu")) if odd > 0.09 else choose(rng, ("silu", "relu"))
-    )
+    name = choose(rng, (*ACTIVATIONS, *ACTIVATIONS, "gelu")) if odd > 0.09 else choose(rng, ACTIVATIONS)
     return f"res{number('32', '224', '800')}-{name}-{stem}-{'-'.join(stages)}-head{number('64', '1280')}"
 
 

@@ -14,7 +14,7 @@ from nas.spec.recipe import Recipe
 from nas.training.initial import initial_network
 from nas.training.pixels import resize as resize_images
 from nas.training.trainer import Trainer, train
-from search_spaces import PRESETS, resize
+from search_spaces import PRESETS, ArchSpec, resize
 
 
 def results(*args, **kwargs):
@@ -228,3 +228,13 @@ def test_a_restored_training_goes_on_exactly(data, optimizer):
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     parts += second.epochs()
     assert [untimed(epoch) for epoch in parts] == through
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("auto", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_a_cpu_computes_in_float32_unless_asked(data, precision, kind):
+    arch = ArchSpec.parse(str(TINY).replace("k3", "k5"))  # depthwise: a backward pass of their own
+    trainer = Trainer(arch, data, dataclasses.replace(SHORT, epochs=1, precision=precision), 0)
+    kinds = set()
+    trainer.network.layers[0].register_forward_hook(lambda _layer, _images, output: kinds.add(output.dtype))
+    trainer.next_epoch()
+    assert kinds == {kind}
