@@ -153,10 +153,7 @@ def _step(trainer: Trainer, images: int, batch: int, seconds: float) -> float:
 
 def _evaluation(trainer: Trainer, seconds: float, step: float) -> float:
     """Seconds per image of evaluation; ``step`` is those of training."""
-    from nas.training.trainer import EVAL_BATCH
-
-    most = len(trainer.valid_images)
-    whole = min(most, EVAL_BATCH)  # at a time
+    whole = min(len(trainer.valid_images), trainer.at_once)
     count = min(whole, max(EVALUATED, round(seconds / (step / 3))))
 
     def evaluate(count: int) -> float:

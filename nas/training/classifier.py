@@ -22,6 +22,7 @@ from nas.data.depth import WHITE, Span
 from nas.data.pictures import Batch, Size, read_batch
 from nas.errors import InputError
 from nas.spec.recipe import enlarged
+from nas.training.expected_memory import evaluated_at_once
 from nas.training.pixels import Normaliser, fit
 from nas.training.weights import NAME, network_conventions, read_file, read_header
 from search_spaces import ArchSpec
@@ -30,7 +31,7 @@ from search_spaces.network import build_network
 if TYPE_CHECKING:
     from nas.data.dataset import Images
 
-AT_ONCE = 64  # images
+AT_ONCE = 64  # files that are read before they are classified
 
 Shares = NDArray[np.float32]
 Classify = Callable[["Sequence[str | os.PathLike[str]] | Images"], list[tuple[str, float]]]
@@ -59,10 +60,11 @@ class Classifier:
     bfloat16: bool = False
 
     @torch.no_grad()
-    def probabilities(self, images: Images, at_once: int = AT_ONCE) -> Shares:
+    def probabilities(self, images: Images) -> Shares:
         """The probability of each class, `[N, K]`, for uint8 images `[N, H, W, C]`."""
         found = [np.zeros((0, len(self.classes)), np.float32)]
         kind = torch.device(self.device).type
+        at_once = evaluated_at_once(self.arch, self.device)
         for start in range(0, len(images), at_once):
             some = torch.tensor(images[start : start + at_once], device=self.device).permute(0, 3, 1, 2)
             x = self.normalise(fit(some, self.arch.resolution, self.view))

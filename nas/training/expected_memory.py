@@ -19,10 +19,16 @@ These four constants are fitted to measured peaks on a CPU: ``benchmarks/memory.
 """
 
 
+EVALUATED = 512
+"""Images that are evaluated at a time, at most."""
+EVALUATED_MAP = 2**24
+"""Elements of the largest map of them, at most, on a CPU: beyond its cache, more gain nothing (LOG.md)."""
+
+
 def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
     """The peak, in bytes, that a training run of ``arch``, after ``Recipe.shrink``, is expected to reach."""
     from nas.training.pixels import CHUNK, RESIDENT_ON_CPU
-    from nas.training.trainer import EVAL_BATCH, NORMALISED_BY
+    from nas.training.trainer import NORMALISED_BY
 
     channels = data.train.images.shape[3]
     price = cost(arch, data.num_classes, channels)
@@ -34,8 +40,14 @@ def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
     loading = 4 * pixels * max(CHUNK, 1.3 * min(train, NORMALISED_BY))
     weights = 4 * (WEIGHT_COPIES + bool(recipe.ema)) * price.params
     training = number * ACTIVATION_COPIES * min(recipe.batch_size, train) * price.activations
-    evaluation = number * EVALUATED_COPIES * min(EVAL_BATCH, valid) * largest_map(arch)
+    evaluation = number * EVALUATED_COPIES * min(evaluated_at_once(arch, "cpu"), valid) * largest_map(arch)
     return int(PROCESS + images + max(loading, weights + max(training, evaluation)))
+
+
+def evaluated_at_once(arch: ArchSpec, device: str) -> int:
+    """Images to evaluate at a time, a power of two."""
+    fit = EVALUATED_MAP // largest_map(arch) if device == "cpu" else EVALUATED
+    return 2 ** (min(max(fit, 1), EVALUATED).bit_length() - 1)
 
 
 def largest_map(arch: ArchSpec) -> int:

@@ -100,7 +100,7 @@ class FullTraining(Training):
         import torch
 
         from nas.training.classifier import open_classifier
-        from nas.training.trainer import EVAL_BATCH, uses_bfloat16
+        from nas.training.trainer import uses_bfloat16
         from reports.metrics import measure
 
         # Processes on other machines may have had GPUs where this one has none.
@@ -109,7 +109,7 @@ class FullTraining(Training):
         classifier = open_classifier(self.directory, device, bfloat16=bfloat16)
         parts = {"valid": self.data.valid, "test": self.data.test}
         found = {
-            name: measure(part.labels, classifier.probabilities(part.images, EVAL_BATCH), self.data.classes)
+            name: measure(part.labels, classifier.probabilities(part.images), self.data.classes)
             for name, part in parts.items()
             if part is not None
         }

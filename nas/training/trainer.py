@@ -25,6 +25,7 @@ from nas.training.allocator import keep_memory
 from nas.training.augment import augment
 from nas.training.class_counts import ClassCounts, class_weights, weighted_loss
 from nas.training.cuda_graph import CapturedStep
+from nas.training.expected_memory import evaluated_at_once
 from nas.training.inherit import re_estimate
 from nas.training.initial import initial_network
 from nas.training.optimizers import WeightAverage, make_optimizer, set_rate
@@ -35,7 +36,6 @@ from search_spaces import ArchSpec
 if TYPE_CHECKING:
     from nas.training.pretrained import Pretrained
 
-EVAL_BATCH = 512
 CURVE_IMAGES = 512  # enough for a curve (standard error 0.02), and cheap
 NORMALISED_BY = 4096  # images
 ESTIMATED_BY = 512  # images
@@ -91,6 +91,7 @@ class Trainer:
         network: the one that is trained.
         average: the moving average of its weights, or None; see ``judged``.
         epoch: how many have finished.
+        at_once: images that are evaluated at a time.
         on_step: called after every step.
     """
 
@@ -133,6 +134,7 @@ class Trainer:
         self.teacher = Teacher(teacher, device) if teacher else None
         self.batch_size = min(recipe.batch_size, count)
         self.steps_per_epoch = count // self.batch_size  # an incomplete batch is left out
+        self.at_once = evaluated_at_once(arch, device)
         self.bfloat16 = uses_bfloat16(recipe.precision, device)
         cuda = torch.device(device).type == "cuda"
         self.captured = CapturedStep(self.network, self.optimizer) if cuda else None
@@ -260,8 +262,8 @@ class Trainer:
         loss = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         counts = None if self.recipe.metric == "accuracy" else ClassCounts(self.data.num_classes, self.device)
-        for start in range(0, len(labels), EVAL_BATCH):
-            y = labels[start : start + EVAL_BATCH]
+        for start in range(0, len(labels), self.at_once):
+            y = labels[start : start + self.at_once]
             with self._autocast():
                 logits = network(self.normalise(pixels.range(start, start + len(y)))).float()
             loss += F.cross_entropy(logits, y, reduction="sum")

@@ -68,6 +68,8 @@ def read_header(directory: Path) -> dict[str, str]:
         if type(epochs) is not int or not (test is None or (type(test) is float and 0 <= test <= 1)):
             raise ValueError("its header has no test_accuracy or epochs")
         network_conventions(header)
+    except FileNotFoundError:
+        raise InputError(f"run must be a trained network's, with {NAME}, got {directory}") from None
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"run must have readable weights ({error}): {path}") from None
     return header

@@ -13,6 +13,7 @@ from places import ROOT
 OLD = ROOT / "tests" / "runs_of_0.1"
 DELETE = object()
 BIG = 10**30
+DEEPEST = 50
 NUMBERS = (0, 1, -1, 2, 3, 2.5, -0.0, 1e-300, 1e300, math.inf, -math.inf, math.nan, 2**31, 2**63, BIG, -BIG)
 TEXTS = (
     *[
@@ -138,7 +139,9 @@ def another(rng, value):
 
 
 def places(value, path=()):
-    """The paths of everything within a JSON value, without the value itself."""
+    """The paths of everything within a JSON value, down to a depth, without the value itself."""
+    if len(path) > DEEPEST:
+        return
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, each in inside:
         yield (*path, key)

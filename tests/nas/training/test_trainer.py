@@ -143,7 +143,7 @@ def test_images_are_resized_to_the_resolution():
 
 def test_accuracy_does_not_depend_on_which_images_are_evaluated_together(data, monkeypatch):
     *_, last = train(TINY, data, SHORT, 0)
-    monkeypatch.setattr(nas.training.trainer, "EVAL_BATCH", 7)
+    monkeypatch.setattr(nas.training.trainer, "evaluated_at_once", lambda arch, device: 7)
     *_, other = train(TINY, data, SHORT, 0)
     assert other.valid_loss == pytest.approx(last.valid_loss, rel=1e-5)
     assert other.accuracy == last.accuracy
