@@ -173,7 +173,8 @@ def train_settings(
     from nas.spec.objective import Objective
     from nas.spec.settings import Settings
 
-    resources = of_processes(options.device, options.threads, options.data_parallel, options.address)
+    with checked():
+        resources = of_processes(options.device, options.threads, options.data_parallel, options.address)
     data = absolute(options.data or "digits")
     data_seed = None
     if origin and origin.trained:

@@ -31,7 +31,7 @@ def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
         channels of the images; in older runs, with 1000 and 3.
 
     Raises:
-        InputError: if there is no trial yet, or the weights are missing or damaged.
+        InputError: if there is no trial yet, or the epochs or weights are missing or damaged.
     """
     settings = run.settings
     trials = run.trials().to_dict("records")
@@ -42,6 +42,8 @@ def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
     curve = reports.plain(epochs)
     last = curve[-1] if curve else {}
     done = trial["status"] == "done"
+    if done and not curve:
+        raise InputError(f"run must hold the epochs of its training run, and has none: {run.directory}")
     kept = kept_epoch([Epoch(**row) for row in curve], settings.keep) if curve else None
     test = json.loads(weights.read_header(run.directory)["test_accuracy"]) if done else None
     return {

@@ -211,6 +211,7 @@ def test_families_and_presets_bring_their_dropout(nas, tmp_path, monkeypatch):
         (["--data", "imagenet"], "--data: unknown data 'imagenet'"),
         (["--device", "tpu"], "--device must be one of ('auto', 'cpu', 'cuda'), got 'tpu'"),
         (["--threads", 0], "--threads must be at least 1, got 0"),
+        (["--threads", 10**30], f"--threads must be at most 100,000, got {10**30}"),
         (["--data-parallel", 0], "--data-parallel must be at least 1, got 0"),
         (["--seed", -1], "--seed must be at least 0, got -1"),
         (["--address", "inline"], "--address must be local or auto, got 'inline'"),
@@ -371,6 +372,14 @@ def of_another_network(path):
 def of_fewer_epochs(path):
     content = torch.load(path, weights_only=True)
     torch.save({**content, "curve": []}, path)
+
+
+def test_a_finished_run_without_its_epochs_is_one_line(nas, trained):
+    with sqlite3.connect("r/run.db") as db:
+        db.execute("DELETE FROM epochs")
+    for command in (["report", "r"], ["report", "r", "--json"]):
+        code, _, err = nas(*command)
+        assert (code, err) == (2, "nas: RUN must hold the epochs of its training run, and has none: r\n")
 
 
 @pytest.mark.slow
