@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from script import CIFAR, make_parser
 from torch import Tensor
 
+from nas.training.bn_statistics import re_estimate
 from nas.training.channels import Importance, written_times_read
-from nas.training.inherit import inherited, re_estimate
+from nas.training.inherit import inherited
 from nas.training.pretrained import load_pretrained
 from search_spaces import PRESETS, SPACES, ArchSpec, cost
 from search_spaces.network import Network, build_network

@@ -24,12 +24,17 @@ class PaddedConv2d(nn.Conv2d):
         self.same = False
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.convolve(x, self.weight)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The same convolution with other weights, of the same shape, and a bias `[C']`."""
         uneven = self.uneven(x)
         if not any(uneven):
-            return super().forward(x)
+            y: Tensor = self._conv_forward(x, weight, bias)
+            return y
         radius, (rows, columns) = self.kernel_size[0] // 2, uneven
         edges = (radius - columns, radius, radius - rows, radius)
-        return F.conv2d(F.pad(x, edges), self.weight, None, self.stride, 0, 1, self.groups)
+        return F.conv2d(F.pad(x, edges), weight, bias, self.stride, 0, 1, self.groups)
 
     def uneven(self, x: Tensor) -> tuple[bool, bool]:
         """Whether the rows, and the columns, have one pixel of padding less before than after."""

@@ -25,10 +25,10 @@ class DepthwiseConv2d(PaddedConv2d):
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
         super().__init__(channels, channels, kernel, stride, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if x.device.type != "cpu" or torch._C._get_tracing_state():
-            return super().forward(x)
-        weight, kernel, side = self.weight, self.kernel_size[0], x.shape[2]
+            return super().convolve(x, weight, bias)
+        kernel, side = self.kernel_size[0], x.shape[2]
         uneven = self.uneven(x)
         before = after = kernel // 2
         if side == x.shape[3]:
@@ -39,28 +39,30 @@ class DepthwiseConv2d(PaddedConv2d):
                 weight = weight[:, :, top : kernel - bottom, top : kernel - bottom]
                 before, after = before - top, after - bottom
         elif any(uneven):
-            return super().forward(x)
+            return super().convolve(x, weight, bias)
         if after > before:  # the convolutions below pad alike at both ends
             x = F.pad(x, (0, after - before, 0, after - before))
         if weight.shape[2] > 3 and torch.is_grad_enabled() and weight.requires_grad:
             if torch.is_autocast_enabled("cpu"):  # which does not see the backward pass below
                 x, weight = (tensor.to(torch.get_autocast_dtype("cpu")) for tensor in (x, weight))
-            y: Tensor = _Depthwise.apply(x, weight, self.stride[0], before)  # type: ignore[no-untyped-call]
+            y: Tensor = _Depthwise.apply(x, weight, bias, self.stride[0], before)  # type: ignore[no-untyped-call]
             return y
-        return F.conv2d(x, weight, None, self.stride, before, 1, self.groups)
+        return F.conv2d(x, weight, bias, self.stride, before, 1, self.groups)
 
 
 class _Depthwise(torch.autograd.Function):
     """The same convolution with its own backward pass: `[B, C, H, H]`, `[C, 1, k, k]` -> `[B, C, H', H']`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int
+    ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.padding = stride, padding
-        return F.conv2d(x, weight, None, stride, padding, 1, len(weight))
+        return F.conv2d(x, weight, bias, stride, padding, 1, len(weight))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
         stride, padding, channels, kernel = ctx.stride, ctx.padding, len(weight), weight.shape[2]
         of_x = None
@@ -68,7 +70,8 @@ class _Depthwise(torch.autograd.Function):
             of_x = F.conv2d(gradient, weight.flip((2, 3)), None, 1, padding, 1, channels)
         elif ctx.needs_input_grad[0]:
             of_x, _, _ = _backward(gradient, x, weight, stride, padding, (True, False, False))
-        return of_x, _weight_gradient(gradient, x, kernel, stride, padding), None, None
+        of_bias = gradient.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
+        return of_x, _weight_gradient(gradient, x, kernel, stride, padding), of_bias, None, None
 
 
 def _weight_gradient(gradient: Tensor, x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:

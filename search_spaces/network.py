@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -33,15 +34,41 @@ BN_MOMENTUM = 0.01  # torch's convention; TF's 0.99
 
 def conv_bn(
     in_channels: int, channels: int, kernel: int, stride: int = 1, activation: str | None = None
-) -> nn.Sequential:
+) -> ConvBN:
     """Convolution without bias, BN, and ``activation`` unless None: `[B, C, H, H]` -> `[B, C', H', H']`."""
     return with_bn(PaddedConv2d(in_channels, channels, kernel, stride), activation)
 
 
-def with_bn(conv: nn.Conv2d, activation: str | None = None) -> nn.Sequential:
+class ConvBN(nn.Sequential):
+    """A convolution, BN, and perhaps an activation.
+
+    Attributes:
+        frozen: BN keeps its running statistics in training too. It is then part of the convolution, which
+            saves a third of a training step on a CPU (LOG.md).
+    """
+
+    frozen = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.frozen:
+            return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
+        conv, bn, *activation = tuple[Any, ...](self)
+        scale = bn.weight * (bn.running_var + bn.eps).rsqrt()  # [C]
+        y = conv.convolve(x, conv.weight * scale[:, None, None, None], bn.bias - bn.running_mean * scale)
+        return cast(Tensor, activation[0](y) if activation else y)
+
+
+def with_bn(conv: PaddedConv2d, activation: str | None = None) -> ConvBN:
     """``conv``, BN, and ``activation`` unless None."""
     bn = nn.BatchNorm2d(conv.out_channels, eps=BN_EPSILON, momentum=BN_MOMENTUM)
-    return nn.Sequential(conv, bn, *([] if activation is None else [ACTIVATIONS[activation]()]))
+    return ConvBN(conv, bn, *([] if activation is None else [ACTIVATIONS[activation]()]))
+
+
+def freeze_statistics(network: nn.Module) -> None:
+    """Lets BN keep its running statistics, in training too."""
+    for module in network.modules():
+        if isinstance(module, ConvBN):
+            module.frozen = True
 
 
 def spatial_mean(x: Tensor) -> Tensor:

@@ -80,6 +80,7 @@ class Recipe:
             times, which for 350 epochs is every 2.4. Another number of epochs stretches it.
         warmup: share of the training run in which the learning rate rises.
         bn_momentum: of BN's running statistics, as torch defines it.
+        frozen_bn: with pretrained weights, BN keeps the statistics that it begins with.
         zero_start: the classifier and the last BN of residual branches begin at zero, so that a deep network
             begins as a shallow one (Goyal et al. 2017, arXiv:1706.02677, sec. 5.1). Otherwise EfficientNet's
             initialisation.
@@ -119,6 +120,7 @@ class Recipe:
     schedule: Annotated[str, OneOf(("cosine", "exponential"))] = "cosine"
     warmup: Rate = 0.1
     bn_momentum: Share = 0.1
+    frozen_bn: bool = False
     zero_start: bool = True
     label_smoothing: Rate = 0.0
     teacher_share: Share = 0.7

@@ -47,7 +47,7 @@ def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
 def evaluated_at_once(arch: ArchSpec, device: str) -> int:
     """Images to evaluate at a time, a power of two."""
     fit = EVALUATED_MAP // largest_map(arch) if device == "cpu" else EVALUATED
-    return 2 ** (min(max(fit, 1), EVALUATED).bit_length() - 1)
+    return 1 << min(max(fit, 1), EVALUATED).bit_length() - 1
 
 
 def largest_map(arch: ArchSpec) -> int:

@@ -23,7 +23,7 @@ Sources: Fang et al. 2020, arXiv:2001.02525 (FNA: depth, kernel, width); Chen et
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ def inherited(
 
     Names and shapes are those of ``build_network(...).state_dict()``; ``tensors`` may lack BN's
     ``num_batches_tracked``. No argument is changed. Equal architectures give equal tensors; what is sliced
-    has BN statistics that are no longer right: see ``re_estimate``.
+    has BN statistics that are no longer right: see ``nas.training.bn_statistics``.
 
     Args:
         fresh: the freshly initialised state dict of ``arch``; what has no counterpart stays as it is there.
@@ -177,34 +177,3 @@ def _fill(new: Tensor, old: Tensor, rows: Tensor, columns: Tensor | None = None)
         margin = (new.shape[3] - old.shape[3]) // 2
         part = nn.functional.pad(part, (margin,) * 4)  # a negative margin cuts
     new[has_row] = part
-
-
-@torch.no_grad()
-def re_estimate(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Sets the BN statistics to their mean over ``batches`` of normalised images `[B, C, H, H]`.
-
-    Everything but BN is in evaluation state meanwhile: no dropout, no stochastic depth.
-
-    Raises:
-        ValueError: if there is no batch.
-    """
-    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    training = {module: module.training for module in network.modules()}
-    momenta = [norm.momentum for norm in norms]
-    network.eval()
-    for norm in norms:
-        norm.train()
-        norm.momentum = None  # torch's word for the mean over all batches
-        norm.reset_running_stats()
-    try:
-        count = 0
-        for batch in batches:
-            network(batch)
-            count += 1
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        for module, was in training.items():
-            module.training = was
-    if not count:
-        raise ValueError("batches must hold at least one batch, got none")

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas.data import Dataset
 from nas.spec.recipe import Recipe
+from nas.training.bn_statistics import adapt
 from nas.training.inherit import inherited
 from search_spaces import ArchSpec
 from search_spaces.network import BN_EPSILON, Layer, Network, build_network
 
 if TYPE_CHECKING:
     from nas.training.pretrained import Pretrained
+
+
+def adapted(init: Pretrained, channels: int, batches: Iterable[Tensor], device: str) -> Pretrained:
+    """The same weights, with BN statistics of these images `[B, channels, H, H]`; see ``bn_statistics``.
+
+    Images of another number of channels, which a fresh stem would have to read, say nothing of them.
+    """
+    classes, known = len(init.tensors["classifier.weight"]), init.tensors["stem.0.weight"].shape[1]
+    if channels not in (1, known):
+        return init
+    network = build_network(
+        init.arch, classes, channels, padding=init.padding, bn_epsilon=init.bn_epsilon
+    ).eval()
+    own = inherited(init.arch, init.tensors, init.arch, network.state_dict(), keep_classifier=True)
+    network.load_state_dict(own)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    adapt(network, batches)
+    return dataclasses.replace(init, tensors=network.cpu().state_dict())
 
 
 def initial_network(

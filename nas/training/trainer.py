@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -23,15 +24,16 @@ from nas.spec.trial import Epoch
 from nas.training import peak_memory
 from nas.training.allocator import keep_memory
 from nas.training.augment import augment
+from nas.training.bn_statistics import re_estimate
 from nas.training.class_counts import ClassCounts, class_weights, weighted_loss
 from nas.training.cuda_graph import CapturedStep
 from nas.training.expected_memory import evaluated_at_once
-from nas.training.inherit import re_estimate
-from nas.training.initial import initial_network
+from nas.training.initial import adapted, initial_network
 from nas.training.optimizers import WeightAverage, make_optimizer, set_rate
 from nas.training.pixels import Normaliser, Pixels, fit, normaliser
 from nas.training.teacher import Teacher, distillation_loss
 from search_spaces import ArchSpec
+from search_spaces.network import freeze_statistics
 
 if TYPE_CHECKING:
     from nas.training.pretrained import Pretrained
@@ -124,9 +126,14 @@ class Trainer:
             self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
         else:
             self.normalise = Normaliser.of(init.mean, init.deviation, device)
+        if init is not None:
+            init = adapted(init, data.train.images.shape[3], self._first_images(), device)
         self.network = initial_network(arch, data, recipe, seed, device, init)
         if init is not None:
-            re_estimate(self.network, self._first_images())
+            if dataclasses.replace(init.arch, resolution=arch.resolution) != arch:
+                re_estimate(self.network, self._first_images())
+            if recipe.frozen_bn:
+                freeze_statistics(self.network)
         self.average = WeightAverage(copy.deepcopy(self.network), recipe.ema) if recipe.ema else None
         self.optimizer = make_optimizer(self.network, recipe, device)
         labels, balanced = self.train_images.labels, recipe.class_weights == "balanced"

@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import math
 
@@ -8,9 +9,17 @@ from strategies import every_space, random_archs
 from torch import nn
 from torch.nn import functional as F
 
-from search_spaces import PRESETS, ArchSpec, StageSpec
+from search_spaces import PRESETS, ArchSpec, StageSpec, resize
+from search_spaces.arch import PADDINGS
 from search_spaces.convolution import PaddedConv2d
-from search_spaces.network import BN_EPSILON, BN_MOMENTUM, Layer, Network, build_network
+from search_spaces.network import (
+    BN_EPSILON,
+    BN_MOMENTUM,
+    Layer,
+    Network,
+    build_network,
+    freeze_statistics,
+)
 
 B0 = PRESETS["efficientnet-b0"]
 SMALL = ArchSpec.parse(
@@ -321,3 +330,28 @@ def test_rates_outside_0_to_1_are_refused(rates):
         ValueError, match=rf"^dropout and stochastic_depth must lie in \[0, 1\), got .*{rate}"
     ):
         build_network(SMALL, 10, **rates)
+
+
+@pytest.mark.parametrize("name", ["mnasnet-a1", "efficientnet-lite0"])
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_frozen_statistics_are_part_of_the_convolution(name, padding):
+    """The function and the gradients of BN in evaluation state; the statistics stay."""
+    torch.manual_seed(0)
+    network = build_network(resize(PRESETS[name], 0.25, resolution=32), 3, padding=padding).double()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_var, module.weight.data, module.bias.data, module.running_mean):
+                tensor.uniform_(0.5, 1.5)
+    frozen = copy.deepcopy(network).train()
+    freeze_statistics(frozen)
+    images, towards = torch.randn(4, 3, 32, 32, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    found = []
+    for each in (network.eval(), frozen):
+        logits = each(images)
+        (logits * towards).sum().backward()
+        found.append([logits, *(weight.grad for weight in each.parameters())])
+    for expected, value in zip(*found, strict=True):
+        torch.testing.assert_close(value, expected)
+    assert all(
+        torch.equal(tensor, frozen.state_dict()[name]) for name, tensor in network.state_dict().items()
+    )

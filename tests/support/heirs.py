@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from nas.training.inherit import inherited, re_estimate
+from nas.training.bn_statistics import re_estimate
+from nas.training.inherit import inherited
 from search_spaces import ArchSpec, resize
 from search_spaces.network import build_network
 

@@ -8,12 +8,12 @@ from heirs import IMAGES, STAGES, assert_same_function, heir, narrow, pretrained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import arch_specs, quick, random_archs
-from torch import nn
 from torch.nn import functional as F
 
-from nas.training.inherit import inherited, re_estimate
+from nas.training.bn_statistics import re_estimate
+from nas.training.inherit import inherited
 from search_spaces import SPACES, ArchSpec
-from search_spaces.network import BN_EPSILON, BN_MOMENTUM, build_network
+from search_spaces.network import BN_EPSILON, build_network
 
 # The same architecture.
 
@@ -194,32 +194,3 @@ def test_inheriting_is_deterministic_and_changes_nothing_that_it_is_given():
         tensor.fill_(1)
     for state, copy in zip(given_tensors, copies, strict=True):
         assert all(torch.equal(tensor, copy[name]) for name, tensor in state.items())
-
-
-# BN statistics.
-
-
-def test_statistics_are_the_mean_over_batches_without_dropout_and_stochastic_depth():
-    arch, batches = (
-        small(*STAGES),
-        list(torch.randn(3, 4, 3, 32, 32, generator=torch.Generator().manual_seed(1))),
-    )
-    torch.manual_seed(0)
-    noisy = build_network(arch, 5, dropout=0.9, stochastic_depth=0.9)
-    quiet = build_network(arch, 5)
-    quiet.load_state_dict(noisy.state_dict())
-    noisy.layers[0].eval()
-    for network in (noisy, quiet):
-        re_estimate(network, batches)
-    with torch.no_grad():
-        expected = torch.stack([noisy.stem[0](batch).mean((0, 2, 3)) for batch in batches]).mean(0)
-    torch.testing.assert_close(noisy.stem[1].running_mean, expected)
-    assert all(torch.equal(tensor, quiet.state_dict()[name]) for name, tensor in noisy.state_dict().items())
-    # The network is otherwise as it was.
-    assert (noisy.training, noisy.layers[0].training, noisy.layers[1].training) == (True, False, True)
-    assert {bn.momentum for bn in noisy.modules() if isinstance(bn, nn.BatchNorm2d)} == {BN_MOMENTUM}
-
-
-def test_statistics_need_a_batch():
-    with pytest.raises(ValueError, match=r"^batches must hold at least one batch, got none$"):
-        re_estimate(build_network(small(*STAGES), 5), [])
