@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 import torch
 from blocks import AVERAGED, SHORT, TINY, dataset, untimed
+from heirs import pretrained
 
 import nas.training.trainer
 from nas.data import Part, load_data
 from nas.spec.recipe import Recipe
 from nas.training.initial import initial_network
 from nas.training.pixels import resize as resize_images
+from nas.training.pretrained import Pretrained
 from nas.training.trainer import Trainer, train
 from search_spaces import PRESETS, ArchSpec, resize
+from search_spaces.network import ConvBN, build_network
 
 
 def results(*args, **kwargs):
@@ -238,3 +241,50 @@ def test_a_cpu_computes_in_float32_unless_asked(data, precision, kind):
     trainer.network.layers[0].register_forward_hook(lambda _layer, _images, output: kinds.add(output.dtype))
     trainer.next_epoch()
     assert kinds == {kind}
+
+
+@pytest.fixture
+def known():
+    """Pretrained weights of TINY, for colour images and three classes."""
+    network = pretrained(TINY, classes=3)
+    tensors = {name: tensor for name, tensor in network.state_dict().items() if "batches" not in name}
+    return Pretrained("t", TINY, tensors, "same", 1e-3, (127.0,) * 3, (128.0,) * 3, "ours", None, "")
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_pretrained_weights_keep_their_function_on_other_images(known, frozen):
+    """Up to the classifier; BN's statistics are those of the images, and stay where they are frozen."""
+    data = dataset(channels=3)
+    recipe = dataclasses.replace(SHORT, frozen_bn=frozen, epochs=1)
+    trainer = Trainer(SHORT.shrink(TINY), data, recipe, 0, init=known)
+    network = build_network(TINY, 3, padding="same").eval()
+    network.load_state_dict({**network.state_dict(), **known.tensors})
+    images = trainer.normalise(trainer.train_images.range(0, 160))
+    features = [net.head(net.layers(net.stem(images))) for net in (network, trainer.network.eval())]
+    torch.testing.assert_close(features[1], features[0], rtol=1e-3, atol=1e-3)
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    torch.testing.assert_close(
+        before["stem.1.running_mean"], network.stem[0](images).mean((0, 2, 3)), rtol=1e-3, atol=1e-3
+    )
+    trainer.next_epoch()
+    after = trainer.network.state_dict()
+    same = {name: torch.equal(after[name], tensor) for name, tensor in before.items()}
+    assert all(is_same is frozen for name, is_same in same.items() if "running" in name)
+    assert not any(is_same for name, is_same in same.items() if name.endswith("weight"))
+
+
+def test_a_slice_of_pretrained_weights_has_statistics_of_its_own(known):
+    arch = ArchSpec.parse(str(TINY).replace("c16", "c8"))
+    trainer = Trainer(SHORT.shrink(arch), dataset(channels=3), SHORT, 0, init=known)
+    images = trainer.normalise(trainer.train_images.range(0, 160))
+    assert not any(module.frozen for module in trainer.network.modules() if isinstance(module, ConvBN))
+    network = trainer.network.eval()
+    last = network.layers[-1]
+    with torch.no_grad():
+        x = network.stem(images)
+        for layer in network.layers[:-1]:
+            x = layer(x)
+        for part in (last.expand, last.depthwise, last.se):
+            x = part(x)
+        x = last.project[0](x)
+    torch.testing.assert_close(last.project[1].running_mean, x.mean((0, 2, 3)), rtol=0.1, atol=0.05)
