@@ -219,8 +219,9 @@ FINETUNE = Recipe(
     epochs=0,
     seen=28_000,
     batch_size=32,
-    learning_rate=1e-3,
-    head_rate=3.0,
+    learning_rate=5e-4,
+    head_rate=5.0,
+    frozen_bn=True,
     crop="padded",
     flip=True,
     label_smoothing=0.1,
@@ -236,7 +237,9 @@ SCRATCH = Recipe(
     flip=True,
     label_smoothing=0.1,
 )
-INHERIT = Recipe(resolution=64, width=1.0, epochs=2, learning_rate=2e-3, flip=True)
+INHERIT = Recipe(
+    resolution=64, width=1.0, epochs=2, learning_rate=1e-3, head_rate=5.0, frozen_bn=True, flip=True
+)
 RECIPES = {
     "proxy": Recipe(),
     "inherit": INHERIT,

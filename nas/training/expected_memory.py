@@ -10,12 +10,14 @@ PROCESS = 600_000_000
 """Bytes of a process that has trained a network, apart from what depends on the network or the images."""
 ACTIVATION_COPIES = 4.5
 """Copies of each activation in training: what convolution, BN and activation keep, and gradients."""
+FROZEN_COPIES = 3.0
+"""Likewise where BN is part of the convolution."""
 WEIGHT_COPIES = 10
 """Copies of each weight: gradient, two moments, and work space of the optimiser and the convolutions."""
 EVALUATED_COPIES = 3.5
 """Copies of the largest map in evaluation.
 
-These four constants are fitted to measured peaks on a CPU: ``benchmarks/memory.py``, LOG.md.
+These constants are fitted to measured peaks on a CPU: ``benchmarks/memory.py``, LOG.md.
 """
 
 
@@ -39,7 +41,8 @@ def expected_peak(arch: ArchSpec, data: Dataset, recipe: Recipe) -> int:
     images += sum(min(int(count) * pixels, RESIDENT_ON_CPU) for count in (train, valid))
     loading = 4 * pixels * max(CHUNK, 1.3 * min(train, NORMALISED_BY))
     weights = 4 * (WEIGHT_COPIES + bool(recipe.ema)) * price.params
-    training = number * ACTIVATION_COPIES * min(recipe.batch_size, train) * price.activations
+    copies = FROZEN_COPIES if recipe.frozen_bn else ACTIVATION_COPIES
+    training = number * copies * min(recipe.batch_size, train) * price.activations
     evaluation = number * EVALUATED_COPIES * min(evaluated_at_once(arch, "cpu"), valid) * largest_map(arch)
     return int(PROCESS + images + max(loading, weights + max(training, evaluation)))
 

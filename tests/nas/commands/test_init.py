@@ -43,7 +43,7 @@ def test_a_training_run_begins_with_the_weights_and_says_so(nas, pretrained):
     config = json.loads(Path("r/config.json").read_text())
     assert config["init"]["arch"] == TINY
     assert config["recipe"]["learning_rate"] == 1e-12
-    assert config["recipe"]["head_rate"] == 3.0  # the recipe finetune
+    assert config["recipe"]["head_rate"] == 5.0  # the recipe finetune
 
 
 def test_without_weights_the_recipe_is_the_one_from_scratch(nas, pretrained):
