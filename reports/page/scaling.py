@@ -160,7 +160,8 @@ def family_figure(family: pd.DataFrame, published: pd.DataFrame, column: str) ->
     if column != "resolution":
         sizes = [*family[column], *published[column]]
         powers = range(math.floor(math.log10(min(sizes))), math.ceil(math.log10(max(sizes))))
-        y |= {"type": "log", "tickvals": [digit * 10.0**power for power in powers for digit in (1, 2, 5)]}
+        digits = (1, 2, 5) if len(powers) < 4 else (1,)
+        y |= {"type": "log", "tickvals": [digit * 10.0**power for power in powers for digit in digits]}
     return figure(traces, axis("phi", dtick=1), y, showlegend=False)
 
 
