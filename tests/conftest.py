@@ -14,10 +14,14 @@ from nas.commands.main import main
 
 
 def pytest_configure(config):
-    """The libraries of Hugging Face read this when they are imported: no network, no files of the user."""
+    """What libraries read when they are imported, or start.
+
+    Hugging Face's: no network, no files of the user. Ray: its workers yield to other processes otherwise, and
+    starve where several test processes share the cores.
+    """
     home = tempfile.TemporaryDirectory(prefix="nas-huggingface-")
     config.add_cleanup(home.cleanup)
-    os.environ.update(HF_HOME=home.name, HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+    os.environ.update(HF_HOME=home.name, HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", RAY_worker_niceness="0")
 
 
 def pytest_collection_modifyitems(items):
