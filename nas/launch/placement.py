@@ -121,6 +121,7 @@ def of_processes(device: str, threads: int | None, processes: int, address: str)
 
     Raises:
         InputError: if an argument is out of range, or this machine has too few GPUs or CPUs.
+        ValueError: if ``threads`` is beyond the limits of ``Resources``.
     """
     if device not in DEVICES:
         raise InputError(f"device must be one of {DEVICES}, got {device!r}")

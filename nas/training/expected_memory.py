@@ -11,16 +11,14 @@ PROCESS = 600_000_000
 ACTIVATION_COPIES = 4.5
 """Copies of each activation in training: what convolution, BN and activation keep, and gradients."""
 FROZEN_COPIES = 3.0
-"""Likewise where BN is part of the convolution."""
+"""Likewise where BN is part of the convolution; an upper bound of measured peaks, not a fit (LOG.md)."""
 WEIGHT_COPIES = 10
 """Copies of each weight: gradient, two moments, and work space of the optimiser and the convolutions."""
 EVALUATED_COPIES = 3.5
 """Copies of the largest map in evaluation.
 
-These constants are fitted to measured peaks on a CPU: ``benchmarks/memory.py``, LOG.md.
+The other four constants are fitted to measured peaks on a CPU: ``benchmarks/memory.py``, LOG.md.
 """
-
-
 EVALUATED = 512
 """Images that are evaluated at a time, at most."""
 EVALUATED_MAP = 2**24

@@ -30,7 +30,7 @@ from nas.spec.resources import Resources
 from nas.training import expected_memory, peak_memory
 from nas.training.proxy import Training
 from reports.numbers import rough_duration
-from search_spaces import PRESETS, SPACES, Cost, cost, listed
+from search_spaces import PRESETS, SPACES, Cost, cost, listed, resize
 from search_spaces.network import build_network
 
 GB = 10**9
@@ -102,6 +102,15 @@ def test_the_largest_map_is_that_of_the_network(name):
             module.register_forward_hook(lambda module, inputs, output: sizes.append(output.numel()))
     network(torch.zeros(1, 3, 64, 64))
     assert expected_memory.largest_map(arch) == max(sizes)
+
+
+def test_large_networks_are_evaluated_in_smaller_batches_on_a_cpu():
+    large, small = (resize(PRESETS["efficientnet-b0"], 1.0, resolution=side) for side in (224, 32))
+    map_224 = 96 * 112 * 112  # elements: the first expansion
+    assert expected_memory.evaluated_at_once(large, "cpu") == 8
+    assert 8 * map_224 <= expected_memory.EVALUATED_MAP < 16 * map_224
+    assert expected_memory.evaluated_at_once(small, "cpu") == 512
+    assert expected_memory.evaluated_at_once(large, "cuda") == 512
 
 
 def test_a_larger_batch_needs_its_activations():
