@@ -17,16 +17,13 @@ stopped the trial.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 from script import make_parser
 
 from nas import open_run
-from nas.launch.ray_tune import asha
+from nas.launch.asha import Asha
 from nas.runs.config import read_settings
 from nas.runs.run import Run
 from nas.runs.scaling_results import compare
@@ -36,14 +33,11 @@ from nas.spec.settings import Settings
 
 def stopped(run: Run, epochs: int) -> pd.DataFrame:
     """The trials as under ASHA: ``epochs`` and ``accuracy`` where each would have stopped."""
-    trials, scheduler = run.trials().set_index("trial", drop=False), asha(epochs)
+    trials, asha = run.trials().set_index("trial", drop=False), Asha(epochs)
     for number, curve in run.epochs().groupby("trial"):
-        trial: Any = SimpleNamespace(trial_id=str(number))
-        scheduler.on_trial_add(None, trial)  # type: ignore[arg-type]
         for point in curve.itertuples():
-            result = {"epoch": point.epoch, "accuracy": point.accuracy}
             trials.loc[number, ["epochs", "accuracy"]] = point.epoch, point.accuracy
-            if scheduler.on_trial_result(None, trial, result) == "STOP":  # type: ignore[arg-type]
+            if asha.stops(number, point.epoch, point.accuracy):
                 break
     return trials
 

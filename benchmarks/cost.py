@@ -1,12 +1,15 @@
 """Architectures priced per second: our closed form against counters that run the network.
 
-    taskset -c 0 python benchmarks/cost.py [--networks 1000] [--counted 9]
+    taskset -c 0 python benchmarks/cost.py [--networks 1000] [--counted 9] [--scaled 100]
 
 Ours: ``cost`` on EfficientNet-B0 and on random ``mnas`` networks, one at a time and from the spec;
 ``cost`` and ``decode`` together, from actions; ``CostTable`` on a matrix of 100,000 actions. Theirs:
 fvcore (conv + linear), torch's ``FlopCounterMode`` on the meta device, where nothing is computed (it
 counts 2 for a multiply-add), and ptflops if it is installed. A counter needs a network, so each
 has two rows: counting alone, and counting with building the network.
+
+With ``--scaled 100`` nothing is timed: fvcore counts 100 random versions of each base of the EfficientNet
+paper, with 0.25 to 1.5 times the width and the depth, at 32 to 128 px, and each must equal ``cost``.
 
 Asserts that all agree. Exit code 1 if ``cost`` is below 4,000 times fvcore (counting alone, which
 favours fvcore), or ``CostTable`` below 100,000 architectures a second. One thread.
@@ -28,7 +31,7 @@ from script import make_parser, print_marks
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from search_spaces import PRESETS, SPACES, ArchSpec, cost
+from search_spaces import PRESETS, SPACES, ArchSpec, cost, resize
 from search_spaces.cost_table import CostTable
 from search_spaces.network import build_network
 
@@ -39,6 +42,7 @@ with warnings.catch_warnings():
 RATIO_MARK = 4_000
 VECTORISED_MARK = 100_000
 MATRIX_ROWS = 100_000
+BASES = ("mobilenet-v1", "mobilenet-v2", "resnet-50", "resnet-152", "efficientnet-b0")
 
 
 def fvcore_flops(network: nn.Module, resolution: int) -> int:
@@ -91,6 +95,21 @@ def build(arch: ArchSpec, device: str) -> nn.Module:
         return build_network(arch, 1000).eval()
 
 
+def scaled_marks(versions: int) -> dict[str, bool]:
+    """For each base, whether all its scaled ``versions`` have the FLOPs and parameters that are counted."""
+    marks = {}
+    for name in BASES:
+        rng, equal = np.random.default_rng(0), 0
+        for _ in range(versions):
+            width, depth = rng.uniform(0.25, 1.5, 2)
+            arch = resize(PRESETS[name], width, depth, int(rng.integers(32, 129)))
+            network = build(arch, "cpu")
+            params = sum(parameter.numel() for parameter in network.parameters())
+            equal += cost(arch)[:2] == (fvcore_flops(network, arch.resolution), params)
+        marks[f"{name}: {equal} of {versions} scaled versions cost what fvcore counts"] = equal == versions
+    return marks
+
+
 def counter_seconds(counter: Counter, device: str, archs: list[ArchSpec]) -> tuple[float, float]:
     """Median seconds, over ``archs``, of counting and of building and counting; asserts agreement."""
     counter(build(archs[0], device), archs[0].resolution)  # first calls import and compile
@@ -129,8 +148,11 @@ def main() -> int:
     parser = make_parser(__doc__)
     parser.add_argument("--networks", type=int, default=1000, help="random networks that cost() prices")
     parser.add_argument("--counted", type=int, default=9, help="how many of them the counters count")
+    parser.add_argument("--scaled", type=int, default=0, help="only count so many versions of each base")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.scaled:
+        return print_marks(scaled_marks(options.scaled))
     space, rng = SPACES["mnas"], np.random.default_rng(0)
     actions = [space.sample(rng) for _ in range(options.networks)]
     archs = [space.decode(a) for a in actions]

@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py [--trials 300] [--plain-trials 12]
 
-Both propose random networks of ``mnas`` through a custom ``Searcher`` on the same cluster and get an
+Both propose random networks of ``mnas`` on the same cluster, Tune through a custom ``Searcher``, and get an
 accuracy at once. Plain Tune has its default settings and no journal; ours writes its journal. Each runs
 twice, with few and with many trials: the difference gives the cost of a trial, the rest is start-up.
 Exit code 1 if our trial is not 30 times cheaper.
@@ -28,7 +28,7 @@ from script import make_parser, print_marks
 import controllers
 from nas import Objective
 from nas.launch.placement import opened
-from nas.launch.ray_tune import run_ray
+from nas.launch.workers import run_ray
 from nas.search.journal import Journal
 from nas.search.loop import Search
 from nas.spec.resources import Resources

@@ -193,6 +193,11 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[bo
         os.close(descriptor)  # and the lock with it
 
 
+def write_lock(path: Path, text: str) -> None:
+    """Writes a short text into a file that is locked, and must therefore stay the same file."""
+    path.write_text(text)
+
+
 def hold(descriptor: int, *, shared: bool = False) -> bool | None:
     """Locks an open file until it is closed: None if another process has the lock, False if it has no locks.
 

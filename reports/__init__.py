@@ -20,10 +20,12 @@ from reports.run_db import connect, load, read_baselines, read_confirmations, re
 from reports.scaling_tables import (
     family_stages_table,
     family_table,
+    forecast_table,
     grid_table,
     implied_table,
     shares_table,
     sides_table,
+    sweep_table,
 )
 from reports.tables import (
     audit_table,
@@ -41,12 +43,12 @@ __all__ = [
     "Agreement", "Consistency", "SeedNoise", "agree", "agreement_line", "audit_table", "best_so_far",
     "binomial_error", "by_network", "comparison_table", "completed", "connect", "consistency_lines", "count",
     "epochs_table", "estimated_networks", "examine", "expected_best", "family_stages_table",
-    "family_table", "front_table", "grid_table", "hypervolume", "implied_table", "load", "mostly_noise",
-    "near_random",
-    "network_means", "not_told_apart", "pareto_front", "percent", "plain", "pooled_deviation",
-    "ranking_table", "read_baselines",
+    "family_table", "forecast_table", "front_table", "grid_table", "hypervolume", "implied_table", "load",
+    "mostly_noise", "near_random", "network_means", "not_told_apart", "pareto_front", "percent",
+    "plain", "pooled_deviation", "ranking_table", "read_baselines",
     "read_confirmations", "read_epochs", "read_trials", "row_means", "seed_noise", "seeds_of",
-    "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table", "too_few",
+    "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table", "sweep_table",
+    "too_few",
     "trainings_line",
     "verdict_line", "widened",
 ]  # fmt: skip

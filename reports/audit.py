@@ -62,6 +62,7 @@ class Consistency:
     spread: standard deviation between networks, without what seed noise adds to it.
     expected: for one run of each network, and for as many as there are.
     flops, params: tau of these with the mean accuracies.
+    beyond_flops: ``between_seeds`` when what FLOPs explain is taken out.
     """
 
     networks: int
@@ -78,6 +79,7 @@ class Consistency:
     separations: tuple[Separation, ...]
     flops: Tau
     params: Tau
+    beyond_flops: Tau
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Agreement:
     ceiling: the expected tau if only seed noise kept the rankings apart; NaN if that was not measured.
     flops, params: tau of size alone with the other accuracies.
     over_flops: ``tau`` minus ``flops``.
+    beyond_flops: ``tau`` when what FLOPs explain is taken out.
     regret: accuracy lost, by the other measure, by choosing the best network of the first.
     """
 
@@ -100,6 +103,7 @@ class Agreement:
     flops: Tau
     params: Tau
     over_flops: Tau
+    beyond_flops: Tau
     regret: float
 
 
@@ -140,7 +144,8 @@ def examine(table: pd.DataFrame, trials: pd.DataFrame, rng: np.random.Generator)
     accuracies = seeds_of(table)
     means, weights = row_means(accuracies), draws(len(accuracies), rng)
     seconds = trials.loc[trials["status"] == "done", "seconds"]
-    between = average_tau(itertools.combinations(accuracies.T, 2), weights)
+    pairs, flops = list(itertools.combinations(accuracies.T, 2)), sizes_of(table, "flops")
+    between = average_tau(pairs, weights)
     return Consistency(
         networks=int(np.isfinite(means).sum()),
         done=len(seconds),
@@ -154,8 +159,9 @@ def examine(table: pd.DataFrame, trials: pd.DataFrame, rng: np.random.Generator)
         spread=spread_of(accuracies),
         expected=tuple(expected(between.value, seeds) for seeds in sorted({1.0, trainings_of(accuracies)})),
         separations=separations(accuracies),
-        flops=average_tau([(sizes_of(table, "flops"), means)], weights),
+        flops=average_tau([(flops, means)], weights),
         params=average_tau([(sizes_of(table, "params"), means)], weights),
+        beyond_flops=average_tau(pairs, weights, flops),
     )
 
 
@@ -186,6 +192,7 @@ def agree(table: pd.DataFrame, other: pd.DataFrame | Array, rng: np.random.Gener
         flops=average_tau([(flops, truth)], weights),
         params=average_tau([(params, truth)], weights),
         over_flops=difference((means, truth), (flops, truth), weights),
+        beyond_flops=average_tau([(means, truth)], weights, flops),
         regret=float(regret),
     )
 

@@ -37,6 +37,8 @@ def consistency_lines(proxy: Consistency) -> list[str]:
         f"Size alone: FLOPs rank these accuracies with tau {tau_text(proxy.flops)}, parameters with "
         f"{tau_text(proxy.params)}."
     )
+    if not math.isnan(proxy.beyond_flops.value):
+        size += f" Between seeds, tau {tau_text(proxy.beyond_flops)} is left when FLOPs are taken out."
     tau = proxy.between_seeds
     if math.isnan(proxy.noise):
         return ["Seed noise is unknown, because no network was trained twice. --seeds 2 measures it.", size]
@@ -70,10 +72,13 @@ def agreement_line(what: str, found: Agreement) -> str:
     known = math.isfinite(found.ceiling) and math.isfinite(found.tau.low)
     ceiling = f", where seed noise allows about {found.ceiling:.2f}" if known else ""
     regret = "" if math.isnan(found.regret) else f" Choosing by the proxy loses {found.regret:.4f} there."
+    left = ""
+    if not math.isnan(found.beyond_flops.value):
+        left = f"; tau {tau_text(found.beyond_flops)} is left of the proxy's when FLOPs are taken out"
     return (
         f"{what}: tau {tau_text(found.tau)} with the proxy's means{ceiling}; with single runs "
         f"{tau_text(found.single)}. FLOPs alone: {tau_text(found.flops)}, parameters: "
-        f"{tau_text(found.params)}.{regret}"
+        f"{tau_text(found.params)}{left}.{regret}"
     )
 
 

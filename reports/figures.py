@@ -19,6 +19,8 @@ from reports.numbers import factor
 BLUE, ORANGE, VERMILION, GREEN, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#9A9A9A"
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
 
+LINES = (BLUE, VERMILION, GREEN, ORANGE, "#CC79A7", "#56B4E9", "#000000")
+
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 8,
@@ -87,6 +89,33 @@ def draw_family(family: pd.DataFrame, published: pd.DataFrame, grid: pd.DataFram
         _legend(axes[1])
         if grid is not None:
             _draw_grid(axes[2], grid)
+    return figure
+
+
+def draw_sweep(swept: pd.DataFrame, curves: pd.DataFrame, measured: str) -> Figure:
+    """Accuracy along each line of a sweep, with standard errors; dashed its power law, in its 90 % band.
+
+    Args:
+        swept, curves: from ``nas.runs.sweep_results``.
+        measured: what accuracies are.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for number, (name, line) in enumerate(swept.groupby("line", sort=False)):
+            color = LINES[number % len(LINES)]
+            law = curves[curves["line"] == name]
+            axes.fill_between(law["growth"], law["low"], law["high"], color=color, alpha=0.08, linewidth=0)
+            axes.plot(law["growth"], law["accuracy"], color=color, linewidth=0.8, linestyle=(0, (4, 2)))
+            errors = None if line["accuracy_error"].isna().any() else line["accuracy_error"]
+            axes.errorbar(
+                line["growth"], line["accuracy"], errors, color=color, marker="o", markersize=4,
+                linewidth=1.2, elinewidth=0.8, capsize=1.5, label=str(name),
+            )  # fmt: skip
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+        axes.set(title="Accuracy along each line", xlabel="realised FLOPs over the base's", ylabel=measured)
+        _legend(axes)
     return figure
 
 

@@ -55,16 +55,36 @@ def taus(a: Array, b: Array, weights: Array) -> Array:
     return np.divide(total(signs[0] * signs[1]), scale, out=np.full_like(scale, np.nan), where=scale > 0)
 
 
-def average_tau(pairs: Iterable[tuple[Array, Array]], weights: Array) -> Tau:
+def partial_taus(a: Array, b: Array, given: Array, weights: Array) -> Array:
+    """``taus`` of what is left of ``a`` and ``b`` when that part is taken out which ``given`` `[K]` explains.
+
+    The partial correlation of Gaussians that have these taus (Greiner: r = sin(pi tau / 2)), as a tau. Unlike
+    Kendall's own partial tau it is 0 where nothing is left. NaN where ``given`` ranks as one of them does.
+    """
+    known = np.isfinite(a) & np.isfinite(b) & np.isfinite(given)
+    a, b = np.where(known, a, np.nan), np.where(known, b, np.nan)
+    pairs = ((a, b), (a, given), (b, given))
+    ab, ag, bg = (np.sin(np.pi / 2 * taus(*pair, weights)) for pair in pairs)
+    scale = np.sqrt((1 - ag**2) * (1 - bg**2))
+    left = np.divide(ab - ag * bg, scale, out=np.full_like(scale, np.nan), where=scale > 1e-9)
+    return np.asarray(2 / np.pi * np.arcsin(left.clip(-1, 1)))
+
+
+def average_tau(pairs: Iterable[tuple[Array, Array]], weights: Array, given: Array | None = None) -> Tau:
     """The mean tau over ``pairs`` of rankings `[K]`, and its percentile interval over networks.
 
     If two rankings agree fully, so do all samples of them: the interval is then 1 to 1, which is too narrow.
 
     Args:
         weights: from ``draws``.
+        given: a ranking `[K]` whose part is taken out: see ``partial_taus``.
     """
     pairs = list(pairs)
-    values = [taus(a, b, weights) for a, b in pairs] or [np.full(len(weights), np.nan)]
+    if given is None:
+        values = [taus(a, b, weights) for a, b in pairs]
+    else:
+        values = [partial_taus(a, b, given, weights) for a, b in pairs]
+    values = values or [np.full(len(weights), np.nan)]
     least = min((int((np.isfinite(a) & np.isfinite(b)).sum()) for a, b in pairs), default=0)
     return _interval(row_means(np.stack(values, axis=1)), least)
 

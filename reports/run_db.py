@@ -16,7 +16,7 @@ import pandas as pd
 from reports.run_db_rules import read_actions, refuse_wrong_rows
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _MEASURED = "images_per_second REAL, peak_memory INTEGER"
 TABLES = {
     # one row per proposal of the controller
@@ -27,8 +27,9 @@ TABLES = {
     # learning curves
     "epochs": "trial INTEGER NOT NULL, epoch INTEGER NOT NULL, train_loss REAL, valid_loss REAL,"
     " accuracy REAL, seconds REAL, " + _MEASURED,
-    # asks and tells, in the order in which the controller saw them
-    "events": "event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL",
+    # asks and tells, in the order in which the controller saw them, and retries, of which it hears nothing
+    "events": "event INTEGER PRIMARY KEY, kind TEXT NOT NULL, trial INTEGER NOT NULL, reward REAL,"
+    " reason TEXT",
     # further training runs of the best networks on fresh seeds, to choose among them
     "confirmations": "trial INTEGER NOT NULL, seed INTEGER NOT NULL, accuracy REAL, epochs INTEGER,"
     " seconds REAL, worker TEXT, error TEXT, finished TEXT, " + _MEASURED + ", test_accuracy REAL",
@@ -41,6 +42,8 @@ TABLES = {
 }
 """Each table's columns with their types. A new column goes to the end of its table and must allow NULL, which
 ``upgrade`` gives it in older files."""
+UNLOCKED = "SQLite's locks do not work here"
+"""What ``run.lock`` says then."""
 _KEYS = {"epochs": "trial, epoch", "confirmations": "trial, seed", "baselines": "name, seed"}
 """Primary keys of more than one column."""
 
@@ -130,8 +133,8 @@ def read_baselines(directory: Path) -> pd.DataFrame:
     return frame.astype({"accuracy": float, "test_accuracy": float})
 
 
-def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
-    """Opens an existing ``run.db``.
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens an existing ``run.db`` to read it.
 
     Raises:
         ValueError: if there is none, it is damaged, or another program or a newer version wrote it.
@@ -139,7 +142,7 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     try:
         if not path.is_file():
             raise ValueError(f"run must be a directory with a run.db, and there is none in {path.parent}")
-        connection = _open(path, write=write)
+        connection = _open(path)
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except OSError as error:
@@ -175,27 +178,35 @@ def refuse_damage(db: sqlite3.Connection, *tables: str) -> None:
         raise ValueError(f"run has a run.db that {error}") from None
 
 
-def _open(path: Path, *, write: bool) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     """A connection with explicit transactions.
 
     SQLite makes files beside one that was not closed. Where it may not, as in another user's directory, a
     copy is read instead.
     """
-    uri = f"{path.resolve().as_uri()}?mode={'rw' if write else 'ro'}"
+    if _unlocked(path):
+        return _copied(path)
+    uri = f"{path.resolve().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
     try:
         connection.execute("PRAGMA application_id").fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        if write:
-            raise
         return _copied(path)
     return connection
 
 
+def _unlocked(path: Path) -> bool:
+    """Whether the writer of a ``run.db`` cannot lock it; readers must not wait for its locks either."""
+    try:
+        return path.with_name("run.lock").read_bytes() == UNLOCKED.encode()
+    except OSError:
+        return False
+
+
 def _copied(path: Path) -> sqlite3.Connection:
-    """A copy in memory, with what is in SQLite's log beside the file."""
-    files = [path, path.with_name(f"{path.name}-wal")]
+    """A copy in memory, with what is in SQLite's log or journal beside the file."""
+    files = [path, *(path.with_name(f"{path.name}-{kind}") for kind in ("wal", "journal"))]
     memory = sqlite3.connect(":memory:", isolation_level=None)
     with tempfile.TemporaryDirectory(prefix="nas-") as place:
         for _ in range(10):  # until nobody wrote meanwhile

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from search_spaces import ArchSpec
 from search_spaces.limits import MOST_FLOPS, shown
 
-LATER = ("images_per_second", "peak_memory", "test_accuracy")
+LATER = ("images_per_second", "peak_memory", "test_accuracy", "reason")
 """Columns that older files lack."""
 LATER_TABLES = ("baselines",)
 """Tables that they lack."""
@@ -25,7 +25,7 @@ TYPES = {
 }
 RULES = {
     "status": "{0} IN ('waiting', 'running', 'done', 'failed')",
-    "kind": "{0} IN ('ask', 'tell')",
+    "kind": "{0} IN ('ask', 'tell', 'retry')",
     **dict.fromkeys(("accuracy", "test_accuracy"), "{0} BETWEEN 0 AND 1"),
     "reward": "{0} BETWEEN -1e300 AND 1e300",
     "seconds": "{0} BETWEEN 0 AND 1e300",

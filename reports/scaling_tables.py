@@ -11,11 +11,12 @@ from reports.fitted import FittedTable
 from reports.numbers import count, factor, growth, plus_minus
 from reports.tables import known
 
+Pair = tuple[float, float]
 WIDE = 0.05
 """An interval of alpha that is wider than the grid's usual step is shown after alpha."""
 
 
-def grid_table(compared: pd.DataFrame) -> FittedTable:
+def grid_table(compared: pd.DataFrame, measured: str = "accuracy") -> FittedTable:
     """The networks that were compared: ``*`` is chosen, ``=`` cannot be told apart from it.
 
     The brackets after alpha hold the range that gives the same network; ``growth`` is FLOPs over the base's,
@@ -23,9 +24,10 @@ def grid_table(compared: pd.DataFrame) -> FittedTable:
 
     Args:
         compared: from ``nas.runs.scaling_results.compare``.
+        measured: what accuracies are.
     """
     several = compared["strategy"].nunique() > 1
-    numbers = ["beta", "gamma", "px", "growth", "trained", "accuracy", "reward"]
+    numbers = ["beta", "gamma", "px", "growth", "trained", measured, "reward"]
     table = FittedTable("  alpha", *numbers, least=("trained", "px"))
     if several:
         table.add_words("strategy", max(map(len, ",".join(compared["strategy"]).split(","))))
@@ -121,9 +123,64 @@ def implied_table(
     return table
 
 
-def shares_table(shares: Iterable[tuple[str, *tuple[tuple[float, float], ...]]]) -> FittedTable:
-    """FLOPs growth by dimension, before and after rounding; rows from ``scaling_search.rounding_shares``."""
-    table = FittedTable("model", "by depth", "by width", "by resolution", "in all")
-    for model, *pairs in shares:
-        table.add_row(model, *(f"{meant:.2f} -> {real:.2f}" for meant, real in pairs))
+def shares_table(shares: Iterable[tuple[str, Pair, Pair, Pair, Pair, float, float]]) -> FittedTable:
+    """FLOPs growth by dimension, before and after rounding, then in all: as meant, and by either rounding.
+
+    Args:
+        shares: rows from ``scaling_search.rounding_shares``.
+    """
+    table = FittedTable("model", "by depth", "by width", "by resolution", "in all", "ceil", "round")
+    for model, depth, width, resolution, in_all, *rounded in shares:
+        cells = (f"{meant:.2f} -> {real:.2f}" for meant, real in (depth, width, resolution))
+        table.add_row(model, *cells, *(f"{times:.2f}" for times in (in_all[0], *rounded)))
+    return table
+
+
+def sweep_table(swept: pd.DataFrame, measured: str = "accuracy") -> FittedTable:
+    """The networks of a sweep, line by line.
+
+    Args:
+        swept: ``nas.runs.sweep_results.Swept.table``.
+        measured: what accuracies are.
+    """
+    rows = sweep_cells(swept, measured)
+    first, *numbers = rows[0]
+    table = FittedTable(first, *numbers, least=("trained", "px", "FLOPs"))
+    before = None
+    for row in rows:
+        name, before = "" if row["line"] == before else row["line"], row["line"]
+        table.add_row(name, *list(row.values())[1:])
+    return table
+
+
+def sweep_cells(swept: pd.DataFrame, measured: str) -> list[dict[str, str]]:
+    """Each network of a sweep as texts, by the titles of their columns; arguments as for ``sweep_table``."""
+    return [
+        {
+            "line": row["line"],
+            **{name: f"{row[name]:.3g}" for name in ("depth", "width", "resolution")},
+            "px": str(row["px"]),
+            "FLOPs": count(row["flops"]),
+            "growth": growth(row["growth"]),
+            "trained": growth(row["trained_growth"]),
+            measured: plus_minus(row["accuracy"], row["accuracy_error"]),
+        }
+        for row in swept.to_dict("records")
+    ]
+
+
+def forecast_table(forecast: pd.DataFrame, measured: str = "accuracy") -> FittedTable:
+    """What larger networks of each line would reach; and its largest, predicted from the others.
+
+    Args:
+        forecast: ``nas.runs.sweep_results.Swept.forecast``.
+        measured: what accuracies are.
+    """
+    table = FittedTable("line", "growth", f"predicted {measured}", "90 %", "measured", least=("measured",))
+    before = None
+    for row in forecast.to_dict("records"):
+        name, before = "" if row["line"] == before else row["line"], row["line"]
+        band = f"{row['low']:.3f}-{row['high']:.3f}"
+        known = "" if pd.isna(row["measured"]) else plus_minus(row["measured"])
+        table.add_row(name, growth(row["growth"]), f"{row['accuracy']:.3f}", band, known)
     return table

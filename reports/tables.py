@@ -27,7 +27,7 @@ def sketch(arch: str) -> str:
         spec = ArchSpec.parse(arch)
     except ValueError:
         return arch
-    names = {"conv": "c", "linear": "l"}
+    names = {"conv": "c", "linear": "l", "separable": "sep", "bottleneck": "res"}
     return " ".join(
         f"{names.get(stage.op, str(stage.expand_ratio))}x{stage.repeats}k{stage.kernel}"
         + "+" * bool(stage.se_ratio)
@@ -107,14 +107,14 @@ def epochs_table(curve: Iterable[Mapping[str, Any]]) -> FittedTable:
     return table
 
 
-def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> FittedTable:
+def ranking_table(ranked: pd.DataFrame, cost: str, before: int, measured: str = "accuracy") -> FittedTable:
     """Networks under another objective, the best first; ``before`` is the former choice, which is marked.
 
     Args:
         ranked: ``rank``, ``trial``, ``accuracy``, the ``cost``, ``reward``, ``old_reward``, ``arch``.
     """
     name = {"flops": "FLOPs"}.get(cost, cost)
-    table = FittedTable("rank", "trial", "accuracy", name, "reward", "before", least=("before",))
+    table = FittedTable("rank", "trial", measured, name, "reward", "before", least=("before",))
     table.add_words(STAGES, NARROWEST)
     for row in ranked.to_dict("records"):
         table.add_row(
@@ -129,14 +129,14 @@ def ranking_table(ranked: pd.DataFrame, cost: str, before: int) -> FittedTable:
     return table
 
 
-def audit_table(networks: pd.DataFrame) -> FittedTable:
+def audit_table(networks: pd.DataFrame, measured: str = "accuracy") -> FittedTable:
     """The best ``MOST_NETWORKS`` of ``nas.runs.audit_results.Findings.table``, the best first."""
     seeds = [name for name in map(str, networks) if name.startswith("seed_")]
     shown = {name: name.replace("_", " ") for name in seeds} if 1 < len(seeds) <= MOST_SEEDS else {}
     shown |= {"long_accuracy": "longer", "reference": "reference"}
     shown = {name: title for name, title in shown.items() if name in networks}
     table = FittedTable(
-        "rank", "network", "accuracy", *shown.values(), "FLOPs", "params",
+        "rank", "network", measured, *shown.values(), "FLOPs", "params",
         least=("params", *(shown[name] for name in reversed(seeds) if name in shown)),
     )  # fmt: skip
     ordered = networks.sort_values(["rank", "network"])
@@ -179,8 +179,8 @@ def stage_table(arch: ArchSpec, num_classes: int = 1000) -> FittedTable:
     sizes = ("input", "kernel", "stride", "layers", "channels", "SE", "skip")
     table = FittedTable("stage", *sizes, "FLOPs", "params", "activations")
     *price, size = stem_cost(arch)
-    layer = map(str, (arch.resolution, 3, arch.stem_stride, 1, arch.stem_channels, "", ""))
-    table.add_row("stem", *layer, *map(count, price))
+    layer = map(str, (arch.resolution, arch.stem_kernel, arch.stem_stride, 1, arch.stem_channels, "", ""))
+    table.add_row("stem, pool" if arch.stem_pool else "stem", *layer, *map(count, price))
     channels = arch.stem_channels
     for stage in arch.stages:
         *price, out = stage_cost(stage, channels, size)
@@ -193,7 +193,10 @@ def stage_table(arch: ArchSpec, num_classes: int = 1000) -> FittedTable:
         )
         channels, size = stage.channels, out
     price = [*head_cost(arch, channels, size, num_classes)]
-    table.add_row("head", f"{size}", "1", "1", "1", f"{arch.head_channels}", "", "", *map(count, price))
+    head = ("1", "1", "1", f"{arch.head_channels}") if arch.head_channels else ("", "", "", "")
+    table.add_row(
+        "head" if arch.head_channels else "classifier", f"{size}", *head, "", "", *map(count, price)
+    )
     return table
 
 

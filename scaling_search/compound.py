@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from search_spaces import ArchSpec, cost, resize, round_repeats
 from search_spaces.limits import shown
@@ -74,15 +76,61 @@ equally (dwr), or mostly on width (dWr), so that activations grow with about the
 Source of dwr and dWr: Dollar et al. 2021, arXiv:2103.06877."""
 
 
+def late_layers(before: Sequence[int], after: Sequence[int]) -> list[int]:
+    """As many layers as ``after`` has, but what it adds to ``before`` goes to later stages.
+
+    One by one, each added layer goes to the stage with the largest n * r / (2 * a + 1), the last of equals: n
+    is the stage's number from 1, r its layers before, a the layers it was given. So stages grow in
+    proportion to n * r, up to rounding, and no stage loses a layer when one more is added.
+
+    EfficientNetV2 gradually adds layers to later stages (arXiv:2104.00298, sec. 3.3). It gives no formula;
+    this one is ours.
+
+    Args:
+        before, after: layers of each stage, from the first to the last.
+    """
+    added = [0] * len(before)
+    for _ in range(sum(after) - sum(before)):
+        claims = [(n * r / (2 * a + 1), n) for n, (r, a) in enumerate(zip(before, added, strict=True), 1)]
+        added[max(claims)[1] - 1] += 1
+    return [r + a for r, a in zip(before, added, strict=True)]
+
+
+def deepened(
+    arch: ArchSpec, before: Sequence[int], depth: float, rounding: str, *, late_depth: bool = False
+) -> ArchSpec:
+    """``arch`` with ``depth`` times the layers ``before``, rounded; ValueError if that is too many.
+
+    Args:
+        before: layers of each stage.
+        rounding, late_depth: as in ``scale``.
+    """
+
+    def with_layers(repeats: Sequence[int]) -> ArchSpec:
+        pairs = zip(arch.stages, repeats, strict=True)
+        return dataclasses.replace(arch, stages=tuple(dataclasses.replace(s, repeats=r) for s, r in pairs))
+
+    after = [ROUNDINGS[rounding](repeats * depth) for repeats in before]
+    deep = with_layers(after)
+    return with_layers(late_layers(before, after)) if late_depth else deep
+
+
 def scale(
-    arch: ArchSpec, coefficients: Coefficients, phi: float, *, rounding: str = "ceil", multiple: int = 8
+    arch: ArchSpec,
+    coefficients: Coefficients,
+    phi: float,
+    *,
+    rounding: str = "ceil",
+    multiple: int = 8,
+    late_depth: bool = False,
 ) -> ArchSpec:
     """``arch`` with roughly ``coefficients.product``^phi times the compute; ``cost`` gives the exact figure.
 
     Args:
         phi: 0 gives ``arch`` itself.
         rounding: how repeats are rounded, see ``ROUNDINGS``.
-        multiple: the resolution is rounded to the nearest multiple of this, in pixels.
+        multiple: a resolution that grows is rounded to the nearest multiple of this, in pixels.
+        late_depth: the layers that are added go to later stages, see ``late_layers``.
 
     Raises:
         ValueError: if ``phi`` is negative or not finite, ``rounding`` or ``multiple`` is out of range, or
@@ -100,15 +148,12 @@ def scale(
     if phi * math.log(largest) > math.log(MOST):
         raise ValueError(f"phi must keep {largest:g}^phi at most {MOST}, got {phi:g}")
     pixels = arch.resolution * coefficients.gamma**phi
-    resolution = max(multiple, math.floor(pixels / multiple + 0.5) * multiple)
-    depth = coefficients.alpha**phi
+    rounded = max(multiple, math.floor(pixels / multiple + 0.5) * multiple)
+    resolution = arch.resolution if coefficients.gamma == 1 else rounded
     try:
         wide = resize(arch, width=coefficients.beta**phi, resolution=resolution)
-        stages = (
-            dataclasses.replace(stage, repeats=ROUNDINGS[rounding](stage.repeats * depth))
-            for stage in wide.stages
-        )
-        return dataclasses.replace(wide, stages=tuple(stages))
+        before = [stage.repeats for stage in arch.stages]
+        return deepened(wide, before, coefficients.alpha**phi, rounding, late_depth=late_depth)
     except ValueError as error:
         raise ValueError(f"phi must leave the network within its limits ({error}), got {phi:g}") from None
 
@@ -118,14 +163,16 @@ def limited(
 ) -> Coefficients:
     """``coefficients`` that keep ``arch`` at a resolution of at most ``largest`` at this ``phi``.
 
-    Depth and width, in their own proportion, take the compute that resolution leaves. Coefficients that
-    scale nothing but the resolution stay as they are.
+    Depth and width, in their own proportion, take the compute that resolution leaves. Where neither grows,
+    nothing does.
     """
     depth_and_width = coefficients.alpha * coefficients.beta**2
     highest = max(arch.resolution, largest // multiple * multiple)
-    if not phi or depth_and_width <= 1 or arch.resolution * coefficients.gamma**phi <= highest:
+    if not phi or arch.resolution * coefficients.gamma**phi <= highest:
         return coefficients
     gamma = (highest / arch.resolution) ** (1 / phi)
+    if depth_and_width == 1:
+        return Coefficients(1, 1, gamma)
     more = math.log(coefficients.product / gamma**2) / math.log(depth_and_width)
     return Coefficients(coefficients.alpha**more, coefficients.beta**more, gamma)
 
@@ -137,6 +184,7 @@ def scale_to(
     *,
     rounding: str = "ceil",
     multiple: int = 8,
+    late_depth: bool = False,
     num_classes: int = 1000,
 ) -> ArchSpec:
     """``arch`` scaled by ``coefficients`` and the phi that brings its realised FLOPs nearest to ``flops``.
@@ -147,16 +195,32 @@ def scale_to(
     Raises:
         ValueError: if all coefficients are 1, if ``flops`` is below those of ``arch``, or as ``scale``.
     """
-    if coefficients.product <= 1:
-        raise ValueError(f"one of the coefficients must be above 1 to scale by them, got {coefficients}")
     if not flops >= (least := cost(arch, num_classes).flops):
         raise ValueError(f"flops must be at least the base's {least:,}, got {flops:,.0f}")
+    how: Any = {"rounding": rounding, "multiple": multiple, "late_depth": late_depth}
+    phi = phi_to(arch, coefficients, flops / least, num_classes=num_classes, **how)
+    return scale(arch, coefficients, phi, **how)
 
-    def at(phi: float) -> ArchSpec:
-        return scale(arch, coefficients, phi, rounding=rounding, multiple=multiple)
+
+def phi_to(
+    arch: ArchSpec,
+    coefficients: Coefficients,
+    growth: float,
+    *,
+    rounding: str = "ceil",
+    multiple: int = 8,
+    late_depth: bool = False,
+    num_classes: int = 1000,
+) -> float:
+    """The phi at which ``arch`` costs about ``growth`` times its own FLOPs; see ``scale_to``."""
+    if coefficients.product <= 1:
+        raise ValueError(f"one of the coefficients must be above 1 to scale by them, got {coefficients}")
+    flops = growth * cost(arch, num_classes).flops
+
+    how: Any = {"rounding": rounding, "multiple": multiple, "late_depth": late_depth}
 
     def flops_at(phi: float) -> int:
-        return cost(at(phi), num_classes).flops
+        return cost(scale(arch, coefficients, phi, **how), num_classes).flops
 
     low, high = 0.0, 1.0
     while flops_at(high) < flops:
@@ -164,4 +228,4 @@ def scale_to(
     while high - low > 1e-6:
         middle = (low + high) / 2
         low, high = (middle, high) if flops_at(middle) < flops else (low, middle)
-    return at(min((low, high), key=lambda phi: abs(flops_at(phi) - flops)))
+    return min((low, high), key=lambda phi: abs(flops_at(phi) - flops))

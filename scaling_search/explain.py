@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from scaling_search.compound import PUBLISHED_COEFFICIENTS
+from scaling_search.compound import PUBLISHED_COEFFICIENTS, deepened
+from scaling_search.direction import grown_alone
 from scaling_search.families import PHIS, Model, models, published
 from search_spaces import PRESETS, ArchSpec, cost
 
@@ -47,13 +48,18 @@ class Implied(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """How FLOPs grow through one dimension alone: by the multiplier, and after rounding."""
+    """How FLOPs grow through one dimension alone: by the multiplier, and after rounding.
+
+    ceil, round: growth in all, if layers are rounded in either way.
+    """
 
     model: str
     depth: tuple[float, float]
     width: tuple[float, float]
     resolution: tuple[float, float]
     all: tuple[float, float]
+    ceil: float
+    round: float
 
 
 def side_by_side(yours: Mapping[str, Model]) -> list[Side]:
@@ -106,30 +112,34 @@ def why(implied: Implied) -> str:
     return text + "The resolution was set by hand."
 
 
-def rounding_shares(yours: Mapping[str, Model], gamma: float) -> list[Shares]:
+def rounding_shares(yours: Mapping[str, Model], gamma: float, *, late_depth: bool = False) -> list[Shares]:
     """How rounding shifted the compute of ``yours`` between dimensions; its first model is the base.
 
     A multiplier d of depth stands for d times the FLOPs, one of width or resolution for d^2 times.
+
+    Args:
+        late_depth: as ``yours`` was scaled, see ``scale``.
     """
     base = next(iter(yours.values())).arch
-    return [_shares(name, model, base, gamma) for name, model in yours.items()]
+    return [_shares(name, model, base, gamma, late_depth) for name, model in yours.items()]
 
 
-def _shares(name: str, model: Model, base: ArchSpec, gamma: float) -> Shares:
-    arch, before = model.arch, cost(base).flops
-    pairs = list(zip(base.stages, arch.stages, strict=True))
-    deep = tuple(dataclasses.replace(old, repeats=new.repeats) for old, new in pairs)
-    wide = tuple(dataclasses.replace(old, channels=new.channels) for old, new in pairs)
-    only_depth = dataclasses.replace(base, stages=deep)
-    only_width = dataclasses.replace(
-        base, stages=wide, stem_channels=arch.stem_channels, head_channels=arch.head_channels
-    )
-    only_resolution = dataclasses.replace(base, resolution=arch.resolution)
+def _shares(name: str, model: Model, base: ArchSpec, gamma: float, late_depth: bool) -> Shares:
+    arch = model.arch
+    before = cost(base).flops
+    depth, width, resolution = grown_alone(base, arch)
     ratio = arch.resolution / base.resolution if model.phi is None else gamma**model.phi
+    layers = [stage.repeats for stage in base.stages]
+    ceil, rounded = (
+        cost(deepened(arch, layers, model.depth, way, late_depth=late_depth)).flops / before
+        for way in ("ceil", "round")
+    )
     return Shares(
         name,
-        (model.depth, cost(only_depth).flops / before),
-        (model.width**2, cost(only_width).flops / before),
-        (ratio**2, cost(only_resolution).flops / before),
+        (model.depth, depth),
+        (model.width**2, width),
+        (ratio**2, resolution),
         (model.depth * model.width**2 * ratio**2, cost(arch).flops / before),
+        ceil,
+        rounded,
     )

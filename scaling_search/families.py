@@ -54,6 +54,31 @@ def dropout(phi: float) -> float:
     return 0.2 if phi < PHIS["B2"] else 0.3 if phi < PHIS["B4"] else 0.4 if phi < PHIS["B6"] else 0.5
 
 
+def member(
+    base: ArchSpec,
+    coefficients: Coefficients,
+    phi: float,
+    *,
+    rounding: str = "ceil",
+    multiple: int = 8,
+    late_depth: bool = False,
+    largest: int | None = None,
+    num_classes: int = 1000,
+) -> Model:
+    """The model of ``base``'s family by the formula at ``phi``.
+
+    Args:
+        largest: a resolution, in pixels, that it does not exceed, see ``limited``; None for no limit.
+        num_classes: of the task.
+
+    Raises:
+        ValueError: as ``scale``.
+    """
+    own = limited(base, coefficients, phi, largest, multiple=multiple) if largest else coefficients
+    arch = scale(base, own, phi, rounding=rounding, multiple=multiple, late_depth=late_depth)
+    return Model(arch, phi, own.alpha**phi, own.beta**phi, dropout(phi), num_classes)
+
+
 def models(
     base: ArchSpec,
     coefficients: Coefficients,
@@ -61,24 +86,13 @@ def models(
     *,
     rounding: str = "ceil",
     multiple: int = 8,
-    largest: int | None = None,
     num_classes: int = 1000,
 ) -> dict[str, Model]:
-    """The family of ``base`` by the formula, by name.
-
-    Args:
-        largest: a resolution, in pixels, that no model exceeds, see ``limited``; None for no limit.
-        num_classes: of the task.
-
-    Raises:
-        ValueError: as ``scale``.
-    """
-    found = {}
-    for name, phi in phis.items():
-        own = limited(base, coefficients, phi, largest, multiple=multiple) if largest else coefficients
-        arch = scale(base, own, phi, rounding=rounding, multiple=multiple)
-        found[name] = Model(arch, phi, own.alpha**phi, own.beta**phi, dropout(phi), num_classes)
-    return found
+    """The ``member`` of each of ``phis``, by name."""
+    return {
+        name: member(base, coefficients, phi, rounding=rounding, multiple=multiple, num_classes=num_classes)
+        for name, phi in phis.items()
+    }
 
 
 def family(

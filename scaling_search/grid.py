@@ -15,9 +15,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from scaling_search.compound import MOST, Coefficients, scale
+from scaling_search.direction import log_growths
 from search_spaces import ArchSpec, cost
 from search_spaces.rules import AtMost, validated
 
@@ -95,11 +97,13 @@ def distinct(
     *,
     rounding: str = "ceil",
     multiple: int = 8,
+    late_depth: bool = False,
 ) -> dict[ArchSpec, list[Coefficients]]:
     """The distinct networks that ``triples`` make of ``base``, each with the triples that give it."""
     classes: dict[ArchSpec, list[Coefficients]] = {}
     for triple in triples:
-        classes.setdefault(scale(base, triple, phi, rounding=rounding, multiple=multiple), []).append(triple)
+        arch = scale(base, triple, phi, rounding=rounding, multiple=multiple, late_depth=late_depth)
+        classes.setdefault(arch, []).append(triple)
     return classes
 
 
@@ -125,8 +129,28 @@ def within(
     return kept
 
 
+def spread(base: ArchSpec, archs: Sequence[ArchSpec], most: int) -> list[ArchSpec]:
+    """``most`` of the networks, which grew from ``base`` in directions as different as possible.
+
+    Each next one is furthest from those that were taken; the first is the most balanced.
+    """
+    grown = np.array([log_growths(base, arch) for arch in archs])
+    shares = grown / np.maximum(grown.sum(axis=1, keepdims=True), 1e-9)  # [N, 3]
+    taken = [int(((shares - 1 / 3) ** 2).sum(axis=1).argmin())]
+    while len(taken) < min(most, len(archs)):
+        away = ((shares[:, None] - shares[taken]) ** 2).sum(axis=2).min(axis=1)
+        taken.append(int(away.argmax()))
+    return [archs[number] for number in sorted(taken)]
+
+
 def one_network(
-    base: ArchSpec, triple: Coefficients, phi: float = 1.0, *, rounding: str = "ceil", multiple: int = 8
+    base: ArchSpec,
+    triple: Coefficients,
+    phi: float = 1.0,
+    *,
+    rounding: str = "ceil",
+    multiple: int = 8,
+    late_depth: bool = False,
 ) -> dict[str, tuple[float, float]]:
     """How far each coefficient of ``triple`` can change alone and still give the same network.
 
@@ -136,12 +160,13 @@ def one_network(
     Returns:
         the lowest and the highest value of alpha, beta and gamma, to 1e-4.
     """
-    network = scale(base, triple, phi, rounding=rounding, multiple=multiple)
+
+    def network(triple: Coefficients) -> ArchSpec:
+        return scale(base, triple, phi, rounding=rounding, multiple=multiple, late_depth=late_depth)
 
     def same(name: str, value: float) -> bool:
         try:
-            moved = dataclasses.replace(triple, **{name: value})
-            return scale(base, moved, phi, rounding=rounding, multiple=multiple) == network
+            return network(dataclasses.replace(triple, **{name: value})) == found
         except ValueError:  # larger than a network may be
             return False
 
@@ -153,7 +178,7 @@ def one_network(
             inside, outside = (middle, outside) if same(name, middle) else (inside, middle)
         return inside
 
-    most = MOST ** min(1.0, 1 / phi)
+    found, most = network(triple), MOST ** min(1.0, 1 / phi)
     return {
         name: (edge(name, value, 1.0), edge(name, value, min(2 * value, most)))
         for name, value in vars(triple).items()

@@ -28,7 +28,11 @@ from search_spaces.limits import (
     shown,
 )
 
-OPS = ("conv", "mbconv", "linear")
+OPS = ("conv", "mbconv", "linear", "separable", "bottleneck")
+WITH_SE = ("conv", "mbconv")
+"""Ops that may have squeeze-and-excitation."""
+BOTTLENECK = 4
+"""A bottleneck's outputs over the channels inside it: ResNet's."""
 KERNELS = (1, 3, 5, 7)
 STRIDES = (1, 2)
 SKIPS = ("identity", "none")
@@ -54,7 +58,10 @@ def round_repeats(repeats: float) -> int:
 
 
 class LayerSpec(NamedTuple):
-    """One layer of the expanded network; ``residual`` says whether its input is added to its output."""
+    """One layer of the expanded network; ``residual`` says whether its input is added to its output.
+
+    A bottleneck adds its input always: where it is not ``residual``, through a projection.
+    """
 
     op: str
     kernel: int
@@ -73,7 +80,9 @@ class StageSpec:
     Args:
         op: ``mbconv`` is MobileNetV2's inverted bottleneck (expand, depthwise, SE, linear
             projection; with ``expand_ratio`` 1 a depthwise-separable convolution), ``conv`` a
-            regular convolution with BN, activation and SE, ``linear`` a convolution and BN alone.
+            regular convolution with BN, activation and SE, ``linear`` a convolution and BN alone,
+            ``separable`` MobileNetV1's depthwise and pointwise convolutions with an activation after each,
+            ``bottleneck`` ResNet's 1x1, kxk and 1x1 convolutions, with a quarter of the channels inside.
         repeats: number of layers, at least 1.
         kernel: side of the (depthwise) kernel, in pixels.
         stride: of the first layer; all others have 1.
@@ -108,8 +117,12 @@ class StageSpec:
         object.__setattr__(self, "se_ratio", self.se_ratio + 0.0)  # a float, and 0.0 for -0.0
         if self.op != "mbconv" and self.expand_ratio != 1:
             raise ValueError(f"expand_ratio of a {self.op} must be 1, got {self.expand_ratio}")
-        if self.op == "linear" and self.se_ratio:
-            raise ValueError(f"se_ratio of a linear must be 0, got {self.se_ratio}")
+        if self.op not in WITH_SE and self.se_ratio:
+            raise ValueError(f"se_ratio of a {self.op} must be 0, got {self.se_ratio}")
+        if self.op == "bottleneck" and self.channels % BOTTLENECK:
+            raise ValueError(f"channels of a bottleneck must be a multiple of 4, got {self.channels}")
+        if self.op == "bottleneck" and self.skip != "identity":
+            raise ValueError(f"skip of a bottleneck must be identity, got {self.skip}")
 
     def layers(self, in_channels: int) -> tuple[LayerSpec, ...]:
         """The stage's layers for an input of ``in_channels``."""
@@ -154,24 +167,28 @@ def _whole(digits: str) -> int:
 _STAGE_EXAMPLE = "mb6_r2_k3_s2_c24_se0.25"
 _ARCH_EXAMPLE = f"res224-silu-stem32-{_STAGE_EXAMPLE}-head1280"
 _STAGE_TEXT = re.compile(
-    r"(mb([0-9]+)|conv|linear)_r([0-9]+)_k([0-9]+)_s([0-9]+)_c([0-9]+)"
+    r"(mb([0-9]+)|conv|linear|separable|bottleneck)_r([0-9]+)_k([0-9]+)_s([0-9]+)_c([0-9]+)"
     r"(?:_se([0-9]+(?:[.][0-9]+)?(?:e-[0-9]+)?))?(_noskip)?"
 )
 _STAGE_SEPARATOR = re.compile(r"-(?![0-9])")  # not the minus sign of an exponent, as in se1e-05
-_ARCH_TEXT = re.compile(r"res([0-9]+)-([a-z0-9]+)-stem([0-9]+)(?:s([0-9]+))?-(.+)-head([0-9]+)")
+_ARCH_TEXT = re.compile(
+    r"res([0-9]+)-([a-z0-9]+)-stem([0-9]+)(?:k([0-9]+))?(?:s([0-9]+))?(pool)?-(.+)-head([0-9]+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ArchSpec:
-    """A whole network: 3x3 stem, stages, 1x1 head, pooling, dropout, classifier.
+    """A whole network: stem, stages, 1x1 head, pooling, dropout, classifier.
 
     Args:
         stages: at least one.
-        stem_channels: outputs of the 3x3 stem convolution.
-        head_channels: outputs of the 1x1 convolution before pooling.
+        stem_channels: outputs of the stem convolution.
+        head_channels: outputs of the 1x1 convolution before pooling; 0 for no such convolution.
         resolution: side of the (square) input image, in pixels.
         activation: ``silu``, ``relu`` or ``relu6``, throughout the network.
         stem_stride: 2 as in MobileNet and EfficientNet, or 1 for small images.
+        stem_kernel: side of the stem's kernel, in pixels; 7 in ResNet.
+        stem_pool: 3x3 max pooling with stride 2 after the stem, as in ResNet.
 
     Raises:
         ValueError: with the rule and the value, if a field is out of range.
@@ -183,16 +200,21 @@ class ArchSpec:
     resolution: int
     activation: str
     stem_stride: int = 2
+    stem_kernel: int = 3
+    stem_pool: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", tuple(self.stages))
         if not self.stages or not all(isinstance(stage, StageSpec) for stage in self.stages):
             raise ValueError(f"stages must be one StageSpec or more, got {shown(self.stages)}")
         require_size("stem_channels", self.stem_channels, MOST_CHANNELS)
-        require_size("head_channels", self.head_channels, MOST_CHANNELS)
+        if type(self.head_channels) is not int or self.head_channels != 0:
+            require_size("head_channels", self.head_channels, MOST_CHANNELS)
         require_size("resolution", self.resolution, MOST_PIXELS)
         require("activation", self.activation, ACTIVATIONS)
         require("stem_stride", self.stem_stride, STRIDES)
+        require("stem_kernel", self.stem_kernel, KERNELS)
+        require("stem_pool", self.stem_pool, (False, True))
         self._refuse_huge()
 
     def _refuse_huge(self) -> None:
@@ -211,7 +233,7 @@ class ArchSpec:
     @property
     def stride(self) -> int:
         """The side of an image over that of the last feature map."""
-        return math.prod(stage.stride for stage in self.stages) * self.stem_stride
+        return math.prod(stage.stride for stage in self.stages) * self.stem_stride * (1 + self.stem_pool)
 
     def layers(self) -> tuple[LayerSpec, ...]:
         """Every layer between stem and head, in order."""
@@ -223,7 +245,8 @@ class ArchSpec:
         return layers
 
     def __str__(self) -> str:
-        stem = f"stem{self.stem_channels}" + ("s1" if self.stem_stride == 1 else "")
+        stem = f"stem{self.stem_channels}" + (f"k{self.stem_kernel}" if self.stem_kernel != 3 else "")
+        stem += ("s1" if self.stem_stride == 1 else "") + ("pool" if self.stem_pool else "")
         stages = "-".join(str(stage) for stage in self.stages)
         return f"res{self.resolution}-{self.activation}-{stem}-{stages}-head{self.head_channels}"
 
@@ -235,10 +258,14 @@ class ArchSpec:
         match = _ARCH_TEXT.fullmatch(text)
         if match is None:
             raise ValueError(f"an architecture must read like {_ARCH_EXAMPLE!r}, got {shown(text)}")
-        resolution, activation, stem, stem_stride, text, head = match.groups()
+        resolution, activation, stem, kernel, stride, pool, text, head = match.groups()
         stages = tuple(StageSpec.parse(stage) for stage in _STAGE_SEPARATOR.split(text))
-        stride = _whole(stem_stride or "2")
-        return cls(stages, _whole(stem), _whole(head), _whole(resolution), activation, stride)
+        numbers = map(_whole, (stem, head, resolution, stride or "2", kernel or "3"))
+        stem_channels, head_channels, resolution, stem_stride, stem_kernel = numbers
+        return cls(
+            *(stages, stem_channels, head_channels, resolution, activation),
+            *(stem_stride, stem_kernel, pool is not None),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, stages as objects."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from search_spaces.arch import ArchSpec, StageSpec
+from search_spaces.arch import BOTTLENECK, ArchSpec, StageSpec
 
 
 class Cost(NamedTuple):
@@ -67,12 +67,32 @@ def mbconv_cost(
     return flops, params, activations
 
 
-def layer_cost(stage: StageSpec, in_channels: int, area_in: int, area: int) -> tuple[int, int, int]:
+def bottleneck_cost(
+    in_channels: int, channels: int, kernel: int, area_in: int, area: int, *, projects: bool
+) -> tuple[int, int, int]:
+    """Down to a quarter of the outputs, k x k, up again; ``projects`` if the shortcut is a convolution."""
+    inside = channels // BOTTLENECK
+    parts = [
+        conv_cost(in_channels, inside, 1, area_in),
+        conv_cost(inside, inside, kernel, area),
+        conv_cost(inside, channels, 1, area),
+    ]
+    parts += [conv_cost(in_channels, channels, 1, area)] * projects
+    flops, params, activations = map(sum, zip(*parts, strict=True))
+    return flops, params, activations
+
+
+def layer_cost(
+    stage: StageSpec, in_channels: int, area_in: int, area: int, *, first: bool
+) -> tuple[int, int, int]:
     """One layer of ``stage`` from ``area_in`` to ``area`` positions: flops, params, activations."""
     channels = inside = stage.channels
-    if stage.op == "mbconv":
+    if stage.op in ("mbconv", "separable"):
         inside = in_channels * stage.expand_ratio
         priced = mbconv_cost(in_channels, inside, channels, stage.kernel, area_in, area)
+    elif stage.op == "bottleneck":
+        projects = first and not (stage.stride == 1 and in_channels == channels)
+        priced = bottleneck_cost(in_channels, channels, stage.kernel, area_in, area, projects=projects)
     else:
         priced = conv_cost(in_channels, channels, stage.kernel, area)
     if stage.se_ratio:
@@ -89,25 +109,28 @@ def stage_cost(stage: StageSpec, in_channels: int, size: int) -> tuple[int, int,
     """
     out = -(-size // stage.stride)
     area = out * out
-    flops, params, activations = layer_cost(stage, in_channels, size * size, area)
+    flops, params, activations = layer_cost(stage, in_channels, size * size, area, first=True)
     more = stage.repeats - 1
     if more:  # all layers after the first are alike
-        f, p, a = layer_cost(stage, stage.channels, area, area)
+        f, p, a = layer_cost(stage, stage.channels, area, area, first=False)
         return flops + more * f, params + more * p, activations + more * a, out
     return flops, params, activations, out
 
 
 def head_cost(arch: ArchSpec, in_channels: int, size: int, num_classes: int) -> tuple[int, int, int]:
     """Head and classifier, on the stages' output: ``in_channels`` maps of side ``size``."""
-    flops, params, activations = conv_cost(in_channels, arch.head_channels, 1, size * size)
-    weights = arch.head_channels * num_classes
+    flops = params = activations = 0
+    if arch.head_channels:
+        flops, params, activations = conv_cost(in_channels, arch.head_channels, 1, size * size)
+    weights = (arch.head_channels or in_channels) * num_classes
     return flops + weights, params + weights + num_classes, activations + num_classes
 
 
 def stem_cost(arch: ArchSpec, image_channels: int = 3) -> tuple[int, int, int, int]:
     """The stem on an image: flops, params, activations, and its output's side."""
     size = -(-arch.resolution // arch.stem_stride)
-    return (*conv_cost(image_channels, arch.stem_channels, 3, size * size), size)
+    price = conv_cost(image_channels, arch.stem_channels, arch.stem_kernel, size * size)
+    return (*price, -(-size // 2) if arch.stem_pool else size)
 
 
 def cost(arch: ArchSpec, num_classes: int = 1000, in_channels: int = 3) -> Cost:

@@ -1,7 +1,8 @@
 """``build_network``: an ``ArchSpec`` as an ``nn.Module``. Shapes: B images, C channels, H = W pixels.
 
-Tensors come in network order: stem, then per layer expand, depthwise, SE, project, then head
-and classifier. ``search_spaces.cost`` has the cost of every op in closed form.
+Tensors come in network order: stem, then per layer expand, depthwise, SE, project (of a bottleneck: reduce,
+conv, project, shortcut), then head and classifier. ``search_spaces.cost`` has the cost of every op in closed
+form.
 
 Source: tensorflow/tpu, efficientnet_model.py (blocks, initialisation, BN, stochastic depth).
 """
@@ -15,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from search_spaces.arch import PADDINGS, ArchSpec, LayerSpec
+from search_spaces.arch import BOTTLENECK, PADDINGS, ArchSpec, LayerSpec
 from search_spaces.convolution import PaddedConv2d
 from search_spaces.cost import se_channels
 from search_spaces.depthwise import DepthwiseConv2d
@@ -97,6 +98,39 @@ class SqueezeExcitation(nn.Module):
         return x * gate.sigmoid()
 
 
+class Bottleneck(nn.Module):
+    """A ``LayerSpec`` whose op is ``bottleneck``, with the stride in the middle, as in torchvision.
+
+    Source: He et al. 2015, arXiv:1512.03385; ``drop_rate`` as for ``Layer``.
+    """
+
+    def __init__(self, spec: LayerSpec, activation: str, drop_rate: float) -> None:
+        super().__init__()
+        inside = spec.channels // BOTTLENECK
+        self.reduce = conv_bn(spec.in_channels, inside, 1, activation=activation)
+        self.conv = conv_bn(inside, inside, spec.kernel, spec.stride, activation)
+        self.project = conv_bn(inside, spec.channels, 1)
+        self.residual = spec.residual
+        if not spec.residual:
+            self.shortcut = conv_bn(spec.in_channels, spec.channels, 1, spec.stride)
+        self.activation = ACTIVATIONS[activation]()
+        self.drop_rate = drop_rate if spec.residual else 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.conv(self.reduce(x)))
+        if self.training and self.drop_rate:
+            y = dropped(y, self.drop_rate)
+        same = x if self.residual else self.shortcut(x)
+        return cast(Tensor, self.activation(same + y))
+
+
+def dropped(y: Tensor, rate: float) -> Tensor:
+    """Zeroes the residual branches `[B, C, H, H]` of a share of the images, and scales up the others."""
+    survival = 1 - rate
+    keep = torch.rand(len(y), 1, 1, 1, device=y.device, dtype=y.dtype) < survival  # [B, 1, 1, 1]
+    return y / survival * keep
+
+
 class Layer(nn.Module):
     """One ``LayerSpec``; ``drop_rate`` is the probability that an image skips a residual branch.
 
@@ -106,7 +140,7 @@ class Layer(nn.Module):
     def __init__(self, spec: LayerSpec, activation: str, drop_rate: float) -> None:
         super().__init__()
         inside = spec.channels
-        if spec.op == "mbconv":
+        if spec.op in ("mbconv", "separable"):
             inside = spec.in_channels * spec.expand_ratio
             if spec.expand_ratio != 1:
                 self.expand = conv_bn(spec.in_channels, inside, 1, activation=activation)
@@ -119,6 +153,8 @@ class Layer(nn.Module):
             self.se = SqueezeExcitation(inside, se_channels(spec.in_channels, spec.se_ratio), activation)
         if spec.op == "mbconv":
             self.project = conv_bn(inside, spec.channels, 1)
+        elif spec.op == "separable":
+            self.pointwise = conv_bn(inside, spec.channels, 1, activation=activation)
         self.residual = spec.residual
         self.drop_rate = drop_rate if spec.residual else 0.0
 
@@ -128,11 +164,7 @@ class Layer(nn.Module):
             y = module(y)
         if not self.residual:
             return y
-        if self.training and self.drop_rate:
-            survival = 1 - self.drop_rate
-            keep = torch.rand(len(x), 1, 1, 1, device=x.device, dtype=x.dtype) < survival  # [B, 1, 1, 1]
-            y = y / survival * keep
-        return x + y
+        return x + (dropped(y, self.drop_rate) if self.training and self.drop_rate else y)
 
 
 class Network(nn.Module):
@@ -143,18 +175,26 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         activation = arch.activation
-        self.stem = conv_bn(in_channels, arch.stem_channels, 3, arch.stem_stride, activation=activation)
+        self.stem = conv_bn(in_channels, arch.stem_channels, arch.stem_kernel, arch.stem_stride, activation)
+        self.pool = nn.MaxPool2d(3, 2, padding=1) if arch.stem_pool else nn.Identity()
         specs = arch.layers()
         self.layers = nn.Sequential(
-            *(Layer(spec, activation, stochastic_depth * i / len(specs)) for i, spec in enumerate(specs))
+            *(
+                (Bottleneck if spec.op == "bottleneck" else Layer)(
+                    spec, activation, stochastic_depth * i / len(specs)
+                )
+                for i, spec in enumerate(specs)
+            )
         )
-        self.head = conv_bn(specs[-1].channels, arch.head_channels, 1, activation=activation)
+        last, features = specs[-1].channels, arch.head_channels or specs[-1].channels
+        head = arch.head_channels != 0
+        self.head = conv_bn(last, features, 1, activation=activation) if head else nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(arch.head_channels, num_classes)
+        self.classifier = nn.Linear(features, num_classes)
         initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.head(self.layers(self.stem(x)))
+        x = self.head(self.layers(self.pool(self.stem(x))))
         logits: Tensor = self.classifier(self.dropout(spatial_mean(x)))
         return logits
 

@@ -2,14 +2,15 @@
 
 Sources: tensorflow/tpu, efficientnet_builder.py (B0's blocks, the family's coefficients),
 lite/efficientnet_lite_builder.py (Lite) and mnasnet_models.py (A1, B1); Sandler et al. 2018,
-arXiv:1801.04381, table 2 (MobileNetV2).
+arXiv:1801.04381, table 2 (MobileNetV2); Howard et al. 2017, arXiv:1704.04861, table 1 (MobileNetV1); He et
+al. 2015, arXiv:1512.03385, table 1 (ResNet), with the stride in the 3x3, as torchvision has it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from search_spaces.arch import ArchSpec, StageSpec, canonical, round_channels, round_repeats
+from search_spaces.arch import BOTTLENECK, ArchSpec, StageSpec, canonical, round_channels, round_repeats
 
 EFFICIENTNET_COEFFICIENTS = {
     # name: (width, depth, resolution, dropout)
@@ -36,8 +37,22 @@ EFFICIENTNET_LITE_COEFFICIENTS = {
 """B0 without squeeze-and-excitation and with ReLU6, for phones; see ``_lite`` for what is not scaled."""
 
 
-def _network(stages: str, activation: str) -> ArchSpec:
-    return canonical(ArchSpec.parse(f"res224-{activation}-stem32-{stages.replace(' ', '-')}-head1280"))
+def _network(stages: str, activation: str, stem: str = "stem32", head: str = "head1280") -> ArchSpec:
+    return canonical(ArchSpec.parse(f"res224-{activation}-{stem}-{stages.replace(' ', '-')}-{head}"))
+
+
+def _mobilenet_v1() -> ArchSpec:
+    sizes = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
+    layers = (f"separable_r1_k3_s{stride}_c{channels}_noskip" for channels, stride in sizes)
+    return _network(" ".join(layers), "relu", head="head0")
+
+
+def _resnet(*repeats: int) -> ArchSpec:
+    stages = (
+        f"bottleneck_r{layers}_k3_s{1 if number == 0 else 2}_c{256 << number}"
+        for number, layers in enumerate(repeats)
+    )
+    return _network(" ".join(stages), "relu", "stem64k7pool", "head0")
 
 
 EFFICIENTNET_B0 = _network(
@@ -57,18 +72,20 @@ def resize(
 ) -> ArchSpec:
     """``arch`` with channels x width, repeats x depth, another ``resolution``; rounded as in EfficientNet."""
 
-    def wider(channels: int) -> int:
-        return round_channels(channels * width, divisor)
+    def wider(channels: int, times: int = 1) -> int:
+        return times * round_channels(channels // times * width, divisor)
 
     def resized(stage: StageSpec) -> StageSpec:
         repeats = round_repeats(stage.repeats * depth)
-        return dataclasses.replace(stage, channels=wider(stage.channels), repeats=repeats)
+        # The channels inside a bottleneck are rounded, and its outputs follow.
+        channels = wider(stage.channels, BOTTLENECK if stage.op == "bottleneck" else 1)
+        return dataclasses.replace(stage, channels=channels, repeats=repeats)
 
     return dataclasses.replace(
         arch,
         stages=tuple(map(resized, arch.stages)),
         stem_channels=wider(arch.stem_channels),
-        head_channels=wider(arch.head_channels),
+        head_channels=wider(arch.head_channels) if arch.head_channels else 0,
         resolution=arch.resolution if resolution is None else resolution,
     )
 
@@ -99,6 +116,10 @@ PRESETS = {
         "mb6_r3_k3_s1_c96 mb6_r3_k3_s2_c160 mb6_r1_k3_s1_c320",
         "relu",
     ),
+    "mobilenet-v1": _mobilenet_v1(),
+    "resnet-50": _resnet(3, 4, 6, 3),
+    "resnet-101": _resnet(3, 4, 23, 3),
+    "resnet-152": _resnet(3, 8, 36, 3),
 }
 
 _MOBILE = ("mnasnet-a1", "mobilenet-v2")

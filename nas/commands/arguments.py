@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ def checked(field: str = "") -> Iterator[None]:
         raise InputError(f"{field}: {error}" if field else str(error)) from None
 
 
+TIME = re.compile(r"(?=.)(?:(\d+\.?\d*|\.\d+)h)?(?:(\d+\.?\d*|\.\d+)m)?(?:(\d+\.?\d*|\.\d+)s)?")
+
+
 def parse_count(text: str, field: str = "target_flops") -> float:
     """``400M``, ``0.4G`` or ``4e8`` as a number."""
     scale = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}.get(text[-1:].lower())
@@ -43,6 +47,16 @@ def parse_bytes(text: str) -> int:
     if not 1 <= size < math.inf:
         raise InputError(f"cache_size must be at least 1 byte, and finite, got {text!r}")
     return int(size)
+
+
+def parse_seconds(text: str, field: str) -> float:
+    """``90s``, ``10m``, ``1.5h`` or ``1h30m`` in seconds; InputError if it is no time above 0."""
+    found = TIME.fullmatch(text.strip().lower())
+    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+    total = 3600 * hours + 60 * minutes + seconds
+    if not 0 < total < 1e9:
+        raise InputError(f"{field} must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got {text!r}")
+    return total
 
 
 def parse_numbers(text: str) -> list[float]:

@@ -11,7 +11,7 @@ from nas.commands.arguments import absolute, checked, find_init, find_recipe, pa
 from nas.commands.declare import declared
 from nas.commands.options import AuditOptions, JsonOption, QuietOption, ResourceOptions
 from nas.commands.running import watch
-from nas.commands.search import find_resources
+from nas.commands.search import find_resources, find_space
 from nas.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,22 +49,25 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
         InputError: if a value is out of range or cannot be read, or there are too few networks.
     """
     from nas.launch.draw import draw_known, draw_networks
-    from nas.runs.kinds import known_space
+    from nas.runs.spaces import known_space
     from nas.spec.objective import Objective
-    from nas.spec.recipe import default_recipe
+    from nas.spec.recipe import FINETUNE, default_recipe
     from nas.spec.settings import Audit, Settings
 
     if options.sample_seed < 0:
         raise InputError(f"sample_seed must be at least 0, got {options.sample_seed}")
-    space = known_space(options.space)
+    name, _ = find_space(options.space)
+    space = known_space(name)
     fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
     longer = pairs(options.long, "long")
     init = find_init(options.init, options.init_arch)
     recipe = options.recipe or default_recipe("proxy", pretrained=init is not None)
     short = find_recipe(recipe, fields, "proxy")
     long = find_recipe(recipe, {**fields, **longer}, "long") if longer else None
+    if options.long_seeds is not None and long is None:
+        raise InputError(f"long_seeds needs --long NAME=VALUE, got {options.long_seeds}")
     with checked():
-        asked = Audit(options.seeds, long)
+        asked = Audit(options.seeds, long, options.long_seeds)
     file = options.reference and options.reference.absolute()
     if file:
         archs, known = draw_known(space, file, options.networks, options.sample_seed)
@@ -72,7 +75,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
         archs, known = draw_networks(space, options.networks, options.sample_seed), ()
     with checked():
         return Settings(
-            space=options.space,
+            space=name,
             trials=options.networks * options.seeds,
             data=absolute(options.data),
             evaluator="train",
@@ -80,6 +83,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
             objective=Objective(400e6, exponent=0.0),  # accuracy, whatever it costs
             recipe=short,
             init=init,
+            tuned=FINETUNE if init and options.tune else None,
             seed=options.seed,
             resources=find_resources(resources),
             networks=archs,

@@ -21,6 +21,7 @@ from nas.commands.options import (
     MetricOption,
     RunArgument,
     SchedulerOption,
+    TuneOption,
 )
 
 DeviceOption = Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")]
@@ -110,9 +111,10 @@ class TrainOptions:
         int,
         Option(metavar="N", help="Processes that share every batch, each on a GPU or on its own threads."),
     ] = 1
-    address: Annotated[str, Option(help="Where those run: local, or auto for the running Ray cluster.")] = (
-        "local"
-    )
+    address: Annotated[
+        str,
+        Option(help="Where those run: local, auto for the running Ray cluster, or HOST:PORT of its head."),
+    ] = "local"
     cache_size: CacheOption = "50G"
 
 
@@ -139,6 +141,22 @@ class ScaleOptions:
             "FLOPs; the family is the first one's.",
         ),
     ] = "compound"
+    sweep: Annotated[
+        str | None,
+        Option(
+            metavar="LINES",
+            help="Train networks along lines in place of a grid: width,depth,resolution, or "
+            "'width | depth=1,2 x resolution=1,1.3'; the paper's: figure3, figure4, figure8, table3, table7.",
+        ),
+    ] = None
+    check: Annotated[
+        str | None,
+        Option(
+            metavar="phi=P|epochs=Nx",
+            help="Does the direction last? Ten of the networks again at a larger phi, or with N times the "
+            "epochs: phi=2 or epochs=4x.",
+        ),
+    ] = None
     grid: Annotated[
         list[str] | None,
         Option(
@@ -153,13 +171,32 @@ class ScaleOptions:
     scheduler: SchedulerOption = "fifo"
     rounding: Annotated[str, Option(help="How layers are rounded: ceil as published, or round.")] = "ceil"
     multiple: Annotated[int, Option(help="Resolutions are multiples of this, in pixels.")] = 8
+    late_depth: Annotated[
+        bool,
+        Option("--late-depth", help="Add the layers to later stages, like EfficientNetV2; as many in all."),
+    ] = False
     phis: Annotated[
         str, Option(metavar="PHI,...", help="The phi of each model, B0, B1, ...; rising from 0.")
     ] = "0,0.5,1,2,3.5,5,6,7"
+    budgets: Annotated[
+        str | None,
+        Option(
+            metavar="FLOPS,...",
+            help="In place of phis: after the base, the largest model within each, like 400M,1G,4G.",
+        ),
+    ] = None
     max_resolution: Annotated[
         int | None,
         Option(min=1, show_default="the images' own", help="No network of grid and family has more pixels."),
     ] = None
+    refine: Annotated[
+        bool,
+        Option(
+            "--refine",
+            help="Then search the networks around the scaled one, at its FLOPs: does uniform scaling leave "
+            "something on the table?",
+        ),
+    ] = False
     explain: Annotated[
         bool, Option("--explain", help="Show formula, published table and yours, and what rounding did.")
     ] = False
@@ -182,6 +219,7 @@ class ScaleOptions:
         ),
     ] = None
     init_arch: InitArchOption = None
+    tune: TuneOption = True
     metric: MetricOption = None
     seed: Annotated[
         int | None, Option(show_default="the base run's, or 0", help="Seeds everything random.")

@@ -50,13 +50,21 @@ InitArchOption = Annotated[
 MetricOption = Annotated[
     str | None,
     Option(
-        show_default="accuracy",
-        help="What networks are judged by: accuracy, or balanced_accuracy or macro_f1, means over classes.",
+        show_default="accuracy; soft_accuracy with --init",
+        help="What networks are ranked by: accuracy; soft_accuracy, the mean probability of the right class, "
+        "which is less noisy; balanced_accuracy or macro_f1, means over classes.",
     ),
 ]
 ClassWeightsOption = Annotated[
     str | None,
     Option(show_default="none", help="balanced: in training, images of rare classes count more."),
+]
+TuneOption = Annotated[
+    bool,
+    Option(
+        "--tune/--no-tune",
+        help="First fine-tune the pretrained network itself on these images, once, and inherit from that.",
+    ),
 ]
 SchedulerOption = Annotated[
     str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
@@ -67,12 +75,21 @@ SchedulerOption = Annotated[
 class SearchOptions:
     """What ``nas search`` and ``nas plan`` are asked, but for where trials run."""
 
-    space: Annotated[str, Option(help="Search space, see nas spaces.")]
+    space: Annotated[
+        str, Option(help="Search space, see nas spaces; or around:ARCH, the networks around a given one.")
+    ]
     data: Annotated[str, Option(help=DATA)] = "digits"
     trials: Annotated[
         int | None, Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose.")
     ] = None
-    target_flops: Annotated[str, Option(metavar="COUNT", help="The budget T, in multiply-adds.")] = "400M"
+    target_flops: Annotated[
+        str | None,
+        Option(
+            metavar="COUNT",
+            show_default="400M; those of ARCH around it",
+            help="The budget T, in multiply-adds.",
+        ),
+    ] = None
     exponent: Annotated[
         float | None,
         Option(show_default="-0.07, hard: -1", help="How much cost counts against accuracy."),
@@ -119,6 +136,7 @@ class SearchOptions:
     help_proxy: HelpProxyOption = False
     init: InitOption = None
     init_arch: InitArchOption = None
+    tune: TuneOption = True
     metric: MetricOption = None
     class_weights: ClassWeightsOption = None
     scheduler: SchedulerOption = "fifo"
@@ -156,10 +174,22 @@ class ResourceOptions:
         str | None,
         Option(
             show_default=LOCAL,
-            help="local: Ray on this machine. auto: the running Ray cluster. inline: no Ray, one at a time.",
+            help="local: Ray on this machine. auto: the cluster that runs on it. HOST:PORT: one by its head. "
+            "inline: no Ray, one at a time.",
         ),
     ] = None
     cache_size: CacheOption = "50G"
+    max_retries: Annotated[
+        int, Option(help="How often a trial whose worker dies or hangs runs again, elsewhere if possible.")
+    ] = 3
+    trial_timeout: Annotated[
+        str | None,
+        Option(
+            metavar="TIME",
+            show_default="10 times the longest so far",
+            help="A trial that takes longer has failed; 90s, 10m or 1h30m.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -175,6 +205,10 @@ class ResumeOptions:
     gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
     address: Annotated[str | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cache_size: Annotated[str | None, Option(metavar="BYTES", show_default="as before", help=AS_SEARCH)] = (
+        None
+    )
+    max_retries: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    trial_timeout: Annotated[str | None, Option(metavar="TIME", show_default="as before", help=AS_SEARCH)] = (
         None
     )
 
@@ -194,6 +228,7 @@ class AuditOptions:
     help_proxy: HelpProxyOption = False
     init: InitOption = None
     init_arch: InitArchOption = None
+    tune: TuneOption = True
     metric: MetricOption = None
     long: Annotated[
         list[str] | None,
@@ -201,6 +236,10 @@ class AuditOptions:
             metavar=PAIR,
             help="A field of a longer schedule, e.g. epochs=16; every network is trained by it, too.",
         ),
+    ] = None
+    long_seeds: Annotated[
+        int | None,
+        Option(show_default="as --seeds", help="Training runs of each network by the longer schedule."),
     ] = None
     reference: Annotated[
         Path | None,

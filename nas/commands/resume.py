@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from nas.commands.arguments import absolute, checked, parse_bytes
+from nas.commands.arguments import absolute, checked, parse_bytes, parse_seconds
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResumeOptions, RunArgument
 from nas.commands.running import watch
@@ -22,6 +22,8 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
     given = {name: value for name, value in given.items() if value is not None}
     if options.cache_size is not None:
         given["cache_size"] = parse_bytes(options.cache_size)
+    if options.trial_timeout is not None:
+        given["trial_timeout"] = parse_seconds(options.trial_timeout, "trial_timeout")
     before = read_settings(run)
     data = given.pop("data", None)
     with checked():

@@ -13,6 +13,7 @@ from nas.commands.arguments import (
     pairs,
     parse_bytes,
     parse_count,
+    parse_seconds,
     with_options,
 )
 from nas.commands.declare import declared
@@ -23,6 +24,10 @@ from nas.errors import InputError
 if TYPE_CHECKING:
     from nas.spec.resources import Resources
     from nas.spec.settings import Settings
+    from search_spaces import ArchSpec
+
+CENTER = "the network around which it searched"
+"""The name of that network where the choice is compared with it."""
 
 
 @declared(table="--evaluator FILE")
@@ -36,7 +41,7 @@ def search(options: SearchOptions, resources: ResourceOptions, quiet: QuietOptio
     from nas.screens.progress import Screen
 
     settings = search_settings(options, resources)
-    place = Place(options.run, options.space)
+    place = Place(options.run, options.space.partition(":")[0])
     screen = Screen(quiet=quiet)
     watch(screen, lambda: launch.start(settings, place, screen))
 
@@ -48,8 +53,9 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
         InputError: if a value is out of range or cannot be read.
     """
     from nas.spec.objective import Objective
-    from nas.spec.recipe import default_recipe
+    from nas.spec.recipe import FINETUNE, default_recipe
     from nas.spec.settings import Settings
+    from search_spaces import cost
 
     trains = options.evaluator == "train"
     init = find_init(options.init, options.init_arch)
@@ -58,36 +64,65 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     fields = with_options(
         pairs(options.proxy, "proxy"), metric=options.metric, class_weights=options.class_weights
     )
+    space, center = find_space(options.space)
+    target = 400e6 if center is None else float(cost(center).flops)
     with checked():
         return Settings(
-            space=options.space,
+            space=space,
             trials=(24 if trains else 1000) if options.trials is None else options.trials,
             data=absolute(options.data),
             evaluator=absolute(options.evaluator),
             controller=options.controller,
-            objective=Objective(parse_count(options.target_flops), options.exponent, options.reward),
+            objective=Objective(
+                target if options.target_flops is None else parse_count(options.target_flops),
+                options.exponent,
+                options.reward,
+            ),
             recipe=find_recipe(recipe, fields, "proxy"),
             init=init,
+            tuned=FINETUNE if init and options.tune else None,
             seed=options.seed,
             scheduler=options.scheduler,
             confirmations=confirmations,
-            baselines=find_baselines(options.baseline, options.space) if confirmations > 0 else {},
+            baselines=find_baselines(options.baseline, space) if confirmations > 0 else {},
             confirm_seeds=options.confirm_seeds,
             controller_settings=pairs(options.controller_settings, "controller_settings"),
             resources=find_resources(resources, trains=trains),
         )
 
 
+def find_space(name: str) -> tuple[str, ArchSpec | None]:
+    """The space as a run keeps it, and the network that it lies around, if it is ``around:ARCH``.
+
+    Raises:
+        InputError: as ``find_arch``.
+    """
+    from search_spaces.around import AROUND
+
+    if not name.startswith(AROUND):
+        return name, None
+    around = name.removeprefix(AROUND)
+    if not around:
+        raise InputError(f"space must be {AROUND} and a network, got {name!r}")
+    center = find_arch(around, "space")
+    return f"{AROUND}{center}", center
+
+
 def find_baselines(names: str | None, space: str) -> dict[str, str]:
     """The known networks to compare with, as text by name: the published ones of the space, unless named.
+
+    Around a network, it is that network itself.
 
     Raises:
         InputError: if one of the names is none of a network, or stands there twice.
     """
     from search_spaces import PUBLISHED
+    from search_spaces.around import AROUND
 
     if names == "none":
         return {}
+    if names is None and space.startswith(AROUND):
+        return {CENTER: space.removeprefix(AROUND)}
     asked = PUBLISHED.get(space, ()) if names is None else [name.strip() for name in names.split(",")]
     found: dict[str, str] = {}
     for name in asked:
@@ -105,6 +140,8 @@ def find_resources(options: ResourceOptions, *, trains: bool = True) -> Resource
     """
     from nas.spec.resources import Resources
 
+    limit = options.trial_timeout
+    seconds = None if limit is None else parse_seconds(limit, "trial_timeout")
     with checked():
         return Resources(
             options.address or ("local" if trains else "inline"),
@@ -112,4 +149,6 @@ def find_resources(options: ResourceOptions, *, trains: bool = True) -> Resource
             options.cpus_per_trial,
             options.gpus_per_trial,
             parse_bytes(options.cache_size),
+            options.max_retries,
+            seconds,
         )

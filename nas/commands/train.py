@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from nas.commands.arguments import (
     find_teacher,
     pairs,
     parse_bytes,
+    parse_seconds,
     with_options,
 )
 from nas.commands.declare import declared
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from nas.spec.recipe import Recipe
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
-
-TIME = re.compile(r"(?=.)(?:(\d+\.?\d*|\.\d+)h)?(?:(\d+\.?\d*|\.\d+)m)?(?:(\d+\.?\d*|\.\d+)s)?")
 
 
 @declared(workers="--data-parallel", cpus_per_trial="--threads", gpus_per_trial="--device")
@@ -62,11 +60,12 @@ def train(options: TrainOptions, quiet: QuietOption = False) -> None:
 def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: float | None) -> Run:
     """The run that the options ask for, when it is over."""
     from nas.launch.training import prepare_training, start_training
+    from nas.runs.source import source_of
     from nas.screens.training import preparation_lines
     from nas.spec.recipe import default_recipe
 
     origin = find_origin(options.arch, options.data)
-    before = origin.settings.init if origin and origin.trained else None
+    before = source_of(origin.directory, origin.settings) if origin and origin.trained else None
     init = find_init(options.init, options.init_arch, before)
     teacher = find_teacher(options.teacher)
     name = options.recipe or default_recipe("scratch", pretrained=init is not None)
@@ -153,12 +152,7 @@ def find_seconds(options: TrainOptions) -> float:
     text = str(options.time)
     if options.epochs is not None:
         raise InputError(f"time must stand without `epochs`, got {text} and {options.epochs}")
-    found = TIME.fullmatch(text.strip().lower())
-    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
-    total = 3600 * hours + 60 * minutes + seconds
-    if not 0 < total < 1e9:
-        raise InputError(f"time must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got {text!r}")
-    return total
+    return parse_seconds(text, "time")
 
 
 def train_settings(
@@ -181,7 +175,7 @@ def train_settings(
         before = origin.settings
         data = data if options.data else before.data
         # Wherever its images are now, so that it is tested on those that it was not chosen by.
-        data_seed = before.seed if before.data_seed is None else before.data_seed
+        data_seed = before.split_seed
     with checked():
         return Settings(
             space="train",
@@ -207,6 +201,8 @@ def find_training(arch: str, name: str, fields: dict[str, str], epochs: int | No
         InputError: if there is no such recipe or field, or a value is out of range.
     """
     recipe = find_recipe(name, fields, "fields")
+    if "metric" not in fields:  # that of a search is for ranking
+        recipe = dataclasses.replace(recipe, metric="accuracy")
     published = find_dropout(arch)
     if recipe.dropout and published is not None and "dropout" not in fields:
         recipe = dataclasses.replace(recipe, dropout=published)

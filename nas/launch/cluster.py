@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nas.errors import InputError
+from nas.errors import InputError, RunError
 from nas.files import exists
 from nas.spec.machine import cpu_count
+
+# Ray reads these once, on import.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.update(
+    RAY_AIR_NEW_OUTPUT="0",  # the old progress output can be silenced, the new one cannot
+    RAY_CHDIR_TO_TRIAL_DIR="0",
+    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+    TUNE_DISABLE_SIGINT_HANDLER="1",  # Ctrl-C is ours: stop, keep everything, say how to resume
+    TUNE_GLOBAL_CHECKPOINT_S=str(10**9),
+    TUNE_PRINT_ALL_TRIAL_ERRORS="0",
+)
 
 ADDRESS = "RAY_ADDRESS"
 ANSWER_SECONDS = 18
 """A cluster that has not answered by then counts as dead; Ray itself would try for a quarter of an hour."""
+LOST_SECONDS = 20.0
+"""A cluster whose head has not answered for so long is lost; Ray ends the process after a minute."""
 LONGEST_DIRECTORY = 40
 """The most bytes of Ray's directory: sockets in a session's directory below it may have a path of 107."""
 SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - mkdtemp makes a directory of our own there
 ASK = """
 import socket, sys
 from ray._private.services import canonicalize_bootstrap_address
-address = canonicalize_bootstrap_address("auto")
+address = canonicalize_bootstrap_address(sys.argv[1])
 host, _, port = address.rpartition(":")
 socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
 from ray._raylet import GcsClient
@@ -38,20 +56,22 @@ except Exception as error:
     if type(error).__name__ != "AuthenticationError":  # an answer; ray.init knows where tokens are
         raise
 """
-"""Finds the cluster that ``auto`` means, and asks it something; in its own process, which can be stopped."""
+"""Finds the cluster of an address, and asks it something; in its own process, which can be stopped."""
+AUTH_MODE, AUTH_TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
 
 
 @contextlib.contextmanager
 def cluster(address: str) -> Iterator[dict[str, float]]:
-    """Yields the CPUs and GPUs of Ray, started (``local``) or joined (``auto``).
+    """Yields the CPUs and GPUs of Ray, started (``local``) or joined (``auto`` or HOST:PORT).
 
     Raises:
         InputError: if Ray cannot be started, or no cluster answers.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
-        options: dict[str, Any] = {"address": "auto"}  # it has answered, see ``ask_cluster``
+        options: dict[str, Any] = {"address": address}  # it has answered, see ``ask_cluster``
         if address == "local":
+            stack.enter_context(token_of_its_own())
             options = {
                 "address": "local",
                 "num_cpus": cpu_count(),
@@ -61,8 +81,58 @@ def cluster(address: str) -> Iterator[dict[str, float]]:
         begin(options)
         import ray
 
-        stack.callback(ray.shutdown)
+        stack.callback(leave)
         yield ray.cluster_resources()
+
+
+def head_answers() -> bool:
+    """Whether the cluster's head is there: Ray itself waits for it a minute, and then ends the process."""
+    import ray
+
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+class Head:
+    """Looks whether the cluster's head is there.
+
+    Args:
+        again: the command that goes on with the run.
+    """
+
+    def __init__(self, again: str) -> None:
+        self.again, self.seen, self.answers = again, time.monotonic(), True
+
+    def look(self) -> bool:
+        """Whether Ray can be asked something now; RunError if it could not for ``LOST_SECONDS``."""
+        self.answers, now = head_answers(), time.monotonic()
+        if self.answers:
+            self.seen = now
+        elif now - self.seen > LOST_SECONDS:
+            raise RunError(f"Ray's head does not answer any more; go on with: {self.again}")
+        return self.answers
+
+
+def leave() -> None:
+    """``ray.shutdown``. With a dead head it would wait, and what it leaves undone crash when Python ends."""
+    import ray
+
+    if head_answers():
+        ray.shutdown()
+    else:
+        atexit.unregister(ray.shutdown)
+        atexit.register(end_at_once)
+
+
+def end_at_once() -> None:
+    """Ends this process, whose run has failed, without taking anything apart."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def begin(options: dict[str, Any]) -> None:
@@ -74,7 +144,12 @@ def begin(options: dict[str, Any]) -> None:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         import ray
+        from ray._private import worker
 
+        if options["address"] != "local":
+            take_token()
+
+        worker.listen_error_messages = lambda *_: None  # it would print Ray's words between ours
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - Ray may raise anything
         raise refused(str(options["address"]), f"{type(error).__name__}: {error}") from None
@@ -89,22 +164,58 @@ def refused(address: str, reason: str) -> InputError:
     if address == "local":
         return InputError(f"address local must be able to start Ray ({line}); inline needs no Ray")
     given = os.environ.get(ADDRESS)
-    named = f", with {ADDRESS}={given}" if given else ""
-    return InputError(f"address auto must find a running Ray cluster ({line}){named}")
+    named = f", with {ADDRESS}={given}" if given and address == "auto" else ""
+    return InputError(f"address {address} must find a running Ray cluster ({line}){named}")
 
 
-def ask_cluster() -> None:
-    """Raises InputError within ``ANSWER_SECONDS`` if no cluster answers where ``auto`` leads to."""
-    if "://" in os.environ.get(ADDRESS, ""):
+@contextlib.contextmanager
+def token_of_its_own() -> Iterator[None]:
+    """A token that Ray's processes ask one another for; Ray would leave one in the user's home for others."""
+    if AUTH_MODE in os.environ or AUTH_TOKEN in os.environ:
+        yield
+        return
+    os.environ[AUTH_TOKEN] = secrets.token_hex(32)
+    read_tokens_again()
+    try:
+        yield
+    finally:
+        for name in (AUTH_MODE, AUTH_TOKEN):  # Ray has set the first
+            os.environ.pop(name, None)
+        read_tokens_again()
+
+
+def take_token() -> None:
+    """Shows a cluster the user's token, if there is one. Ray does so only where it finds the cluster."""
+    if AUTH_MODE not in os.environ and read_tokens_again():
+        os.environ[AUTH_MODE] = "token"
+        read_tokens_again()
+
+
+def read_tokens_again() -> bool:
+    """Makes Ray look at the variables and at the user's home again, and says whether it finds a token."""
+    from ray import _raylet
+
+    raylet: Any = _raylet
+    if not hasattr(raylet, "AuthenticationTokenLoader"):  # an older Ray
+        return False
+    raylet.Config.initialize("")
+    loader = raylet.AuthenticationTokenLoader.instance()
+    loader.reset_cache()
+    return bool(loader.has_token(ignore_auth_mode=True))
+
+
+def ask_cluster(to: str) -> None:
+    """Raises InputError within ``ANSWER_SECONDS`` if no cluster answers where an address leads to."""
+    if to == "auto" and "://" in os.environ.get(ADDRESS, ""):
         raise refused("auto", f"{ADDRESS} must be HOST:PORT of a cluster's head, as ray start prints it")
-    asking = [sys.executable, "-c", ASK]
+    asking = [sys.executable, "-c", ASK, to]
     try:
         answer = subprocess.run(asking, capture_output=True, timeout=ANSWER_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        raise refused("auto", f"nothing has answered within {ANSWER_SECONDS} s") from None
+        raise refused(to, f"nothing has answered within {ANSWER_SECONDS} s") from None
     if answer.returncode:
         said = answer.stderr.decode(errors="replace").splitlines() or ["it died"]
-        raise refused("auto", said[-1].removeprefix("ConnectionError: "))
+        raise refused(to, said[-1].removeprefix("ConnectionError: "))
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import nas.launch.ray_tune  # noqa: F401 - sets the variables that Ray reads on import
+import nas.launch.cluster  # noqa: F401 - sets the variables that Ray reads on import
 
 # isort: split
 import ray
@@ -71,15 +71,17 @@ class SharedTrainer(Trainer):
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
+    def evaluate(
+        self, pixels: Pixels, count: int | None = None, metric: str | None = None
+    ) -> tuple[float, float]:
         """As ``Trainer.evaluate``: each process evaluates its share, with the first one's BN statistics."""
         assert count is None, "every epoch is evaluated whole"
         for buffer in self.judged.buffers():
             dist.broadcast(buffer, 0)
         if len(pixels) < self.workers:
-            return super().evaluate(pixels)
+            return super().evaluate(pixels, metric=metric)
         share: Any = _Share(pixels, self.rank, self.workers)
-        loss, accuracy = super().evaluate(share)
+        loss, accuracy = super().evaluate(share, metric=metric)
         images = len(share.labels)
         sums = torch.tensor([loss * images, accuracy * images], dtype=torch.float64, device=self.device)
         dist.all_reduce(sums)

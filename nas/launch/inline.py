@@ -1,4 +1,4 @@
-"""Runs trials in this process, one after another; ``nas.launch.ray_tune`` runs them on Ray."""
+"""Runs trials in this process, one after another; ``nas.launch.workers`` runs them on Ray."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +16,7 @@ from nas.launch.inline import run_inline
 from nas.launch.new_run import Place, make, refuse_existing
 from nas.launch.placement import check_resources, opened
 from nas.launch.plan import memory_warning
-from nas.runs.audit_results import LONG, longer
+from nas.launch.source import with_source
 from nas.runs.config import read_config, read_settings, write_config
 from nas.runs.family_files import write_family
 from nas.runs.finish import finish
@@ -26,6 +27,7 @@ from nas.search.loop import Search
 from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
+from nas.spec.source import SOURCE, source_settings
 from nas.spec.trial import Evaluator
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
@@ -70,26 +72,36 @@ def start_with(
         evaluator = prepare.placed(evaluator, resources)
         price = {"num_classes": space.num_classes, "resolution": space.resolution}
         facts = {"cost": price, "input_sha256": prepare.fingerprint(evaluator)}
-        directory = make(place, lambda unfinished: write(unfinished, settings, facts))
+        directory = make(place, lambda unfinished: write_all(unfinished, settings, facts))
         listener.on_made(directory)
         if isinstance(evaluator, FullTraining):
             evaluator = dataclasses.replace(evaluator, directory=directory)
         journal = stack.enter_context(open_journal(directory, listener))
+        evaluator = with_source(evaluator, settings, directory, listener, go_on)
         search = prepare.make_search(settings, space, journal, listener)
-        run(search, evaluator, resources, settings, notes)
+        run(search, evaluator, resources, settings, notes, workers=settings.resources.workers)
     finish(directory)
-    go_on_longer(directory, listener)
+    go_on_second(directory, listener)
     return Run(directory)
 
 
+def write_all(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> None:
+    """Writes the first files of a run, of its source and of its second part."""
+    write(directory, settings, facts)
+    facts = {**facts, "input_sha256": ""}  # parts may keep the same images at another size
+    if source := source_settings(settings):
+        (directory / SOURCE).mkdir()
+        write(directory / SOURCE, source, facts)
+    if second := KINDS[settings.kind].second(settings):
+        (directory / second.name).mkdir()
+        write(directory / second.name, second.settings, facts)
+
+
 def write(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> None:
-    """Writes the first files of a run, and of an audit's longer schedule."""
+    """Writes the first files of one run."""
     write_config(directory, settings.to_json(), **facts)
     with Journal(directory, create=True):
         pass
-    if long := longer(settings):
-        (directory / LONG).mkdir()
-        write(directory / LONG, long, facts)
 
 
 def open_journal(directory: Path, listener: Listener) -> Journal:
@@ -97,6 +109,8 @@ def open_journal(directory: Path, listener: Listener) -> Journal:
     journal = Journal(directory)
     if not journal.locked:
         say_unlocked(listener.say)
+    if words := journal.storage.words(directory):
+        listener.say(words)
     return journal
 
 
@@ -120,7 +134,7 @@ def start_family(
 def resume(
     directory: Path, listener: Listener, resources: Resources | None = None, data: str | None = None
 ) -> Run:
-    """Finishes an interrupted run as it would have gone, and an audit's longer schedule too.
+    """Finishes an interrupted run as it would have gone, and its second part too.
 
     Args:
         data: where its images are now, if they were moved.
@@ -131,7 +145,7 @@ def resume(
         RunError: if the first trials all fail.
     """
     went_on = go_on(directory, listener, resources, data=data)
-    if not go_on_longer(directory, listener, resources, data) and not went_on:
+    if not go_on_second(directory, listener, resources, data) and not went_on:
         settings = read_settings(directory)
         trains_one = KINDS[settings.kind].keeps_weights
         over = "its training is" if trains_one else f"all {settings.trials} trials are"
@@ -139,22 +153,24 @@ def resume(
     return Run(directory)
 
 
-def go_on_longer(
+def go_on_second(
     directory: Path, listener: Listener, resources: Resources | None = None, data: str | None = None
 ) -> bool:
-    """Finishes an audit's longer schedule; False if nothing was left to do. Errors as ``resume``."""
-    if longer(read_settings(directory)) is None:
+    """Finishes the second part of a run; False if nothing was left to do. Errors as ``resume``."""
+    settings = read_settings(directory)
+    second = KINDS[settings.kind].second(settings)
+    if second is None:
         return False
-    went_on = go_on(directory / LONG, listener, resources, ["The longer schedule"], data)
+    went_on = go_on(directory / second.name, listener, resources, [second.title], data)
     if went_on:
-        finish(directory)  # the audit compares both schedules
+        finish(directory)  # what it says compares both parts
     return went_on
 
 
 def go_on(
     directory: Path,
     listener: Listener,
-    resources: Resources | None,
+    resources: Resources | None = None,
     notes: Sequence[str] = (),
     data: str | None = None,
 ) -> bool:
@@ -188,9 +204,12 @@ def go_on(
             _, weights = prepare.read_weights(settings)
             images = images_again(settings, listener, moved=data is not None) if trains else None
             evaluator = prepare.make_evaluator(settings, images, weights, directory, listener)
+            moved = functools.partial(go_on, resources=None, data=data)
             check_inputs(directory, settings, evaluator)
-            resources = stack.enter_context(opened(resources))
-            run(search, prepare.placed(evaluator, resources), resources, settings, notes)
+            evaluator = with_source(evaluator, settings, directory, listener, moved)
+            found = stack.enter_context(opened(resources))
+            evaluator = prepare.placed(evaluator, found)
+            run(search, evaluator, found, settings, notes, workers=resources.workers)
     finish(directory)
     return True
 
@@ -205,10 +224,13 @@ def images_again(settings: Settings, listener: Listener, *, moved: bool) -> Data
 
 
 def check_inputs(directory: Path, settings: Settings, evaluator: prepare.EvaluatorKind) -> None:
-    """Writes down where the inputs of a run are now; InputError if their contents are not as it began."""
+    """Writes down where the inputs of a run are now; InputError if their contents are not as it began.
+
+    A part of a run that has not begun yet takes them as they are: those of the run itself were checked.
+    """
     config = read_config(directory)
     began, (now, former) = config.get("input_sha256"), prepare.fingerprints(evaluator)
-    if began not in (now, former):
+    if began not in (now, former, ""):
         inputs = settings.data if settings.evaluator == "train" else settings.evaluator
         raise InputError(f"run began with other contents than {inputs} has now: {directory}")
     if (began, config["data"]) != (now, settings.data):
@@ -216,9 +238,20 @@ def check_inputs(directory: Path, settings: Settings, evaluator: prepare.Evaluat
 
 
 def run(
-    search: Search, evaluator: Evaluator, resources: Resources, settings: Settings, notes: Sequence[str]
+    search: Search,
+    evaluator: Evaluator,
+    resources: Resources,
+    settings: Settings,
+    notes: Sequence[str],
+    *,
+    workers: int | None,
 ) -> None:
-    """Runs the search to its end; RunError if it gives up because its first trials all fail."""
+    """Runs the search to its end; RunError if it gives up because its first trials all fail.
+
+    Args:
+        resources: with the workers that there is room for now.
+        workers: how many there may be; None for as many as there is room for at any time.
+    """
     finished = [row for row in search.rows.values() if row.status in ("done", "failed")]
     search.listener.on_start(settings, finished, search.standing)
     for note in notes:
@@ -230,8 +263,8 @@ def run(
     if resources.address == "inline" or isinstance(evaluator, FullTraining):
         run_inline(search, evaluator)
     else:
-        from nas.launch.ray_tune import run_ray
+        from nas.launch.workers import run_ray
 
-        run_ray(search, evaluator, resources)
+        run_ray(search, evaluator, dataclasses.replace(resources, workers=workers))
     if search.gave_up is not None:
         raise RunError(search.gave_up)

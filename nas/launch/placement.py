@@ -45,9 +45,10 @@ def counted(resources: Resources) -> Resources:
     if resources.address == "local":
         return fit(resources, machine())
     with opened(resources) as found:
-        if resources.address == "auto" and found.gpus_per_trial and not machine()["GPU"]:
+        if resources.joins and found.gpus_per_trial and not machine()["GPU"]:
             raise InputError(
-                "address auto must find GPUs on this machine too, for nas plan to time them; got none"
+                f"address {resources.address} must find GPUs on this machine too, for nas plan to time them; "
+                "got none"
             )
         return found
 
@@ -82,12 +83,12 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
 
 def check_resources(resources: Resources, *, trains: bool) -> None:
     """InputError if this machine has too few GPUs, or the cluster, whose GPUs are counted later, is dead."""
-    if resources.address == "auto":
+    if resources.joins:
         from nas.launch.cluster import ask_cluster
 
-        ask_cluster()
+        ask_cluster(resources.address)
     asked = resources.gpus_per_trial
-    if not asked or resources.address == "auto":
+    if not asked or resources.joins:
         return
     if not trains:
         raise InputError(f"gpus_per_trial must be 0 where nothing is trained, got {asked:g}")
@@ -128,8 +129,8 @@ def of_processes(device: str, threads: int | None, processes: int, address: str)
     for field, value in (("data_parallel", processes), ("threads", threads)):
         if value is not None and value < 1:
             raise InputError(f"{field} must be at least 1, got {value}")
-    if address not in ("local", "auto"):
-        raise InputError(f"address must be local or auto, got {address!r}")
+    if address == "inline":
+        raise InputError(f"address must be local, auto or HOST:PORT, got {address!r}")
     here, cpus = address == "local", cpu_count()
     if here and device == "cuda" and processes > (there := machine()["GPU"]):
         raise InputError(f"device cuda must find {processes} GPUs on this machine, got {there:g}")

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nas.launch.placement import gpus_of
+from nas.launch.placement import gpus_of, threads_of
 from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
+from nas.spec.source import source_settings
 from nas.training import expected_memory, peak_memory
 from nas.training.proxy import Training
 from reports.numbers import gigabytes
@@ -79,6 +80,7 @@ class Plan:
         device: where trials train, with ``threads`` of torch.
         resources: with workers and GPUs filled in.
         seconds: mean time of a trial over the space; None if no timed network fits.
+        source_seconds: time to fine-tune the weights that candidates inherit; 0 if that is not done.
         hours: from start to end, without Ray's start.
         cpu_hours, gpu_hours: core-hours and GPU-hours of all training runs.
         available: bytes that one trial may use, None if unknown.
@@ -93,6 +95,7 @@ class Plan:
     trials: int
     confirmations: int
     seconds: float | None
+    source_seconds: float
     hours: float | None
     cpu_hours: float | None
     gpu_hours: float | None
@@ -127,9 +130,10 @@ def make_plan(
     seconds = mean_seconds(done, [candidate.trained_cost for candidate in found]) if done else None
     again = (settings.confirmations + len(settings.baselines)) * settings.confirm_seeds
     hours = cpu_hours = gpu_hours = None
+    tuning = source_seconds(settings, task)
     if seconds is not None:
         total = seconds * (settings.trials + again)
-        hours = wall_hours(seconds, settings.trials, again, resources.workers or 1)
+        hours = wall_hours(seconds, settings.trials, again, resources.workers or 1) + tuning / 3600
         cpu_hours = total * resources.cpus_per_trial / 3600
         gpu_hours = total * gpus_of(resources, task.device) / 3600
     return Plan(
@@ -140,6 +144,7 @@ def make_plan(
         trials=settings.trials,
         confirmations=again,
         seconds=seconds,
+        source_seconds=tuning,
         hours=hours,
         cpu_hours=cpu_hours,
         gpu_hours=gpu_hours,
@@ -148,6 +153,16 @@ def make_plan(
         sampled=len(found),
         largest=max(candidate.expected_memory for candidate in found),
     )
+
+
+def source_seconds(settings: Settings, task: Training) -> float:
+    """How long the weights that candidates inherit will be fine-tuned; 0 if they are taken as they are."""
+    source = source_settings(settings)
+    if source is None:
+        return 0.0
+    threads = threads_of(source.resources)
+    first = dataclasses.replace(task, recipe=source.recipe, threads=threads, reference=None)
+    return trial_seconds(time_training(ArchSpec.parse(source.networks[0]), first), first)
 
 
 def sample(space: SearchSpace, task: Training, seed: int) -> list[Candidate]:
@@ -235,7 +250,7 @@ def memory_share(resources: Resources, device: str) -> int | None:
     None where the system does not say, and for CPUs of a cluster: its machines may differ from this one.
     """
     free = peak_memory.available(device)
-    if free is None or (device == "cpu" and resources.address == "auto"):
+    if free is None or (device == "cpu" and resources.joins):
         return None
     if device != "cpu":
         return int(free * min(1.0, gpus_of(resources, device)))

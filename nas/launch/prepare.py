@@ -20,13 +20,14 @@ from nas.search.predictor import Predictor
 from nas.search.tables import Table
 from nas.spec.init import Init
 from nas.spec.listener import Listener
-from nas.spec.recipe import Recipe, enlarged
+from nas.spec.recipe import FINETUNE, Recipe, enlarged
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.spec.task import Task, family_limit, full_resolution
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from search_spaces import ArchSpec, SearchSpace, cost
+from search_spaces.around import AROUND
 from search_spaces.names import unknown
 from search_spaces.rules import parse_settings
 
@@ -103,6 +104,8 @@ def prepared(
         pack_size(settings)  # raises now if the recipe makes networks too large
         data = find_data(settings, lambda own: pack_size(sized(settings, own)), listener)
         settings = for_images(settings, data)
+        if weights.init is None or weights.init.classes == tuple(data.classes):  # it knows these images
+            settings = dataclasses.replace(settings, tuned=None)
         pack_size(settings)  # networks that the recipe makes too large are refused before anything is made
     return settings, space_of(settings), make_evaluator(settings, data, weights, directory, listener)
 
@@ -124,8 +127,6 @@ def read_weights(settings: Settings) -> tuple[Settings, Weights]:
     for name in Weights._fields:
         asked, found[name] = getattr(settings, name), None
         if asked is not None:
-            if settings.evaluator != "train":
-                raise InputError(f"{name} must be left out where nothing is trained, got {asked.source}")
             weights = found[name] = _read(asked, name)
             read = dataclasses.replace(asked, arch=str(weights.arch), sha256=weights.sha256)
             settings = dataclasses.replace(settings, **{name: read})
@@ -186,7 +187,7 @@ def find_data(settings: Settings, size: int | Callable[[int], int], listener: Li
         return load_data(
             settings.data,
             size=size,
-            seed=settings.seed if settings.data_seed is None else settings.data_seed,
+            seed=settings.split_seed,
             cache=Cache(limit=settings.resources.cache_size),
             listener=listener,
         )
@@ -195,17 +196,20 @@ def find_data(settings: Settings, size: int | Callable[[int], int], listener: Li
 
 
 def sized(settings: Settings, image_size: int) -> Settings:
-    """``settings`` with networks no larger than the images, whose own shorter side is ``image_size``."""
+    """``settings`` with networks as large as in the end, for images of ``image_size`` pixels."""
     if settings.data == "digits":  # drawn at any size: they stand in for photos
         image_size = 0
     if settings.scaling:
         limit = settings.scaling.largest or family_limit(settings.scaling.arch.resolution, image_size)
         scaling = dataclasses.replace(settings.scaling, largest=limit)
         return dataclasses.replace(settings, scaling=scaling, task=Task(image_size=image_size))
-    if settings.networks:  # given as they are
+    if settings.networks or settings.space.startswith(AROUND):  # given as they are
         return dataclasses.replace(settings, task=Task(image_size=image_size))
-    own, proxy = space_of(settings).resolution, settings.recipe.resolution
-    task = Task(resolution=full_resolution(own, image_size, proxy), image_size=image_size)
+    least = settings.recipe.resolution
+    if settings.init is not None:  # the winner's training run enlarges smaller images to this
+        least = max(least, FINETUNE.least_resolution)
+    own = space_of(settings).resolution
+    task = Task(resolution=full_resolution(own, image_size, least), image_size=image_size)
     return dataclasses.replace(settings, task=task)
 
 
@@ -238,7 +242,8 @@ def for_images(settings: Settings, data: Dataset) -> Settings:
     scaling = dataclasses.replace(settings.scaling, num_classes=data.num_classes)
     try:
         for candidate in scaling.candidates:
-            scaling.family(candidate.triples[0])  # raises now what would fail after all training
+            if not scaling.sweep:
+                scaling.family(candidate.triples[0])  # raises now what would fail after all training
     except ValueError as error:
         raise InputError(str(error)) from None
     trials = len(scaling.candidates) * scaling.seeds

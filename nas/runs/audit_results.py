@@ -22,12 +22,9 @@ from nas.runs.next_steps import Steps, audit_steps, unfinished_steps
 from nas.runs.run import Run
 from nas.runs.search_results import trial_facts, trial_state
 from nas.runs.search_words import nothing_yet, so_far
-from nas.spec.seeds import trial_seed
+from nas.runs.second_part import SecondPart, with_fresh_seeds
 from nas.spec.settings import Settings
 from reports.page import AuditRun, Page
-
-LONG = "long"
-"""The subdirectory of the run that has the longer schedule."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +47,25 @@ class Findings:
     with_reference: reports.Agreement | None = None
 
 
-def longer(settings: Settings) -> Settings | None:
-    """The settings of the longer schedule; None if none was asked for."""
-    if settings.audit is None or settings.audit.long is None:
+def longer(settings: Settings) -> SecondPart | None:
+    """The longer schedule; None if none was asked for."""
+    audit = settings.audit
+    if audit is None or audit.long is None:
         return None
-    return dataclasses.replace(
+    seeds = audit.long_seeds or audit.seeds
+    long = with_fresh_seeds(
         settings,
-        recipe=settings.audit.long,
-        audit=dataclasses.replace(settings.audit, long=None),
-        # With equal seeds, both schedules would initialise a network alike and share its luck.
-        seed=trial_seed(settings.seed, settings.trials),
-        data_seed=settings.seed if settings.data_seed is None else settings.data_seed,
+        trials=seeds * len(settings.networks),
+        recipe=audit.long,
+        audit=dataclasses.replace(audit, seeds=seeds, long=None, long_seeds=None),
     )
+    return SecondPart("long", "The longer schedule", long)
 
 
 def long_run(run: Run) -> Run | None:
     """The run of the longer schedule; None if there is none."""
-    directory = run.directory / LONG
-    return Run(directory) if longer(run.settings) and (directory / "run.db").is_file() else None
+    second = longer(run.settings)
+    return second.run(run) if second else None
 
 
 def findings(run: Run) -> Findings:
@@ -83,7 +81,7 @@ def findings(run: Run) -> Findings:
     shown, long = _with_means(table, errors), long_run(run)
     found: dict[str, Any] = {}
     if long and ((trials := long.trials())["status"] == "done").any():
-        other, found["long"] = _by_network(trials, settings)
+        other, found["long"] = _by_network(trials, long.settings)
         found["with_long"] = reports.agree(table, other, np.random.default_rng(0))
         columns = other.filter(regex="^seed_").rename(columns=lambda name: name.replace("seed", "long"))
         shown = shown.join(columns.assign(long_accuracy=columns.mean(axis=1)))
@@ -124,11 +122,8 @@ def audit_facts(run: Run, _random: Run | None) -> dict[str, Any]:
 
 def audit_state(run: Run) -> dict[str, Any]:
     """``trial_state``, also of the longer schedule; the audit is over when both are."""
-    facts, long = trial_state(run), long_run(run)
-    if long is None:
-        return facts
-    further = trial_state(long)
-    return {**facts, "long": further, "over": facts["over"] and further["over"]}
+    second = longer(run.settings)
+    return second.state(run) if second else trial_state(run)
 
 
 def audit_page(page: Page, run: Run, _random: Run | None) -> Page:

@@ -13,7 +13,9 @@ import pandas as pd
 from nas.errors import InputError, WriteError
 from nas.files import exists, is_file, replace
 from nas.runs.family_files import family_frame, read_family
+from nas.runs.proxy import measured
 from nas.runs.run import Run
+from nas.runs.sweep_results import curves, swept
 from scaling_search import published
 
 if TYPE_CHECKING:
@@ -30,6 +32,14 @@ def search_figure(run: Run, facts: Mapping[str, Any]) -> Figure:
 def scaling_figure(run: Run, facts: Mapping[str, Any]) -> Figure:
     """The family and the grid of a scaling run, from the same; errors as ``family_figure``."""
     return family_figure(run.directory, pd.DataFrame(facts["grid"]))
+
+
+def sweep_figure(run: Run, _facts: Mapping[str, Any]) -> Figure:
+    """The lines of a sweep, with their curves; RunError if no network was trained."""
+    from reports.figures import draw_sweep
+
+    found = swept(run)
+    return draw_sweep(found.table, curves(found), measured(run.settings))
 
 
 def family_figure(directory: Path, grid: pd.DataFrame | None = None) -> Figure:

@@ -1,6 +1,6 @@
 """The kinds of run, and how they differ. ``nas.screens.views`` says how each looks on the terminal.
 
-A fifth kind needs a case in ``Settings.kind``, an entry in ``KINDS`` here, and one in ``VIEWS`` there.
+Another kind needs a case in ``Settings.kind``, an entry in ``KINDS`` here, and one in ``VIEWS`` there.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ from nas.runs import (
     audit_results,
     figure_files,
     next_steps,
+    scaling_check,
     scaling_results,
     search_results,
     search_words,
+    sweep_results,
     training_results,
 )
 from nas.runs.next_steps import Steps
 from nas.runs.run import Run
 from nas.runs.search_results import Ranking
+from nas.runs.second_part import SecondPart
+from nas.runs.spaces import known_space
 from nas.spec.settings import Settings
 from reports.page import Page
 from search_spaces import SPACES, SearchSpace, listed
-from search_spaces.names import unknown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +51,7 @@ class Kind:
         steps: what to do next.
         page: adds the parts of the page that only this kind has; may be given a random search as well.
         figure: what ``nas report --png`` draws, given the facts; None for nothing.
+        second: the second part of the run, if it has one.
         given: whether the networks are given and trained in turn; otherwise a controller proposes them.
         ranked: whether the networks are ranked by reward.
         keeps_weights: whether one network is trained to the end, and its checkpoint and weights are kept.
@@ -63,16 +67,10 @@ class Kind:
     page: Callable[[Page, Run, Run | None], Page]
     notes: Callable[[Run], list[str]] = lambda _run: []
     figure: Callable[[Run, Mapping[str, Any]], Figure] | None = None
+    second: Callable[[Settings], SecondPart | None] = lambda _settings: None
     given: bool = True
     ranked: bool = True
     keeps_weights: bool = False
-
-
-def known_space(name: str) -> SearchSpace:
-    """One of ``SPACES``; InputError if none has that name."""
-    if name not in SPACES:
-        raise InputError(f"space: {unknown('space', name, SPACES)}")
-    return SPACES[name]
 
 
 def given_space(settings: Settings) -> SearchSpace:
@@ -111,13 +109,26 @@ KINDS = {
     "scaling": Kind(
         space=lambda settings: scaling_results.scaling_of(settings).space(),
         facts=scaling_results.scaling_facts,
-        state=search_results.trial_state,
+        state=scaling_check.scaling_state,
         write_tables=Run.write_pareto,
         choose=scaling_results.write_family_of_best,
         verdict=scaling_results.scaling_verdict,
         steps=scaling_results.scaling_next,
         page=scaling_results.scaling_page,
         figure=figure_files.scaling_figure,
+        second=scaling_check.checked_part,
+    ),
+    "sweep": Kind(
+        space=lambda settings: scaling_results.scaling_of(settings).space(),
+        facts=sweep_results.sweep_facts,
+        state=search_results.trial_state,
+        write_tables=sweep_results.write_sweep,
+        choose=search_results.best_network,
+        verdict=sweep_results.sweep_verdict,
+        steps=sweep_results.sweep_next,
+        page=sweep_results.sweep_page,
+        figure=figure_files.sweep_figure,
+        ranked=False,
     ),
     "audit": Kind(
         space=given_space,
@@ -128,6 +139,7 @@ KINDS = {
         verdict=audit_results.audit_verdict,
         steps=audit_results.audit_next,
         page=audit_results.audit_page,
+        second=audit_results.longer,
         ranked=False,
     ),
     "training": Kind(

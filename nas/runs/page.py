@@ -8,8 +8,9 @@ from pathlib import Path
 from nas.errors import encoded
 from nas.files import replace
 from nas.runs.kinds import KINDS
-from nas.runs.proxy import proxy_line
+from nas.runs.proxy import measured, proxy_line
 from nas.runs.run import Run
+from nas.runs.source import source_lines
 from reports.page import Page, render
 
 
@@ -39,8 +40,9 @@ def collect(run: Run, random: Run | None = None) -> Page:
         epochs=run.epochs(),
         confirmations=run.confirmations(),
         verdict=without_marks(kind.verdict(run)),
-        notes=tuple(filter(None, [*kind.notes(run), proxy_line(run.settings)])),
+        notes=tuple(filter(None, [*kind.notes(run), *source_lines(run), proxy_line(run.settings)])),
         steps=tuple(kind.steps(run)),
+        measured=measured(run.settings),
     )
     return kind.page(page, run, random)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nas.spec.recipe import tested_metric
 from nas.spec.settings import Settings
 from nas.spec.task import Task
 from reports.numbers import percent
@@ -10,15 +11,17 @@ WIDTHS = {1.0: "full width", 0.5: "half its width", 0.25: "a quarter of its widt
 
 
 MEANS = {
+    "soft_accuracy": "soft accuracy, the mean probability of the right class",
     "balanced_accuracy": "balanced accuracy, the mean recall of the classes",
     "macro_f1": "macro F1, the mean F1 of the classes",
 }
 """What the accuracy of a trial is, by the recipe's ``metric``."""
 
 
-def measured(settings: Settings) -> str:
-    """What the accuracy of a trial is, in a word or two, such as ``macro F1``."""
-    return MEANS.get(settings.recipe.metric, "accuracy").partition(",")[0]
+def measured(settings: Settings, *, test: bool = False) -> str:
+    """What the accuracy of a trial is, or that on test images, in a word or two, such as ``macro F1``."""
+    metric = settings.recipe.metric
+    return MEANS.get(tested_metric(metric) if test else metric, "accuracy").partition(",")[0]
 
 
 def proxy_line(settings: Settings) -> str | None:
@@ -39,7 +42,8 @@ def proxy_line(settings: Settings) -> str | None:
     if task.train:
         images = f"{max(2, round(recipe.fraction * task.train)):,} images, judged on {task.valid:,}"
     epochs = f"{recipe.epochs} epoch{'s' * (recipe.epochs != 1)} of {images}"
-    begun = f"slices of the weights of {settings.init.name}, " if settings.init else ""
+    tuned = ", fine-tuned on these images" * (settings.tuned is not None)
+    begun = f"slices of the weights of {settings.init.name}{tuned}, " if settings.init else ""
     line = f"Each candidate: {begun}{size}, {width}, {epochs}."
     if recipe.metric != "accuracy":
         line += f" What is called accuracy is {MEANS[recipe.metric]}."

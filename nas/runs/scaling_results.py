@@ -11,9 +11,13 @@ import pandas as pd
 import reports
 from nas.errors import RunError
 from nas.files import write_csv
+from nas.runs.baselines import baseline_lines
+from nas.runs.baselines import compared as compared_with
 from nas.runs.family_files import coefficients_line, family_frame, read_family, write_family
 from nas.runs.next_steps import Steps, family_steps, unfinished_steps
 from nas.runs.run import COSTS, Run
+from nas.runs.scaling_check import check_lines
+from nas.runs.scaling_direction import Direction, direction_lines, find_direction
 from nas.runs.search_results import trial_facts
 from nas.runs.search_words import nothing_yet, so_far
 from nas.spec.recipe import Recipe
@@ -21,24 +25,30 @@ from nas.spec.scaling import Scaling
 from nas.spec.settings import Settings
 from reports.numbers import factor, growth, plural, plus_minus
 from reports.page import Page, ScalingRun
-from scaling_search import Coefficients, one_network, published, scale
+from scaling_search import Coefficients, one_network, published
 from search_spaces import ArchSpec, canonical, cost
 
+REFINED = "refined"
+"""The subdirectory of the run that has the search around the scaled network."""
 MEASURED = [*COSTS, "trainings", "accuracy", "accuracy_error", "reward", "reward_error"]
 
 
-def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe, judges: int = 0) -> pd.DataFrame:
+def compare(
+    trials: pd.DataFrame, scaling: Scaling, proxy: Recipe, judges: int = 0, found: Direction | None = None
+) -> pd.DataFrame:
     """The candidates that were trained, the best mean reward first.
 
     Args:
         judges: validation images, whose part in the errors is added when ties have been found: all
             candidates are judged by the same.
+        found: the direction; None chooses the best mean reward.
 
     Returns:
         one row per network: ``arch``, ``strategy``, the triple ``alpha``, ``beta``, ``gamma``, the ``*_low``
         and ``*_high`` between which it gives this same network, ``growth`` of FLOPs over the base,
         ``trained_growth`` under the proxy, costs, ``trainings``, mean ``accuracy`` and ``reward`` with
-        standard errors, ``chosen`` (the best of the first strategy), and ``tied``: indistinguishable from it.
+        standard errors, ``chosen`` (the best of the first strategy, or the nearest to ``found``), and
+        ``tied``: indistinguishable from it.
 
     Raises:
         RunError: if no candidate of the first strategy was trained.
@@ -67,15 +77,44 @@ def compare(trials: pd.DataFrame, scaling: Scaling, proxy: Recipe, judges: int =
     first = [scaling.strategies[0] in row["strategy"].split(", ") for row in rows]
     if not any(first):
         raise RunError(f"no network of the strategy {scaling.strategies[0]} could be trained")
-    chosen = int(np.argmax(np.where(first, frame["reward"], -np.inf)))
+    best = int(np.argmax(np.where(first, frame["reward"], -np.inf)))
+    chosen = found.nearest(frame["arch"]) if found else best
     frame = frame.assign(chosen=frame.index == chosen, tied=reports.not_told_apart(frame, chosen))
     frame = reports.widened(frame, judges)
     return frame.sort_values("reward", ascending=False, ignore_index=True)
 
 
-def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
-    """The choice in words: the triple, the range that gives the same network, and the ties."""
+def verdict(compared: pd.DataFrame, scaling: Scaling, found: Direction | None = None) -> list[str]:
+    """The choice in words: the coefficients, how sure they are, and what cannot be told apart."""
     chosen = compared[compared["chosen"]].iloc[0]
+    lines = direction_lines(found) if found else _choice_lines(chosen, scaling)
+    others = int(compared["tied"].sum()) - 1
+    if pd.isna(chosen["reward_error"]):
+        lines.append("No network was trained twice, so nothing says how sure this choice is: see --seeds.")
+    elif others:
+        which = "the nearest of the grid (*)" if found else "it"
+        lines.append(
+            f"{plural(others, 'other')} of {len(compared)} (=) cannot be told apart from {which} at "
+            f"{chosen['trainings']:.0f} training runs each (95 %); more --seeds would."
+        )
+    better = compared[(compared["reward"] > chosen["reward"]) & ~compared["tied"]]
+    if found:
+        better = better[~better["strategy"].str.contains("compound")]
+    if len(better):
+        lines.append(f"Better than it (95 %), by another strategy: {', '.join(better['strategy'])}.")
+    elif not found and not others and not pd.isna(chosen["reward_error"]):
+        lines.append("It stands out from all others (95 %).")
+    if scaling.strategies[0] == "compound" and not scaling.coefficients and len(scaling.strategies) > 1:
+        own = found.coefficients if found else Coefficients(*chosen[["alpha", "beta", "gamma"]])
+        lines.append(
+            "It was chosen by these very accuracies, which flatters it against the other strategies: compare "
+            f"on fresh seeds with --coefficients {own.alpha:g},{own.beta:g},{own.gamma:g} --seed 1."
+        )
+    return lines
+
+
+def _choice_lines(chosen: pd.Series[Any], scaling: Scaling) -> list[str]:
+    """The network with the best mean."""
     triple = ", ".join(f"{name} {factor(chosen[name])}" for name in ("alpha", "beta", "gamma"))
     accuracy = plus_minus(chosen["accuracy"], chosen["accuracy_error"])
     lines = [
@@ -88,32 +127,13 @@ def verdict(compared: pd.DataFrame, scaling: Scaling) -> list[str]:
             "base, which no training can tell apart. Of its triples in the grid, the one whose product is "
             "nearest to 2 is taken."
         )
-    others = int(compared["tied"].sum()) - 1
-    if pd.isna(chosen["reward_error"]):
-        lines.append("No network was trained twice, so nothing says how sure this choice is: see --seeds.")
-    elif others:
-        lines.append(
-            f"{plural(others, 'other')} of {len(compared)} (=) cannot be told apart from it at "
-            f"{chosen['trainings']:.0f} training runs each (95 %); more --seeds would."
-        )
-    better = compared[(compared["reward"] > chosen["reward"]) & ~compared["tied"]]
-    if len(better):
-        lines.append(f"Better than it (95 %), by another strategy: {', '.join(better['strategy'])}.")
-    elif not others and not pd.isna(chosen["reward_error"]):
-        lines.append("It stands out from all others (95 %).")
-    if scaling.strategies[0] == "compound" and not scaling.coefficients and len(scaling.strategies) > 1:
-        lines.append(
-            "The grid's best was chosen by these very accuracies, which flatters it against the other "
-            "strategies: compare on fresh seeds with --coefficients "
-            f"{chosen['alpha']},{chosen['beta']},{chosen['gamma']} --seed 1."
-        )
     return lines
 
 
 def scaling_verdict(run: Run) -> str:
     """The choice in one sentence; or that nothing can be said yet."""
     try:
-        line = verdict(compare_run(run), scaling_of(run.settings))[0]
+        line = compared_run(run)[1][0]
     except RunError:
         return nothing_yet(run)
     early = so_far(run)
@@ -127,9 +147,24 @@ def scaling_next(run: Run) -> Steps:
     return unfinished_steps(run)
 
 
-def compare_run(run: Run) -> pd.DataFrame:
-    """``compare`` for the trials of ``run``; errors as ``compare``."""
-    return compare(run.trials(), scaling_of(run.settings), run.settings.recipe, run.judges)
+def compared_run(run: Run) -> tuple[pd.DataFrame, list[str], Coefficients]:
+    """``compare`` and ``verdict`` for the trials of ``run``, and the coefficients; errors as ``compare``."""
+    trials, settings = run.trials(), run.settings
+    scaling, found = scaling_of(settings), find_direction(trials, settings)
+    compared = compare(trials, scaling, settings.recipe, run.judges, found)
+    chosen = compared[compared["chosen"]].iloc[0]
+    own = Coefficients(chosen["alpha"], chosen["beta"], chosen["gamma"])
+    lines = [*verdict(compared, scaling, found), *check_lines(run, found), *refined_lines(run)]
+    return compared, lines, found.coefficients if found else own
+
+
+def refined_lines(run: Run) -> list[str]:
+    """What a search around the scaled network found, in words; empty without one, or before it is over."""
+    directory = run.directory / REFINED
+    if not (directory / "best.json").is_file():
+        return []
+    found = baseline_lines(compared_with(Run(directory)))
+    return [f"Refined: {line[0].lower()}{line[1:]}" for line in found]
 
 
 def scaling_of(settings: Settings) -> Scaling:
@@ -140,15 +175,14 @@ def scaling_of(settings: Settings) -> Scaling:
 
 def scaling_facts(run: Run, _random: Run | None) -> dict[str, Any]:
     """``trial_facts``, and ``grid.csv``."""
-    return {**trial_facts(run), "grid": reports.plain(compare_run(run))}
+    return {**trial_facts(run), "grid": reports.plain(compared_run(run)[0])}
 
 
 def write_family_of_best(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     """Writes ``grid.csv`` and the family by the chosen coefficients; returns the chosen network."""
-    compared, networks = compare_run(run), run.networks()
+    (compared, _, coefficients), networks = compared_run(run), run.networks()
     write_csv(run.directory / "grid.csv", compared)
     chosen = compared[compared["chosen"]].iloc[0]
-    coefficients = Coefficients(chosen["alpha"], chosen["beta"], chosen["gamma"])
     write_family(run.directory, scaling_of(run.settings).family(coefficients), coefficients)
     return networks[networks["arch"] == chosen["arch"]].to_dict("records")[0], {}
 
@@ -157,7 +191,7 @@ def scaling_page(page: Page, run: Run, _random: Run | None) -> Page:
     """The page with the candidates and the family, once there are any."""
     page = dataclasses.replace(page, noise=str(run.seed_noise() or ""))
     try:
-        compared = compare_run(run)
+        compared, lines, _ = compared_run(run)
     except RunError:
         return page
     scaling = scaling_of(run.settings)
@@ -175,18 +209,18 @@ def scaling_page(page: Page, run: Run, _random: Run | None) -> Page:
         family=family,
         published=family_frame(published()),
         coefficients=coefficients,
-        verdict=tuple(line.replace(" (=)", "") for line in verdict(compared, scaling)[1:]),
+        verdict=tuple(line.replace(" (=)", "") for line in lines[1:]),
     )
     return dataclasses.replace(page, scaling=found)
 
 
 def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[str, float]:
     """``alpha_low`` to ``gamma_high``; empty for a network that was adjusted to meet the target FLOPs."""
-    options: Any = {"rounding": scaling.rounding, "multiple": scaling.multiple}
-    if canonical(scale(scaling.arch, triple, scaling.phi, **options)) != arch:
+    if canonical(scaling.scaled(triple)) != arch:
         return {}
+    same = one_network(scaling.arch, triple, scaling.phi, **scaling.how)
     intervals: dict[str, float] = {}
-    for name, (low, high) in one_network(scaling.arch, triple, scaling.phi, **options).items():
+    for name, (low, high) in same.items():
         intervals |= {f"{name}_low": low, f"{name}_high": high}
     return intervals
 

@@ -14,9 +14,9 @@ import reports
 from nas.errors import InputError
 from nas.runs.baselines import ENOUGH_TO_JUDGE, compared
 from nas.runs.run import COSTS, Run
+from nas.runs.spaces import decisions_of
 from nas.spec.objective import Objective
 from reports.page import Page
-from search_spaces import SPACES
 
 NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
 ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front"]
@@ -119,13 +119,13 @@ def best_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def search_page(page: Page, run: Run, random: Run | None) -> Page:
     """The page with the seed noise, random search and the controller's decisions."""
-    space, facts, expected = SPACES.get(run.settings.space), baseline(run, random), None
+    facts, expected = baseline(run, random), None
     if facts["random"] is not None:
         trial = np.array(facts["counts"]) - 1
         expected = pd.DataFrame({"trial": trial, "expected": facts["random_so_far"]})
     return dataclasses.replace(
         page,
-        decisions=space.decisions if space else (),
+        decisions=decisions_of(run.settings.space),
         known=tuple((compared(run) or {}).get("networks", ())),
         noise=str(run.seed_noise() or UNMEASURED),
         random_best=expected,

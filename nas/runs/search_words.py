@@ -63,7 +63,7 @@ def search_notes(run: Run) -> list[str]:
     """What belongs to the verdict: the best network on test images, and what became of the target."""
     if run.networks().empty:
         return []
-    tests = test_lines(tested(run), measured(run.settings))
+    tests = test_lines(tested(run), measured(run.settings, test=True))
     return [*tests, *baseline_lines(compared(run)), *target_lines(run)]
 
 

@@ -12,7 +12,6 @@ from rich.live import Live
 from rich.text import Text
 
 from nas.files import hold
-from nas.runs.audit_results import long_run
 from nas.runs.kinds import KINDS
 from nas.runs.run import Run
 from nas.screens.terminal import is_unread
@@ -79,10 +78,10 @@ def screen(run: Run) -> Group:
 
 
 def is_written(run: Run) -> bool:
-    """Whether a process is writing the run, or the longer schedule of an audit."""
-    return any(
-        _is_locked(written.directory / "run.lock") for written in (run, long_run(run)) if written is not None
-    )
+    """Whether a process is writing the run, or its second part."""
+    part = KINDS[run.settings.kind].second(run.settings)
+    second = part.run(run) if part else None
+    return any(_is_locked(one.directory / "run.lock") for one in (run, second) if one is not None)
 
 
 def _is_locked(path: Path) -> bool:

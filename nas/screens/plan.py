@@ -48,6 +48,8 @@ def lines(plan: Plan) -> list[str]:
     resources = plan.resources
     again = f" and {plan.confirmations} further training runs" if plan.confirmations else ""
     work = f"{plan.trials} trials{again}, {resources.workers or 1} at a time"
+    if plan.source_seconds:
+        work = f"Fine-tuning the weights ({rough_duration(plan.source_seconds / 3600)}), then {work}"
     if plan.hours is None or plan.seconds is None:
         said = [f"{work}: the time is unknown, because none of these networks fits."]
     else:

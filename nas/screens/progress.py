@@ -98,6 +98,11 @@ class Screen(Listener):
     def on_epoch(self, trial: Trial, epoch: Epoch, standing: Standing) -> None:
         self._update(standing)  # more trials may be running than at the last update
 
+    def on_retry(self, trial: Trial, reason: str, standing: Standing) -> None:
+        which = f"a confirmation of trial {trial.trial}" if trial.confirms else f"trial {trial.trial}"
+        which = f"a training run of {trial.baseline}" if trial.baseline else which
+        self.say(f"{which} runs again: {reason}")
+
     def _count(self, row: Row) -> bool:
         """Updates best and front with a finished trial; True if it is the best so far."""
         if row.accuracy is None or row.reward is None:

@@ -56,8 +56,9 @@ def trial_sentence(state: dict[str, Any], name: str = "best reward") -> str:
     counts = counts_text(state["status"]) or "none yet"
     best = "" if state["best_reward"] is None else f"; {name} {state['best_reward']:.4f}"
     again = f"; {state['confirmations']} confirmations" if state["confirmations"] else ""
-    long = f"; the longer schedule: {trial_sentence(state['long'], name)}" if "long" in state else ""
-    return f"{state['trials']} trials: {counts}{best}, front {state['front']}{again}{long}"
+    parts = {"long": "the longer schedule", "check": "the check"}
+    more = [f"; {title}: {trial_sentence(state[key], name)}" for key, title in parts.items() if key in state]
+    return f"{state['trials']} trials: {counts}{best}, front {state['front']}{again}{''.join(more)}"
 
 
 def audit_sentence(state: dict[str, Any]) -> str:
@@ -75,7 +76,7 @@ def audit_parts(run: Run, _facts: dict[str, Any] | None = None) -> Parts:
     found = findings(run)
     more = len(found.table) - MOST_NETWORKS
     left = [f"{more} more are in {run.directory / 'audit.csv'}"] if more > 0 else []
-    return [reports.audit_table(found.table), *left, "", *verdict(found)[:-1]]
+    return [reports.audit_table(found.table, measured(run.settings)), *left, "", *verdict(found)[:-1]]
 
 
 def audit_so_far(run: Run) -> Parts:
@@ -120,13 +121,13 @@ def ranking_verdict(ranked: dict[str, Any]) -> str:
     )
 
 
-def ranking_parts(ranked: dict[str, Any]) -> Parts:
-    """The best networks under another objective, and the old choice."""
+def ranking_parts(ranked: dict[str, Any], name: str) -> Parts:
+    """The best networks under another objective, and the old choice; ``name`` says what accuracies are."""
     objective, before = ranked["objective"], ranked["before"]
     rows = ranked["best"] + ([] if before in ranked["best"] else [before])
     return [
         f"The best networks by {objective_text(objective)}; nothing is trained again:",
-        reports.ranking_table(pd.DataFrame(rows), objective["cost"], before["trial"]),
+        reports.ranking_table(pd.DataFrame(rows), objective["cost"], before["trial"], name),
     ]
 
 

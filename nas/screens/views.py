@@ -10,8 +10,9 @@ from rich.console import Console
 
 from nas.runs.kinds import KINDS, summary
 from nas.runs.next_steps import ranking_steps
-from nas.runs.proxy import proxy_line
+from nas.runs.proxy import measured, proxy_line
 from nas.runs.run import Run
+from nas.runs.source import source_lines
 from nas.screens import report, scaling, training
 from nas.screens.progress import Screen
 from nas.screens.words import Parts, Steps, print_parts
@@ -39,6 +40,7 @@ class View:
 VIEWS = {
     "search": View(Screen, report.search_parts, report.trial_sentence, report.search_so_far),
     "scaling": View(Screen, scaling.scaling_parts, report.trial_sentence, scaling.scaling_so_far),
+    "sweep": View(Screen, scaling.sweep_parts, report.audit_sentence, scaling.sweep_so_far),
     "audit": View(Screen, report.audit_parts, report.audit_sentence, report.audit_so_far),
     "training": View(
         training.TrainingScreen,
@@ -63,9 +65,10 @@ def report_parts(run: Run, facts: dict[str, Any] | None = None) -> Parts:
     parts = view.parts(run, facts)
     if not view.framed:
         return parts
-    verdict, steps, trained = [kind.verdict(run), *kind.notes(run)], kind.steps(run), proxy_line(run.settings)
+    verdict = [kind.verdict(run), *kind.notes(run), *source_lines(run)]
+    steps, trained = kind.steps(run), proxy_line(run.settings)
     if ranked := facts.get("reranked"):
         verdict = [report.ranking_verdict(ranked)]
-        parts = [*parts, "", *report.ranking_parts(ranked)]
+        parts = [*parts, "", *report.ranking_parts(ranked, measured(run.settings))]
         steps = ranking_steps(run.settings, ranked) or steps
     return [*verdict, *filter(None, [trained]), "", *parts, "", Steps(steps)]

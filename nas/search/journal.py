@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import reports
 from nas.errors import InputError, RunError, command, encoded
-from nas.files import locked
+from nas.files import locked, write_lock
 from nas.search import snapshot
+from nas.search.storage import Storage, storage_of
 from nas.spec.trial import Epoch, Outcome, Row, Trial
-from reports.run_db import refuse_damage, upgrade
+from reports.run_db import UNLOCKED, refuse_damage, upgrade
 from reports.run_db_rules import read_actions, refuse_foreign
 from search_spaces import Cost
 
@@ -37,14 +38,14 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
-def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """Opens an existing ``run.db``.
 
     Raises:
         InputError: if it is missing, damaged, or written by another program or a newer version.
     """
     try:
-        return reports.connect(path, write=write)
+        return reports.connect(path)
     except ValueError as error:
         raise InputError(str(error)) from error.__cause__
 
@@ -63,15 +64,21 @@ def _measured(outcome: Outcome) -> tuple[Any, ...]:
     )
 
 
-def _open(path: Path, *, create: bool) -> sqlite3.Connection:
+def _open(path: Path, storage: Storage, *, create: bool) -> sqlite3.Connection:
     """A new ``run.db``, or the one there is.
 
     Raises:
         InputError: as ``connect``, or if a page or row is damaged, so that nothing more is written to it.
     """
+    if not create:
+        connect(path).close()  # says what is wrong with it
+    connection = storage.connect(path)
     if create:
-        return sqlite3.connect(path, isolation_level=None)
-    connection = connect(path, write=True)
+        return connection
+    if not storage.wal:  # what was left in SQLite's log, on another disk or by another version, is taken over
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA locking_mode = NORMAL")
     try:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
@@ -93,22 +100,27 @@ class Journal:
         create: make a new ``run.db``; otherwise it must exist.
 
     Attributes:
+        directory: the run's.
         locked: False where locks do not work; then another process that writes the run goes unnoticed.
+        storage: how ``run.db`` is written where it lies.
 
     Raises:
         InputError: if another process is writing this run, it cannot be written, or as ``connect``.
     """
 
     def __init__(self, directory: Path, *, create: bool = False) -> None:
-        self._directory = directory
+        self.directory = directory
         path = directory / "run.db"
         with contextlib.ExitStack() as opening:
             try:
                 self.locked = opening.enter_context(locked(directory / "run.lock"))
-                self._connection = opening.enter_context(contextlib.closing(_open(path, create=create)))
+                self.storage = storage_of(directory)
+                write_lock(directory / "run.lock", "" if self.storage.locks else UNLOCKED)
+                opened = _open(path, self.storage, create=create)
+                self._connection = opening.enter_context(contextlib.closing(opened))
                 # A crash of the process loses nothing; one of the machine, at most the last events, never
                 # the file.
-                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute(f"PRAGMA journal_mode = {'WAL' if self.storage.wal else 'TRUNCATE'}")
                 with self._transaction() as db:
                     upgrade(db)
                 self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -149,7 +161,7 @@ class Journal:
                 raise
             raise RunError(
                 f"run.db could not be written ({error}); with room for it, go on with: "
-                f"{command('resume', self._directory)}"
+                f"{command('resume', self.directory)}"
             ) from error
 
     def ask(self, row: Row, cost: Cost) -> None:
@@ -194,6 +206,13 @@ class Journal:
                 (trial, seed, *_measured(outcome)),
             )
 
+    def retry(self, trial: int, reason: str) -> None:
+        """Records that a training run of ``trial`` was lost with its worker and runs again."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO events (kind, trial, reason) VALUES ('retry', ?, ?)", (trial, _text(reason))
+            )
+
     def baseline(self, trial: Trial, cost: Cost, outcome: Outcome) -> None:
         """Records that the known network of ``trial`` was trained."""
         with self._transaction() as db:
@@ -210,12 +229,14 @@ class Journal:
             refuse_foreign(row.arch for row in found)
             actions = read_actions([str(row.actions) for row in found])
         except ValueError as error:
-            raise InputError(f"run has a run.db that {error}: {self._directory}") from None
+            raise InputError(f"run has a run.db that {error}: {self.directory}") from None
         return [row._replace(actions=each) for row, each in zip(found, actions, strict=True)]
 
     def events(self) -> list[Event]:
         """Every ask and tell so far, in order."""
-        rows = self._connection.execute("SELECT kind, trial, reward FROM events ORDER BY event")
+        rows = self._connection.execute(
+            "SELECT kind, trial, reward FROM events WHERE kind <> 'retry' ORDER BY event"
+        )
         return [Event(*row) for row in rows]
 
     def save_controller(self, state: Mapping[str, Any]) -> None:
@@ -230,7 +251,9 @@ class Journal:
         saved = self._connection.execute("SELECT event, state FROM controller").fetchone()
         if saved is None:
             return 0, None
-        events = self._connection.execute("SELECT count(*) FROM events WHERE event <= ?", saved[:1])
+        events = self._connection.execute(
+            "SELECT count(*) FROM events WHERE event <= ? AND kind <> 'retry'", saved[:1]
+        )
         return events.fetchone()[0], snapshot.read(saved[1])
 
     def curves(self) -> dict[int, list[tuple[int, float]]]:

@@ -150,6 +150,14 @@ class Search:
             self._repeat(twin, outcome)
         self._confirm_when_all_are_told()
 
+    def retry(self, trial: Trial, reason: str) -> None:
+        """A running trial was lost with its worker, and will run again; the controller hears nothing."""
+        if trial.baseline:  # it has no number of its own
+            self.journal.retry(0, f"{trial.baseline}: {reason}")
+        else:
+            self.journal.retry(trial.trial, reason)
+        self.listener.on_retry(trial, reason, self.standing)
+
     def _propose(self) -> Trial | None:
         """Asks until the controller names a network that is new to the run."""
         while self._left and sum(map(len, self._waiting.values())) < MOST_WAITING:

@@ -58,6 +58,9 @@ class Listener:
     def on_confirm(self, trial: Trial, outcome: Outcome, standing: Standing) -> None:
         """A confirmation is done or has failed."""
 
+    def on_retry(self, trial: Trial, reason: str, standing: Standing) -> None:
+        """A trial or a confirmation was lost with its worker, and will run again."""
+
     def on_restore(self, epochs: int) -> None:
         """A full training run continues from a checkpoint after ``epochs`` epochs."""
 

@@ -1,6 +1,7 @@
 """A scaling run: which networks a search for (alpha, beta, gamma) compares, and the family it gives.
 
     base --Grid, STRATEGIES--> candidates of equal FLOPs --Search--> means --choose--> family
+    base --points--> networks along lines --Search--> means along each line
 
 The candidates are a search space of one decision, so the one search loop trains them.
 """
@@ -12,22 +13,28 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
 from nas.spec.recipe import Recipe
 from scaling_search import (
     PHIS,
+    PUBLISHED_COEFFICIENTS,
     ROUNDINGS,
     STRATEGIES,
     Coefficients,
     Grid,
     Model,
+    Point,
     distinct,
-    models,
+    member,
+    points,
+    scale,
     scale_to,
+    spread,
     within,
+    within_budgets,
 )
 from scaling_search.compound import MOST
 from search_spaces import ArchSpec, SearchSpace, canonical, cost, listed
@@ -58,26 +65,43 @@ class Scaling:
         phi: the scale at which candidates are compared.
         strategies: ``compound`` or names of ``STRATEGIES``; the first one's coefficients give the family.
         coefficients: those of ``compound``, in place of the grid.
+        modelled: a model of all training runs gives the grid's coefficients; older runs, and those that look
+            accuracies up, take those of the best network.
         grid: the triples of ``compound``.
+        sweep: the lines of a sweep, in place of networks of equal FLOPs, see ``scaling_search.sweep``; its
+            ``compound`` has ``coefficients``, or the published ones.
         rounding: of repeats, see ``scale``.
         multiple: resolutions are multiples of this many pixels.
+        late_depth: layers are added to later stages, in the grid and in the family, see ``scale``.
         phis: phi of each model in the family.
+        budgets: FLOPs that the models after the base keep within, in place of ``phis``; rising.
         seeds: training runs of each candidate.
         largest: the highest resolution, in pixels, that the grid and the family may reach; None for any.
         num_classes: of the task; FLOPs include that classifier.
+        check: the conditions of a second, smaller design: ``phi`` or ``epochs``, and that phi, or how many
+            times the epochs; None for no check.
+        most: networks of the grid that are compared, as different as possible; None for all.
     """
 
     base: str
     phi: Annotated[float, Field(gt=0, lt=math.inf)] = 1.0
     strategies: tuple[str, ...] = ("compound",)
     coefficients: Coefficients | None = None
+    modelled: bool = False
     grid: Grid = field(default_factory=Grid)
     rounding: Annotated[str, OneOf(tuple(ROUNDINGS))] = "ceil"
     multiple: Annotated[int, Field(ge=1), AtMost(MOST_PIXELS)] = 8
+    late_depth: bool = False
     phis: Mapping[str, Annotated[float, AtMost(MOST)]] = field(default_factory=lambda: dict(PHIS))
+    budgets: tuple[float, ...] = ()
     seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 2
     largest: Annotated[int | None, Field(ge=1, title="max_resolution")] = None
     num_classes: Annotated[int, Field(ge=1), AtMost(MOST_CLASSES)] = 1000
+    sweep: str = ""
+    check: (
+        tuple[Annotated[str, OneOf(("phi", "epochs"))], Annotated[float, Field(gt=0), AtMost(1000)]] | None
+    ) = None
+    most: Annotated[int | None, Field(ge=1)] = None
 
     def __post_init__(self) -> None:
         ArchSpec.parse(self.base)
@@ -99,19 +123,35 @@ class Scaling:
 
     @property
     def target_flops(self) -> float:
-        """FLOPs that every candidate should have: the base's times ``grid.product ** phi``."""
+        """FLOPs that every candidate should have: the base's times ``grid.product ** phi``, or a sweep's."""
+        if self.sweep:
+            return self.base_flops
         try:
             return self.base_flops * float(self.grid.product**self.phi)
         except OverflowError:
             return math.inf
 
+    @property
+    def how(self) -> dict[str, Any]:
+        """How sizes are rounded and layers added, as ``scale`` and what calls it take it."""
+        return {"rounding": self.rounding, "multiple": self.multiple, "late_depth": self.late_depth}
+
+    @property
+    def last_phi(self) -> float:
+        """phi of the largest model; for a budget about that, as each step of phi doubles the FLOPs."""
+        return math.log2(self.budgets[-1] / self.base_flops) if self.budgets else max(self.phis.values())
+
     @functools.cached_property
     def classes(self) -> dict[ArchSpec, list[Coefficients]]:
         """Every distinct network of the grid and its triples; ValueError if the grid is empty."""
         triples = self.grid.triples()
-        found = distinct(self.arch, triples, self.phi, rounding=self.rounding, multiple=self.multiple)
+        found = distinct(self.arch, triples, self.phi, **self.how)
         highest = max(self.largest or math.inf, self.arch.resolution)
-        return {arch: triples for arch, triples in found.items() if arch.resolution <= highest}
+        kept = {arch: triples for arch, triples in found.items() if arch.resolution <= highest}
+        if not kept:
+            least = min(arch.resolution for arch in found)
+            raise ValueError(f"grid must have a network of at most {highest} pixels, got {least} and more")
+        return kept
 
     @functools.cached_property
     def candidates(self) -> list[Candidate]:
@@ -124,7 +164,10 @@ class Scaling:
             ValueError: if a strategy cannot come near the target on this base.
         """
         found: dict[ArchSpec, Candidate] = {}
-        for strategy in self.strategies:
+        for point in self.points:
+            key = point.arch
+            found.setdefault(key, Candidate(key, point.line, (point.factors,)))
+        for strategy in () if self.sweep else self.strategies:
             fixed = self.coefficients if strategy == "compound" else STRATEGIES[strategy]
             kept = self.within if fixed is None else {self._matched(strategy, fixed): [fixed]}
             for arch, triples in kept.items():
@@ -136,22 +179,33 @@ class Scaling:
                     found[key] = Candidate(key, strategy, tuple(triples))
         return list(found.values())
 
+    @functools.cached_property
+    def points(self) -> list[Point]:
+        """The networks of the sweep, line by line; none without one. ValueError as ``points``."""
+        if not self.sweep:
+            return []
+        return points(
+            *(self.arch, self.sweep, self.coefficients or PUBLISHED_COEFFICIENTS),
+            **self.how,
+            num_classes=self.num_classes,
+        )
+
     @property
     def within(self) -> dict[ArchSpec, list[Coefficients]]:
         """The networks of the grid that are compared; ValueError if there are none."""
-        return within(self.classes, self.target_flops, self.grid.flops_tolerance, self.num_classes)
+        kept = within(self.classes, self.target_flops, self.grid.flops_tolerance, self.num_classes)
+        if self.most is None or len(kept) <= self.most:
+            return kept
+        return {arch: kept[arch] for arch in spread(self.arch, [*kept], self.most)}
+
+    def scaled(self, triple: Coefficients) -> ArchSpec:
+        """The base scaled by ``triple`` at ``phi``; unlike the candidates, it may not be canonical."""
+        return scale(self.arch, triple, self.phi, **self.how)
 
     def _matched(self, strategy: str, coefficients: Coefficients) -> ArchSpec:
         """The base scaled by ``coefficients`` to about ``target_flops``; ValueError if none comes near."""
         target = self.target_flops
-        arch = scale_to(
-            self.arch,
-            coefficients,
-            target,
-            rounding=self.rounding,
-            multiple=self.multiple,
-            num_classes=self.num_classes,
-        )
+        arch = scale_to(self.arch, coefficients, target, **self.how, num_classes=self.num_classes)
         ratio = cost(arch, self.num_classes).flops / target
         if abs(ratio - 1) > self.grid.flops_tolerance:
             raise ValueError(
@@ -163,7 +217,7 @@ class Scaling:
     @property
     def settled(self) -> Coefficients | None:
         """The coefficients if a single triple is asked for, so that nothing is trained; otherwise None."""
-        if len(self.strategies) > 1:
+        if self.sweep or len(self.strategies) > 1:
             return None
         return STRATEGIES.get(self.strategies[0], self.coefficients)
 
@@ -173,16 +227,15 @@ class Scaling:
         return listed("scaling", texts, self.num_classes)
 
     def family(self, coefficients: Coefficients) -> dict[str, Model]:
-        """The family's models, scaled by ``coefficients``."""
-        return models(
-            self.arch,
-            coefficients,
-            self.phis,
-            rounding=self.rounding,
-            multiple=self.multiple,
-            largest=self.largest,
-            num_classes=self.num_classes,
-        )
+        """The family's models, scaled by ``coefficients``; errors as ``member`` and ``within_budgets``."""
+        how = {**self.how, "largest": self.largest, "num_classes": self.num_classes}
+
+        def at(phi: float) -> Model:
+            return member(self.arch, coefficients, phi, **how)
+
+        if self.budgets:
+            return within_budgets(at, self.budgets)
+        return {name: at(phi) for name, phi in self.phis.items()}
 
     def trained_growth(self, proxy: Recipe) -> dict[str, float]:
         """For each candidate, the FLOPs of the network trained in its place, relative to the base's.

@@ -26,12 +26,14 @@ class Audit:
     Args:
         seeds: training runs of each network.
         long: the longer schedule, if any.
+        long_seeds: its training runs of each network; None for ``seeds``.
         reference: known accuracies of the networks, in their order; may be empty.
         source: the file with these accuracies.
     """
 
     seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 3
     long: Recipe | None = None
+    long_seeds: Annotated[int | None, Field(ge=1), AtMost(1000)] = None
     reference: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     source: str = ""
 
@@ -50,6 +52,8 @@ class Settings:
         data_seed: for the split of the images; None takes ``seed``, which draws everything else.
         task: what the images ask of networks; None where nothing is trained, and in older runs.
         init: the pretrained weights that networks begin with; None for fresh ones.
+        tuned: how the weights' own network is first fine-tuned on the images, for candidates to inherit from
+            the result; None where weights are taken as they are, and in older runs.
         teacher: for a training run, the trained network whose outputs it learns too; None for labels alone.
         patience: a training run ends after this many epochs without a better accuracy; 0 for never.
         keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
@@ -76,6 +80,7 @@ class Settings:
     task: Task | None = None
     init: Init | None = None
     teacher: Init | None = None
+    tuned: Recipe | None = None
     keep: Annotated[str, OneOf(("best", "last"))] = "last"
     patience: Annotated[int, Field(ge=0), AtMost(1_000_000)] = 0
 
@@ -85,6 +90,9 @@ class Settings:
                 raise ValueError(f"{name} must be below 2^63, got {value}")
         for network in (*self.networks, *self.baselines.values()):
             ArchSpec.parse(network)
+        for name in ("init", "teacher"):
+            if (weights := getattr(self, name)) and self.evaluator != "train":
+                raise ValueError(f"{name} must be left out where nothing is trained, got {weights.source}")
         if (metric := self.recipe.metric) != "accuracy":
             if self.evaluator != "train":
                 raise ValueError(f"metric must be accuracy where nothing is trained, got {metric}")
@@ -97,10 +105,15 @@ class Settings:
     def kind(self) -> str:
         """The key of the run's kind in ``nas.runs.kinds.KINDS``; derived, so that older runs have it too."""
         if self.scaling:
-            return "scaling"
+            return "sweep" if self.scaling.sweep else "scaling"
         if self.audit:
             return "audit"
         return "training" if self.networks else "search"
+
+    @property
+    def split_seed(self) -> int:
+        """The seed of the split of the images."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     @property
     def reference(self) -> int | None:

@@ -34,12 +34,12 @@ class Task:
     largest: Annotated[int, Field(ge=0), AtMost(10**12)] = 0
 
 
-def full_resolution(own: int, image_size: int, proxy: int) -> int:
+def full_resolution(own: int, image_size: int, least: int) -> int:
     """The resolution, in pixels, that a network is trained at in the end.
 
-    That is its ``own``, but no more than the images have, unless the ``proxy`` already enlarges them.
+    That is its ``own``, but no more than the images have, unless they are enlarged to ``least``.
     """
-    return min(own, max(image_size, proxy)) if image_size else own
+    return min(own, max(image_size, least)) if image_size else own
 
 
 def family_limit(base: int, image_size: int) -> int | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nas.training.layouts import last_part
 from search_spaces.arch import LayerSpec
 from search_spaces.network import ACTIVATIONS, BN_EPSILON
 
@@ -40,11 +41,6 @@ def kept(importance: Tensor, width: int) -> Tensor:
     return importance.argsort(descending=True, stable=True)[:width].sort().values.cpu()
 
 
-def last_part(spec: LayerSpec) -> str:
-    """The convolution and BN of a layer that write its output."""
-    return "project" if spec.op == "mbconv" else spec.op
-
-
 @dataclass(frozen=True)
 class Donor:
     """The network that another inherits from; its tensors have the names of ``build_network``'s."""
@@ -58,10 +54,10 @@ class Donor:
         """The channels of ``position`` that a network with ``width`` there keeps: see ``kept``."""
         return kept(self._importances[position], width)
 
-    def inside(self, layer: int, width: int) -> Tensor:
-        """The channels inside an mbconv's bottleneck that one of ``width`` keeps."""
-        written = self._moments(f"layers.{layer}.depthwise", activated=True)[1].sqrt()
-        return kept(self.importance(written, self._column_norms(f"layers.{layer}.project")), width)
+    def inside(self, layer: int, width: int, writer: str = "depthwise", reader: str = "project") -> Tensor:
+        """The channels between two convolutions of a layer that one of ``width`` keeps."""
+        written = self._moments(f"layers.{layer}.{writer}", activated=True)[1].sqrt()
+        return kept(self.importance(written, self._column_norms(f"layers.{layer}.{reader}")), width)
 
     def squeezed(self, layer: int, width: int) -> Tensor:
         """The channels inside a squeeze-and-excitation that one of ``width`` keeps."""
@@ -70,7 +66,9 @@ class Donor:
         return kept(self.importance(rows, columns), width)
 
     def features(self, width: int) -> Tensor:
-        """The outputs of the head that one of ``width`` keeps."""
+        """The outputs of the head, or of the layers, that one of ``width`` keeps."""
+        if "head.0.weight" not in self.tensors:
+            return self.outputs(len(self.layers), width)
         written = self._moments("head", activated=True)[1].sqrt()
         return kept(self.importance(written, self.tensors["classifier.weight"].norm(dim=0)), width)
 
@@ -90,9 +88,10 @@ class Donor:
     def moments(self, position: int) -> tuple[Tensor, Tensor]:
         """Mean and variance `[C]` at ``position``, as if what is added there were independent."""
         parts = [
-            self._moments(self._writer(p), activated=p == 0 or self.layers[p - 1].op == "conv")
+            self._moments(writer, activated=p == 0 or self.layers[p - 1].op in ("conv", "separable"))
             for p in self._stream(position)
             if p <= position
+            for writer in self._writers(p)
         ]
         means, variances = zip(*parts, strict=True)
         return torch.stack(means).sum(0), torch.stack(variances).sum(0)
@@ -117,21 +116,35 @@ class Donor:
             last += 1
         return range(first, last + 1)
 
-    def _writer(self, position: int) -> str:
-        """The convolution and BN that write to ``position``."""
-        return f"layers.{position - 1}.{last_part(self.layers[position - 1])}" if position else "stem"
+    def _writers(self, position: int) -> list[str]:
+        """The convolutions and BNs that write to ``position``."""
+        if position == 0:
+            return ["stem"]
+        name, layer = f"layers.{position - 1}", self.layers[position - 1]
+        writers = [f"{name}.{last_part(layer)}"]
+        if layer.op == "bottleneck" and not layer.residual:
+            writers.append(f"{name}.shortcut")
+        return writers
 
     def _reading(self, position: int) -> Tensor:
         """How strongly the next layer, or the head, reads each channel: `[C]`."""
         if position == len(self.layers):
-            return self._column_norms("head")
+            if "head.0.weight" in self.tensors:
+                return self._column_norms("head")
+            by_classes: Tensor = torch.linalg.vector_norm(self.tensors["classifier.weight"], dim=0)
+            return by_classes
         spec, name = self.layers[position], f"layers.{position}"
-        if spec.op != "mbconv":
+        if spec.op == "bottleneck":
+            parts = ["reduce"] + ["shortcut"] * (not spec.residual)
+            both = torch.stack([self._column_norms(f"{name}.{part}") for part in parts])  # [2 or 1, C]
+            norms: Tensor = torch.linalg.vector_norm(both, dim=0)
+            return norms
+        if spec.op not in ("mbconv", "separable"):
             return self._column_norms(f"{name}.{spec.op}")
         if spec.expand_ratio != 1:
             return self._column_norms(f"{name}.expand")
         kernels: Tensor = torch.linalg.vector_norm(self._in_effect(f"{name}.depthwise"), dim=(1, 2, 3))
-        return kernels * self._column_norms(f"{name}.project")
+        return kernels * self._column_norms(f"{name}.{last_part(spec)}")
 
     def _in_effect(self, name: str) -> Tensor:
         """A convolution's weights `[O, I, k, k]` as they act after its BN."""

@@ -55,6 +55,8 @@ def largest_map(arch: ArchSpec) -> int:
     """Elements of the largest layer output for one image."""
     size = -(-arch.resolution // arch.stem_stride)
     most = arch.stem_channels * size * size
+    if arch.stem_pool:
+        size = -(-size // 2)
     for layer in arch.layers():
         inside = layer.in_channels * layer.expand_ratio if layer.op == "mbconv" else layer.channels
         if layer.op == "mbconv" and layer.expand_ratio != 1:

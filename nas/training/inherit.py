@@ -28,9 +28,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from nas.training.channels import Donor, Importance, last_part, written_times_read
+from nas.training.channels import Donor, Importance, written_times_read
 from nas.training.counterparts import counterparts
-from search_spaces.arch import ArchSpec, LayerSpec
+from nas.training.layouts import last_part
+from search_spaces.arch import BOTTLENECK, ArchSpec, LayerSpec
 from search_spaces.network import BN_EPSILON
 
 GATE = 2.0  # an added gate's bias: sigmoid(2) is 0.88, where its gradient is still large
@@ -67,11 +68,13 @@ def inherited(
             _fill_layer(new, old, layer, origin, spec)
         elif spec.residual:
             new[f"layers.{layer}.{last_part(spec)}.1.weight"].zero_()
-    rows = old.features(arch.head_channels)
     columns = old.outputs(len(old.layers), layers[-1].channels)
-    _fill_conv(new, "head", old, "head", rows, columns)
+    rows = old.features(arch.head_channels or layers[-1].channels)
+    if "head.0.weight" in tensors and arch.head_channels:
+        _fill_conv(new, "head", old, "head", rows, columns)
     weight = tensors["classifier.weight"]
-    if keep_classifier and len(weight) == len(fresh["classifier.weight"]):
+    same_head = ("head.0.weight" in tensors) == (arch.head_channels > 0)
+    if keep_classifier and same_head and len(weight) == len(fresh["classifier.weight"]):
         every = torch.arange(len(weight))
         _fill(new["classifier.weight"], weight, every, rows)
         _fill(new["classifier.bias"], tensors["classifier.bias"], every)
@@ -90,6 +93,14 @@ def _fill_stem(new: dict[str, Tensor], old: Donor, rows: Tensor) -> None:
 def _fill_layer(new: dict[str, Tensor], old: Donor, layer: int, origin: int, spec: LayerSpec) -> None:
     to, of, was = f"layers.{layer}", f"layers.{origin}", old.layers[origin]
     inputs, outputs = old.outputs(origin, spec.in_channels), old.outputs(origin + 1, spec.channels)
+    if spec.op == "bottleneck":
+        _fill_bottleneck(new, old, layer, origin, spec, inputs, outputs)
+        return
+    if spec.op == "separable":
+        _fill(new[f"{to}.depthwise.0.weight"], old.tensors[f"{of}.depthwise.0.weight"], inputs)
+        _fill_bn(new, f"{to}.depthwise", old, f"{of}.depthwise", inputs)
+        _fill_conv(new, f"{to}.pointwise", old, f"{of}.pointwise", outputs, inputs)
+        return
     if spec.op != "mbconv":
         _fill_conv(new, f"{to}.{spec.op}", old, f"{of}.{spec.op}", outputs, inputs)
         if spec.se_ratio:
@@ -107,6 +118,26 @@ def _fill_layer(new: dict[str, Tensor], old: Donor, layer: int, origin: int, spe
         weight = weight * old.mean_gate(origin)[None, :, None, None]
     _fill(new[f"{to}.project.0.weight"], weight, outputs, inside)
     _fill_bn(new, f"{to}.project", old, f"{of}.project", outputs)
+
+
+def _fill_bottleneck(
+    new: dict[str, Tensor],
+    old: Donor,
+    layer: int,
+    origin: int,
+    spec: LayerSpec,
+    inputs: Tensor,
+    outputs: Tensor,
+) -> None:
+    """ResNet's three convolutions, and the shortcut's if both layers have one."""
+    to, of, width = f"layers.{layer}", f"layers.{origin}", spec.channels // BOTTLENECK
+    first = old.inside(origin, width, "reduce", "conv")
+    second = old.inside(origin, width, "conv", "project")
+    _fill_conv(new, f"{to}.reduce", old, f"{of}.reduce", first, inputs)
+    _fill_conv(new, f"{to}.conv", old, f"{of}.conv", second, first)
+    _fill_conv(new, f"{to}.project", old, f"{of}.project", outputs, second)
+    if f"{to}.shortcut.0.weight" in new and f"{of}.shortcut.0.weight" in old.tensors:
+        _fill_conv(new, f"{to}.shortcut", old, f"{of}.shortcut", outputs, inputs)
 
 
 def _fill_expansion(

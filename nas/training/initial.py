@@ -14,7 +14,7 @@ from nas.spec.recipe import Recipe
 from nas.training.bn_statistics import adapt
 from nas.training.inherit import inherited
 from search_spaces import ArchSpec
-from search_spaces.network import BN_EPSILON, Layer, Network, build_network
+from search_spaces.network import BN_EPSILON, Bottleneck, Layer, Network, build_network
 
 if TYPE_CHECKING:
     from nas.training.pretrained import Pretrained
@@ -60,8 +60,8 @@ def initial_network(
         # logits start as loud noise, and a short training run is spent on unlearning it.
         nn.init.zeros_(network.classifier.weight)
         for layer in network.layers:
-            if isinstance(layer, Layer) and layer.residual and hasattr(layer, "project"):
-                # Not if a ReLU follows: it would never become active.
+            if isinstance(layer, (Layer, Bottleneck)) and layer.residual and hasattr(layer, "project"):
+                # Not if a ReLU follows directly: it would never become active.
                 nn.init.zeros_(layer.get_parameter("project.1.weight"))
     if init is not None:
         known = init.classes == tuple(data.classes)

@@ -5,7 +5,7 @@ expand, depthwise, SE, project, then head and classifier): names say whose weigh
 shapes say of which network. ``num_batches_tracked`` is left out everywhere.
 
 What no tensor shows are padding, BN epsilon and the input's normalisation. Sources: pytorch/vision,
-torchvision/models/{efficientnet,mnasnet,mobilenetv2}.py; huggingface/pytorch-image-models,
+torchvision/models/{efficientnet,mnasnet,mobilenetv2,resnet}.py; huggingface/pytorch-image-models,
 timm/models/efficientnet.py; lukemelas/EfficientNet-PyTorch, efficientnet_pytorch/{model,utils}.py, and its
 descendant ml-illustrated/EfficientNet-Lite-PyTorch; RangiLyu/EfficientNet-Lite, efficientnet_lite.py and
 train.py.
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces import PRESETS, ArchSpec, LayerSpec
+from search_spaces.arch import BOTTLENECK
 from search_spaces.cost import se_channels
 
 Shape = tuple[int, ...]
@@ -71,6 +72,14 @@ LAYOUTS = (
     Layout("torchvision", "features.0.0.weight", ("features", "classifier")),
     Layout("torchvision", "layers.0.weight", ("layers", "classifier")),  # MNASNet
     Layout(
+        "torchvision",
+        "layer1.0.conv3.weight",  # ResNet
+        (
+            *("conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "downsample"),
+            *("layer1", "layer2", "layer3", "layer4", "fc"),
+        ),
+    ),
+    Layout(
         "timm",
         "conv_stem.weight",
         (
@@ -96,7 +105,7 @@ LAYOUTS = (
         "stem.0.weight",
         (
             *("stem", "layers", "reduce", "expand", "depthwise", "conv", "linear", "se", "project"),
-            *("head", "classifier"),
+            *("pointwise", "shortcut", "head", "classifier"),
         ),
     ),
 )
@@ -110,12 +119,14 @@ def find_layout(names: Iterable[str]) -> Layout | None:
 
 def tensor_shapes(arch: ArchSpec, num_classes: int, in_channels: int) -> dict[str, Shape]:
     """The tensors of ``build_network(arch, num_classes, in_channels).state_dict()``, without building it."""
-    shapes = _conv_bn("stem", arch.stem_channels, in_channels, 3)
+    shapes = _conv_bn("stem", arch.stem_channels, in_channels, arch.stem_kernel)
     for number, layer in enumerate(arch.layers()):
         shapes |= _layer(f"layers.{number}", layer)
-    head = arch.head_channels
-    shapes |= _conv_bn("head", head, arch.stages[-1].channels, 1)
-    return shapes | {"classifier.weight": (num_classes, head), "classifier.bias": (num_classes,)}
+    features = arch.stages[-1].channels
+    if arch.head_channels:
+        shapes |= _conv_bn("head", arch.head_channels, features, 1)
+        features = arch.head_channels
+    return shapes | {"classifier.weight": (num_classes, features), "classifier.bias": (num_classes,)}
 
 
 def _conv_bn(name: str, channels: int, in_channels: int, kernel: int) -> dict[str, Shape]:
@@ -126,7 +137,9 @@ def _conv_bn(name: str, channels: int, in_channels: int, kernel: int) -> dict[st
 def _layer(name: str, layer: LayerSpec) -> dict[str, Shape]:
     inside = layer.channels
     shapes: dict[str, Shape] = {}
-    if layer.op == "mbconv":
+    if layer.op == "bottleneck":
+        return _bottleneck(name, layer)
+    if layer.op in ("mbconv", "separable"):
         inside = layer.in_channels * layer.expand_ratio
         if layer.expand_ratio != 1:
             shapes |= _conv_bn(f"{name}.expand", inside, layer.in_channels, 1)
@@ -137,9 +150,27 @@ def _layer(name: str, layer: LayerSpec) -> dict[str, Shape]:
         squeezed = se_channels(layer.in_channels, layer.se_ratio)
         for part, out, into in (("reduce", squeezed, inside), ("expand", inside, squeezed)):
             shapes |= {f"{name}.se.{part}.weight": (out, into, 1, 1), f"{name}.se.{part}.bias": (out,)}
-    if layer.op == "mbconv":
-        shapes |= _conv_bn(f"{name}.project", layer.channels, inside, 1)
+    if layer.op in ("mbconv", "separable"):
+        shapes |= _conv_bn(f"{name}.{last_part(layer)}", layer.channels, inside, 1)
     return shapes
+
+
+def _bottleneck(name: str, layer: LayerSpec) -> dict[str, Shape]:
+    inside = layer.channels // BOTTLENECK
+    shapes = _conv_bn(f"{name}.reduce", inside, layer.in_channels, 1)
+    shapes |= _conv_bn(f"{name}.conv", inside, inside, layer.kernel)
+    shapes |= _conv_bn(f"{name}.project", layer.channels, inside, 1)
+    if not layer.residual:
+        shapes |= _conv_bn(f"{name}.shortcut", layer.channels, layer.in_channels, 1)
+    return shapes
+
+
+LAST_PARTS = {"mbconv": "project", "separable": "pointwise", "bottleneck": "project"}
+
+
+def last_part(layer: LayerSpec) -> str:
+    """The convolution and BN of a layer that write its output."""
+    return LAST_PARTS.get(layer.op, layer.op)
 
 
 @dataclass(frozen=True)

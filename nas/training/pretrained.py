@@ -77,7 +77,7 @@ def _pretrained(
         first, tensor = next(iter(tensors.items()))
         known = ", ".join(dict.fromkeys(one.name for one in LAYOUTS if one.name != "ours"))
         raise ValueError(
-            f"must be weights of an MBConv network, named as by {known} or `nas train`, "
+            f"must be weights of a MobileNet, EfficientNet or ResNet, named as by {known} or `nas train`, "
             f"got {_tensor(first, tuple(tensor.shape))} and {len(tensors) - 1} others"
         )
     ordered = {names[short]: tensors[names[short]] for short in layout.sorted(names)}
@@ -89,7 +89,7 @@ def _pretrained(
     else:
         fitting = _fitting(arch, shapes)
         seen = conventions(layout.name, fitting, found.known_as, found.config)
-        if fitting == PRESETS["mobilenet-v2"]:  # whose preset has ReLU
+        if fitting in (PRESETS["mobilenet-v1"], PRESETS["mobilenet-v2"]):  # whose presets have ReLU
             fitting = dataclasses.replace(fitting, activation="relu6")
     _check_values(ordered)
     ends = _ends(shapes)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.data import Dataset
-from nas.spec.recipe import Recipe
+from nas.spec.recipe import Recipe, tested_metric
 from nas.spec.seeds import epoch_seed
 from nas.spec.trial import Epoch
 from nas.training import peak_memory
@@ -31,6 +31,7 @@ from nas.training.expected_memory import evaluated_at_once
 from nas.training.initial import adapted, initial_network
 from nas.training.optimizers import WeightAverage, make_optimizer, set_rate
 from nas.training.pixels import Normaliser, Pixels, fit, normaliser
+from nas.training.pulse import PULSE
 from nas.training.teacher import Teacher, distillation_loss
 from search_spaces import ArchSpec
 from search_spaces.network import freeze_statistics
@@ -186,11 +187,14 @@ class Trainer:
         )
 
     def test_accuracy(self) -> float | None:
-        """Top-1 accuracy of ``judged`` on the test part; None if there is none."""
+        """Accuracy of ``judged`` on the test part; None if there is none.
+
+        It is that of the recipe's ``metric``, or top-1 accuracy where that is the soft one.
+        """
         if self.data.test is None:
             return None
-        view = self.valid_images.view
-        return self.evaluate(Pixels(self.data.test, self.device, self.arch.resolution, view=view))[1]
+        pixels = Pixels(self.data.test, self.device, self.arch.resolution, view=self.valid_images.view)
+        return self.evaluate(pixels, metric=tested_metric(self.recipe.metric))[1]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that ``load_state_dict`` needs to go on: tensors and numbers, by name."""
@@ -230,6 +234,7 @@ class Trainer:
             loss = self.captured(self._step, images, target) if self.captured else self._step(images, target)
             if self.average:
                 self.average.update(self.network, step + 1)
+            PULSE.beat()
             self.on_step()
             yield loss
 
@@ -258,27 +263,35 @@ class Trainer:
         return torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False)
 
     @torch.no_grad()
-    def evaluate(self, pixels: Pixels, count: int | None = None) -> tuple[float, float]:
+    def evaluate(
+        self, pixels: Pixels, count: int | None = None, metric: str | None = None
+    ) -> tuple[float, float]:
         """Mean cross-entropy and accuracy of ``judged`` on the first ``count`` images, or on all.
 
-        The accuracy is that of the recipe's ``metric``.
+        The accuracy is that of ``metric``, by default the recipe's.
         """
+        metric = metric or self.recipe.metric
         network = self.judged
         network.eval()
         labels = pixels.labels[:count]
         loss = torch.zeros((), device=self.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self.device)
-        counts = None if self.recipe.metric == "accuracy" else ClassCounts(self.data.num_classes, self.device)
+        right = torch.zeros((), dtype=torch.float64, device=self.device)
+        by_class = metric in ("balanced_accuracy", "macro_f1")
+        counts = ClassCounts(self.data.num_classes, self.device) if by_class else None
         for start in range(0, len(labels), self.at_once):
             y = labels[start : start + self.at_once]
             with self._autocast():
                 logits = network(self.normalise(pixels.range(start, start + len(y)))).float()
+            PULSE.beat()
             loss += F.cross_entropy(logits, y, reduction="sum")
             predicted = logits.argmax(1)
-            correct += (predicted == y).sum()
             if counts:
                 counts.add(y, predicted)
-        accuracy = counts.measure(self.recipe.metric) if counts else correct.item() / len(labels)
+            elif metric == "soft_accuracy":
+                right += logits.softmax(1).gather(1, y[:, None]).sum()
+            else:
+                right += (predicted == y).sum()
+        accuracy = counts.measure(metric) if counts else right.item() / len(labels)
         return loss.item() / len(labels), accuracy
 
 

@@ -9,6 +9,7 @@ figures are plotly's JSON from ``plots``, and its networks are SVG from ``drawin
 from reports.page.audit import AuditRun
 from reports.page.document import Page, render
 from reports.page.scaling import ScalingRun
+from reports.page.sweep import SweepRun
 from reports.page.training import TrainingRun
 
-__all__ = ["AuditRun", "Page", "ScalingRun", "TrainingRun", "render"]
+__all__ = ["AuditRun", "Page", "ScalingRun", "SweepRun", "TrainingRun", "render"]

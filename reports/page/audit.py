@@ -17,12 +17,13 @@ FIGURES = {
 }
 """The columns across and up, and the title."""
 AXES = {
-    "seed_1": "accuracy, first training run",
-    "seed_2": "accuracy, second training run",
-    "accuracy": "mean accuracy under the proxy",
-    "long_accuracy": "mean accuracy, longer schedule",
+    "seed_1": "{}, first training run",
+    "seed_2": "{}, second training run",
+    "accuracy": "mean {} under the proxy",
+    "long_accuracy": "mean {}, longer schedule",
     "reference": "accuracy of the reference",
 }
+"""The titles, around what accuracies are."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ def shown(table: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
     return {f"audit-{name}": values for name, values in FIGURES.items() if {*values[:2]} <= set(table)}
 
 
-def audit_figures(audit: AuditRun) -> dict[str, Figure]:
+def audit_figures(audit: AuditRun, measured: str) -> dict[str, Figure]:
     """The figures, by the names that ``audit_section`` uses."""
-    return {name: agreement_figure(audit.table, x, y) for name, (x, y, _) in shown(audit.table).items()}
+    return {
+        name: agreement_figure(audit.table, x, y, measured) for name, (x, y, _) in shown(audit.table).items()
+    }
 
 
-def agreement_figure(table: pd.DataFrame, x: str, y: str) -> Figure:
+def agreement_figure(table: pd.DataFrame, x: str, y: str, measured: str) -> Figure:
     """One point per network that has both; two seeds of one schedule get a diagonal, too."""
     known = table.dropna(subset=[x, y])
     points = scatter(
@@ -63,7 +66,8 @@ def agreement_figure(table: pd.DataFrame, x: str, y: str) -> Figure:
     if x == "seed_1" and len(known):
         ends = (known[[x, y]].min().min(), known[[x, y]].max().max())
         traces.append(scatter(ends, ends, "lines", hoverinfo="skip", line=DOTTED))
-    return figure(traces, axis(AXES[x]), axis(AXES[y]), hovermode="closest", showlegend=False)
+    titles = (axis(AXES[column].format(measured)) for column in (x, y))
+    return figure(traces, *titles, hovermode="closest", showlegend=False)
 
 
 def audit_section(audit: AuditRun) -> Html:

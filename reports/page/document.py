@@ -27,6 +27,7 @@ from reports.page.sections import (
     summary,
     time_section,
 )
+from reports.page.sweep import SweepRun, sweep_figure, sweep_section
 from reports.page.training import TrainingRun, training_figures, training_sections
 from search_spaces import Decision
 
@@ -51,7 +52,8 @@ class Page:
         noise: how large seed noise is, in words; empty if there is nothing to say.
         known: networks that the choice is compared with: name, arch, costs, accuracy, difference, ...
         random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
-        scaling, audit, training: results of a run of this kind.
+        scaling, sweep, audit, training: results of a run of this kind.
+        measured: what accuracies are, such as ``macro F1``.
     """
 
     name: str
@@ -70,8 +72,10 @@ class Page:
     known: Sequence[Mapping[str, Any]] = ()
     random_best: pd.DataFrame | None = None
     scaling: ScalingRun | None = None
+    sweep: SweepRun | None = None
     audit: AuditRun | None = None
     training: TrainingRun | None = None
+    measured: str = "accuracy"
 
 
 def render(page: Page) -> str:
@@ -82,7 +86,7 @@ def render(page: Page) -> str:
     """
     if page.training:
         return _render_training(page, page.training)
-    points = choose_points(page.networks, page.best)
+    points = choose_points(page.networks, page.best, measured=page.measured)
     table, blocks = points_json(points)
     progress, dots = progress_figure(page.trials, page.random_best)
     figures: dict[str, Figure] = {f"front-{cost}": front_figure(points, cost, page.known) for cost in COSTS}
@@ -91,20 +95,24 @@ def render(page: Page) -> str:
     if page.scaling:
         figures |= scaling_figures(page.scaling)
         parts.append(scaling_sections(page.scaling))
+    if page.sweep:
+        figures["sweep"] = sweep_figure(page.sweep, page.measured)
+        parts.append(sweep_section(page.sweep, page.measured))
     if page.audit:
-        figures |= audit_figures(page.audit)
+        figures |= audit_figures(page.audit, page.measured)
         parts.append(audit_section(page.audit))
-    parts.append(summary(page.trials, points, page.noise, ranked=not page.audit))
+    unranked = page.audit or page.sweep
+    parts.append(summary(page.trials, points, page.noise, ranked=not unranked))
     parts.append(pareto_section(points))
-    if not page.audit:  # where networks are given, nothing makes progress
+    if not unranked:  # where networks are given, nothing makes progress
         parts.append(_progress_section(dots))
     parts.append(front_section(points))
     if page.known:
-        parts.append(known_section(page.known))
+        parts.append(known_section(page.known, page.measured))
     front = points.table.iloc[points.fronts["flops"]]
-    if curves := curves_figure(page.epochs, front, page.best):
+    if curves := curves_figure(page.epochs, front, page.best, page.measured):
         figures["curves"] = curves[0]
-        parts.append(_curves_section(curves[1]))
+        parts.append(_curves_section(curves[1], page.measured))
     if found := marginals(page.trials, page.decisions):
         figures["entropy"] = entropy_figure(found)
         parts.append(controller_section(found))
@@ -133,9 +141,9 @@ def _progress_section(dots: int) -> Html:
     return section("Progress", plot("progress", "Reward per trial and the best so far"), hint(left))
 
 
-def _curves_section(left_out: int) -> Html:
+def _curves_section(left_out: int, measured: str) -> Html:
     left = f"{left_out} curves are left out, evenly over FLOPs." if left_out else ""
-    words = "Validation accuracy after each epoch, for the networks of the front; ★ is the best. "
+    words = f"Validation {measured} after each epoch, for the networks of the front; ★ is the best. "
     return section("Learning curves of the front", hint(words, left), plot("curves", "Learning curves"))
 
 
@@ -143,11 +151,16 @@ def _document(page: Page, body: Html, data: Mapping[str, Any]) -> str:
     from plotly.offline import get_plotlyjs  # here, because only a page needs it
 
     config = page.config
-    searched = not (page.scaling or page.audit or page.training)
+    searched = not (page.scaling or page.sweep or page.audit or page.training)
     keys = ["space"] * (page.audit is not None or searched) + ["controller"] * searched
     keys += ["evaluator"] * (page.training is None) + ["data"] * (config.get("evaluator") == "train")
     facts = " · ".join(f"{key} {config[key]}" for key in keys if config.get(key))
-    kinds = {"Compound scaling": page.scaling, "Audit": page.audit, "Training": page.training}
+    kinds = {
+        "Compound scaling": page.scaling,
+        "Sweep": page.sweep,
+        "Audit": page.audit,
+        "Training": page.training,
+    }
     kind = next((name for name, part in kinds.items() if part), "Architecture search")
     header = tag(
         "header", tag("p", kind, class_="kind"), tag("h1", page.name), tag("p", facts, class_="what"),

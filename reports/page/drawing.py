@@ -50,13 +50,23 @@ def blocks(arch: ArchSpec) -> list[Block]:
     """Stem, stages and head of ``arch``."""
     size = -(-arch.resolution // arch.stem_stride)
     stem = f"{_sizes(arch.resolution, size)} · {arch.stem_channels} ch · {arch.activation}"
-    rows = [Block("end", "Stem 3×3", stem, arch.stem_channels)]
+    kernel = f"{arch.stem_kernel}×{arch.stem_kernel}"
+    rows = [Block("end", f"Stem {kernel}", stem, arch.stem_channels)]
+    if arch.stem_pool:
+        before, size = size, -(-size // 2)
+        rows.append(Block("end", "Max pooling 3×3", _sizes(before, size), arch.stem_channels))
     channels = arch.stem_channels
     for stage in arch.stages:
         rows.append(_stage_block(stage, channels, size))
         channels, size = stage.channels, -(-size // stage.stride)
+    if not arch.head_channels:
+        return [*rows, Block("end", "Classifier", f"{size} px · {channels} ch", channels)]
     head = f"{size} px · {arch.head_channels} ch"
     return [*rows, Block("end", "Head 1×1", head, arch.head_channels)]
+
+
+KINDS = {"separable": "mb1", "bottleneck": "conv"}
+"""The colours of ops that have none of their own."""
 
 
 def _stage_block(stage: StageSpec, in_channels: int, size: int) -> Block:
@@ -64,7 +74,7 @@ def _stage_block(stage: StageSpec, in_channels: int, size: int) -> Block:
         expand = stage.expand_ratio
         kind, op = f"mb{1 if expand == 1 else 3 if expand < 5 else 6}", f"MBConv{expand}"
     else:
-        kind, op = stage.op, stage.op.capitalize()
+        kind, op = KINDS.get(stage.op, stage.op), stage.op.capitalize()
     detail = [_sizes(size, -(-size // stage.stride)), f"{stage.channels} ch"]
     detail += [f"SE {stage.se_ratio:g}"] * bool(stage.se_ratio)
     detail += ["skip"] * any(layer.residual for layer in stage.layers(in_channels))

@@ -109,7 +109,7 @@ def front_figure(points: Points, cost: str, known: Sequence[Mapping[str, Any]] =
     ]
     x = axis(COSTS[cost], tickformat="~s", rangemode="normal")
     seen = [*table["accuracy"], *(row["accuracy"] for row in known)]
-    return figure(traces, x, axis("accuracy", range=span(pd.Series(seen))), hovermode="closest")
+    return figure(traces, x, axis(points.measured, range=span(pd.Series(seen))), hovermode="closest")
 
 
 def _known_trace(known: Sequence[Mapping[str, Any]], cost: str) -> dict[str, Any]:
@@ -158,12 +158,15 @@ def line(x: Any, y: Any, name: str, color: str, mode: str) -> dict[str, Any]:
     return scatter(x, y, mode, name=name, hovertemplate="%{x:.0f}: %{y:.4f}", **look)
 
 
-def curves_figure(epochs: pd.DataFrame, front: pd.DataFrame, best: int) -> tuple[Figure, int] | None:
+def curves_figure(
+    epochs: pd.DataFrame, front: pd.DataFrame, best: int, measured: str = "accuracy"
+) -> tuple[Figure, int] | None:
     """Learning curves of the front, and how many are left out; None if none has several epochs.
 
     Args:
         front: the cheapest first.
         best: the trial of the best network.
+        measured: what accuracies are.
     """
     curves = epochs[epochs["trial"].isin(front["trial"])].dropna(subset=["accuracy"])
     known = [int(trial) for trial in front["trial"] if (curves["trial"] == trial).sum() > 1]
@@ -182,4 +185,4 @@ def curves_figure(epochs: pd.DataFrame, front: pd.DataFrame, best: int) -> tuple
         traces.append(curve_line)
     x = axis("epoch", dtick=1 if curves["epoch"].max() <= 12 else None)
     shown = curves.loc[curves["trial"].isin(known), "accuracy"]
-    return figure(traces, x, axis("accuracy", range=span(shown)), showlegend=True), len(known) - len(chosen)
+    return figure(traces, x, axis(measured, range=span(shown)), showlegend=True), len(known) - len(chosen)

@@ -30,6 +30,7 @@ class Points:
         best: the number of the best network's row.
         left_out: networks that are not in ``table``.
         front_size: how many networks are on the front of FLOPs, shown or not.
+        measured: what their accuracies are, such as ``macro F1``.
     """
 
     table: pd.DataFrame
@@ -37,6 +38,7 @@ class Points:
     best: int
     left_out: int
     front_size: int
+    measured: str = "accuracy"
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:
@@ -44,7 +46,9 @@ def evenly(count: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, max(0, count - 1), min(most, count)).astype(np.int64))
 
 
-def choose_points(networks: pd.DataFrame, best: int, most: int = MOST_POINTS) -> Points:
+def choose_points(
+    networks: pd.DataFrame, best: int, most: int = MOST_POINTS, measured: str = "accuracy"
+) -> Points:
     """The fronts, the best network, those nearest to a front and an even sample of the rest.
 
     They are ``most`` in all, half of them on a front or nearest to one. A front of more than
@@ -53,6 +57,7 @@ def choose_points(networks: pd.DataFrame, best: int, most: int = MOST_POINTS) ->
     Args:
         networks: one finished network or more, from ``Run.networks``.
         best: the trial of the best network, which is among them.
+        measured: see ``Points``.
     """
     table = networks.reset_index(drop=True)
     fronts = {cost: pareto_front(table, ["accuracy"], [cost]).sort_values([cost, "trial"]) for cost in COSTS}
@@ -74,6 +79,7 @@ def choose_points(networks: pd.DataFrame, best: int, most: int = MOST_POINTS) ->
         int(np.searchsorted(kept, best_row)),
         len(table) - len(kept),
         front_size,
+        measured,
     )
 
 

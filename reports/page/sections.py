@@ -35,12 +35,12 @@ def summary(trials: pd.DataFrame, points: Points, noise: str, *, ranked: bool = 
     trial = f"trial {best['trial']}"
     numbers = [
         (reward_title(best), reward, trial),
-        ("its accuracy", accuracy_text(best), sizes),
+        (f"its {points.measured}", accuracy_text(best), sizes),
     ]
     if not ranked:
-        numbers = [("best accuracy", accuracy_text(best), f"{trial}, {sizes}")]
+        numbers = [(f"best {points.measured}", accuracy_text(best), f"{trial}, {sizes}")]
     numbers += [
-        ("Pareto front", f"{points.front_size:,}", "in accuracy and FLOPs"),
+        ("Pareto front", f"{points.front_size:,}", f"in {points.measured} and FLOPs"),
         ("trials", f"{len(trials):,}", status + (f"; {repeats:,} repeats" if repeats else "")),
         ("compute", duration(float(trials["seconds"].sum())), "in trials, one after the other"),
     ]
@@ -57,11 +57,12 @@ def pareto_section(points: Points) -> Html:
         )
         for cost, name in COSTS.items()
     )
+    names = {"accuracy": points.measured}
     numbers = ("accuracy", *COSTS.values(), "reward")
     pinned = tag(
         "aside",
         tag("h3", tag("span", data_pin="trial"), tag("span", data_pin="mark", class_="mark")),
-        facts([(name, tag("span", data_pin=name)) for name in numbers], "facts pinned"),
+        facts([(names.get(name, name), tag("span", data_pin=name)) for name in numbers], "facts pinned"),
         tag("div", data_pin="drawing"),
         copyable("", whole=True),
         id="pinned",
@@ -70,9 +71,11 @@ def pareto_section(points: Points) -> Html:
     shown = f"{len(points.table):,} networks are shown"
     if points.left_out:
         shown += f"; {points.left_out:,} are left out, most of them far from every front"
-    switch = tag("fieldset", tag("legend", "Accuracy against"), *choices, class_="switch")
+    switch = tag("fieldset", tag("legend", f"{_title(points.measured)} against"), *choices, class_="switch")
     words = hint("Hover over a network to see it, click to pin it. ", shown, ".")
-    left = tag("div", switch, plot("front", "Accuracy against cost, and the Pareto front"), words)
+    left = tag(
+        "div", switch, plot("front", f"{_title(points.measured)} against cost, and the Pareto front"), words
+    )
     return section("Pareto front", tag("div", left, pinned, class_="beside"))
 
 
@@ -81,7 +84,7 @@ def front_section(points: Points) -> Html:
     front = points.fronts["flops"][evenly(len(points.fronts["flops"]), MOST_ROWS)]
     rows = points.table.iloc[front].to_dict("records")
     chances = {column: title for column, title in CHANCES.items() if column in points.table}
-    header = ["trial", "accuracy", *COSTS.values(), "reward", *chances.values(), ARCHITECTURE]
+    header = ["trial", points.measured, *COSTS.values(), "reward", *chances.values(), ARCHITECTURE]
     body = [
         (
             tag("button", str(row["trial"]), type="button", class_="pin", data_row=number),
@@ -112,7 +115,7 @@ def front_section(points: Points) -> Html:
     )
 
 
-def known_section(known: Sequence[Mapping[str, Any]]) -> Html:
+def known_section(known: Sequence[Mapping[str, Any]], measured: str) -> Html:
     """Known networks that were trained under the same conditions, and how much better the choice is."""
     rows = [
         (
@@ -125,11 +128,15 @@ def known_section(known: Sequence[Mapping[str, Any]]) -> Html:
         )
         for row in known
     ]
-    header = ["network", "accuracy", *COSTS.values(), "reward", "better by", ARCHITECTURE]
+    header = ["network", measured, *COSTS.values(), "reward", "better by", ARCHITECTURE]
     words = hint(
-        "Trained in the same way as the candidates. Better by: how much more accurate the chosen network is."
+        "Trained in the same way as the candidates. Better by: how many points better the chosen network is."
     )
     return section("Known networks", words, data_table(header, rows, "known"))
+
+
+def _title(measured: str) -> str:
+    return measured[0].upper() + measured[1:]
 
 
 def _card(row: Mapping[Any, Any]) -> Html:

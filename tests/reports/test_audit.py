@@ -21,7 +21,7 @@ from reports import (
     verdict_line,
 )
 from reports.audit import expected, noise_of, reliability_of, separations, spread_of
-from reports.kendall import Tau, average_tau, draws, reliability, tau_of, taus
+from reports.kendall import Tau, average_tau, draws, partial_taus, reliability, tau_of, taus
 
 NAN = math.nan
 RANKING = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5, NAN]), min_size=2, max_size=12)
@@ -217,6 +217,24 @@ def test_a_proxy_that_ranks_by_flops_is_no_better_than_flops():
     assert found.over_flops == Tau(0, 0, 0)
     assert "it is not shown to say more about the truth than FLOPs do" in verdict_line(
         audited(np.stack([flops, flops], axis=1) / 200), {"the truth": found}
+    )
+
+
+def test_what_is_left_without_flops_is_what_size_does_not_explain():
+    rng = np.random.default_rng(0)
+    size, own, *noise = rng.normal(size=(4, 2000))
+    a, b = (size + own + 0.5 * one for one in noise)  # agree beyond size
+    c, d = (size + one for one in noise)  # by size alone
+    weights = np.ones((1, 2000))
+    assert taus(c, d, weights)[0] > 0.3
+    assert partial_taus(c, d, size, weights)[0] == pytest.approx(0, abs=0.03)
+    left = taus(own + 0.5 * noise[0], own + 0.5 * noise[1], weights)[0]
+    assert partial_taus(a, b, size, weights)[0] == pytest.approx(left, abs=0.03)
+    assert np.isnan(partial_taus(a, b, a, weights)).all()
+    gaps = np.where(rng.random(2000) < 0.1, NAN, a)
+    some = np.isfinite(gaps)
+    assert partial_taus(gaps, b, size, weights) == partial_taus(
+        a[some], b[some], size[some], weights[:, some]
     )
 
 

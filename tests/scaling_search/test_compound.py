@@ -1,8 +1,10 @@
 import dataclasses
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from places import ROOT
 from strategies import arch_specs, quick
 
 from scaling_search import (
@@ -16,8 +18,8 @@ from scaling_search import (
     scale,
     within,
 )
-from scaling_search.compound import STRATEGIES, limited
-from search_spaces import PRESETS, cost
+from scaling_search.compound import ROUNDINGS, STRATEGIES, late_layers, limited
+from search_spaces import PRESETS, cost, round_channels
 
 B0 = PRESETS["efficientnet-b0"]
 # FACTS sec. 5: (1.2, 1.1, 1.15), resolution to the nearest 8; multiply-adds in G, parameters in M
@@ -26,11 +28,69 @@ FORMULA = {
     4: (6.320, 25.92), 5: (10.441, 33.73), 6: (20.101, 45.46), 7: (38.762, 68.74),
 }  # fmt: skip
 
+# The paper's tables 3 and 7, 1,000 classes: base, (depth, width, resolution), printed FLOPs in G, exact ones.
+# MobileNetV2's and ResNet-50's compound rows are missing, as their coefficients are not published.
+SCALED = [
+    ("mobilenet-v1", (1, 1, 1), "0.6", 568_740_352),
+    ("mobilenet-v1", (1, 2, 1), "2.2", 2_216_465_408),
+    ("mobilenet-v1", (1, 1, 2), "2.2", 2_271_889_408),
+    ("mobilenet-v1", (1.4, 1.2, 1.3), "2.3", 2_469_723_976),
+    ("mobilenet-v2", (1, 1, 1), "0.3", 300_774_272),
+    ("mobilenet-v2", (4, 1, 1), "1.2", 1_219_587_776),
+    ("mobilenet-v2", (1, 2, 1), "1.1", 1_137_428_224),
+    ("mobilenet-v2", (1, 1, 2), "1.2", 1_199_257_088),
+    ("resnet-50", (1, 1, 1), "4.1", 4_089_184_256),
+    ("resnet-50", (4, 1, 1), "16.2", 14_570_749_952),
+    ("resnet-50", (1, 2, 1), "14.7", 16_116_613_120),
+    ("resnet-50", (1, 1, 2), "16.4", 16_350_593_024),
+    ("efficientnet-b0", (1, 1, 1), "0.4", 385_814_752),
+    ("efficientnet-b0", (4, 1, 1), "1.8", 1_575_132_640),
+    ("efficientnet-b0", (1, 2, 1), "1.8", 1_449_958_848),
+    ("efficientnet-b0", (1, 1, 2), "1.9", 1_537_537_408),
+    ("efficientnet-b0", (1.4, 1.2, 1.3), "1.8", 1_800_091_280),
+]
+PRINTED_OTHERWISE = {
+    ("mobilenet-v1", (1, 1, 2)),
+    ("mobilenet-v1", (1.4, 1.2, 1.3)),
+    ("resnet-50", (4, 1, 1)),
+    ("resnet-50", (1, 2, 1)),
+    ("efficientnet-b0", (4, 1, 1)),
+    ("efficientnet-b0", (1, 2, 1)),
+    ("efficientnet-b0", (1, 1, 2)),
+}
+
 
 @pytest.mark.parametrize(("phi", "expected"), FORMULA.items())
 def test_the_formula_gives_the_known_family(phi, expected):
     price = cost(scale(B0, PUBLISHED_COEFFICIENTS, phi))
     assert (round(price.flops / 1e9, 3), round(price.params / 1e6, 2)) == expected
+
+
+@pytest.mark.parametrize(("name", "factors", "printed", "exact"), SCALED)
+def test_the_papers_scaled_networks_cost_what_the_documents_say(name, factors, printed, exact):
+    assert cost(scale(PRESETS[name], Coefficients(*factors), 1, multiple=1)).flops == exact
+    assert (f"{exact / 1e9:.1f}" != printed) == ((name, factors) in PRINTED_OTHERWISE)
+    row = next(
+        line
+        for line in (ROOT / "docs" / "scaling.md").read_text().splitlines()
+        if line.startswith(f"| `{name}` | {', '.join(f'{factor:g}' for factor in factors)} |")
+    )
+    assert row.split(" | ")[2:4] == [printed, f"{exact:,}"]
+    assert row.endswith("| no |" if (name, factors) in PRINTED_OTHERWISE else "| yes |")
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v1", "mobilenet-v2", "resnet-50", "resnet-152"])
+def test_what_a_base_is_beside_its_stages_is_scaled_sensibly(name):
+    base = PRESETS[name]
+    scaled = scale(base, Coefficients(1.4, 1.2, 1.3), 1)
+    assert scaled.stem_channels == round_channels(1.2 * base.stem_channels)
+    assert scaled.head_channels == (round_channels(1.2 * base.head_channels) if base.head_channels else 0)
+    kept = ("activation", "stem_stride", "stem_kernel", "stem_pool")
+    assert [getattr(scaled, field) for field in kept] == [getattr(base, field) for field in kept]
+    for before, after in zip(base.stages, scaled.stages, strict=True):
+        inside = 4 if before.op == "bottleneck" else 1
+        assert after.channels == inside * round_channels(1.2 * before.channels / inside)
+        assert after.repeats == math.ceil(1.4 * before.repeats - 1e-9)
 
 
 @given(arch_specs(), st.floats(1, 2), st.floats(1, 1.5), st.floats(1, 1.5))
@@ -178,5 +238,51 @@ def test_a_limited_family_keeps_its_compute_and_its_resolution_within_the_limit(
         assert kept == free
 
 
-def test_coefficients_of_resolution_alone_have_nothing_else_to_grow():
-    assert limited(B0, STRATEGIES["resolution"], 3.0, 256) == STRATEGIES["resolution"]
+def test_coefficients_of_resolution_alone_stop_at_the_limit():
+    kept = limited(B0, STRATEGIES["resolution"], 3.0, 256)
+    assert (kept.alpha, kept.beta, 224 * kept.gamma**3) == (1, 1, pytest.approx(256))
+    assert limited(B0, STRATEGIES["resolution"], 0.1, 256) == STRATEGIES["resolution"]
+
+
+@given(arch_specs(), st.floats(1, 2), st.floats(1, 1.5), st.floats(0, 5), st.sampled_from([8, 32]))
+@quick
+def test_a_resolution_that_does_not_grow_is_not_rounded(arch, alpha, beta, phi, multiple):
+    assert scale(arch, Coefficients(alpha, beta, 1), phi, multiple=multiple).resolution == arch.resolution
+
+
+def layers(arch):
+    return [stage.repeats for stage in arch.stages]
+
+
+def test_late_depth_adds_the_layers_of_b7_to_its_later_stages():
+    uniform, late = (scale(B0, PUBLISHED_COEFFICIENTS, 7, late_depth=late) for late in (False, True))
+    assert layers(B0) == [1, 2, 2, 3, 3, 4, 1]
+    assert layers(uniform) == [4, 8, 8, 11, 11, 15, 4]
+    assert layers(late) == [2, 5, 6, 11, 13, 19, 5]
+    assert cost(late).flops == pytest.approx(cost(uniform).flops, rel=0.1)
+
+
+@given(arch_specs(), st.floats(1, 2), st.floats(0, 4), st.sampled_from(sorted(ROUNDINGS)))
+@quick
+def test_late_depth_changes_where_layers_are_and_nothing_else(arch, alpha, phi, rounding):
+    uniform, late = (
+        scale(arch, Coefficients(alpha, 1.1, 1.1), phi, rounding=rounding, late_depth=late)
+        for late in (False, True)
+    )
+    assert sum(layers(late)) == sum(layers(uniform))
+    assert all(repeats >= before for repeats, before in zip(layers(late), layers(arch), strict=True))
+    pairs = zip(late.stages, uniform.stages, strict=True)
+    same = tuple(dataclasses.replace(stage, repeats=other.repeats) for stage, other in pairs)
+    assert dataclasses.replace(late, stages=same) == uniform
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=8), st.integers(0, 40))
+def test_each_further_layer_goes_to_one_stage_and_later_stages_grow_more(before, more):
+    def added(number):
+        after = [before[0] + number, *before[1:]]
+        return [late - own for late, own in zip(late_layers(before, after), before, strict=True)]
+
+    steps = [b - a for a, b in zip(added(more), added(more + 1), strict=True)]
+    assert sorted(steps) == [0] * (len(before) - 1) + [1]
+    equal = [2] * len(before)
+    assert late_layers(equal, [2 + more, *equal[1:]]) == sorted(late_layers(equal, [2 + more, *equal[1:]]))

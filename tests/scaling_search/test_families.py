@@ -16,6 +16,7 @@ from scaling_search import (
     Coefficients,
     from_json,
     implied_phis,
+    member,
     models,
     one_network,
     published,
@@ -166,6 +167,27 @@ def test_rounding_moves_compute_to_depth():
     assert b2.resolution == pytest.approx((1.3225, 1.3046), abs=1e-3)
     assert b2.all == pytest.approx((1.92027, 2.2287), abs=1e-4)
     assert shares["B0"].all == (1, 1)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("largest", [None, 256])
+def test_growth_by_either_rounding_of_layers_is_that_of_the_families(late, largest):
+    way = {"late_depth": late, "largest": largest}
+    families = {
+        rounding: {
+            name: member(B0, PUBLISHED_COEFFICIENTS, phi, rounding=rounding, **way)
+            for name, phi in PHIS.items()
+        }
+        for rounding in ("ceil", "round")
+    }
+    growths = {
+        rounding: [cost(model.arch).flops / cost(B0).flops for model in family.values()]
+        for rounding, family in families.items()
+    }
+    for family in families.values():
+        shares = rounding_shares(family, 1.15, late_depth=late)
+        assert [share.ceil for share in shares] == growths["ceil"]
+        assert [share.round for share in shares] == growths["round"]
 
 
 def test_formula_published_and_yours_stand_side_by_side():

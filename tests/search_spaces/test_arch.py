@@ -136,7 +136,7 @@ def test_a_value_out_of_range_in_a_text_is_named_with_its_rule(text, message):
         ),
         ("res0-silu-stem32-conv_r1_k3_s1_c8-head8", "resolution must be an integer of at least 1, got 0"),
         ("res32-silu-stem0-conv_r1_k3_s1_c8-head8", "stem_channels must be an integer of at least 1, got 0"),
-        ("res32-silu-stem32-conv_r1_k3_s1_c8-head0", "head_channels must be an integer of at least 1, got 0"),
+        ("res32-silu-stem32k4-conv_r1_k3_s1_c8-head8", "stem_kernel must be one of (1, 3, 5, 7), got 4"),
         ("res32-silu-stem8s3-conv_r1_k3_s1_c8-head8", "stem_stride must be one of (1, 2), got 3"),
     ],
 )
@@ -148,7 +148,10 @@ def test_a_frame_out_of_range_in_a_text_is_named_with_its_rule(text, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"op": "pool"}, "op must be one of ('conv', 'mbconv', 'linear'), got 'pool'"),
+        (
+            {"op": "pool"},
+            "op must be one of ('conv', 'mbconv', 'linear', 'separable', 'bottleneck'), got 'pool'",
+        ),
         ({"repeats": 0}, "repeats must be an integer of at least 1, got 0"),
         ({"repeats": 1.5}, "repeats must be an integer of at least 1, got 1.5"),
         ({"repeats": True}, "repeats must be an integer of at least 1, got True"),
@@ -162,6 +165,15 @@ def test_a_frame_out_of_range_in_a_text_is_named_with_its_rule(text, message):
         ({"op": "conv"}, "expand_ratio of a conv must be 1, got 6"),
         ({"op": "linear"}, "expand_ratio of a linear must be 1, got 6"),
         ({"op": "linear", "expand_ratio": 1}, "se_ratio of a linear must be 0, got 0.25"),
+        ({"op": "separable", "expand_ratio": 1}, "se_ratio of a separable must be 0, got 0.25"),
+        (
+            {"op": "bottleneck", "expand_ratio": 1, "se_ratio": 0.0, "channels": 30},
+            "channels of a bottleneck must be a multiple of 4, got 30",
+        ),
+        (
+            {"op": "bottleneck", "expand_ratio": 1, "se_ratio": 0.0, "skip": "none"},
+            "skip of a bottleneck must be identity, got none",
+        ),
         ({"channels": 0}, "channels must be an integer of at least 1, got 0"),
         ({"channels": 24.0}, "channels must be an integer of at least 1, got 24.0"),
         ({"se_ratio": 1.5}, "se_ratio must lie in [0, 1], got 1.5"),
@@ -184,6 +196,9 @@ def test_a_stage_states_the_rule_and_the_value(change, message):
         ({"stages": ("conv",)}, "stages must be one StageSpec or more, got ('conv',)"),
         ({"stem_channels": 0}, "stem_channels must be an integer of at least 1, got 0"),
         ({"head_channels": "8"}, "head_channels must be an integer of at least 1, got '8'"),
+        ({"head_channels": False}, "head_channels must be an integer of at least 1, got False"),
+        ({"stem_kernel": 2}, "stem_kernel must be one of (1, 3, 5, 7), got 2"),
+        ({"stem_pool": 1}, "stem_pool must be one of (False, True), got 1"),
         ({"resolution": 224.0}, "resolution must be an integer of at least 1, got 224.0"),
         ({"activation": "swish"}, "activation must be one of ('silu', 'relu', 'relu6'), got 'swish'"),
         ({"stem_stride": 4}, "stem_stride must be one of (1, 2), got 4"),
@@ -291,10 +306,10 @@ def test_repeats_times_tenths_round_up_as_in_whole_numbers(repeats, tenths):
 @quick
 def test_resizing_by_1_only_rounds_channels(arch):
     resized = resize(arch)
-    assert [s.channels for s in resized.stages] == [round_channels(s.channels) for s in arch.stages]
-    assert [dataclasses.replace(s, channels=1) for s in resized.stages] == [
-        dataclasses.replace(s, channels=1) for s in arch.stages
-    ]
+    for stage, before in zip(resized.stages, arch.stages, strict=True):
+        times = 4 if stage.op == "bottleneck" else 1  # what is inside is rounded
+        assert stage.channels == times * round_channels(before.channels // times)
+        assert dataclasses.replace(stage, channels=4) == dataclasses.replace(before, channels=4)
     assert resize(resized) == resized
 
 

@@ -225,7 +225,7 @@ def number_options(bench, rng, run):
             *given,
         )
     elif command in ("scale", "grid"):
-        names = ("phi", "phis", "coefficients", "multiple", "seeds", "seed", "max-resolution")
+        names = ("phi", "phis", "budgets", "coefficients", "multiple", "seeds", "seed", "max-resolution")
         given = [f"--{choose(rng, names)}={value()}" for _ in range(int(choose(rng, (1, 2))))]
         if command == "grid":
             fields = ("step", "alpha_max", "beta_max", "gamma_max", "product", "tolerance", "flops_tolerance")

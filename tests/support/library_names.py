@@ -16,7 +16,7 @@ def parts(arch, layer):
     """The parts of a layer, in order."""
     spec = arch.layers()[layer]
     expand, gate = ["expand"] * (spec.expand_ratio != 1), ["se"] * bool(spec.se_ratio)
-    return [*expand, "depthwise", *gate, "project"]
+    return [*expand, "depthwise", *gate, "pointwise" if spec.op == "separable" else "project"]
 
 
 def torchvision(arch, module):
@@ -57,6 +57,21 @@ def torchvision_mnasnet(arch, module):
     return f"layers.{7 + stage}.{position}.layers.{3 * parts(arch, layer).index(part) + inside}"
 
 
+def torchvision_resnet(arch, module):
+    where, *rest = module.split(".")
+    if where == "classifier":
+        return "fc"
+    if where != "layers":
+        return f"{'conv' if rest[0] == '0' else 'bn'}1"
+    layer, part, inside = int(rest[0]), rest[1], rest[2]
+    stage, position = places(arch)[layer]
+    block = f"layer{stage + 1}.{position}"
+    if part == "shortcut":
+        return f"{block}.downsample.{inside}"
+    number = ("reduce", "conv", "project").index(part) + 1
+    return f"{block}.{'conv' if inside == '0' else 'bn'}{number}"
+
+
 def timm(arch, module):
     ends = {"stem.0": "conv_stem", "stem.1": "bn1", "head.0": "conv_head", "head.1": "bn2"}
     where, *rest = module.split(".")
@@ -73,6 +88,7 @@ def timm(arch, module):
     names = {
         "expand": "conv_pw",
         "depthwise": "conv_dw",
+        "pointwise": "conv_pw",
         "project": "conv_pwl" if len(convs) == 3 else "conv_pw",
     }
     return f"{block}.bn{convs.index(part) + 1}" if inside == "1" else f"{block}.{names[part]}"

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from search_spaces import SPACES, ArchSpec, StageSpec
-from search_spaces.arch import ACTIVATIONS, KERNELS, OPS, SKIPS, STRIDES
+from search_spaces.arch import ACTIVATIONS, BOTTLENECK, KERNELS, OPS, SKIPS, STRIDES, WITH_SE
 
 every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 quick = settings(deadline=None, max_examples=60)  # a deadline would measure the machine, not the code
@@ -15,17 +15,18 @@ quick = settings(deadline=None, max_examples=60)  # a deadline would measure the
 @st.composite
 def stage_specs(draw, max_channels=400):
     op = draw(st.sampled_from(OPS))
+    channels = draw(st.sampled_from((8, 16)) | st.integers(1, max_channels))  # often equal to a neighbour's
+    if op == "bottleneck":
+        channels += -channels % BOTTLENECK
     return StageSpec(
         op=op,
         repeats=draw(st.integers(1, 4)),
         kernel=draw(st.sampled_from(KERNELS)),
         stride=draw(st.sampled_from(STRIDES)),
         expand_ratio=draw(st.integers(1, 6)) if op == "mbconv" else 1,
-        channels=draw(
-            st.sampled_from((8, 16)) | st.integers(1, max_channels)
-        ),  # often equal to a neighbour's
-        se_ratio=0.0 if op == "linear" else draw(st.sampled_from((0.0, 0.25)) | st.floats(0, 1)),
-        skip=draw(st.sampled_from(SKIPS)),
+        channels=channels,
+        se_ratio=draw(st.sampled_from((0.0, 0.25)) | st.floats(0, 1)) if op in WITH_SE else 0.0,
+        skip="identity" if op == "bottleneck" else draw(st.sampled_from(SKIPS)),
     )
 
 
@@ -34,10 +35,12 @@ def arch_specs(max_channels=400):
         ArchSpec,
         stages=st.lists(stage_specs(max_channels), min_size=1, max_size=5).map(tuple),
         stem_channels=st.integers(1, 64),
-        head_channels=st.integers(1, 2000),
+        head_channels=st.integers(0, 2000),
         resolution=st.integers(1, 700),
         activation=st.sampled_from(ACTIVATIONS),
         stem_stride=st.sampled_from(STRIDES),
+        stem_kernel=st.sampled_from(KERNELS),
+        stem_pool=st.booleans(),
     )
 
 

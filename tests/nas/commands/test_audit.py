@@ -84,7 +84,7 @@ def test_a_longer_schedule_is_a_run_of_its_own_on_other_seeds_and_the_same_image
     assert (code, err) == (0, "")
     short, long = read_settings(Path("r")), read_settings(Path("r/long"))
     assert (short.recipe.epochs, long.recipe.epochs) == (2, 3)
-    assert longer(short) == long
+    assert longer(short).settings == long
     assert (long.data_seed, long.audit.long) == (short.seed, None)
     trials, others = open_run("r").trials(), open_run("r/long").trials()
     assert list(trials["arch"]) == list(others["arch"])
@@ -99,6 +99,18 @@ def test_a_longer_schedule_is_a_run_of_its_own_on_other_seeds_and_the_same_image
     assert facts["cost_ratio"] == pytest.approx(others["seconds"].mean() / trials["seconds"].mean())
     assert "The longer schedule (epochs=3, " in out
     assert nas("resume", "r")[::2] == (2, "nas: RUN must be unfinished, and all 6 trials are: r\n")
+
+
+def test_the_longer_schedule_can_have_fewer_seeds(nas, tiny):
+    asked = ["--networks", 3, "--seeds", 2, "--long", "epochs=3", "--long-seeds", 1, "--run", "r"]
+    code, out, err = nas(*tiny, *asked)
+    assert (code, err) == (0, "")
+    others, table, facts = open_run("r/long").trials(), table_of("r"), facts_of("r")
+    assert len(others) == 3
+    assert list(table["long_1"]) == list(table["long_accuracy"]) == list(others["accuracy"])
+    assert "long_2" not in table
+    assert facts["with_long"]["ceiling"] is None
+    assert "where seed noise allows" not in out
 
 
 def test_following_an_audit_goes_on_to_its_longer_schedule(nas, tiny):
@@ -185,6 +197,8 @@ def test_failed_trainings_are_counted_and_left_out(nas, tiny, monkeypatch):
         (["--networks", "1"], "--networks must be at least 2, got 1"),
         (["--networks", "0"], "--networks must be at least 2, got 0"),
         (["--seeds", "0"], "--seeds must be at least 1, got 0"),
+        (["--long", "epochs=3", "--long-seeds", "0"], "--long-seeds must be at least 1, got 0"),
+        (["--long-seeds", "1"], "--long-seeds needs --long NAME=VALUE, got 1"),
         (["--sample-seed", "-1"], "--sample-seed must be at least 0, got -1"),
         (["--seed", "-1"], "--seed must be at least 0, got -1"),
         (["--space", "mans"], "--space: unknown space 'mans'; did you mean 'mnas'?"),
@@ -198,7 +212,7 @@ def test_failed_trainings_are_counted_and_left_out(nas, tiny, monkeypatch):
         (["--reference", "other.csv"], "--reference FILE must have a column 'arch' or the decisions of"),
         (["--space", "nasbench-macro", "--networks", "4000"], "found in --space nasbench-macro, got 4000"),
         (["--data", "npz:none.npz"], "--data: "),
-        (["--address", "far"], "--address must be one of ('local', 'auto', 'inline'), got 'far'"),
+        (["--address", "far"], "--address must be local, auto, inline or HOST:PORT, got 'far'"),
     ],
 )  # fmt: skip
 def test_wrong_input_is_one_line_and_exit_code_2_and_makes_nothing(nas, tmp_path, arguments, message):

@@ -1,6 +1,7 @@
 """``--metric``, ``--class-weights`` and ``--patience``."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -37,6 +38,22 @@ def test_a_search_maximises_the_metric_and_says_so(nas, uneven):
     assert json.loads(nas("report", "r", "--json")[1])["metric"] == "macro_f1"
     accuracies = open_run("r").trials()["accuracy"]
     assert accuracies.between(0, 1).all()
+    page = (open_run("r").directory / "report.html").read_text()
+    seen = re.sub(r"<(script|style|details)\b.*?</\1>|<[^>]*>", "|", page, flags=re.DOTALL)
+    assert "|Macro F1 against|" in seen
+    assert "|accuracy|" not in seen
+    assert re.search(r'"title": ?\{"text": ?"macro F1"', page)
+
+
+def test_with_pretrained_weights_the_soft_accuracy_ranks_unless_another_is_asked_for(nas, tmp_path):
+    images, labels = load_digits(return_X_y=True)
+    coloured = np.repeat(images[:200].reshape(-1, 8, 8, 1), 3, axis=3).astype("uint8")
+    np.savez(tmp_path / "rgb.npz", train_x=coloured, train_y=labels[:200])
+    asked = ["plan", "--space", "mnas-lite", "--init", "efficientnet-lite0", *SHORT, "--trials", 2]
+    asked += ["--proxy", "width=0.1", "--baseline", "none", "--data", "npz:rgb.npz"]
+    said = " What is called accuracy is soft accuracy, the mean probability of the right class."
+    assert said in nas(*asked)[1]
+    assert "What is called" not in nas(*asked, "--metric", "accuracy")[1]
 
 
 def test_uneven_classes_are_pointed_out(nas, uneven):
@@ -56,11 +73,11 @@ def test_uneven_classes_are_pointed_out(nas, uneven):
     ("arguments", "line"),
     [
         (["search", "--space", "mnas", "--metric", "f1"],
-         "--metric must be one of ('accuracy', 'balanced_accuracy', 'macro_f1'), got 'f1'"),
+         "--metric must be one of ('accuracy', 'soft_accuracy', 'balanced_accuracy', 'macro_f1'), got 'f1'"),
         (["search", "--space", "mnas", "--class-weights", "all"],
          "--class-weights must be one of ('none', 'balanced'), got 'all'"),
         (["audit", "--metric", "f1"],
-         "--metric must be one of ('accuracy', 'balanced_accuracy', 'macro_f1'), got 'f1'"),
+         "--metric must be one of ('accuracy', 'soft_accuracy', 'balanced_accuracy', 'macro_f1'), got 'f1'"),
         (["search", "--space", "mnas", "--evaluator", "table:x.csv", "--metric", "macro_f1"],
          "--metric must be accuracy where nothing is trained, got macro_f1"),
         (["train", TINY, "--set", "metric=macro_f1"],

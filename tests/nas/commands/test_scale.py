@@ -17,6 +17,7 @@ import reports
 from nas import open_run
 from nas.runs.config import read_settings
 from nas.runs.family_files import read_family
+from nas.runs.scaling_direction import direction_lines, find_direction
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import PROXY, Scaling, fairness
 from scaling_search import (
@@ -26,6 +27,7 @@ from scaling_search import (
     Coefficients,
     Grid,
     distinct,
+    doubling,
     models,
     published,
     scale,
@@ -62,14 +64,20 @@ def test_every_network_of_the_grid_is_trained_on_every_seed_and_a_family_comes_o
     assert (grid["trainings"] == 2).all()
     assert f"{len(expected)} networks, 2 training runs each" in out
     chosen = grid[grid["chosen"]].iloc[0]
-    assert chosen["reward"] == grid["reward"].max()
     assert json.loads((tmp_path / "r" / "best.json").read_text())["arch"] == chosen["arch"]
     family, coefficients = read_family(tmp_path / "r" / "family.json")
-    assert coefficients == Coefficients(chosen["alpha"], chosen["beta"], chosen["gamma"])
     assert family == models(SMALL, coefficients, multiple=4, num_classes=10)
-    assert str(canonical(scale(SMALL, coefficients, 1, multiple=4))) == chosen["arch"]
+    found = find_direction(trials, open_run("r").settings)
+    assert (
+        coefficients
+        == found.coefficients
+        == doubling(SMALL, found.posterior.best, multiple=4, num_classes=10)
+    )
+    away = {arch: ((shares - found.posterior.best) ** 2).sum() for arch, shares in found.shares.items()}
+    assert chosen["arch"] == min(away, key=away.get)
     report = nas("report", "r")[1]
-    assert "Chosen (*)" in report
+    for line in direction_lines(found):
+        assert line in report
     assert "B7" in report
     facts = json.loads(nas("report", "r", "--json")[1])
     assert [row["arch"] for row in facts["grid"]] == list(grid["arch"])
@@ -107,7 +115,10 @@ def test_a_predictor_decides_from_any_scaled_networks(nas, tmp_path):
 def test_networks_that_noise_cannot_tell_apart_are_named(nas, tmp_path):
     data = few_images(tmp_path / "few.npz")[:2]
     arguments = ["--base", SMALL, *data, *TINY, "--multiple", 4, "--address", "inline"]
-    for seeds, message in ((2, "cannot be told apart from it at 2 training runs each"), (1, "trained twice")):
+    for seeds, message in (
+        (2, "cannot be told apart from the nearest of the grid (*) at 2 training runs each"),
+        (1, "trained twice"),
+    ):
         out = nas("scale", *arguments, "--seeds", seeds, "--run", f"r{seeds}")[1]
         assert message in out
     grid = pd.read_csv("r2/grid.csv")
@@ -349,7 +360,7 @@ def test_a_stopped_scaling_run_resumes_to_the_same_table_and_family(tmp_path, na
     time.sleep(0.1)
     code, out, err = nas("resume", "broken")
     assert (code, err) == (0, "")
-    assert "Chosen (*)" in out
+    assert "Chosen: alpha " in out
     compare(tmp_path / "whole", tmp_path / "broken")
     for name in ("family.json", "family.csv", "grid.csv"):
         assert (tmp_path / "whole" / name).read_text() == (tmp_path / "broken" / name).read_text()

@@ -214,7 +214,7 @@ def test_families_and_presets_bring_their_dropout(nas, tmp_path, monkeypatch):
         (["--threads", 10**30], f"--threads must be at most 100,000, got {10**30}"),
         (["--data-parallel", 0], "--data-parallel must be at least 1, got 0"),
         (["--seed", -1], "--seed must be at least 0, got -1"),
-        (["--address", "inline"], "--address must be local or auto, got 'inline'"),
+        (["--address", "inline"], "--address must be local, auto or HOST:PORT, got 'inline'"),
         (["--run", "."], "--run must be a directory that does not exist yet, got ."),
     ],
 )
@@ -303,23 +303,24 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_uninterrupted(nas,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_signals_from_outside_lose_nothing_either(nas, data, tmp_path, stop):
-    training = ["train", TINY, "--data", data, *QUICK, "--epochs", 60]
+def test_signals_from_outside_lose_nothing_either(nas, data, tmp_path):
+    training = ["train", TINY, "--data", data, *QUICK, "--epochs", 30]
     assert nas(*training, "--run", "through", "-q")[0] == 0
-    process = start(tmp_path, *training, "--run", "stopped")
-    while process.poll() is None and epochs_of(tmp_path / "stopped") < 2:
-        time.sleep(0.01)
-    process.send_signal(stop)
-    out, err = process.communicate()
-    assert process.returncode == (-9 if stop == signal.SIGKILL else 130), err
-    assert (stop == signal.SIGKILL) != ("Go on with: nas resume stopped" in out)
-    assert epochs_of(tmp_path / "stopped") < 60
-    code, out, _ = nas("report", "stopped")
-    assert code == 0
-    assert "of 60 epochs are done" in out
-    assert nas("resume", "stopped", "-q")[0] == 0
-    compare("through", "stopped")
+    for stop in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
+        run = f"stopped-{stop.name}"
+        process = start(tmp_path, *training, "--run", run)
+        while process.poll() is None and epochs_of(tmp_path / run) < 2:
+            time.sleep(0.01)
+        process.send_signal(stop)
+        out, err = process.communicate()
+        assert process.returncode == (-9 if stop == signal.SIGKILL else 130), err
+        assert (stop == signal.SIGKILL) != (f"Go on with: nas resume {run}" in out)
+        assert epochs_of(tmp_path / run) < 30
+        code, out, _ = nas("report", run)
+        assert code == 0
+        assert "of 30 epochs are done" in out
+        assert nas("resume", run, "-q")[0] == 0
+        compare("through", run)
 
 
 @pytest.mark.slow

@@ -2,12 +2,14 @@
 
 import contextlib
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
-from fakes import few_images
+from fakes import few_images, wait_for_trials
 
 from nas import open_run
 from nas.errors import InputError
@@ -105,3 +107,71 @@ def test_whatever_ray_raises_is_one_line(monkeypatch, error):
         cluster.begin({"address": "local"})
     assert "\n" not in str(caught.value)
     assert type(error).__name__ in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_cluster_of_the_user_is_joined_by_its_address_with_its_token(nas, monkeypatch, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    few = few_images(tmp_path / "few.npz")
+    assert nas(*SEARCH, "local", *few)[0] == 0
+    assert not (home / ".ray").exists()  # or the next cluster would ask for its token
+    (home / ".ray").mkdir()
+    (home / ".ray" / "auth_token").write_text("x" * 64)
+    with silent_port() as port:
+        pass
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    begin = [
+        *ray,
+        "start",
+        "--head",
+        f"--port={port}",
+        "--num-cpus=1",
+        "--include-dashboard=false",
+        "--block",
+    ]
+    with (tmp_path / "head").open("w") as file:
+        head = subprocess.Popen(begin, stdout=file, stderr=file)
+    try:
+        address = f"{ray_host()}:{port}"
+        options = [*SEARCH[:-2], "joined", "--address", address, *few]
+        search = [sys.executable, "-m", "nas", *map(str, options)]
+        for _ in range(10):
+            ended = subprocess.run(search, capture_output=True, text=True, cwd=tmp_path)
+            if ended.returncode != 2:  # the head is there
+                break
+        assert (ended.returncode, ended.stderr) == (0, "")
+    finally:
+        head.terminate()
+        head.wait()
+    assert len(open_run(tmp_path / "joined").trials()) == 1
+
+
+@pytest.mark.slow
+def test_a_dead_head_is_one_line_and_the_run_goes_on_with_another(nas, tmp_path):
+    few = few_images(tmp_path / "few.npz")
+    options = [*few, "--controller", "random", "--baseline", "none", "--confirm", 0, "--workers", 1]
+    soon = (
+        "from nas.launch import cluster; cluster.LOST_SECONDS = 2; from nas.commands.main import main; main()"
+    )
+    search = ["search", "--space", "mnas", "--trials", "25", *map(str, options), "--run", "r"]
+    process = subprocess.Popen([sys.executable, "-c", soon, *search], stderr=subprocess.PIPE, text=True)
+    wait_for_trials(tmp_path / "r", 1, process)
+    subprocess.run(["pkill", "-9", "-P", str(process.pid), "gcs_server"], check=True)
+    _, err = process.communicate()
+    ended = "nas: Ray's head does not answer any more; go on with: nas resume r\n"
+    assert (process.returncode, err) == (1, ended)
+    done = (open_run(tmp_path / "r").trials()["status"] == "done").sum()
+    assert nas("resume", "r", "--address", "inline", "-q")[0] == 0
+    trials = open_run(tmp_path / "r").trials()
+    assert 0 < done < len(trials) == 25
+    assert set(trials["status"]) == {"done"}
+
+
+def ray_host():
+    """This machine's address, as Ray finds it."""
+    from ray.util import get_node_ip_address
+
+    return get_node_ip_address()

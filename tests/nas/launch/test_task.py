@@ -69,6 +69,15 @@ def test_a_larger_proxy_enlarges_the_networks_and_large_images_leave_them_alone(
     assert flops == cost(open_run("digits").best(), 10).flops
 
 
+def test_pretrained_networks_cost_what_their_training_in_the_end_does(photos, run):
+    proxy = ("--proxy", "width=0.25", "--proxy", "fraction=0.3")
+    asked = ("--space", "mnas-lite", "--init", "efficientnet-lite0", "--data", "folder:photos", "--trials", 1)
+    run("search", *asked, *QUICK, *proxy, "--no-tune", "--baseline", "none", "--run", "r")
+    run("train", "r", "--epochs", 1, "--run", "t", "--set", "batch_size=16", "--threads", 1)
+    assert open_run("r").best() == open_run("t").best()
+    assert open_run("r").best().resolution == 96
+
+
 def test_only_confirmations_see_the_test_part_and_the_report_says_what_they_saw(photos, run, search):
     said = search("--confirm", 1, "--confirm-seeds", 2, "--run", "r")
     opened = open_run("r")

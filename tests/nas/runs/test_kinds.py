@@ -16,6 +16,7 @@ B0 = str(PRESETS["efficientnet-b0"])
 GIVEN = {
     "search": {},
     "scaling": {"scaling": Scaling(B0)},
+    "sweep": {"scaling": Scaling(B0, sweep="width,depth")},
     "audit": {"audit": Audit(), "networks": (B0, str(PRESETS["efficientnet-b1"]))},
     "training": {"space": "train", "networks": (B0,)},
 }

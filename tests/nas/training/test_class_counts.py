@@ -85,3 +85,15 @@ def test_a_trial_is_judged_by_the_recipes_metric():
     assert found["accuracy"][:2] == (0.95, 0.9)  # always the common class
     assert found["balanced_accuracy"][:2] == (0.5, 0.5)
     assert found["macro_f1"][0] == pytest.approx(190 / 195 / 2)
+
+
+def test_soft_accuracy_is_the_mean_probability_of_the_right_class_and_test_images_are_judged_by_accuracy():
+    data = Dataset("d", ("common", "rare"), uneven(60, 4), uneven(95, 5), uneven(45, 5))
+    trainer = Trainer(TINY, data, dataclasses.replace(RECIPE, epochs=1, metric="soft_accuracy"), 0)
+    (epoch,) = trainer.epochs()
+    images, labels = trainer.valid_images.range(0, 100), torch.as_tensor(data.valid.labels)
+    with torch.no_grad():
+        probabilities = trainer.judged.eval()(trainer.normalise(images)).softmax(1)
+    expected = probabilities[torch.arange(100), labels].mean().item()
+    assert epoch.accuracy == pytest.approx(expected, abs=1e-6)
+    assert trainer.test_accuracy() == 0.9  # always the common class

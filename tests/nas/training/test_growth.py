@@ -8,7 +8,7 @@ import torch
 from heirs import IMAGES, STAGES, assert_same_function, heir, narrow, pretrained, small
 from strategies import random_archs
 
-from search_spaces import SPACES, canonical
+from search_spaces import SPACES, ArchSpec, canonical, resize
 
 
 def grows(one, other):
@@ -82,6 +82,39 @@ def test_each_kind_of_growth_keeps_the_function_and_can_be_trained(stages):
                 weight -= 1e-3 * weight.grad
     idle = [name for name, weight in new.named_parameters() if not weight.grad.any()]
     assert not idle
+
+
+RESNET = "res32-relu-stem8k7pool-bottleneck_r1_k3_s1_c16-bottleneck_r2_k3_s2_c32-head0"
+MOBILENET = "res32-relu-stem8-separable_r1_k3_s1_c12_noskip-separable_r2_k3_s2_c16_noskip-head0"
+
+
+@pytest.mark.parametrize(
+    ("source", "arch"),
+    [
+        (RESNET, RESNET.replace("r2_k3", "r4_k5")),
+        (RESNET, RESNET.replace("c16", "c24").replace("c32", "c48").replace("stem8", "stem12")),
+        (MOBILENET, MOBILENET.replace("k3", "k5").replace("c12", "c20").replace("c16", "c24")),
+    ],
+    ids=["deeper", "wider", "separable"],
+)
+def test_the_papers_other_bases_keep_the_function_when_they_grow(source, arch):
+    source, arch = map(ArchSpec.parse, (source, arch))
+    network = pretrained(source)
+    assert_same_function(network, heir(source, network, arch))
+
+
+@pytest.mark.parametrize("arch", [RESNET, MOBILENET])
+def test_the_papers_other_bases_keep_everything_of_themselves_and_slices_work(arch):
+    arch = ArchSpec.parse(arch)
+    network = pretrained(arch)
+    same = heir(arch, network, arch).state_dict()
+    for name, tensor in network.state_dict().items():
+        assert "num_batches" in name or torch.equal(same[name], tensor), name
+    slim = resize(arch, 0.5, divisor=2)
+    kept = heir(arch, network, slim)
+    assert kept(IMAGES).isfinite().all()
+    wide = network.classifier.weight
+    assert all(any(torch.equal(column, own) for own in wide.T) for column in kept.classifier.weight.T)
 
 
 def test_an_expansion_of_1_grows_exactly_where_relu_follows_relu():

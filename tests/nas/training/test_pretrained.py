@@ -15,6 +15,7 @@ from library_names import (
     torchvision,
     torchvision_mnasnet,
     torchvision_mobilenet,
+    torchvision_resnet,
 )
 from places import CIFAR
 from strategies import arch_specs, quick
@@ -77,11 +78,13 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch):
         ("a.pth", torchvision, "efficientnet-b0", "torchvision", "symmetric", 1e-5, IMAGENET),
         ("a.safetensors", torchvision_mobilenet, "mobilenet-v2", "torchvision", "symmetric", 1e-5, IMAGENET),
         ("a.pth", torchvision_mnasnet, "mnasnet-b1", "torchvision", "symmetric", 1e-5, IMAGENET),
+        ("a.pth", torchvision_resnet, "resnet-50", "torchvision", "symmetric", 1e-5, IMAGENET),
         ("efficientnet_b0_ra-3dd342df.pth", timm, "efficientnet-b0", "timm", "symmetric", 1e-5, IMAGENET),
         ("efficientnet_b0.ra4_e3600_r224_in1k.pt", timm, "efficientnet-b0", "timm", "symmetric", 1e-5, HALF),
         ("efficientnet_lite0.safetensors", timm, "efficientnet-lite0", "timm", "symmetric", 1e-5, IMAGENET),
         ("mnasnet.safetensors", timm, "mnasnet-a1", "timm", "symmetric", 1e-5, IMAGENET),
         ("mobilenet.pth", timm, "mobilenet-v2", "timm", "symmetric", 1e-5, IMAGENET),
+        ("mobilenet.pth", timm, "mobilenet-v1", "timm", "symmetric", 1e-5, IMAGENET),
         ("TF_EfficientNet_B0.ns.safetensors", timm, "efficientnet-b0", "timm-tf", "same", 1e-3, IMAGENET),
         ("tf_efficientnet_b0_ap-f262efe1.pth", timm, "efficientnet-b0", "timm-tf", "same", 1e-3, HALF),
         ("tf_efficientnet_lite0.pth", timm, "efficientnet-lite0", "timm-tf", "same", 1e-3, HALF),
@@ -96,7 +99,7 @@ def test_every_library_is_recognised_by_its_names(
     """In whatever order they stand in the file: a ``.safetensors`` sorts them by letters."""
     expected, arch = state_of(preset), PRESETS[preset]
     found = load_pretrained(str(saved(tmp_path / file, renamed(arch, expected, library))))
-    activation = "relu6" if preset == "mobilenet-v2" else arch.activation
+    activation = "relu6" if preset in ("mobilenet-v1", "mobilenet-v2") else arch.activation
     assert found.arch == dataclasses.replace(arch, activation=activation)
     assert (found.layout, found.padding, found.bn_epsilon) == (layout, padding, epsilon)
     np.testing.assert_allclose((found.mean, found.deviation), seen)

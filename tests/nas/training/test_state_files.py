@@ -124,8 +124,8 @@ def test_what_is_no_state_dict_is_one_line(tmp_path, content, got):
 def test_weights_of_another_kind_of_network_are_one_line(tmp_path):
     path = saved(tmp_path / "a.pth", {"patch\nembed.weight": torch.zeros(2, 3), "b": torch.zeros(1)})
     assert line(path) == (
-        "init must be weights of an MBConv network, named as by torchvision, timm, lukemelas, rangilyu or "
-        f"`nas train`, got patch\\nembed.weight [2, 3] and 1 others: {path}"
+        "init must be weights of a MobileNet, EfficientNet or ResNet, named as by torchvision, timm, "
+        f"lukemelas, rangilyu or `nas train`, got patch\\nembed.weight [2, 3] and 1 others: {path}"
     )
 
 

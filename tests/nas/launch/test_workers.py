@@ -1,6 +1,10 @@
+import contextlib
 import os
 import signal
+import sys
 import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +14,15 @@ from places import ROOT
 from ray import get_runtime_context
 
 from nas import InputError, open_run
+from nas.launch import workers
 from nas.launch.inline import run_inline
 from nas.launch.placement import fit, opened
-from nas.launch.ray_tune import run_ray
+from nas.launch.workers import run_ray
+from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.trial import Epoch
+from nas.training.pulse import PULSE
+from reports.run_db import connect
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,18 +33,30 @@ pytestmark = [
 
 
 class Varied:
-    """Epochs and an accuracy; some trials fail, one kills its worker."""
+    """Epochs and an accuracy; some trials fail, and some end or stop their worker, ever or once."""
 
-    def __init__(self, fail=(), kill=()):
-        self.fail, self.kill = fail, kill
+    def __init__(self, fail=(), kill=(), leave=(), once="", how=signal.SIGKILL):
+        self.fail, self.kill, self.leave, self.once, self.how = fail, kill, leave, once, how
 
     def __call__(self, trial):
         yield Epoch(1, 2.0, None, None, 0.0)
         if trial.trial in self.fail:
             raise MemoryError("out of memory")
-        if trial.trial in self.kill:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if trial.trial in self.leave:
+            sys.exit(3)
+        if trial.trial in self.kill and self.first(trial):
+            os.kill(os.getpid(), self.how)
         yield Epoch(2, 1.0, None, fake_accuracy(trial), 0.0)
+
+    def first(self, trial):
+        """Whether it is the first time; always, if that is to be so."""
+        if not self.once:
+            return True
+        try:
+            Path(self.once, f"{trial.trial} {trial.seed}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +66,20 @@ def ray():
     )  # where workers find the evaluators
     with opened(Resources(workers=2)) as resources:
         yield resources
+
+
+class Retries(Listener):
+    def __init__(self):
+        self.lost = []
+
+    def on_retry(self, trial, reason, standing):
+        self.lost.append((trial.trial, reason))
+
+
+def retries(found):
+    """The trial and the reason of each training run that was lost."""
+    with contextlib.closing(connect(found.directory / "run.db")) as db:
+        return db.execute("SELECT trial, reason FROM events WHERE kind = 'retry' ORDER BY event").fetchall()
 
 
 def run(tmp_path, ray, evaluator, **options):
@@ -65,11 +99,70 @@ def test_a_search_under_ray_trains_every_network_on_warm_workers(tmp_path, ray):
     assert len(found.confirmations()) == 3
 
 
-def test_failures_are_rows_and_a_dead_worker_is_replaced(tmp_path, ray):
-    trials = run(tmp_path, ray, Varied(fail=(2,), kill=(5,)), trials=16, controller="random").trials()
+def test_failures_are_rows(tmp_path, ray):
+    trials = run(tmp_path, ray, Varied(fail=(2,), leave=(5,)), trials=16, controller="random").trials()
     assert list(trials[trials["status"] == "failed"]["trial"]) == [2, 5]
     assert trials["error"][2] == "MemoryError: out of memory"
-    assert trials["error"][5] == "the worker died (killed, perhaps for memory)"
+    assert trials["error"][5] == "it ended its worker, with exit code 3"
+
+
+def test_a_trial_whose_worker_dies_runs_again_and_the_controller_hears_nothing(tmp_path, ray):
+    places = [tmp_path / name for name in ("whole", "broken", "once")]
+    for place in places:
+        place.mkdir()
+    one = Resources(workers=1, gpus_per_trial=0.0)
+    run(places[0], one, Varied(), trials=12, confirmations=2)
+    listener = Retries()
+    evaluator = Varied(kill=(0, 3, 7), once=str(places[2]))
+    found = run(places[1], one, evaluator, trials=12, confirmations=2, listener=listener)
+    compare(*places[:2])
+    lost = retries(found)
+    assert [trial for trial, _ in lost[:3]] == [0, 3, 7] == [trial for trial, _ in listener.lost[:3]]
+    assert len(lost) == len(list(places[2].iterdir())) == len(listener.lost)  # confirmations too
+    assert {reason for _, reason in lost} == {"its worker died (killed, perhaps for memory)"}
+
+
+def test_a_trial_that_is_lost_again_and_again_has_failed(tmp_path, ray, monkeypatch):
+    monkeypatch.setattr(workers, "PAUSE", 0.01)
+    found = run(tmp_path, replace(ray, max_retries=2), Varied(kill=(5,)), trials=8, controller="random")
+    trials = found.trials()
+    assert list(trials[trials["status"] == "failed"]["trial"]) == [5]
+    assert trials["error"][5] == "its worker died (killed, perhaps for memory), 3 times"
+    assert [trial for trial, _ in retries(found)] == [5, 5]
+
+
+def test_a_worker_that_hangs_is_ended_and_its_trial_runs_again(tmp_path, ray, monkeypatch):
+    monkeypatch.setattr(workers, "SILENT", 7.0)
+    monkeypatch.setattr(workers, "BEAT", 1.0)
+    once = tmp_path / "once"
+    once.mkdir()
+    evaluator = Varied(kill=(1,), once=str(once), how=signal.SIGSTOP)
+    found = run(tmp_path, ray, evaluator, trials=6, controller="random")
+    assert set(found.trials()["status"]) == {"done"}
+    assert retries(found) == [(1, "its worker gave no sign of life for 7 s")]
+
+
+class Slow(Varied):
+    """Trial 1 counts a step, and then sleeps."""
+
+    def __call__(self, trial):
+        if trial.trial == 1:
+            PULSE.beat()
+            time.sleep(60)
+        yield Epoch(1, 1.0, None, fake_accuracy(trial), 0.0)
+
+
+def test_a_trial_that_takes_longer_than_its_limit_has_failed(tmp_path, ray):
+    found = run(tmp_path, replace(ray, trial_timeout=0.5), Slow(), trials=6, controller="random")
+    assert found.trials()["error"][1] == "it took longer than 0.5 s, its time limit"
+    assert not retries(found)
+
+
+def test_a_training_run_that_stands_still_is_lost(tmp_path, ray, monkeypatch):
+    monkeypatch.setattr(workers, "STUCK", 4.0)
+    monkeypatch.setattr(workers, "BEAT", 1.0)
+    found = run(tmp_path, replace(ray, max_retries=0), Slow(), trials=6, controller="random")
+    assert found.trials()["error"][1] == "its worker trained nothing for 4 s"
 
 
 def test_the_table_is_that_of_the_inline_search_with_one_worker(tmp_path, ray):
@@ -194,17 +287,17 @@ def test_a_killed_training_search_resumes_to_the_same_table(tmp_path):
         "--baseline",
         "none",
     ]
-    search = ["search", "--space", "mnas", "--trials", "9", "--workers", "1", *short, "--run"]
+    search = ["search", "--space", "mnas", "--trials", "6", "--workers", "1", *short, "--run"]
     whole = start(tmp_path, *search, "whole")
     out, err = whole.communicate(timeout=300)
     assert (whole.returncode, err) == (0, "")
-    assert out.count("trial ") >= 9
+    assert out.count("trial ") >= 6
     broken = start(tmp_path, *search, "broken")
     wait_for_trials(tmp_path / "broken", 2, broken)
     broken.kill()
     broken.communicate()
     before = open_run(tmp_path / "broken").trials()
-    assert (before["status"] == "done").sum() < 9
+    assert (before["status"] == "done").sum() < 6
     resumed = start(tmp_path, "resume", "broken")
     out, err = resumed.communicate(timeout=300)
     assert (resumed.returncode, err) == (0, "")

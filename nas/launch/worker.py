@@ -1,0 +1,134 @@
+"""One worker on Ray: a warm actor that trains one network after another, and gives signs of life."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import threading
+import time
+from typing import Any, NamedTuple
+
+import nas.launch.cluster  # noqa: F401 - sets the variables that Ray reads on import
+from nas.spec.trial import Epoch, Evaluator, Outcome, Trial, steps
+from nas.training.pulse import PULSE
+
+# isort: split
+import ray
+from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayError
+from ray.experimental import internal_kv
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+BEAT = 5.0
+"""Seconds between signs of life."""
+NAMESPACE = b"nas"
+
+
+class Place(NamedTuple):
+    """Where a worker is."""
+
+    node: str
+    host: str
+    process: int
+
+
+class Sign(NamedTuple):
+    """What a worker said last: how often it has said something, and what its process has done until then."""
+
+    beats: int
+    steps: int
+
+
+NO_SIGN = Sign(0, 0)
+
+
+class Worker:
+    """An actor; each step of a trial is an epoch or the outcome."""
+
+    def prepare(self, evaluator: Evaluator, name: str) -> Place:
+        """Takes what all trials have in common, and begins to give signs of life under ``name``."""
+        self.evaluator = evaluator
+        threading.Thread(target=live, args=(name,), daemon=True).start()
+        return Place(own_node(), socket.gethostname(), os.getpid())
+
+    def begin(self, trial: Trial, worker: str) -> Epoch | Outcome:
+        """The first step of a trial; what is left of an earlier one is dropped."""
+        self.steps = steps(self.evaluator, trial, worker)
+        return next(self.steps)
+
+    def step(self) -> Epoch | Outcome:
+        """The next step of the trial."""
+        return next(self.steps)
+
+
+def live(name: str) -> None:
+    """Gives signs of life, for ever."""
+    beats = 0
+    while True:
+        beats += 1
+        with contextlib.suppress(Exception):  # whether the cluster hears it is not this process's affair
+            put(name, f"{beats} {PULSE.count}")
+        time.sleep(BEAT)
+
+
+def last_sign(name: str) -> Sign:
+    """The last sign of life of a worker; ``NO_SIGN`` before the first."""
+    said = get(name).split()
+    return Sign(*map(int, said)) if said else NO_SIGN
+
+
+def put(name: str, text: str) -> None:
+    """Keeps a text where all processes of the cluster can read it."""
+    internal_kv._internal_kv_put(name.encode(), text.encode(), namespace=NAMESPACE)
+
+
+def get(name: str) -> str:
+    """The text of ``name``; empty if there is none."""
+    return (internal_kv._internal_kv_get(name.encode(), namespace=NAMESPACE) or b"").decode()
+
+
+def names(prefix: str) -> list[str]:
+    """All names that begin so."""
+    return [name.decode() for name in internal_kv._internal_kv_list(prefix.encode(), namespace=NAMESPACE)]
+
+
+def forget(name: str) -> None:
+    """Deletes a text."""
+    internal_kv._internal_kv_del(name.encode(), namespace=NAMESPACE)
+
+
+def own_node() -> str:
+    """The machine of this process, as Ray names it."""
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def end(actor: Any, place: Place | None) -> None:
+    """Ends a worker, even one that has been stopped and hears nothing."""
+    ray.kill(actor)
+    if place is None:
+        return
+    if place.node == own_node():
+        kill(place.process)
+    else:  # if the machine is gone, this waits for ever, and nobody for it
+        there = NodeAffinitySchedulingStrategy(place.node, soft=False)
+        ray.remote(num_cpus=0, max_retries=0)(kill).options(scheduling_strategy=there).remote(place.process)
+
+
+def kill(process: int) -> None:
+    """SIGKILL; nothing if it is over."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(process, signal.SIGKILL)
+
+
+def why_it_died(error: RayError) -> tuple[str, bool]:
+    """Why a worker died, and whether its trial is to blame rather than the machine."""
+    text = str(error)
+    if isinstance(error, OutOfMemoryError) or "running low on memory" in text:
+        return "the machine ran out of memory", True
+    if code := re.search(r"exits with an exit code (\d+)", text):
+        return f"it ended its worker, with exit code {code[1]}", True
+    if isinstance(error, ActorUnavailableError) or "its node has died" in text:
+        return "its machine is gone, or does not answer", False
+    return "its worker died (killed, perhaps for memory)", False
