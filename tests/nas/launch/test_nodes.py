@@ -1,3 +1,4 @@
+import contextlib
 import os
 import threading
 import time
@@ -8,7 +9,7 @@ from fakes import fake_accuracy, new_search
 from places import ROOT
 from ray.cluster_utils import Cluster
 
-from nas import open_run
+from nas import InputError, open_run
 from nas.launch.cluster import read_tokens_again, token_of_its_own
 from nas.launch.workers import run_ray
 from nas.spec.resources import Resources
@@ -24,13 +25,14 @@ ANY = Resources("auto", None, 1, 0.0)
 
 
 class Patient:
-    """Every epoch takes a moment."""
+    """Every epoch takes a moment, until a file says that it is enough."""
 
-    def __init__(self, seconds):
-        self.seconds = seconds
+    def __init__(self, enough):
+        self.enough = enough
 
     def __call__(self, trial):
-        time.sleep(self.seconds)
+        if not self.enough.exists():
+            time.sleep(0.3)
         yield Epoch(1, 1.0, None, fake_accuracy(trial), 0.0)
 
 
@@ -42,53 +44,67 @@ def cluster():
         read_tokens_again()
         found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         ray.init(address=found.address, log_to_driver=False, logging_level="ERROR")
-        yield found
-        ray.shutdown()
-        found.shutdown()
+        try:
+            yield found
+        finally:
+            ray.shutdown()
+            found.shutdown()
 
 
-def search(directory, trials, seconds):
+def search(directory, trials, enough):
     """Searches under Ray."""
     directory.mkdir()
     journal, found = new_search(directory, create=True, trials=trials, controller="random", space="mnas")
     with journal:
-        run_ray(found, Patient(seconds), ANY)
+        run_ray(found, Patient(enough), ANY)
 
 
-def in_thread(*arguments):
-    thread = threading.Thread(target=search, args=arguments)
+@contextlib.contextmanager
+def searching(directory):
+    """A long search in a thread, which hurries at the end."""
+    enough = directory.with_suffix(".enough")
+    thread = threading.Thread(target=search, args=(directory, 400, enough))
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        enough.touch()
+        thread.join()
 
 
-def slots(run):
+def slots(directory):
     """The numbers of the workers that finished trials."""
-    return set(run.trials()["worker"].dropna().astype(str).str.rpartition(":")[2])
+    try:
+        trials = open_run(directory).trials()
+    except InputError:  # it is being made
+        return set()
+    return {name.rpartition(":")[2] for name in trials["worker"].dropna()}
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def test_a_machine_that_joins_is_used_and_one_that_goes_fails_no_trial(cluster, tmp_path):
-    searching = in_thread(tmp_path / "run", 120, 0.3)
-    time.sleep(2)
-    node = cluster.add_node(num_cpus=2)  # Ray takes signals for it, so this is the main thread
-    deadline = time.monotonic() + 60
-    while not slots(open_run(tmp_path / "run")) >= {"0", "1", "2"} and time.monotonic() < deadline:
-        time.sleep(0.5)
-    cluster.remove_node(node, allow_graceful=False)
-    searching.join()
-    found = open_run(tmp_path / "run")
-    trials = found.trials()
-    assert set(trials["status"]) == {"done"}
-    assert slots(found) >= {"0", "1", "2"}
+    with searching(tmp_path / "run"):
+        wait_until(lambda: slots(tmp_path / "run") == {"0"})
+        node = cluster.add_node(num_cpus=2)  # Ray takes signals for it, so this is the main thread
+        wait_until(lambda: slots(tmp_path / "run") == {"0", "1", "2"})
+        cluster.remove_node(node, allow_graceful=False)
+    assert set(open_run(tmp_path / "run").trials()["status"]) == {"done"}
 
 
 def test_two_searches_share_a_cluster(cluster, tmp_path):
     node = cluster.add_node(num_cpus=1)
-    first = in_thread(tmp_path / "first", 60, 0.3)
-    time.sleep(6)
-    search(tmp_path / "second", 6, 0.3)
-    first.join()
+    wait_until(lambda: ray.cluster_resources()["CPU"] == 2)  # a machine that went may still be counted
+    with searching(tmp_path / "first"):
+        wait_until(lambda: slots(tmp_path / "first") == {"0", "1"})
+        search(tmp_path / "second", 6, tmp_path / "never")
     cluster.remove_node(node)
-    large, small = (open_run(tmp_path / name) for name in ("first", "second"))
-    assert set(large.trials()["status"]) == set(small.trials()["status"]) == {"done"}
-    assert small.trials()["finished"].max() < large.trials()["finished"].max()
-    assert (len(slots(large)), slots(small)) == (2, {"0"})
+    large, small = (open_run(tmp_path / name).trials() for name in ("first", "second"))
+    assert set(large["status"]) == set(small["status"]) == {"done"}
+    assert small["finished"].max() < large["finished"].max()
+    assert slots(tmp_path / "second") == {"0"}
