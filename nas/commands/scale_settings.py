@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.spec.init import Init
     from nas.spec.recipe import Recipe
-    from nas.spec.scaling import Scaling
+    from nas.spec.scaling import Candidate, Scaling
     from nas.spec.settings import Settings
     from nas.spec.task import Task
     from scaling_search import Coefficients, Model
@@ -157,6 +157,7 @@ def scale_settings(
     with checked():
         candidates = scaling.candidates
     for candidate in () if scaling.sweep else candidates:
+        refuse_beyond_limit(scaling, candidate)
         find_models(scaling, candidate.triples[0])
     init = find_init(options.init, options.init_arch, origin.init)
     trained_by = origin.recipe
@@ -187,6 +188,15 @@ def scale_settings(
     with checked("check"):
         checked_part(settings)
     return settings
+
+
+def refuse_beyond_limit(scaling: Scaling, candidate: Candidate) -> None:
+    """InputError for a network of more pixels than allowed: a strategy may leave no other way to grow."""
+    pixels = candidate.arch.resolution
+    if scaling.largest and pixels > max(scaling.largest, scaling.arch.resolution):
+        raise InputError(
+            f"max_resolution must be at least {pixels} to scale by {candidate.strategy}, got {scaling.largest}"
+        )
 
 
 def refined_settings(run: Run) -> Settings:

@@ -281,6 +281,10 @@ def test_a_run_as_base_gives_its_best_network_its_data_and_its_recipe(nas, tmp_p
             ["--base", "res8-silu-stem8-mb1_r1_k3_s1_c8-head8", "--strategy", "width,resolution"],
             "--base is too coarse to scale by width: the nearest network has ",
         ),
+        (
+            ["--strategy", "width,resolution", "--max-resolution", "300"],
+            "--max-resolution must be at least 312 to scale by resolution, got 300",
+        ),
         (["--strategy", "deep"], "--strategy: unknown strategy 'deep'; did you mean 'depth'?"),
         (["--strategy", "depth,depth"], "--strategy must name one or more, each once"),
         (["--preset", "resnet"], "--preset: unknown preset 'resnet'"),
