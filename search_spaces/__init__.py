@@ -4,6 +4,7 @@ from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical, round_
 from search_spaces.benchmarks import ACCEL_NASBENCH, NASBENCH_MACRO
 from search_spaces.cost import Cost, cost
 from search_spaces.mnas import MNAS, MNAS_A1, MNAS_LITE, MNAS_MOBILENET_V2
+from search_spaces.narrowed import narrowed
 from search_spaces.presets import PRESETS, PUBLISHED, resize
 from search_spaces.space import Actions, Choice, Decision, SearchSpace, listed
 
@@ -27,6 +28,7 @@ __all__ = [
     "canonical",
     "cost",
     "listed",
+    "narrowed",
     "resize",
     "round_channels",
     "round_repeats",

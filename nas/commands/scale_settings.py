@@ -192,11 +192,10 @@ def scale_settings(
 
 def refuse_beyond_limit(scaling: Scaling, candidate: Candidate) -> None:
     """InputError for a network of more pixels than allowed: a strategy may leave no other way to grow."""
-    pixels = candidate.arch.resolution
-    if scaling.largest and pixels > max(scaling.largest, scaling.arch.resolution):
-        raise InputError(
-            f"max_resolution must be at least {pixels} to scale by {candidate.strategy}, got {scaling.largest}"
-        )
+    pixels, most = candidate.arch.resolution, scaling.largest
+    if most and pixels > max(most, scaling.arch.resolution):
+        way = candidate.strategy
+        raise InputError(f"max_resolution must be at least {pixels} to scale by {way}, got {most}")
 
 
 def refined_settings(run: Run) -> Settings:

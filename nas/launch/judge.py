@@ -17,7 +17,7 @@ from nas.data.pictures import Encoded, read_pictures
 from nas.data.walk import passed_words, suffix_of, walk
 from nas.errors import InputError
 from nas.files import exists, is_directory, is_file
-from nas.launch import prepare
+from nas.launch import prepare, suited
 from nas.launch.placement import device_of, of_processes
 from nas.runs.config import read_config, read_settings
 from nas.spec.listener import Listener
@@ -107,7 +107,7 @@ def evaluate(run: Path, data: str | None, part: str | None, device: str, listene
 def own_images(run: Path, listener: Listener) -> Any:
     """The images that a run was made with, split as they were then; InputError if they have changed."""
     settings = read_settings(run)
-    data = prepare.find_data(settings, prepare.pack_size(settings), listener)
+    data = prepare.find_data(settings, suited.pack_size(settings), listener)
     if read_config(run).get("input_sha256") not in prepare.fingerprints(Training(data, settings.recipe)):
         raise InputError(
             f"data of {run} must still be the same, or it may be judged by images that it was trained on; "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, NasError, RunError
 from nas.files import exists, say_unlocked, write_json
-from nas.launch import prepare
+from nas.launch import prepare, suited
 from nas.launch.inline import run_inline
 from nas.launch.new_run import Place, make, refuse_existing
 from nas.launch.placement import check_resources, opened
@@ -217,7 +217,7 @@ def go_on(
 def images_again(settings: Settings, listener: Listener, *, moved: bool) -> Dataset:
     """The images of a run that is resumed; InputError if they cannot be used."""
     try:
-        return prepare.find_data(settings, prepare.pack_size(settings), listener)
+        return prepare.find_data(settings, suited.pack_size(settings), listener)
     except InputError as error:
         hint = "" if moved else "; if they were moved, `data` says where they are now"
         raise InputError(f"{error}{hint}") from error

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 import controllers
 from nas.errors import InputError
 from nas.launch.placement import device_of, threads_of
+from nas.launch.suited import for_images, pack_size, sized
 from nas.runs.kinds import KINDS, space_of
 from nas.search.journal import Journal
 from nas.search.loop import Confirm, Search
@@ -20,14 +19,11 @@ from nas.search.predictor import Predictor
 from nas.search.tables import Table
 from nas.spec.init import Init
 from nas.spec.listener import Listener
-from nas.spec.recipe import FINETUNE, Recipe, enlarged
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
-from nas.spec.task import Task, family_limit, full_resolution
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from search_spaces import ArchSpec, SearchSpace, cost
-from search_spaces.around import AROUND
 from search_spaces.names import unknown
 from search_spaces.rules import parse_settings
 
@@ -195,62 +191,6 @@ def find_data(settings: Settings, size: int | Callable[[int], int], listener: Li
         raise InputError(f"data: {error}") from None
 
 
-def sized(settings: Settings, image_size: int) -> Settings:
-    """``settings`` with networks as large as in the end, for images of ``image_size`` pixels."""
-    if settings.data == "digits":  # drawn at any size: they stand in for photos
-        image_size = 0
-    if settings.scaling:
-        limit = settings.scaling.largest or family_limit(settings.scaling.arch.resolution, image_size)
-        scaling = dataclasses.replace(settings.scaling, largest=limit)
-        return dataclasses.replace(settings, scaling=scaling, task=Task(image_size=image_size))
-    if settings.networks or settings.space.startswith(AROUND):  # given as they are
-        return dataclasses.replace(settings, task=Task(image_size=image_size))
-    least = settings.recipe.resolution
-    if settings.init is not None:  # the winner's training run enlarges smaller images to this
-        least = max(least, FINETUNE.least_resolution)
-    own = space_of(settings).resolution
-    task = Task(resolution=full_resolution(own, image_size, least), image_size=image_size)
-    return dataclasses.replace(settings, task=task)
-
-
-def for_images(settings: Settings, data: Dataset) -> Settings:
-    """``settings`` with the task and epochs that suit ``data``; a scaling run's networks have its classes."""
-    settings = sized(settings, data.image_size)
-    assert settings.task is not None
-    images = np.bincount(data.train.labels, minlength=data.num_classes)
-    task = dataclasses.replace(
-        settings.task,
-        classes=data.num_classes,
-        train=len(data.train.labels),
-        valid=len(data.valid.labels),
-        test=len(data.test.labels) if data.test else 0,
-        smallest=int(images.min()),
-        largest=int(images.max()),
-    )
-    recipe, audit = settings.recipe.suited(task.train), settings.audit
-    if audit and audit.long:
-        audit = dataclasses.replace(audit, long=audit.long.suited(task.train))
-    settings = dataclasses.replace(settings, task=task, recipe=recipe, audit=audit)
-    if task.resolution is not None:  # those of the space are at this resolution too
-        known = {
-            name: str(dataclasses.replace(ArchSpec.parse(text), resolution=task.resolution))
-            for name, text in settings.baselines.items()
-        }
-        settings = dataclasses.replace(settings, baselines=known)
-    if settings.scaling is None:
-        return settings
-    scaling = dataclasses.replace(settings.scaling, num_classes=data.num_classes)
-    try:
-        for candidate in scaling.candidates:
-            if not scaling.sweep:
-                scaling.family(candidate.triples[0])  # raises now what would fail after all training
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    trials = len(scaling.candidates) * scaling.seeds
-    objective = dataclasses.replace(settings.objective, target_flops=scaling.target_flops)
-    return dataclasses.replace(settings, scaling=scaling, trials=trials, objective=objective)
-
-
 def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
     """``evaluator`` with the device, processes and threads that ``resources`` give it."""
     if not isinstance(evaluator, Training):
@@ -281,21 +221,3 @@ def fingerprint(evaluator: EvaluatorKind, *, former: bool = False) -> str:
 def fingerprints(evaluator: EvaluatorKind) -> tuple[str, str]:
     """``fingerprint`` as it is now, and the former one: a run began with what has either."""
     return fingerprint(evaluator), fingerprint(evaluator, former=True)
-
-
-def pack_size(settings: Settings) -> int:
-    """The side, in pixels, at which images are kept for a run: that of the largest resolution it trains."""
-    space = space_of(settings)
-    # Networks differ in resolution only where they are a list.
-    count = len(space.decisions[0].choices) if KINDS[settings.kind].given else 1
-    archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
-    resolution = max(settings.recipe.shrink(arch, settings.reference).resolution for arch in archs)
-    return kept_size(resolution, settings.recipe)
-
-
-def kept_size(resolution: int, recipe: Recipe) -> int:
-    """The side at which images are kept for networks of ``resolution``, in pixels.
-
-    Random crops need a margin around it: EfficientNet is evaluated on the middle 224 of 256 pixels.
-    """
-    return enlarged(resolution) if recipe.crop == "random_resized" else resolution

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from nas.data import Dataset
 from nas.errors import InputError
-from nas.launch import prepare
+from nas.launch import prepare, suited
 from nas.launch.launch import start_with
 from nas.launch.new_run import Place, refuse_existing
 from nas.launch.pace import Pace, measure, thread_counts
@@ -119,7 +119,7 @@ def prepare_training(
         return at_resolution(settings, network, origin, image_size)
 
     data = prepare.find_data(
-        settings, lambda own: prepare.kept_size(resized(own).resolution, settings.recipe), listener
+        settings, lambda own: suited.kept_size(resized(own).resolution, settings.recipe), listener
     )
     arch = resized(data.image_size)
     own = arch.resolution if settings.recipe.resolution else network.resolution
@@ -163,7 +163,7 @@ def check_same_images(origin: Origin, settings: Settings, listener: Listener) ->
     quiet = _Progress(listener)
     before = dataclasses.replace(origin.settings, resources=settings.resources)  # this machine's cache
     try:
-        data = prepare.find_data(before, prepare.pack_size(before), quiet)
+        data = prepare.find_data(before, suited.pack_size(before), quiet)
     except InputError as error:
         reason = str(error).removeprefix("data: ")
         raise InputError(
@@ -187,7 +187,7 @@ def for_network(settings: Settings, arch: ArchSpec, data: Dataset) -> Settings:
     """``settings`` for ``arch``, which has the resolution and width of the recipe, and for the images."""
     recipe = dataclasses.replace(settings.recipe, resolution=0, least_resolution=0, width=1.0, divisor=8)
     settings = dataclasses.replace(settings, networks=(str(arch),), recipe=recipe)
-    settings = prepare.for_images(settings, data)
+    settings = suited.for_images(settings, data)
     assert settings.task is not None
     task = dataclasses.replace(settings.task, channels=data.train.images.shape[3])
     return dataclasses.replace(settings, task=task)

@@ -23,7 +23,8 @@ from nas.data import load_data
 from nas.data.cache import HEADER, Cache, default_directory
 from nas.data.decode import decode as decoded
 from nas.errors import InputError, RunError
-from nas.launch.prepare import fingerprint, pack_size
+from nas.launch.prepare import fingerprint
+from nas.launch.suited import pack_size
 from nas.spec.objective import Objective
 from nas.spec.recipe import EFFICIENTNET, Recipe
 from nas.spec.resources import Resources

@@ -1,5 +1,6 @@
 """A run's networks are sized and priced for the images there are, and judged on its test part."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,9 +9,13 @@ from pictures import encoded, noise, write_classes
 
 from nas import open_run
 from nas.data import load_data
-from nas.spec.recipe import Recipe
+from nas.launch.suited import with_plain_rival
+from nas.spec.init import Init
+from nas.spec.objective import Objective
+from nas.spec.recipe import INHERIT, Recipe
+from nas.spec.settings import Settings
 from nas.training.trainer import Trainer
-from search_spaces import ArchSpec, cost
+from search_spaces import PRESETS, PUBLISHED, ArchSpec, cost
 
 QUICK = ["--address", "inline", "--confirm", "0", "--proxy", "epochs=1", "--proxy", "batch_size=16"]
 
@@ -76,6 +81,42 @@ def test_pretrained_networks_cost_what_their_training_in_the_end_does(photos, ru
     run("train", "r", "--epochs", 1, "--run", "t", "--set", "batch_size=16", "--threads", 1)
     assert open_run("r").best() == open_run("t").best()
     assert open_run("r").best().resolution == 96
+
+
+def test_inherited_networks_are_compared_with_the_source_made_as_cheap_plainly(photos, run):
+    asked = ("--space", "mnas-lite", "--init", "efficientnet-lite0", "--data", "folder:photos", "--trials", 1)
+    quick = [*QUICK, "--confirm", 1, "--confirm-seeds", 1, "--proxy", "width=0.25", "--proxy", "fraction=0.3"]
+    said = run("search", *asked, *quick, "--no-tune", "--target-flops", "36M", "--run", "r")
+    known = open_run("r").baselines().set_index("name")
+    (rival,) = set(known.index) - {"efficientnet-lite0", "mnasnet-a1", "mobilenet-v2"}
+    assert rival.startswith("efficientnet-lite0 x0.")
+    assert known["flops"][rival] == pytest.approx(36e6, rel=0.05)
+    plain, whole = (ArchSpec.parse(known["arch"][name]) for name in (rival, "efficientnet-lite0"))
+    assert plain.resolution == whole.resolution == 96
+    assert [s.repeats for s in plain.stages] == [s.repeats for s in whole.stages]
+    told = [line for line in said.splitlines() if line.startswith("The choice ")]
+    assert [name in line for line, name in zip(told, (f"{rival} at ", "efficientnet-lite0 at "), strict=True)]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"init": None},
+        {"objective": Objective(100e6)},  # the source has fewer FLOPs
+        {"baselines": {}},
+        {"baselines": {"mobilenet-v2": str(PRESETS["mobilenet-v2"])}},  # the user's own choice
+        {"space": "nasbench-macro"},
+    ],
+)
+def test_otherwise_there_is_no_plain_rival(changed):
+    published = {name: str(PRESETS[name]) for name in PUBLISHED["mnas-lite"]}
+    init = Init("efficientnet-lite0", str(PRESETS["efficientnet-lite0"]))
+    settings = Settings(
+        *("mnas-lite", 1, "digits", "train", "dyna", Objective(36e6), INHERIT), init=init, baselines=published
+    )
+    assert [*with_plain_rival(settings, 96, 10).baselines][1:] == [*published]
+    settings = dataclasses.replace(settings, **changed)
+    assert with_plain_rival(settings, 96, 10) is settings
 
 
 def test_only_confirmations_see_the_test_part_and_the_report_says_what_they_saw(photos, run, search):

@@ -15,7 +15,7 @@ from fakes import Heard
 from pictures import write_classes
 
 from nas.errors import InputError
-from nas.launch import prepare
+from nas.launch import prepare, suited
 from nas.launch.new_run import Place
 from nas.launch.pace import Pace, measure, thread_counts
 from nas.launch.training import Origin, at_resolution, prepare_training
@@ -57,7 +57,7 @@ def searched(directory, data, **options):
     )
     facts = {}
     if settings.evaluator == "train":
-        images = prepare.find_data(settings, prepare.pack_size(settings), Heard())
+        images = prepare.find_data(settings, suited.pack_size(settings), Heard())
         facts["input_sha256"] = prepare.fingerprint(Training(images, settings.recipe))
     directory.mkdir()
     write_config(directory, settings.to_json(), **facts)
