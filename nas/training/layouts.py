@@ -184,11 +184,14 @@ class Conventions:
     deviation: tuple[float, ...]
 
     def at(self, channels: int) -> Conventions:
-        """For images of another number of channels: each with the mean of three."""
-        if channels == len(self.mean):
-            return self
-        mean, deviation = (sum(three) / len(three) for three in (self.mean, self.deviation))
-        return dataclasses.replace(self, mean=(mean,) * channels, deviation=(deviation,) * channels)
+        """The same for images of another number of channels."""
+        mean, deviation = (per_channel(values, channels) for values in (self.mean, self.deviation))
+        return dataclasses.replace(self, mean=mean, deviation=deviation)
+
+
+def per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """A value for each of ``channels``: the mean of ``values`` where these are of another number."""
+    return values if len(values) == channels else (sum(values) / len(values),) * channels
 
 
 IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))  # 255 * (0.485, 0.456, 0.406), ...

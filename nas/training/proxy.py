@@ -30,7 +30,7 @@ class Training:
         init: the pretrained weights that networks begin with; None for fresh ones.
 
     Raises:
-        InputError: if ``init`` is for images with another number of channels.
+        InputError: if ``init`` is for images with another number of channels, and these are not grey.
     """
 
     data: Dataset
@@ -44,7 +44,7 @@ class Training:
         if self.init is None:
             return
         own, there = len(self.init.mean), self.data.train.images.shape[3]
-        if own != there:
+        if there not in (1, own):
             raise InputError(
                 f"init must be weights for images of {there} channels, got {own} in {self.init.name}"
             )

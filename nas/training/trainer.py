@@ -29,6 +29,7 @@ from nas.training.class_counts import ClassCounts, class_weights, weighted_loss
 from nas.training.cuda_graph import CapturedStep
 from nas.training.expected_memory import evaluated_at_once
 from nas.training.initial import adapted, initial_network
+from nas.training.layouts import per_channel
 from nas.training.optimizers import WeightAverage, make_optimizer, set_rate
 from nas.training.pixels import Normaliser, Pixels, fit, normaliser
 from nas.training.pulse import PULSE
@@ -126,9 +127,10 @@ class Trainer:
         if init is None:
             self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
         else:
-            self.normalise = Normaliser.of(init.mean, init.deviation, device)
-        if init is not None:
-            init = adapted(init, data.train.images.shape[3], self._first_images(), device)
+            channels = data.train.images.shape[3]
+            seen = (per_channel(values, channels) for values in (init.mean, init.deviation))
+            self.normalise = Normaliser.of(*seen, device)
+            init = adapted(init, channels, self._first_images(), device)
         self.network = initial_network(arch, data, recipe, seed, device, init)
         if init is not None:
             if dataclasses.replace(init.arch, resolution=arch.resolution) != arch:

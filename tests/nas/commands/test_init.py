@@ -46,6 +46,15 @@ def test_a_training_run_begins_with_the_weights_and_says_so(nas, pretrained):
     assert config["recipe"]["head_rate"] == 5.0  # the recipe finetune
 
 
+def test_colour_weights_fit_grey_images_too(nas, tmp_path):
+    few = (*few_images(tmp_path / "grey.npz")[:2], *SHORT)
+    code, _, err = nas("train", "efficientnet-lite0", *few, "--init", "efficientnet-lite0", "--run", "r")
+    assert (code, err) == (0, "")
+    assert weights("r")["stem.0.weight"].shape[1] == 1
+    code, _, err = nas("evaluate", "r", "--data", "npz:grey.npz")
+    assert (code, err) == (0, "")
+
+
 def test_without_weights_the_recipe_is_the_one_from_scratch(nas, pretrained):
     assert open_run("first").settings.recipe.head_rate == 1.0
     assert open_run("first").settings.recipe.optimizer == "adamw"

@@ -273,6 +273,19 @@ def test_pretrained_weights_keep_their_function_on_other_images(known, frozen):
     assert not any(is_same for name, is_same in same.items() if name.endswith("weight"))
 
 
+def test_grey_images_are_seen_as_colour_weights_see_grey(known):
+    trainer = Trainer(SHORT.shrink(TINY), dataset(channels=1), SHORT, 0, init=known)
+    network = build_network(TINY, 3, padding="same").eval()
+    network.load_state_dict({**network.state_dict(), **known.tensors})
+    grey = trainer.normalise(trainer.train_images.range(0, 160))
+    ours = trainer.network.eval()
+    features = [
+        net.head(net.layers(net.stem(x))) for net, x in ((network, grey.repeat(1, 3, 1, 1)), (ours, grey))
+    ]
+    torch.testing.assert_close(features[1], features[0], rtol=1e-3, atol=1e-3)
+    assert trainer.normalise.mean.tolist() == [127.0]
+
+
 def test_a_slice_of_pretrained_weights_has_statistics_of_its_own(known):
     arch = ArchSpec.parse(str(TINY).replace("c16", "c8"))
     trainer = Trainer(SHORT.shrink(arch), dataset(channels=3), SHORT, 0, init=known)
