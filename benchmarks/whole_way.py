@@ -23,7 +23,8 @@ from pathlib import Path
 
 from script import CIFAR, make_parser, print_marks
 
-from search_spaces.arch import ArchSpec, round_channels
+from search_spaces import narrowed
+from search_spaces.arch import ArchSpec
 from search_spaces.cost import cost
 from search_spaces.presets import PRESETS
 
@@ -32,12 +33,6 @@ BUDGET, OWN, TRAINED = 200e6, 224, 96
 LITE0 = PRESETS["efficientnet-lite0"]
 BEHIND, AHEAD = 0.015, 0.03
 """The winner may be so far behind Lite0 with all its FLOPs, and must be so far ahead of a Lite0 as small."""
-
-
-def narrowed(arch: ArchSpec, width: float) -> ArchSpec:
-    """``arch`` with fewer channels in all stages; stem and head are not scaled, as in Lite's family."""
-    stages = (dataclasses.replace(s, channels=round_channels(s.channels * width, 8)) for s in arch.stages)
-    return dataclasses.replace(arch, stages=tuple(stages))
 
 
 def at(arch: ArchSpec, resolution: int) -> ArchSpec:
@@ -87,8 +82,7 @@ def compare(directory: Path, data: str, seeds: int, trials: int) -> int:
     """Searches and trains into ``directory``, and prints."""
     winner = searched(directory / "search", data, trials)
     budget = cost(at(winner, TRAINED)).flops
-    widths = [width / 100 for width in range(50, 100)]
-    narrow = min((narrowed(LITE0, w) for w in widths), key=lambda a: abs(cost(at(a, TRAINED)).flops - budget))
+    _, narrow = narrowed(at(LITE0, TRAINED), budget)
     sides = range(TRAINED - 1, 31, -1)  # of equal FLOPs, the largest
     side = min(sides, key=lambda side: abs(cost(at(LITE0, side)).flops - budget))
     pretrained, tuned = (
@@ -98,7 +92,7 @@ def compare(directory: Path, data: str, seeds: int, trials: int) -> int:
     ways: dict[str, tuple[ArchSpec, str, tuple[str, ...]]] = {
         "winner": (at(winner, TRAINED), str(directory / "search"), ()),
         "Lite0": (at(LITE0, TRAINED), "efficientnet-lite0", pretrained),
-        "narrower Lite0": (at(narrow, TRAINED), str(narrow), tuned),
+        "narrower Lite0": (narrow, str(narrow), tuned),
         "Lite0 on smaller images": (
             *(at(LITE0, side), "efficientnet-lite0"),
             (*tuned, "--set", f"resolution={side}"),
