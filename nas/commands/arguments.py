@@ -195,7 +195,7 @@ def find_teacher(text: str | None) -> Init | None:
     Raises:
         InputError: as ``find_init``.
     """
-    if text is None:
+    if text is None or text == "none":
         return None
     arch, colon, file = text.partition(":")
     if not colon or exists(Path(text)) or arch == "hf":

@@ -48,16 +48,16 @@ class TrainOptions:
         str | None,
         Option(
             metavar="RUN|ARCH:FILE",
-            show_default="labels alone",
-            help="A larger network, trained on the same classes, whose outputs are learned too.",
+            show_default="RUN/source, if the network is a part of it",
+            help="A larger network, trained on the same classes, whose outputs are learned too; none.",
         ),
     ] = None
     recipe: Annotated[
         str | None,
         Option(
-            show_default="scratch; finetune with --init",
-            help="How it is trained: scratch, finetune (from pretrained weights), efficientnet (350 epochs) "
-            "or proxy (short).",
+            show_default="scratch; finetune with --init, distill with RUN/source",
+            help="How it is trained: scratch, finetune (from pretrained weights), distill (and a teacher), "
+            "efficientnet (350 epochs) or proxy (short).",
         ),
     ] = None
     fields: Annotated[

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nas.launch.training import Origin
     from nas.runs.run import Run
     from nas.screens.training import TrainingScreen
+    from nas.spec.init import Init
     from nas.spec.recipe import Recipe
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
@@ -67,11 +68,13 @@ def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: 
     origin = find_origin(options.arch, options.data)
     before = source_of(origin.directory, origin.settings) if origin and origin.trained else None
     init = find_init(options.init, options.init_arch, before)
-    teacher = find_teacher(options.teacher)
-    name = options.recipe or default_recipe("scratch", pretrained=init is not None)
+    network = find_arch(options.arch)
+    whole = find_whole(options, network, origin, before)
+    teacher = whole or find_teacher(options.teacher)
+    pretrained = default_recipe("scratch", pretrained=init is not None)
+    name = options.recipe or ("distill" if whole else pretrained)
     fields = with_options(pairs(options.fields, "fields"), class_weights=options.class_weights)
     recipe = find_training(options.arch, name, fields, options.epochs)
-    network = find_arch(options.arch)
     recipe.shrink(network)  # raises now if it would be too large
     prepared = prepare_training(
         dataclasses.replace(train_settings(options, network, recipe, origin), init=init, teacher=teacher),
@@ -82,10 +85,33 @@ def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: 
         choose_threads=options.threads is None,
     )
     notes = preparation_lines(prepared, options.arch)
+    if whole:
+        notes.append(f"It also learns from the outputs of {whole.name}; --teacher none: from labels alone.")
     if origin and not origin.trained and options.data is None:
         where = origin.directory
         notes.append(f"{where} looked accuracies up and has no images of its own; --data takes others.")
     return start_training(prepared, place, screen, notes)
+
+
+def find_whole(
+    options: TrainOptions, network: ArchSpec, origin: Origin | None, before: Init | None
+) -> Init | None:
+    """The fine-tuned weights of a run whose part ``network`` is, and whose outputs it learns.
+
+    None if there are none, they are of a network of no more FLOPs, or the options say otherwise.
+
+    Args:
+        before: the weights that the networks of ``origin`` began with.
+    """
+    from search_spaces import ArchSpec, cost
+
+    said = (options.data, options.init, options.teacher, options.recipe)
+    if origin is None or before is None or not before.tuned_from or any(one is not None for one in said):
+        return None
+    assert origin.settings.init is not None
+    whole = ArchSpec.parse(origin.settings.init.arch)
+    at_its_size = dataclasses.replace(network, resolution=whole.resolution)
+    return before if cost(whole).flops > cost(at_its_size).flops else None
 
 
 def find_origin(arch: str, data: str | None) -> Origin | None:

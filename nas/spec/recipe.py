@@ -4,6 +4,8 @@ proxy          short, from scratch, to rank networks; the default of a search
 inherit        short, from pretrained weights, to rank networks; the default of a search with such weights
 scratch        a whole training run on hundreds to thousands of images; the default of ``nas train``
 finetune       the same from pretrained weights; the default of ``nas train`` with such weights
+distill        the same for a part of a network that was fine-tuned, which is its teacher; the default of
+               ``nas train RUN`` after a search with such weights
 efficientnet   350 epochs, as published for EfficientNet on ImageNet
 """
 
@@ -233,6 +235,7 @@ FINETUNE = Recipe(
     flip=True,
     label_smoothing=0.1,
 )
+DISTILL = dataclasses.replace(FINETUNE, frozen_bn=False, learning_rate=1e-3, head_rate=1.0)
 SCRATCH = Recipe(
     resolution=0,
     least_resolution=32,
@@ -250,6 +253,7 @@ RECIPES = {
     "inherit": INHERIT,
     "scratch": SCRATCH,
     "finetune": FINETUNE,
+    "distill": DISTILL,
     "efficientnet": EFFICIENTNET,
 }
 _PRETRAINED = {"proxy": "inherit", "scratch": "finetune"}

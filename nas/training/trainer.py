@@ -128,8 +128,8 @@ class Trainer:
             self.normalise = normaliser(self.train_images.range(0, NORMALISED_BY))
         else:
             channels = data.train.images.shape[3]
-            seen = (per_channel(values, channels) for values in (init.mean, init.deviation))
-            self.normalise = Normaliser.of(*seen, device)
+            mean, deviation = (per_channel(values, channels) for values in (init.mean, init.deviation))
+            self.normalise = Normaliser.of(mean, deviation, device)
             init = adapted(init, channels, self._first_images(), device)
         self.network = initial_network(arch, data, recipe, seed, device, init)
         if init is not None:

@@ -50,6 +50,28 @@ def test_candidates_inherit_from_weights_that_were_fine_tuned_on_the_images(nas,
     assert code == 0
     assert "from the weights of first, fine-tuned on these images: " in out
     assert open_run("w").settings.init.source.endswith("/s/source")
+    assert open_run("w").settings.teacher is None  # the source has fewer FLOPs
+
+
+def test_a_winner_that_is_a_part_of_the_source_learns_from_its_outputs_too(nas, images):
+    large = "res16-relu6-stem64-mb6_r4_k5_s1_c64-head64"
+    short = ("--epochs", 1, "--set", "resolution=16", "--threads", 1)
+    assert nas("train", large, "--data", "npz:known.npz", *short, "--run", "large")[0] == 0
+    assert nas(*SEARCH, *images[:2], "--init", "large", "--run", "s")[0] == 0
+    code, out, err = nas("train", "s", *short, "--run", "w")
+    assert (code, err) == (0, "")
+    assert "learns from the outputs of large, fine-tuned on these images; --teacher none" in " ".join(
+        out.split()
+    )
+    settings = open_run("w").settings
+    assert settings.teacher.source.endswith("/s/source")
+    assert not settings.recipe.frozen_bn
+    for run, asked in {"labels": ("--teacher", "none"), "recipe": ("--recipe", "finetune")}.items():
+        assert nas("train", "s", *short, *asked, "--run", run)[0] == 0
+        settings = open_run(run).settings
+        assert settings.teacher is None
+        assert settings.recipe.frozen_bn
+    assert load_file("w/weights.safetensors").keys() == load_file("labels/weights.safetensors").keys()
 
 
 def test_a_candidate_begins_with_slices_of_the_tuned_weights(nas, images, monkeypatch):
