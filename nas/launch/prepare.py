@@ -14,8 +14,9 @@ import controllers
 from nas.errors import InputError
 from nas.launch.placement import device_of, threads_of
 from nas.runs.kinds import KINDS, space_of
+from nas.search.confirm import Confirm
 from nas.search.journal import Journal
-from nas.search.loop import Confirm, Search
+from nas.search.loop import Search
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
 from nas.spec.init import Init
