@@ -16,7 +16,17 @@ from reports.means import binomial_error, completed, network_means, not_told_apa
 from reports.noise import SeedNoise, seed_noise
 from reports.numbers import count, percent
 from reports.pareto import hypervolume, pareto_front
-from reports.run_db import connect, load, read_baselines, read_confirmations, read_epochs, read_trials, speed
+from reports.run_db import (
+    connect,
+    load,
+    read_baselines,
+    read_confirmations,
+    read_epochs,
+    read_retries,
+    read_sessions,
+    read_trials,
+    speed,
+)
 from reports.scaling_tables import (
     family_stages_table,
     family_table,
@@ -46,7 +56,8 @@ __all__ = [
     "family_table", "forecast_table", "front_table", "grid_table", "hypervolume", "implied_table", "load",
     "mostly_noise", "near_random", "network_means", "not_told_apart", "pareto_front", "percent",
     "plain", "pooled_deviation", "ranking_table", "read_baselines",
-    "read_confirmations", "read_epochs", "read_trials", "row_means", "seed_noise", "seeds_of",
+    "read_confirmations", "read_epochs", "read_retries", "read_sessions", "read_trials", "row_means",
+    "seed_noise", "seeds_of",
     "shares_table", "sides_table", "sketch", "space_table", "speed", "stage_table", "sweep_table",
     "too_few",
     "trainings_line",

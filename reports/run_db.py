@@ -16,7 +16,7 @@ import pandas as pd
 from reports.run_db_rules import read_actions, refuse_wrong_rows
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 _MEASURED = "images_per_second REAL, peak_memory INTEGER"
 TABLES = {
     # one row per proposal of the controller
@@ -37,6 +37,9 @@ TABLES = {
     "baselines": "name TEXT NOT NULL, seed INTEGER NOT NULL, arch TEXT NOT NULL, flops INTEGER,"
     " params INTEGER, activations INTEGER, accuracy REAL, epochs INTEGER, seconds REAL, worker TEXT,"
     " error TEXT, finished TEXT, " + _MEASURED + ", test_accuracy REAL",
+    # what each process that worked on the run spent, and how it ended: done or max_hours; NULL if it did not
+    "sessions": "session INTEGER PRIMARY KEY, seconds REAL NOT NULL, worker_seconds REAL NOT NULL,"
+    " busy_seconds REAL NOT NULL, controller_seconds REAL NOT NULL, ended TEXT",
     # the controller's state after an event, so that only later ones need to be replayed
     "controller": "event INTEGER PRIMARY KEY, state TEXT NOT NULL",
 }
@@ -131,6 +134,17 @@ def read_baselines(directory: Path) -> pd.DataFrame:
     """Training runs of known networks: name, seed, arch, flops, accuracy, ... Raises as ``read_trials``."""
     frame = _read(directory, "baselines", "name, seed")
     return frame.astype({"accuracy": float, "test_accuracy": float})
+
+
+def read_sessions(directory: Path) -> pd.DataFrame:
+    """What each process that worked on the run spent: seconds, ... Raises as ``read_trials``."""
+    return _read(directory, "sessions", "session")
+
+
+def read_retries(directory: Path) -> pd.DataFrame:
+    """Training runs that were lost and ran again: trial, reason. Raises as ``read_trials``."""
+    events = _read(directory, "events", "event")
+    return events.loc[events["kind"] == "retry", ["trial", "reason"]]
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -272,4 +286,5 @@ def _read(directory: Path, table: str, order: str) -> pd.DataFrame:
         if column not in frame:  # an older run
             frame[column] = None
     frame = frame[columns + [name for name in frame if name not in columns]]
-    return frame.astype({"images_per_second": float, "peak_memory": "Int64"})
+    measured: dict[str, Any] = {"images_per_second": float, "peak_memory": "Int64"}
+    return frame.astype({name: kind for name, kind in measured.items() if name in frame})

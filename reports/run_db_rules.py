@@ -15,7 +15,7 @@ from search_spaces.limits import MOST_FLOPS, shown
 
 LATER = ("images_per_second", "peak_memory", "test_accuracy", "reason")
 """Columns that older files lack."""
-LATER_TABLES = ("baselines",)
+LATER_TABLES = ("baselines", "sessions")
 """Tables that they lack."""
 MOST_EPOCHS = 10**6
 TYPES = {
@@ -23,13 +23,14 @@ TYPES = {
     "REAL": "{0} < ''",  # SQLite sorts numbers before texts
     "TEXT": "typeof({0}) = 'text'",
 }
+MEASURED = ("seconds", "worker_seconds", "busy_seconds", "controller_seconds", "images_per_second")
 RULES = {
     "status": "{0} IN ('waiting', 'running', 'done', 'failed')",
     "kind": "{0} IN ('ask', 'tell', 'retry')",
+    "ended": "{0} IN ('done', 'max_hours')",
     **dict.fromkeys(("accuracy", "test_accuracy"), "{0} BETWEEN 0 AND 1"),
     "reward": "{0} BETWEEN -1e300 AND 1e300",
-    "seconds": "{0} BETWEEN 0 AND 1e300",
-    "images_per_second": "{0} BETWEEN 0 AND 1e300",
+    **dict.fromkeys(MEASURED, "{0} BETWEEN 0 AND 1e300"),
     **dict.fromkeys(("flops", "params", "activations"), f"{{0}} BETWEEN 1 AND {MOST_FLOPS}"),
     **dict.fromkeys(("epoch", "epochs"), f"{{0}} <= {MOST_EPOCHS}"),
 }

@@ -66,6 +66,14 @@ TuneOption = Annotated[
         help="First fine-tune the pretrained network itself on these images, once, and inherit from that.",
     ),
 ]
+MaxHoursOption = Annotated[
+    float | None,
+    Option(
+        metavar="HOURS",
+        show_default="no limit",
+        help="End within so many hours from now, with fewer trials if need be; nas resume makes the others.",
+    ),
+]
 SchedulerOption = Annotated[
     str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
 ]
@@ -82,6 +90,7 @@ class SearchOptions:
     trials: Annotated[
         int | None, Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose.")
     ] = None
+    max_hours: MaxHoursOption = None
     target_flops: Annotated[
         str | None,
         Option(
@@ -200,6 +209,7 @@ class ResumeOptions:
         str | None,
         Option(show_default="as before", help="Where the same images are now, if they were moved."),
     ] = None
+    max_hours: MaxHoursOption = None
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
     gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None

@@ -87,7 +87,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             baselines=find_baselines(options.baseline, space) if confirmations > 0 else {},
             confirm_seeds=options.confirm_seeds,
             controller_settings=pairs(options.controller_settings, "controller_settings"),
-            resources=find_resources(resources, trains=trains),
+            resources=find_resources(resources, trains=trains, max_hours=options.max_hours),
         )
 
 
@@ -132,7 +132,9 @@ def find_baselines(names: str | None, space: str) -> dict[str, str]:
     return found
 
 
-def find_resources(options: ResourceOptions, *, trains: bool = True) -> Resources:
+def find_resources(
+    options: ResourceOptions, *, trains: bool = True, max_hours: float | None = None
+) -> Resources:
     """Where trials run; a table or a predictor needs no Ray.
 
     Raises:
@@ -151,4 +153,5 @@ def find_resources(options: ResourceOptions, *, trains: bool = True) -> Resource
             parse_bytes(options.cache_size),
             options.max_retries,
             seconds,
+            max_hours,
         )

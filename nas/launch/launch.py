@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -52,10 +54,16 @@ def start(
         InputError: if the settings cannot be met; then nothing has been made.
         RunError: if the first trials all fail.
     """
+    ends = end_of(settings.resources)
     refuse_existing(place.directory)
     check_resources(settings.resources, trains=settings.evaluator == "train")
     settings, _, evaluator = prepare.prepared(settings, Path(), listener)
-    return start_with(evaluator, settings, place, listener, notes(settings))
+    return start_with(evaluator, settings, place, listener, notes(settings), ends)
+
+
+def end_of(resources: Resources) -> float:
+    """When a command that begins now should have ended, by ``time.monotonic``."""
+    return math.inf if resources.max_hours is None else time.monotonic() + 3600 * resources.max_hours
 
 
 def start_with(
@@ -64,6 +72,7 @@ def start_with(
     place: Place,
     listener: Listener,
     notes: Sequence[str],
+    ends: float = math.inf,
 ) -> Run:
     """As ``start``, once everything has been checked and ``evaluator`` made."""
     space = space_of(settings)
@@ -79,6 +88,7 @@ def start_with(
         journal = stack.enter_context(open_journal(directory, listener))
         evaluator = with_source(evaluator, settings, directory, listener, go_on)
         search = prepare.make_search(settings, space, journal, listener)
+        search.session.ends = ends
         run(search, evaluator, resources, settings, notes, workers=settings.resources.workers)
     finish(directory)
     go_on_second(directory, listener)
@@ -199,6 +209,7 @@ def go_on(
                     "the run goes on, but not exactly as it would have there."
                 )
             resources = resources or settings.resources
+            search.session.ends = end_of(resources)
             trains = settings.evaluator == "train"
             check_resources(resources, trains=trains)
             _, weights = prepare.read_weights(settings)
@@ -209,6 +220,7 @@ def go_on(
             evaluator = with_source(evaluator, settings, directory, listener, moved)
             found = stack.enter_context(opened(resources))
             evaluator = prepare.placed(evaluator, found)
+            (directory / "best.json").unlink(missing_ok=True)  # of a search that ended before its time
             run(search, evaluator, found, settings, notes, workers=resources.workers)
     finish(directory)
     return True

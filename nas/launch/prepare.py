@@ -13,8 +13,9 @@ from nas.errors import InputError
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
 from nas.runs.kinds import KINDS, space_of
+from nas.search.confirm import Confirm
 from nas.search.journal import Journal
-from nas.search.loop import Confirm, Search
+from nas.search.loop import Search
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
 from nas.spec.init import Init

@@ -106,6 +106,7 @@ class Workers:
         try:
             while not self.search.done:
                 self._adjust()
+                self.search.session.staff(sum(seat.place is not None for seat in self.seats))
                 self._hand_out()
                 self._collect()
                 self._watch()
@@ -295,6 +296,6 @@ def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
             is to blame for its error.
     """
     asha = None if search.epochs is None else Asha(search.epochs, search.journal.curves())
-    with sharing(resources.address, ray.get_runtime_context().get_session_name()) as share:
+    with sharing(resources.address, ray.get_runtime_context().get_session_name()) as share, search.session:
         head = Head(command("resume", search.journal.directory))
         Workers(search, ray.put(evaluator), resources, share, head, asha).run()

@@ -27,6 +27,7 @@ from nas.runs.run import Run
 from nas.runs.search_results import Ranking
 from nas.runs.second_part import SecondPart
 from nas.runs.spaces import known_space
+from nas.runs.spent import spent_facts
 from nas.spec.settings import Settings
 from reports.page import Page
 from search_spaces import SPACES, SearchSpace, listed
@@ -166,5 +167,8 @@ def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None)
         InputError: if no trial is done, or ``random`` is not a random search of the same kind.
     """
     run = run.snapshot()
-    facts = KINDS[run.settings.kind].facts(run, random)
+    kind = KINDS[run.settings.kind]
+    facts = kind.facts(run, random)
+    if not kind.keeps_weights:  # one network is trained: nothing is shared out among workers
+        facts |= spent_facts(run)
     return {**facts, "reranked": search_results.reranked(run, ranking)} if ranking else facts

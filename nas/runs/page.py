@@ -11,6 +11,7 @@ from nas.runs.kinds import KINDS
 from nas.runs.proxy import measured, proxy_line
 from nas.runs.run import Run
 from nas.runs.source import source_lines
+from nas.runs.spent import spent_lines
 from reports.page import Page, render
 
 
@@ -43,6 +44,7 @@ def collect(run: Run, random: Run | None = None) -> Page:
         notes=tuple(filter(None, [*kind.notes(run), *source_lines(run), proxy_line(run.settings)])),
         steps=tuple(kind.steps(run)),
         measured=measured(run.settings),
+        spent=tuple(spent_lines(run)),
     )
     return kind.page(page, run, random)
 

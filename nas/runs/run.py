@@ -68,6 +68,14 @@ class Run:
         """Training runs of known networks, for comparison: name, seed, arch, flops, accuracy, ..."""
         return self._checked(reports.read_baselines)
 
+    def sessions(self) -> pd.DataFrame:
+        """What each process that worked on the run spent: seconds, worker_seconds, busy_seconds, ..."""
+        return self._checked(reports.read_sessions)
+
+    def retries(self) -> pd.DataFrame:
+        """Training runs that were lost with their worker, and ran again: trial, reason."""
+        return self._checked(reports.read_retries)
+
     def networks(self) -> pd.DataFrame:
         """One row per network that was trained to the end, from all its training runs; deterministic.
 
@@ -195,6 +203,12 @@ class Snapshot(Run):
 
     def baselines(self) -> pd.DataFrame:
         return self._once("baselines", super().baselines)
+
+    def sessions(self) -> pd.DataFrame:
+        return self._once("sessions", super().sessions)
+
+    def retries(self) -> pd.DataFrame:
+        return self._once("retries", super().retries)
 
     def networks(self) -> pd.DataFrame:
         return self._once("networks", super().networks)

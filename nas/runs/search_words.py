@@ -15,6 +15,7 @@ from nas.runs.next_steps import Steps, train_steps, unfinished_steps
 from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import tested, trial_state
+from nas.runs.spent import stopped_line
 from nas.spec.objective import EXPONENTS
 from reports.numbers import count, percent, plural, plus_minus, reward_title
 
@@ -60,11 +61,12 @@ def so_far(run: Run) -> str:
 
 
 def search_notes(run: Run) -> list[str]:
-    """What belongs to the verdict: the best network on test images, and what became of the target."""
+    """What belongs to the verdict: an early end, the choice on test images, what became of the target."""
     if run.networks().empty:
         return []
     tests = test_lines(tested(run), measured(run.settings, test=True))
-    return [*tests, *baseline_lines(compared(run)), *target_lines(run)]
+    early = filter(None, [stopped_line(run)])
+    return [*early, *tests, *baseline_lines(compared(run)), *target_lines(run)]
 
 
 def test_lines(found: Mapping[str, Any] | None, name: str) -> list[str]:
@@ -151,7 +153,9 @@ def search_steps(run: Run) -> Steps:
         for options, _ in list(nearer(run))[:1]
         if is_far(run)
     ]
+    rest = [("Go on with the other trials", command("resume", directory))] if stopped_line(run) else []
     return begun_steps(run) or [
+        *rest,
         *ranked,
         ("Show this again", command("report", directory)),
         ("Look at the best", command("show", directory)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from rich.console import Console
@@ -58,12 +59,22 @@ def lines(plan: Plan) -> list[str]:
             f"{work}: about {rough_duration(plan.hours)}, {plan.seconds:.1f} s a trial on average over "
             f"{plan.sampled} random networks, each timed alone.",
             f"That is {gpus}{plan.cpu_hours:.3g} CPU-core-hours.",
+            *limit_lines(plan, plan.hours, plan.seconds),
         ]
     if plan.available is None:
         room = f"Memory: a trial needs up to {gigabytes(plan.largest)}; how much is free is unknown here."
     else:
         room = fit_line(plan.too_large, plan.sampled, plan.largest, plan.available, resources, plan.device)
     return [*said, room]
+
+
+def limit_lines(plan: Plan, hours: float, seconds: float) -> list[str]:
+    """How many trials fit into ``max_hours``; nothing if they all do."""
+    limit, workers = plan.resources.max_hours, plan.resources.workers or 1
+    if limit is None or hours <= limit:
+        return []
+    rounds = int((3600 * limit - plan.source_seconds) / seconds) - math.ceil(plan.confirmations / workers)
+    return [f"With --max-hours {limit:g} about {max(1, rounds * workers)} of the {plan.trials} trials fit."]
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from nas.runs.next_steps import ranking_steps
 from nas.runs.proxy import measured, proxy_line
 from nas.runs.run import Run
 from nas.runs.source import source_lines
+from nas.runs.spent import spent_lines
 from nas.screens import report, scaling, training
 from nas.screens.progress import Screen
 from nas.screens.words import Parts, Steps, print_parts
@@ -65,6 +66,7 @@ def report_parts(run: Run, facts: dict[str, Any] | None = None) -> Parts:
     parts = view.parts(run, facts)
     if not view.framed:
         return parts
+    parts = [*parts, *spent_lines(run)]
     verdict = [kind.verdict(run), *kind.notes(run), *source_lines(run)]
     steps, trained = kind.steps(run), proxy_line(run.settings)
     if ranked := facts.get("reranked"):

@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,7 +83,7 @@ def _open(path: Path, storage: Storage, *, create: bool) -> sqlite3.Connection:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-        refuse_damage(connection, "trials", "epochs", "events", "confirmations", "baselines")
+        refuse_damage(connection, "trials", "epochs", "events", "confirmations", "baselines", "sessions")
     except (sqlite3.DatabaseError, ValueError) as error:
         connection.close()
         line = " ".join(str(error).split())
@@ -133,6 +133,7 @@ class Journal:
                     f"run must be a directory that can be written ({reason}): {directory}"
                 ) from cause
             self._opened = opening.pop_all()
+        self._session: int | None = None
 
     def __enter__(self) -> Journal:
         return self
@@ -212,6 +213,17 @@ class Journal:
             db.execute(
                 "INSERT INTO events (kind, trial, reason) VALUES ('retry', ?, ?)", (trial, _text(reason))
             )
+
+    def session(self, seconds: Sequence[float], ended: str | None) -> None:
+        """Records what this process has spent so far, in place of what it recorded before.
+
+        Args:
+            seconds: of the columns of ``sessions``, in their order.
+            ended: how; ``done``, ``max_hours``, or None as long as it has not.
+        """
+        with self._transaction() as db:
+            query = "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)"
+            self._session = db.execute(query, (self._session, *seconds, ended)).lastrowid
 
     def baseline(self, trial: Trial, cost: Cost, outcome: Outcome) -> None:
         """Records that the known network of ``trial`` was trained."""

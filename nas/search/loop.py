@@ -10,14 +10,14 @@ replayed.
 
 from __future__ import annotations
 
-import time
+import math
 from collections import defaultdict, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from controllers import Controller
+from nas.search.confirm import Confirm
 from nas.search.journal import Journal
 from nas.search.learning_curves import final_accuracy
+from nas.search.session import Session
 from nas.spec.listener import Listener, Standing
 from nas.spec.objective import Objective
 from nas.spec.seeds import trial_seed
@@ -31,40 +31,16 @@ MOST_WAITING = 8
 """Proposals that may wait for a network that is being trained; beyond this many, proposing stops."""
 
 ENDED = ("done", "failed")
-NO_TRIAL = -1
-"""The trial of a baseline."""
-FIRST_BASELINE = 2**32
-"""In seeds, baselines are numbered from here: there are fewer trials."""
 SAVE_EVERY = 5.0
 """Seconds of thinking after which a controller is saved: the most that a resumed search repeats."""
-
-
-@dataclass(frozen=True)
-class Confirm:
-    """Which networks are trained again when all trials have finished.
-
-    Args:
-        networks: how many, those with the highest rewards; if a scheduler stopped a trial, its reward is the
-            one that its learning curve predicts.
-        seeds: fresh seeds that each is trained on.
-        baselines: known networks, by name, that are then trained on as many seeds.
-    """
-
-    networks: int = 0
-    seeds: int = 1
-    baselines: Mapping[str, ArchSpec] = field(default_factory=dict)
-
-    def most(self, trials: int) -> int:
-        """How many training runs these are after so many ``trials``, if none of them fails."""
-        networks = min(self.networks, trials)
-        return (networks + len(self.baselines) * bool(networks)) * self.seeds
 
 
 class Search:
     """A search in progress, new or resumed from its journal.
 
     Args:
-        trials: proposals to make in all, those already in the journal included.
+        trials: proposals to make in all, those already in the journal included; fewer are made if
+            ``session.ends`` comes first.
         seed: the run's; each training run derives its own from it.
         epochs: in a full training run, if a scheduler may stop trials early; the controller is then told
             their predicted final rewards.
@@ -82,21 +58,23 @@ class Search:
         *,
         trials: int,
         seed: int,
-        confirm: Confirm = Confirm(),
+        confirm: Confirm | None = None,
         epochs: int | None = None,
         train_again: bool = False,
         listener: Listener | None = None,
     ) -> None:
         self.space, self.controller, self.objective, self.journal = space, controller, objective, journal
-        self.trials, self.seed, self.confirm, self.epochs = trials, seed, confirm, epochs
+        self.trials, self.seed, self.confirm, self.epochs = trials, seed, confirm or Confirm(), epochs
         self.train_again, self.listener = train_again, listener or Listener()
-        self.confirmed = 0, confirm.most(trials)
+        self.session = Session(journal)
+        self.confirmed = 0, self.confirm.most(trials)
         """Finished confirmations and their total, an upper bound until all trials have finished."""
         self.rows: dict[int, Row] = {}
         self.running: set[Trial] = set()
         self.gave_up: str | None = None
         self.replayed_exactly = True
-        self._thinking = 0.0  # seconds that the controller took since it was saved
+        self._saved = 0.0  # the controller's seconds when it was saved
+        self._longest = 0.0  # seconds of a trial
         self._failures = 0  # in this process; a resumed search counts anew
         self._successes = 0
         self._queue: deque[Trial] = deque()  # to start before anything new is proposed
@@ -137,6 +115,7 @@ class Search:
     def finish(self, trial: Trial, outcome: Outcome) -> None:
         """A running trial has ended."""
         self.running.remove(trial)
+        self.session.train(outcome.seconds)
         if trial.confirms:
             if trial.baseline:
                 self.journal.baseline(trial, self._price(trial.arch), outcome)
@@ -160,10 +139,8 @@ class Search:
 
     def _propose(self) -> Trial | None:
         """Asks until the controller names a network that is new to the run."""
-        while self._left and sum(map(len, self._waiting.values())) < MOST_WAITING:
-            started = time.perf_counter()
-            actions = self.controller.ask()
-            self._thinking += time.perf_counter() - started
+        while self._left and sum(map(len, self._waiting.values())) < MOST_WAITING and self._has_time():
+            actions = self.session.think(self.controller.ask)
             arch = self.space.decode(actions)
             number, text = len(self.rows), str(arch)
             twin = None if self.train_again else self._trainer.get(text)
@@ -172,9 +149,9 @@ class Search:
             seed = trial_seed(self.seed, number)
             row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin)
             self.journal.ask(row, price)
-            if self._thinking > SAVE_EVERY:
+            if self.session.controller_seconds - self._saved > SAVE_EVERY:
                 self.journal.save_controller(self.controller.state_dict())
-                self._thinking = 0.0
+                self._saved = self.session.controller_seconds
             self.rows[number] = row
             if twin is None:
                 self._trainer[text] = number
@@ -182,6 +159,30 @@ class Search:
             self._follow(row)
         self._confirm_when_all_are_told()
         return self._queue.popleft() if self._queue else None
+
+    def _has_time(self) -> bool:
+        """Whether another trial and then all confirmations would end in time; if not, no more trials begin.
+
+        A trial or a baseline is expected to take as long as the longest trial so far, a confirmation as long
+        as its own trial.
+        """
+        if self.session.ends == math.inf or not (self._successes or self.running):
+            return True
+        left, longest = self._confirmations(), self._longest
+        again = [longest if one.baseline else self._seconds(self.rows[one.trial]) for one in left]
+        again += [longest] * self.confirm.seeds * max(0, self.confirm.networks - self._successes)
+        if self.session.fits(longest, again):
+            return True
+        why = ", which leaves time to train the best again" if again else ""
+        made = f"{len(self.rows)} of {self.trials} trials"
+        self.listener.say(f"Time is nearly up: after {made} no other begins{why}.")
+        self.trials, self.session.stopped = len(self.rows), True
+        return False
+
+    def _seconds(self, row: Row) -> float:
+        """How long a trial takes that is trained to the end."""
+        share = self.epochs / row.epochs if self.epochs and row.epochs else 1.0
+        return share * (row.seconds or 0.0)
 
     def _price(self, arch: ArchSpec) -> Cost:
         return cost(arch, self.space.num_classes, self.space.in_channels)
@@ -207,6 +208,7 @@ class Search:
         else:
             reward = self.objective(outcome.accuracy, row.flops)
             row = row._replace(status="done", accuracy=outcome.accuracy, reward=reward)
+            row = row._replace(epochs=outcome.epochs, seconds=outcome.seconds)
         told = row.reward if row.repeat_of is None else self._told[row.repeat_of]
         if self.epochs and 0 < outcome.epochs < self.epochs and outcome.accuracy is not None:
             curves = self.journal.curves().values()
@@ -215,7 +217,7 @@ class Search:
         self.journal.tell(row, outcome, told)
         self._remember(row)
         self._told[number] = told
-        self.controller.tell(row.actions, told)
+        self.session.think(self.controller.tell, row.actions, told)
         self.listener.on_finish(row, outcome, self.standing)
         self._failures += row.status == "failed"
         if self._failures >= min(GIVE_UP_AFTER, self.trials) and not self._successes:
@@ -226,33 +228,30 @@ class Search:
     def _remember(self, row: Row) -> None:
         self.rows[row.trial] = row
         self._successes += row.status == "done"
+        self._longest = max(self._longest, self._seconds(row) if row.status == "done" else 0.0)
         if row.status == "failed" and self._trainer.get(row.arch) == row.trial:
             del self._trainer[row.arch]  # another seed may succeed
 
     def _confirm_when_all_are_told(self) -> None:
-        """Queues the networks with the highest rewards to be trained again, on fresh seeds.
-
-        They lead partly by luck, so it is the fresh results, compared with one another, that show the noise
-        between seeds: ``reports.uncertainty``.
-        """
+        """Queues the networks with the highest rewards to be trained again, on fresh seeds."""
         if self._left or self.running or self._waiting or self._queue or not self.confirm.networks:
             return
+        self._queue.extend(self._confirmations())
+        done = len(self.journal.confirmed()) + len(self.journal.compared())
+        self.confirmed = done, done + len(self._queue)
+
+    def _confirmations(self) -> list[Trial]:
+        """The confirmations that are left if no other trial begins."""
+        if not self.confirm.networks:
+            return []
         trained = [row for row in self.rows.values() if row.status == "done" and row.repeat_of is None]
         trained.sort(key=lambda row: (-(self._told[row.trial] or 0.0), row.trial))
         confirmed, compared = self.journal.confirmed(), self.journal.compared()
-        missing = self.confirm.networks * self.confirm.seeds - len(confirmed)
-        for number in range(1, self.confirm.seeds + 1):
-            for row in trained[: self.confirm.networks]:
-                seed = trial_seed(self.seed, row.trial, number)
-                if (row.trial, seed) not in confirmed and len(self._queue) < missing:
-                    self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), seed, confirms=True))
-        for number in range(1, self.confirm.seeds + 1):
-            for place, (name, arch) in enumerate(self.confirm.baselines.items()):
-                seed = trial_seed(self.seed, FIRST_BASELINE + place, number)
-                if trained and (name, seed) not in compared:
-                    self._queue.append(Trial(NO_TRIAL, arch, seed, confirms=True, baseline=name))
-        done = len(confirmed) + len(compared)
-        self.confirmed = done, done + len(self._queue)
+        return [
+            one
+            for one in self.confirm.trainings(trained, self.seed)
+            if (one.trial, one.seed) not in confirmed and (one.baseline, one.seed) not in compared
+        ]
 
     def _restore(self) -> None:
         """Replays the journal into the controller, and queues the trials that were running.

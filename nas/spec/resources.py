@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import Field
@@ -26,6 +27,7 @@ class Resources:
         cache_size: limit of all packed images on a machine, in bytes.
         max_retries: how often a trial runs again if its worker dies or hangs, before it has failed.
         trial_timeout: seconds after which a trial has failed; None ends only trials that seem to hang.
+        max_hours: that the command may take: a search begins no trial after which it would take longer.
     """
 
     address: Annotated[str, Field(pattern=ADDRESSES, description="be local, auto, inline or HOST:PORT")] = (
@@ -37,6 +39,7 @@ class Resources:
     cache_size: Annotated[int, Field(ge=1, description="be at least 1 byte"), AtMost(10**18)] = 50 * 10**9
     max_retries: Annotated[int, Field(ge=0), AtMost(1000)] = 3
     trial_timeout: Annotated[float | None, Field(gt=0), AtMost(10**9)] = None
+    max_hours: Annotated[float | None, Field(gt=0, lt=math.inf), AtMost(10**6)] = None
 
     @property
     def joins(self) -> bool:

@@ -145,3 +145,5 @@ class Row(NamedTuple):
     accuracy: float | None = None
     reward: float | None = None
     error: str | None = None
+    epochs: int | None = None
+    seconds: float | None = None

@@ -54,6 +54,7 @@ class Page:
         random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
         scaling, sweep, audit, training: results of a run of this kind.
         measured: what accuracies are, such as ``macro F1``.
+        spent: how busy the workers were and what was lost, in words.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Page:
     audit: AuditRun | None = None
     training: TrainingRun | None = None
     measured: str = "accuracy"
+    spent: tuple[str, ...] = ()
 
 
 def render(page: Page) -> str:
@@ -118,7 +120,7 @@ def render(page: Page) -> str:
         parts.append(controller_section(found))
     parts += [
         failures_section(page.trials),
-        time_section(page.trials, page.confirmations, page.config),
+        time_section(page.trials, page.confirmations, page.config, page.spent),
         configuration_section(page.config),
         define(blocks),
     ]

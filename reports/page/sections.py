@@ -171,8 +171,13 @@ def failures_section(trials: pd.DataFrame) -> Html:
     )
 
 
-def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapping[str, Any]) -> Html:
-    """When the run began and ended, and what it cost."""
+def time_section(
+    trials: pd.DataFrame,
+    confirmations: pd.DataFrame,
+    config: Mapping[str, Any],
+    spent: Sequence[str] = (),
+) -> Html:
+    """When the run began and ended, and what it cost; ``spent`` are further lines."""
     seconds = trials["seconds"].dropna()
     seconds = seconds[seconds > 0] if (seconds > 0).any() else seconds
     first, last = trials["started"].min(), trials["finished"].max()
@@ -204,7 +209,7 @@ def time_section(trials: pd.DataFrame, confirmations: pd.DataFrame, config: Mapp
     if most := measured.get("peak_memory"):
         pairs.append(("memory of a trial, at most", memory(most)))
     pairs.append(("workers", trials.loc[trials["repeat_of"].isna(), "worker"].nunique()))
-    return section("Time and compute", facts(pairs))
+    return section("Time and compute", facts(pairs), *(tag("p", line) for line in spent))
 
 
 def configuration_section(config: Mapping[str, Any]) -> Html:

@@ -13,8 +13,9 @@ from sklearn.datasets import load_digits
 
 from controllers import make
 from nas import Objective, open_run
+from nas.search.confirm import Confirm
 from nas.search.journal import Journal
-from nas.search.loop import Confirm, Search
+from nas.search.loop import Search
 from nas.spec.listener import Listener
 from nas.spec.trial import Epoch
 from search_spaces import SPACES

@@ -18,6 +18,7 @@ from nas.launch import workers
 from nas.launch.inline import run_inline
 from nas.launch.placement import fit, opened
 from nas.launch.workers import run_ray
+from nas.runs.spent import spent_facts
 from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.trial import Epoch
@@ -99,6 +100,20 @@ def test_a_search_under_ray_trains_every_network_on_warm_workers(tmp_path, ray):
     assert len(found.confirmations()) == 3
 
 
+def test_a_search_without_time_left_confirms_and_journals_how_busy_workers_were(tmp_path, ray):
+    journal, search = new_search(tmp_path, create=True, confirmations=1, confirm_seeds=2)
+    search.session.ends = 0.0
+    with journal:
+        run_ray(search, Varied(), ray)
+    found = open_run(tmp_path)
+    assert set(found.trials()["status"]) == {"done"}
+    assert len(found.trials()) < 30
+    assert len(found.confirmations()) == 2
+    assert list(found.sessions()["ended"]) == ["max_hours"]
+    session = found.sessions().iloc[0]
+    assert 0 < session["busy_seconds"] < session["worker_seconds"] <= 2 * session["seconds"]
+
+
 def test_failures_are_rows(tmp_path, ray):
     trials = run(tmp_path, ray, Varied(fail=(2,), leave=(5,)), trials=16, controller="random").trials()
     assert list(trials[trials["status"] == "failed"]["trial"]) == [2, 5]
@@ -120,6 +135,7 @@ def test_a_trial_whose_worker_dies_runs_again_and_the_controller_hears_nothing(t
     assert [trial for trial, _ in lost[:3]] == [0, 3, 7] == [trial for trial, _ in listener.lost[:3]]
     assert len(lost) == len(list(places[2].iterdir())) == len(listener.lost)  # confirmations too
     assert {reason for _, reason in lost} == {"its worker died (killed, perhaps for memory)"}
+    assert spent_facts(found)["retries"] == {"its worker died (killed, perhaps for memory)": len(lost)}
 
 
 def test_a_trial_that_is_lost_again_and_again_has_failed(tmp_path, ray, monkeypatch):

@@ -9,7 +9,7 @@ from fakes import Fake, new_search
 from nas import open_run
 from nas.launch.inline import run_inline
 from nas.runs.baselines import baseline_lines, compared
-from nas.search.loop import Confirm
+from nas.search.confirm import Confirm
 from nas.spec.objective import Objective
 from nas.spec.recipe import Recipe
 from nas.spec.settings import Settings

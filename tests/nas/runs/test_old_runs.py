@@ -104,6 +104,6 @@ def test_an_interrupted_run_resumes_to_its_end_and_keeps_what_was_finished(nas, 
     assert len(open_run(run).confirmations()) == 2 * (kind == "search")
     code, out, err = nas("report", "r", "--json")
     assert (code, err) == (0, "")
-    now = {"run", "metrics"} if kind == "training" else {"run"}
+    now = {"run", *{"training": ["metrics"], "audit": []}.get(kind, ["spent"])}
     assert json.loads(out).keys() == json.loads((OLD / f"{kind}-finished.json").read_text()).keys() | now
     assert (run / "report.html").exists()

@@ -10,8 +10,9 @@ from controllers.dyna import DynaController
 from nas import InputError, Objective, open_run
 from nas.launch.inline import run_inline
 from nas.runs.config import write_config
+from nas.search.confirm import Confirm
 from nas.search.journal import Journal
-from nas.search.loop import GIVE_UP_AFTER, MOST_WAITING, Confirm, Search
+from nas.search.loop import GIVE_UP_AFTER, MOST_WAITING, Search
 from nas.spec.listener import Listener, Standing
 from nas.spec.trial import Epoch, Outcome, steps
 from search_spaces import ArchSpec, Decision, SearchSpace, cost
