@@ -27,7 +27,8 @@ class WriteError(RunError):
     """
 
     def __init__(self, file: str, reason: str, again: str) -> None:
-        super().__init__(f"{file} could not be written ({reason}); with room for it, go on with: {again}")
+        then = "when it can be" if re.search("read-?only|I/O", reason, re.IGNORECASE) else "with room for it"
+        super().__init__(f"{file} could not be written ({reason}); {then}, go on with: {again}")
         self.file, self.reason = file, reason
 
 

@@ -58,6 +58,22 @@ def test_constraints_pin_every_dependency_that_pyproject_names():
         assert re.match(r"[\w-]+", requirement)[0].lower() in pinned, requirement
 
 
+def test_pins_that_are_known_to_be_vulnerable_are_refused(tmp_path):
+    check = [sys.executable, ROOT / "scripts" / "pins.py"]
+    assert subprocess.run(check).returncode == 0
+    pins = (ROOT / "constraints.txt").read_text()
+    (tmp_path / "older.txt").write_text(re.sub("^torch==.*", "torch==2.5.1", pins, flags=re.MULTILINE))
+    ended = subprocess.run([*check, tmp_path / "older.txt"], capture_output=True, text=True)
+    first = "torch 2.5.1 has CVE-2025-32434 (<2.6): torch.load with weights_only runs code"
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (1, first)
+    (tmp_path / "fewer.txt").write_text(re.sub("^torch==.*\n", "", pins, flags=re.MULTILINE))
+    ended = subprocess.run([*check, tmp_path / "fewer.txt"], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (
+        1,
+        "torch of scripts/advisories.toml is not pinned",
+    )
+
+
 def test_the_file_tree_in_the_readme_is_complete():
     readme = (ROOT / "README.md").read_text()
     tree = set(re.findall(r"^([\w/]+(?:/|\.py)) {2,}\S", readme.split("## Developing")[1], re.MULTILINE))

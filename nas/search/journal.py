@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import reports
-from nas.errors import InputError, RunError, command, encoded
+from nas.errors import InputError, RunError, WriteError, command, encoded
 from nas.files import locked, write_lock
 from nas.search import snapshot
 from nas.search.storage import Storage, storage_of
@@ -149,7 +149,7 @@ class Journal:
         """Writes everything or nothing.
 
         Raises:
-            RunError: if it cannot be written, as on a full disk.
+            WriteError: if it cannot be written, as on a full disk.
         """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -160,10 +160,7 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             if not isinstance(error, sqlite3.OperationalError):
                 raise
-            raise RunError(
-                f"run.db could not be written ({error}); with room for it, go on with: "
-                f"{command('resume', self.directory)}"
-            ) from error
+            raise WriteError("run.db", str(error), command("resume", self.directory)) from error
 
     def ask(self, row: Row, cost: Cost) -> None:
         """Records that the controller proposed ``row``, which is ``running`` or ``waiting``."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from search_spaces.rules import AtMost, Number, validated
 
 ADDRESSES = r"^(local|auto|inline|[A-Za-z0-9_.-]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5})$"
+WHERE = "be local, auto, inline or HOST:PORT of a cluster's head"
 GPUS = "be a share of one GPU or a whole number"
 
 
@@ -30,9 +31,7 @@ class Resources:
         max_hours: that the command may take: a search begins no trial after which it would take longer.
     """
 
-    address: Annotated[str, Field(pattern=ADDRESSES, description="be local, auto, inline or HOST:PORT")] = (
-        "local"
-    )
+    address: Annotated[str, Field(pattern=ADDRESSES, description=WHERE)] = "local"
     workers: Annotated[int | None, Field(ge=1), AtMost(100_000)] = None
     cpus_per_trial: Annotated[Number, Field(gt=0), AtMost(100_000)] = 1.0
     gpus_per_trial: Annotated[float | None, Field(ge=0, description=GPUS), AtMost(100_000)] = None

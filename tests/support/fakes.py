@@ -1,5 +1,6 @@
 """Small stand-ins for slow parts, and searches in separate processes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -99,9 +100,9 @@ def new_search(
     )
 
 
-def start(directory, *arguments):
+def start(directory, *arguments, **environment):
     """``nas`` in a separate process, as in a terminal: Ctrl-C reaches it even if these tests ignore it."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": {**os.environ, **environment}}
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         command = [sys.executable, "-m", "nas", *map(str, arguments)]

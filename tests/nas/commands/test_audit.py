@@ -212,7 +212,10 @@ def test_failed_trainings_are_counted_and_left_out(nas, tiny, monkeypatch):
         (["--reference", "other.csv"], "--reference FILE must have a column 'arch' or the decisions of"),
         (["--space", "nasbench-macro", "--networks", "4000"], "found in --space nasbench-macro, got 4000"),
         (["--data", "npz:none.npz"], "--data: "),
-        (["--address", "far"], "--address must be local, auto, inline or HOST:PORT, got 'far'"),
+        (
+            ["--address", "far"],
+            "--address must be local, auto, inline or HOST:PORT of a cluster's head, got 'far'",
+        ),
     ],
 )  # fmt: skip
 def test_wrong_input_is_one_line_and_exit_code_2_and_makes_nothing(nas, tmp_path, arguments, message):

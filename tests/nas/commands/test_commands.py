@@ -243,6 +243,10 @@ def test_spaces_lists_every_space(nas):
         (["--space", "mnas", "--cpus-per-trial", "0"], "--cpus-per-trial must be positive, got 0.0"),
         (["--space", "mnas", "--address", "moon"], "--address must be local, auto, inline or HOST:PORT"),
         (
+            ["--space", "mnas", "--address", "ray://head:10001"],
+            "--address must be local, auto, inline or HOST:PORT of a cluster's head, got 'ray://head:10001'",
+        ),
+        (
             ["--space", "mnas", "--evaluator", "oracle"],
             "--evaluator must be train, table:FILE or predictor:FILE",
         ),

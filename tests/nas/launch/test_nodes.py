@@ -10,7 +10,7 @@ from places import ROOT
 from ray.cluster_utils import Cluster
 
 from nas import InputError, open_run
-from nas.launch.cluster import read_tokens_again, token_of_its_own
+from nas.launch.placement import opened
 from nas.launch.workers import run_ray
 from nas.spec.resources import Resources
 from nas.spec.trial import Epoch
@@ -39,24 +39,21 @@ class Patient:
 @pytest.fixture(scope="module")
 def cluster():
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
-    with token_of_its_own():  # a process that has had one, as in other tests, asks for one ever after
-        os.environ["RAY_AUTH_MODE"] = "token"
-        read_tokens_again()
-        found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-        ray.init(address=found.address, log_to_driver=False, logging_level="ERROR")
-        try:
-            yield found
-        finally:
-            ray.shutdown()
-            found.shutdown()
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    ray.init(address=found.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        yield found
+    finally:
+        ray.shutdown()
+        found.shutdown()
 
 
-def search(directory, trials, enough):
+def search(directory, trials, enough, resources=ANY):
     """Searches under Ray."""
     directory.mkdir()
     journal, found = new_search(directory, create=True, trials=trials, controller="random", space="mnas")
     with journal:
-        run_ray(found, Patient(enough), ANY)
+        run_ray(found, Patient(enough), resources)
 
 
 @contextlib.contextmanager
@@ -86,6 +83,21 @@ def wait_until(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+def test_a_process_searches_with_a_token_of_its_own_and_on_a_cluster_without_one_in_turn(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")]))
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        for number, address in enumerate(("local", found.address, "local", found.address)):
+            with opened(Resources(address, workers=1)) as resources:
+                search(tmp_path / str(number), 2, tmp_path, resources)
+            assert set(open_run(tmp_path / str(number)).trials()["status"]) == {"done"}
+            assert not [name for name in os.environ if name.startswith("RAY_AUTH")]
+    finally:
+        found.shutdown()
 
 
 def test_a_machine_that_joins_is_used_and_one_that_goes_fails_no_trial(cluster, tmp_path):
