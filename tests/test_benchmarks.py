@@ -7,7 +7,7 @@ import pytest
 from places import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
-SCRIPTS = sorted(file.name for file in BENCHMARKS.glob("*.py") if file.name != "script.py")
+SCRIPTS = sorted(file.name for file in BENCHMARKS.glob("*.py") if "__main__" in file.read_text())
 HELP = """
 import runpy, sys
 folder, *names = sys.argv[1:]
