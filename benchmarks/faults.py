@@ -157,7 +157,7 @@ def clock(chaos: Chaos, most: int) -> None:
 def of_processes(
     named: str, strike: Callable[[int], object], pause: tuple[float, float]
 ) -> Callable[[Chaos, int], None]:
-    """Strikes at one of Ray's processes with this name in its command line."""
+    """Strikes at one of Ray's processes with this name in its command line; False if that misses."""
 
     def faults(chaos: Chaos, most: int) -> None:
         def hit(process: subprocess.Popen[bytes]) -> bool:
@@ -165,8 +165,8 @@ def of_processes(
             if not found or not chaos.noted:
                 return False
             with contextlib.suppress(ProcessLookupError):
-                strike(chaos.rng.choice(found))
-            return True
+                return strike(chaos.rng.choice(found)) is not False
+            return False
 
         chaos.until_over(hit, pause, most)
 
@@ -195,8 +195,8 @@ def stop(pid: int) -> None:
     os.kill(pid, signal.SIGSTOP)
 
 
-def starve(pid: int) -> None:
-    """Lets the kernel give a process no more memory: it is ended as soon as it wants some."""
+def starve(pid: int) -> bool:
+    """Lets the kernel give a process no more memory; whether that ended it within a minute."""
     group = Path(f"/sys/fs/cgroup/memory/nas-chaos-{pid}")
     group.mkdir()
     try:
@@ -204,9 +204,9 @@ def starve(pid: int) -> None:
         (group / "cgroup.procs").write_text(str(pid))
         for _ in range(600):
             if not (group / "cgroup.procs").read_text():
-                break
+                return True
             time.sleep(0.1)
-        else:
-            (group.parent / "cgroup.procs").write_text(str(pid))
+        (group.parent / "cgroup.procs").write_text(str(pid))
+        return False
     finally:
         group.rmdir()
