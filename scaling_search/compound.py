@@ -15,7 +15,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict, Unpack
 
 from search_spaces import ArchSpec, cost, resize, round_repeats
 from search_spaces.limits import shown
@@ -31,6 +31,14 @@ def nearest(repeats: float) -> int:
 
 ROUNDINGS = {"ceil": round_repeats, "round": nearest}
 """How a stage's repeats become whole: ``ceil`` as published, ``round`` without its bias towards depth."""
+
+
+class Rounding(TypedDict, total=False):
+    """How sizes become whole: arguments of ``scale``, and of what calls it."""
+
+    rounding: str
+    multiple: int
+    late_depth: bool
 
 
 @dataclass(frozen=True)
@@ -182,10 +190,8 @@ def scale_to(
     coefficients: Coefficients,
     flops: float,
     *,
-    rounding: str = "ceil",
-    multiple: int = 8,
-    late_depth: bool = False,
     num_classes: int = 1000,
+    **how: Unpack[Rounding],
 ) -> ArchSpec:
     """``arch`` scaled by ``coefficients`` and the phi that brings its realised FLOPs nearest to ``flops``.
 
@@ -197,7 +203,6 @@ def scale_to(
     """
     if not flops >= (least := cost(arch, num_classes).flops):
         raise ValueError(f"flops must be at least the base's {least:,}, got {flops:,.0f}")
-    how: Any = {"rounding": rounding, "multiple": multiple, "late_depth": late_depth}
     phi = phi_to(arch, coefficients, flops / least, num_classes=num_classes, **how)
     return scale(arch, coefficients, phi, **how)
 
@@ -207,17 +212,13 @@ def phi_to(
     coefficients: Coefficients,
     growth: float,
     *,
-    rounding: str = "ceil",
-    multiple: int = 8,
-    late_depth: bool = False,
     num_classes: int = 1000,
+    **how: Unpack[Rounding],
 ) -> float:
     """The phi at which ``arch`` costs about ``growth`` times its own FLOPs; see ``scale_to``."""
     if coefficients.product <= 1:
         raise ValueError(f"one of the coefficients must be above 1 to scale by them, got {coefficients}")
     flops = growth * cost(arch, num_classes).flops
-
-    how: Any = {"rounding": rounding, "multiple": multiple, "late_depth": late_depth}
 
     def flops_at(phi: float) -> int:
         return cost(scale(arch, coefficients, phi, **how), num_classes).flops

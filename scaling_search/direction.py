@@ -21,11 +21,12 @@ import dataclasses
 import functools
 import math
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling_search.compound import PUBLISHED_COEFFICIENTS, Coefficients, scale
+from scaling_search.compound import PUBLISHED_COEFFICIENTS, Coefficients, Rounding, scale
 from search_spaces import ArchSpec, cost
 
 Array = NDArray[np.float64]
@@ -55,10 +56,8 @@ def doubling(
     shares: ArrayLike,
     *,
     phi: float = 7.0,
-    rounding: str = "ceil",
-    multiple: int = 8,
-    late_depth: bool = False,
     num_classes: int = 1000,
+    **how: Unpack[Rounding],
 ) -> Coefficients:
     """The coefficients with these ``shares`` `[3]` whose realised FLOPs come nearest to 2^phi from below.
 
@@ -72,9 +71,7 @@ def doubling(
 
     def fits(product: float) -> bool:
         try:
-            arch = scale(
-                base, triple(product), phi, rounding=rounding, multiple=multiple, late_depth=late_depth
-            )
+            arch = scale(base, triple(product), phi, **how)
         except ValueError:  # larger than a network may be
             return False
         return cost(arch, num_classes).flops <= most

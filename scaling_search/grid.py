@@ -13,12 +13,12 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Unpack
 
 import numpy as np
 from pydantic import Field
 
-from scaling_search.compound import MOST, Coefficients, scale
+from scaling_search.compound import MOST, Coefficients, Rounding, scale
 from scaling_search.direction import log_growths
 from search_spaces import ArchSpec, cost
 from search_spaces.rules import AtMost, validated
@@ -94,15 +94,12 @@ def distinct(
     base: ArchSpec,
     triples: Sequence[Coefficients],
     phi: float = 1.0,
-    *,
-    rounding: str = "ceil",
-    multiple: int = 8,
-    late_depth: bool = False,
+    **how: Unpack[Rounding],
 ) -> dict[ArchSpec, list[Coefficients]]:
     """The distinct networks that ``triples`` make of ``base``, each with the triples that give it."""
     classes: dict[ArchSpec, list[Coefficients]] = {}
     for triple in triples:
-        arch = scale(base, triple, phi, rounding=rounding, multiple=multiple, late_depth=late_depth)
+        arch = scale(base, triple, phi, **how)
         classes.setdefault(arch, []).append(triple)
     return classes
 
@@ -147,10 +144,7 @@ def one_network(
     base: ArchSpec,
     triple: Coefficients,
     phi: float = 1.0,
-    *,
-    rounding: str = "ceil",
-    multiple: int = 8,
-    late_depth: bool = False,
+    **how: Unpack[Rounding],
 ) -> dict[str, tuple[float, float]]:
     """How far each coefficient of ``triple`` can change alone and still give the same network.
 
@@ -162,7 +156,7 @@ def one_network(
     """
 
     def network(triple: Coefficients) -> ArchSpec:
-        return scale(base, triple, phi, rounding=rounding, multiple=multiple, late_depth=late_depth)
+        return scale(base, triple, phi, **how)
 
     def same(name: str, value: float) -> bool:
         try:

@@ -14,9 +14,9 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
-from scaling_search.compound import MOST, STRATEGIES, Coefficients, phi_to, scale
+from scaling_search.compound import MOST, STRATEGIES, Coefficients, Rounding, phi_to, scale
 from search_spaces import ArchSpec, canonical
 from search_spaces.limits import shown
 from search_spaces.names import unknown
@@ -60,10 +60,8 @@ def points(
     sweep: str,
     compound: Coefficients,
     *,
-    rounding: str = "ceil",
-    multiple: int = 8,
-    late_depth: bool = False,
     num_classes: int = 1000,
+    **how: Unpack[Rounding],
 ) -> list[Point]:
     """The networks of a sweep, line by line; the base comes first, as a line of its own, if no line has it.
 
@@ -76,7 +74,6 @@ def points(
         ValueError: if the text cannot be read, or a network would be larger than it may be.
     """
     lines, fixed = _parse(SWEEPS.get(sweep.strip(), sweep))
-    how: Any = {"rounding": rounding, "multiple": multiple, "late_depth": late_depth}
 
     def factors(line: str | Factors, held: Coefficients) -> Iterator[Coefficients]:
         """Those of a line's networks, the first one's first."""

@@ -13,7 +13,7 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -36,7 +36,7 @@ from scaling_search import (
     within,
     within_budgets,
 )
-from scaling_search.compound import MOST
+from scaling_search.compound import MOST, Rounding
 from search_spaces import ArchSpec, SearchSpace, canonical, cost, listed
 from search_spaces.limits import MOST_CLASSES, MOST_PIXELS
 from search_spaces.names import unknown
@@ -132,7 +132,7 @@ class Scaling:
             return math.inf
 
     @property
-    def how(self) -> dict[str, Any]:
+    def how(self) -> Rounding:
         """How sizes are rounded and layers added, as ``scale`` and what calls it take it."""
         return {"rounding": self.rounding, "multiple": self.multiple, "late_depth": self.late_depth}
 
@@ -228,10 +228,14 @@ class Scaling:
 
     def family(self, coefficients: Coefficients) -> dict[str, Model]:
         """The family's models, scaled by ``coefficients``; errors as ``member`` and ``within_budgets``."""
-        how = {**self.how, "largest": self.largest, "num_classes": self.num_classes}
 
         def at(phi: float) -> Model:
-            return member(self.arch, coefficients, phi, **how)
+            return member(
+                *(self.arch, coefficients, phi),
+                **self.how,
+                largest=self.largest,
+                num_classes=self.num_classes,
+            )
 
         if self.budgets:
             return within_budgets(at, self.budgets)
