@@ -78,7 +78,7 @@ def compared(run: Run) -> dict[str, Any] | None:
 def baseline_lines(found: dict[str, Any] | None) -> list[str]:
     """Whether the search was worth it: how much better the choice is than the first known network.
 
-    A first one that is no published network is of about the choice's FLOPs; then the next is told too.
+    Where that is no published one, such as the source with fewer channels, the next is told too.
     """
     if found is None:
         return []

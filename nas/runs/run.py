@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from nas.spec.settings import Settings
 from reports.means import Rewards
 from search_spaces import ArchSpec
 
+T = TypeVar("T")
 COSTS = ("flops", "params", "activations")
 """The costs of a network that ``rerank`` may use."""
 
@@ -160,9 +161,19 @@ class Run:
         """The seed noise against the spread of the networks; None if it was not measured."""
         return reports.seed_noise(*self._completed(self._rewards()))
 
+    @property
+    def ended(self) -> str | None:
+        """How its last process ended: ``done`` or ``max_hours``; None if it did not; empty in older runs."""
+        last = self.sessions()["ended"].tolist()[-1:] or [""]
+        return last[0] if isinstance(last[0], str) else None
+
     def snapshot(self) -> Snapshot:
         """The run as it is now: read at most once, so that all answers agree."""
         return Snapshot(self.directory)
+
+    def once(self, name: str, find: Callable[[], T]) -> T:  # noqa: ARG002 - for snapshots
+        """What ``find`` gives; in a snapshot, only the first call of each ``name`` calls it."""
+        return find()
 
     def _completed(self, rewards: Rewards | None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Trials and confirmations, see ``reports.completed``."""
@@ -189,37 +200,38 @@ class Snapshot(Run):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self._kept: dict[str, pd.DataFrame] = {}
+        self._kept: dict[str, Any] = {}
 
     @functools.cached_property
     def settings(self) -> Settings:
         return read_settings(self.directory)
 
     def trials(self) -> pd.DataFrame:
-        return self._once("trials", super().trials)
+        return self.once("trials", super().trials)
 
     def confirmations(self) -> pd.DataFrame:
-        return self._once("confirmations", super().confirmations)
+        return self.once("confirmations", super().confirmations)
 
     def baselines(self) -> pd.DataFrame:
-        return self._once("baselines", super().baselines)
+        return self.once("baselines", super().baselines)
 
     def sessions(self) -> pd.DataFrame:
-        return self._once("sessions", super().sessions)
+        return self.once("sessions", super().sessions)
 
     def retries(self) -> pd.DataFrame:
-        return self._once("retries", super().retries)
+        return self.once("retries", super().retries)
 
     def networks(self) -> pd.DataFrame:
-        return self._once("networks", super().networks)
+        return self.once("networks", super().networks)
 
     def snapshot(self) -> Snapshot:
         return self
 
-    def _once(self, name: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    def once(self, name: str, find: Callable[[], T]) -> T:
         if name not in self._kept:
-            self._kept[name] = read()
-        return self._kept[name]
+            self._kept[name] = find()
+        found: T = self._kept[name]
+        return found
 
 
 def open_run(directory: str | os.PathLike[str]) -> Run:

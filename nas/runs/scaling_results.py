@@ -149,6 +149,10 @@ def scaling_next(run: Run) -> Steps:
 
 def compared_run(run: Run) -> tuple[pd.DataFrame, list[str], Coefficients]:
     """``compare`` and ``verdict`` for the trials of ``run``, and the coefficients; errors as ``compare``."""
+    return run.once("compared", lambda: _compared_run(run))
+
+
+def _compared_run(run: Run) -> tuple[pd.DataFrame, list[str], Coefficients]:
     trials, settings = run.trials(), run.settings
     scaling, found = scaling_of(settings), find_direction(trials, settings)
     compared = compare(trials, scaling, settings.recipe, run.judges, found)

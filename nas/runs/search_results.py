@@ -98,14 +98,13 @@ def trial_state(run: Run) -> dict[str, Any]:
     networks = int(done["repeat_of"].isna().sum())
     confirm = min(settings.confirmations, networks) * settings.confirm_seeds
     all_done = len(done) + status.get("failed", 0) >= settings.trials and len(again) >= confirm
-    ended = run.sessions()["ended"].tolist()[-1:]  # older runs do not say
     return {
         "trials": settings.trials,
         "status": status,
         "best_reward": float(done["reward"].max()) if len(done) else None,
         "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
         "confirmations": len(again),
-        "over": ended == ["max_hours"] or (ended in ([], ["done"]) and all_done),
+        "over": run.ended == "max_hours" or (run.ended is not None and all_done),
     }
 
 

@@ -18,10 +18,9 @@ def spent_facts(run: Run) -> dict[str, Any]:
         ``stopped``: after how many trials ``max_hours`` ended it, and how many it should have had.
     """
     facts: dict[str, Any] = {}
-    sessions, retries, trials = run.sessions(), run.retries(), len(run.trials())
-    ended = sessions["ended"].tolist()[-1:]
-    if ended in (["done"], ["max_hours"]):
-        took = sessions.drop(columns=["session", "ended"]).sum()
+    retries = run.retries()
+    if run.ended:
+        took = run.sessions().drop(columns=["session", "ended"]).sum()
         facts["spent"] = {
             "seconds": float(took["seconds"]),
             "workers": float(took["worker_seconds"] / took["seconds"]) if took["seconds"] else 0.0,
@@ -31,8 +30,8 @@ def spent_facts(run: Run) -> dict[str, Any]:
     if len(retries):
         alike = retries["reason"].str.replace(r"\d+", "0", regex=True)
         facts["retries"] = {str(same.iloc[0]): len(same) for _, same in retries["reason"].groupby(alike)}
-    if ended == ["max_hours"]:
-        facts["stopped"] = {"after": trials, "of": run.settings.trials}
+    if run.ended == "max_hours":
+        facts["stopped"] = {"after": len(run.trials()), "of": run.settings.trials}
     return facts
 
 

@@ -55,6 +55,10 @@ class Swept:
 
 def swept(run: Run) -> Swept:
     """What the sweep found so far; RunError if no network was trained."""
+    return run.once("swept", lambda: _swept(run))
+
+
+def _swept(run: Run) -> Swept:
     table = swept_table(run.trials(), scaling_of(run.settings), run.settings.recipe)
     laws, rows = {}, []
     for name, line in table.groupby("line", sort=False):
