@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError
 from nas.files import exists, is_directory, is_file, read_json, refusal
@@ -57,6 +57,20 @@ def parse_seconds(text: str, field: str) -> float:
     if not 0 < total < 1e9:
         raise InputError(f"{field} must be a time above 0 like 90s, 10m, 1.5h or 1h30m, got {text!r}")
     return total
+
+
+def read_resources(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of resources that are given, by name, with their texts read.
+
+    Raises:
+        InputError: if one is no size or time.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    read: dict[str, Any] = {
+        "cache_size": parse_bytes,
+        "trial_timeout": lambda text: parse_seconds(text, "trial_timeout"),
+    }
+    return {name: read[name](value) if name in read else value for name, value in given.items()}
 
 
 def parse_numbers(text: str) -> list[float]:
@@ -176,6 +190,13 @@ def find_init(source: str | None, arch: str | None, before: Init | None = None) 
             raise InputError(f"init_arch must stand with `init`, which names weights, got {arch}")
         return before if source is None else None
     return _weights(source, "init", None if arch is None else find_arch(arch, "init_arch"))
+
+
+def find_tuned(init: Init | None, *, tune: bool) -> Recipe | None:
+    """How the weights that candidates inherit are fine-tuned first; None if there are none, or not."""
+    from nas.spec.recipe import FINETUNE
+
+    return FINETUNE if init and tune else None
 
 
 def _weights(source: str, field: str, arch: ArchSpec | None) -> Init:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nas.commands.arguments import absolute, checked, find_init, find_recipe, pairs, with_options
+from nas.commands.arguments import absolute, checked, find_init, find_recipe, find_tuned, pairs, with_options
 from nas.commands.declare import declared
 from nas.commands.options import AuditOptions, JsonOption, QuietOption, ResourceOptions
 from nas.commands.running import watch
@@ -51,7 +51,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
     from nas.launch.draw import draw_known, draw_networks
     from nas.runs.spaces import known_space
     from nas.spec.objective import Objective
-    from nas.spec.recipe import FINETUNE, default_recipe
+    from nas.spec.recipe import default_recipe
     from nas.spec.settings import Audit, Settings
 
     if options.sample_seed < 0:
@@ -83,7 +83,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
             objective=Objective(400e6, exponent=0.0),  # accuracy, whatever it costs
             recipe=short,
             init=init,
-            tuned=FINETUNE if init and options.tune else None,
+            tuned=find_tuned(init, tune=options.tune),
             seed=options.seed,
             resources=find_resources(resources),
             networks=archs,

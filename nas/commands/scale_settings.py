@@ -13,6 +13,7 @@ from nas.commands.arguments import (
     checked,
     find_arch,
     find_init,
+    find_tuned,
     pairs,
     parse_count,
     parse_numbers,
@@ -150,7 +151,7 @@ def scale_settings(
     """
     from nas.runs.scaling_check import checked_part
     from nas.spec.objective import Objective
-    from nas.spec.recipe import FINETUNE, RECIPES, Recipe, default_recipe
+    from nas.spec.recipe import RECIPES, Recipe, default_recipe
     from nas.spec.settings import Settings
     from search_spaces.rules import parse_settings
 
@@ -179,7 +180,7 @@ def scale_settings(
             objective=Objective(scaling.target_flops, *aim),
             recipe=recipe,
             init=init,
-            tuned=FINETUNE if init and options.tune else None,
+            tuned=find_tuned(init, tune=options.tune),
             seed=origin.seed if options.seed is None else options.seed,
             resources=find_resources(resources, trains=options.evaluator == "train"),
             scheduler=options.scheduler,
@@ -201,7 +202,7 @@ def refuse_beyond_limit(scaling: Scaling, candidate: Candidate) -> None:
 def refined_settings(run: Run) -> Settings:
     """A search around the network that a scaling run chose, by the same recipe on the same images."""
     from nas.commands.options import SearchOptions
-    from nas.commands.search import CENTER
+    from nas.commands.search import CENTER, default_trials
     from nas.launch.prepare import resolve_controller
     from nas.runs.scaling_results import compared_run, scaling_of
     from nas.runs.second_part import with_fresh_seeds
@@ -216,7 +217,7 @@ def refined_settings(run: Run) -> Settings:
         with_fresh_seeds(
             settings,
             space=f"{AROUND}{center}",
-            trials=24 if settings.evaluator == "train" else 1000,
+            trials=default_trials(settings.evaluator),
             controller=default.controller,
             controller_settings={},
             objective=Objective(float(cost(center, scaling.num_classes).flops)),

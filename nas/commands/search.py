@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from nas.commands.arguments import (
@@ -10,10 +11,10 @@ from nas.commands.arguments import (
     find_arch,
     find_init,
     find_recipe,
+    find_tuned,
     pairs,
-    parse_bytes,
     parse_count,
-    parse_seconds,
+    read_resources,
     with_options,
 )
 from nas.commands.declare import declared
@@ -53,7 +54,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
         InputError: if a value is out of range or cannot be read.
     """
     from nas.spec.objective import Objective
-    from nas.spec.recipe import FINETUNE, default_recipe
+    from nas.spec.recipe import default_recipe
     from nas.spec.settings import Settings
     from search_spaces import cost
 
@@ -69,7 +70,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     with checked():
         return Settings(
             space=space,
-            trials=(24 if trains else 1000) if options.trials is None else options.trials,
+            trials=default_trials(options.evaluator) if options.trials is None else options.trials,
             data=absolute(options.data),
             evaluator=absolute(options.evaluator),
             controller=options.controller,
@@ -80,7 +81,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             ),
             recipe=find_recipe(recipe, fields, "proxy"),
             init=init,
-            tuned=FINETUNE if init and options.tune else None,
+            tuned=find_tuned(init, tune=options.tune),
             seed=options.seed,
             scheduler=options.scheduler,
             confirmations=confirmations,
@@ -89,6 +90,11 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             controller_settings=pairs(options.controller_settings, "controller_settings"),
             resources=find_resources(resources, trains=trains, max_hours=options.max_hours),
         )
+
+
+def default_trials(evaluator: str) -> int:
+    """How many networks a search proposes, if nothing else is asked."""
+    return 24 if evaluator == "train" else 1000
 
 
 def find_space(name: str) -> tuple[str, ArchSpec | None]:
@@ -142,16 +148,7 @@ def find_resources(
     """
     from nas.spec.resources import Resources
 
-    limit = options.trial_timeout
-    seconds = None if limit is None else parse_seconds(limit, "trial_timeout")
+    given = read_resources(dataclasses.asdict(options))
     with checked():
-        return Resources(
-            options.address or ("local" if trains else "inline"),
-            options.workers,
-            options.cpus_per_trial,
-            options.gpus_per_trial,
-            parse_bytes(options.cache_size),
-            options.max_retries,
-            seconds,
-            max_hours,
-        )
+        address = options.address or ("local" if trains else "inline")
+        return Resources(**{**given, "address": address, "max_hours": max_hours})

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Protocol
 
 from nas.files import locked, write_lock
+from nas.launch.board import forget, get, names, put
 from nas.launch.cluster import head_answers
-from nas.launch.worker import forget, get, kill, names, put
+from nas.launch.worker import kill
 
 GONE = 20.0
 """Seconds after which a search of a cluster that has said nothing new is over."""

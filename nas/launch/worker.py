@@ -11,19 +11,17 @@ import threading
 import time
 from typing import Any, NamedTuple
 
-import nas.launch.cluster  # noqa: F401 - sets the variables that Ray reads on import
+from nas.launch.board import forget, get, put
 from nas.spec.trial import Epoch, Evaluator, Outcome, Trial, steps
 from nas.training.pulse import PULSE
 
 # isort: split
 import ray
 from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayError
-from ray.experimental import internal_kv
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 BEAT = 5.0
 """Seconds between signs of life."""
-NAMESPACE = b"nas"
 
 
 class Place(NamedTuple):
@@ -79,41 +77,20 @@ def last_sign(name: str) -> Sign:
     return Sign(*map(int, said)) if said else NO_SIGN
 
 
-def put(name: str, text: str) -> None:
-    """Keeps a text where all processes of the cluster can read it."""
-    internal_kv._internal_kv_put(name.encode(), text.encode(), namespace=NAMESPACE)
-
-
-def get(name: str) -> str:
-    """The text of ``name``; empty if there is none."""
-    return (internal_kv._internal_kv_get(name.encode(), namespace=NAMESPACE) or b"").decode()
-
-
-def names(prefix: str) -> list[str]:
-    """All names that begin so."""
-    return [name.decode() for name in internal_kv._internal_kv_list(prefix.encode(), namespace=NAMESPACE)]
-
-
-def forget(name: str) -> None:
-    """Deletes a text."""
-    internal_kv._internal_kv_del(name.encode(), namespace=NAMESPACE)
-
-
 def own_node() -> str:
     """The machine of this process, as Ray names it."""
     return str(ray.get_runtime_context().get_node_id())
 
 
-def end(actor: Any, place: Place | None) -> None:
-    """Ends a worker, even one that has been stopped and hears nothing."""
+def end(actor: Any, place: Place | None, name: str) -> None:
+    """Ends a worker, even one that has been stopped and hears nothing, and forgets its signs of life."""
     ray.kill(actor)
-    if place is None:
-        return
-    if place.node == own_node():
+    if place and place.node == own_node():
         kill(place.process)
-    else:  # if the machine is gone, this waits for ever, and nobody for it
+    elif place:  # if the machine is gone, this waits for ever, and nobody for it
         there = NodeAffinitySchedulingStrategy(place.node, soft=False)
         ray.remote(num_cpus=0, max_retries=0)(kill).options(scheduling_strategy=there).remote(place.process)
+    forget(name)
 
 
 def kill(process: int) -> None:

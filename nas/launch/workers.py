@@ -20,7 +20,7 @@ from nas.launch.asha import Asha
 from nas.launch.cluster import Head
 from nas.launch.placement import fit
 from nas.launch.sharing import Share, sharing
-from nas.launch.worker import BEAT, NO_SIGN, Place, Sign, Worker, end, forget, last_sign, why_it_died
+from nas.launch.worker import BEAT, NO_SIGN, Place, Sign, Worker, end, last_sign, why_it_died
 from nas.search.loop import Search
 from nas.spec.resources import Resources
 from nas.spec.trial import Epoch, Evaluator, Outcome, Trial
@@ -157,8 +157,7 @@ class Workers:
 
     def _dismiss(self, seat: Seat) -> None:
         self.seats.remove(seat)
-        end(seat.actor, seat.place)
-        forget(seat.name)
+        end(seat.actor, seat.place, seat.name)
 
     def _hand_out(self) -> None:
         """Gives trials to idle workers: lost ones after their pause, then new ones."""
