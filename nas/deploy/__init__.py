@@ -1,0 +1,1 @@
+"""A finished network on a device: export, quantise, measure, predict."""
