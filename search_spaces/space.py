@@ -12,12 +12,16 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical
 from search_spaces.limits import MOST_SHOWN
+
+if TYPE_CHECKING:
+    from search_spaces.stages import SpaceForm
 
 Choice = str | int | float
 Actions = tuple[int, ...]
@@ -73,6 +77,7 @@ class SearchSpace:
             ``staged``; they make ``encode`` and the vectorised cost fast.
         num_classes: classes of the task that the space was published for; costs include that classifier.
         in_channels: of its images; costs include that stem.
+        form: the same as data, if it can be written so.
     """
 
     name: str
@@ -81,6 +86,7 @@ class SearchSpace:
     slots: tuple[Slot, ...] = ()
     num_classes: int = 1000
     in_channels: int = 3
+    form: SpaceForm | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decisions", tuple(self.decisions))
@@ -162,11 +168,14 @@ class SearchSpace:
         return itertools.product(*(range(len(d.choices)) for d in self.decisions))
 
 
-def staged(name: str, slots: Sequence[Slot], frame: Frame, num_classes: int = 1000) -> SearchSpace:
+def staged(
+    name: str, slots: Sequence[Slot], frame: Frame, num_classes: int = 1000, form: SpaceForm | None = None
+) -> SearchSpace:
     """A space whose networks are ``frame`` around one stage per slot, each chosen by its own decisions."""
     slots = tuple(slots)
     decisions = tuple(decision for slot in slots for decision in slot.decisions)
-    return SearchSpace(name, decisions, functools.partial(_build_slots, slots, frame), slots, num_classes)
+    build = functools.partial(_build_slots, slots, frame)
+    return SearchSpace(name, decisions, build, slots, num_classes, form=form)
 
 
 def _resized(
