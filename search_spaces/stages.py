@@ -20,6 +20,9 @@ FIELDS = ("op", "kernel", "expand_ratio", "se_ratio", "skip", "layers", "channel
 CALLED = {"se_ratio": "se"}
 """What a field is called in the name of its decision, where that is not its own name."""
 DEFAULTS: Mapping[str, Choice] = {"se_ratio": 0.0, "skip": "identity", "filters": 1.0}
+SKELETON = ("resolution", "activation", "stem_channels", "head_channels")
+STEM: Mapping[str, int] = {"stem_stride": 2, "stem_kernel": 3, "stem_pool": False}
+"""What a skeleton may say besides, and what it is otherwise."""
 EXPANDING = "mbconv"
 """The op with an expand_ratio, which may stand in its name: ``mbconv6``."""
 
@@ -64,12 +67,14 @@ class SpaceForm:
     Args:
         skeleton: the arguments of ``ArchSpec`` beside its stages, by name.
         classes: ``SearchSpace.num_classes``.
+        resolutions: in pixels, if it is a decision; the skeleton has one of them.
     """
 
     name: str
     skeleton: Mapping[str, Any]
     stages: tuple[StageForm, ...]
     classes: int = 1000
+    resolutions: tuple[int, ...] = ()
 
 
 def stage_form(
@@ -112,7 +117,7 @@ def space_from(form: SpaceForm) -> SearchSpace:
         )
         for stage in form.stages
     ]
-    return staged(form.name, slots, partial(ArchSpec, **form.skeleton), form.classes, form)
+    return staged(form.name, slots, partial(ArchSpec, **form.skeleton), form.classes, form, form.resolutions)
 
 
 def expand_ratio_of(op: str) -> int | None:

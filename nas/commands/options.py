@@ -84,7 +84,11 @@ class SearchOptions:
     """What ``nas search`` and ``nas plan`` are asked, but for where trials run."""
 
     space: Annotated[
-        str, Option(help="Search space, see nas spaces; or around:ARCH, the networks around a given one.")
+        str,
+        Option(
+            help="Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, "
+            "your own."
+        ),
     ]
     data: Annotated[str, Option(help=DATA)] = "digits"
     trials: Annotated[
