@@ -99,7 +99,7 @@ def print_space(name: str) -> None:
 
 
 def find(name: str, field: str) -> SearchSpace:
-    """The space that ``name``, the value of ``field``, names. Errors as ``find_space`` and ``known_space``."""
+    """The space that ``name``, the value of ``field``, names; InputError if there is none."""
     from nas.runs.spaces import known_space
 
     try:
