@@ -161,7 +161,8 @@ class SearchSpace:
         Raises:
             ValueError: as ``check``.
         """
-        return canonical(self.build(self.choices(actions)))
+        built = self.build(self.choices(actions))
+        return canonical(built) if isinstance(built, ArchSpec) else built
 
     def encode(self, arch: ArchSpec) -> Actions:
         """The first actions that decode to the same network as ``arch``.
@@ -170,11 +171,17 @@ class SearchSpace:
             ValueError: if the space does not hold ``arch``.
         """
         wanted = canonical(arch)
-        if self.resolutions:
-            for choice, resolution in enumerate(self.resolutions):
-                if resolution == wanted.resolution:
-                    return (choice, *self.of_resolution(choice).encode(arch))
-        for actions in _parse_layers(self.slots, wanted) if self.slots else self._all_actions():
+        if wanted.resolution in self.resolutions:
+            choice = self.resolutions.index(wanted.resolution)
+            return (choice, *self.of_resolution(choice).encode(arch))
+        held = (
+            ()
+            if self.resolutions
+            else _parse_layers(self.slots, wanted)
+            if self.slots
+            else self._all_actions()
+        )
+        for actions in held:
             if self.decode(actions) == wanted:
                 return actions
         raise ValueError(f"space {self.name!r} does not hold {str(arch)[:MOST_SHOWN]}")

@@ -115,7 +115,10 @@ class SearchOptions:
     ] = "soft"
     controller: Annotated[
         str,
-        Option(help="Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random."),
+        Option(
+            help="Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random, or "
+            "optuna:TPESampler and others of Optuna."
+        ),
     ] = "dyna"
     controller_settings: Annotated[
         list[str] | None,

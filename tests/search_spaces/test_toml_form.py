@@ -127,6 +127,12 @@ def test_the_cheapest_of_a_small_space_is_the_cheapest_of_all():
     assert tuple(found.flops for found in extremes(SMALL)) == (min(flops), max(flops))
 
 
+def test_a_network_of_another_resolution_is_not_held():
+    arch = RESNET.at(64, 10).decode([0] * 14)
+    with pytest.raises(ValueError, match=r"space 'resnet.toml' does not hold res48-"):
+        RESNET.encode(arch)
+
+
 def test_the_example_is_a_space_of_resnets():
     published = canonical(
         ArchSpec.parse("res32-relu-stem16s1-conv_r2_k3_s1_c16-conv_r2_k3_s2_c32-conv_r2_k3_s2_c64-head0")

@@ -93,8 +93,9 @@ def test_a_run_whose_space_was_damaged_is_refused_in_one_line(nas, tmp_path):
 def check_resnets(run, trials):
     found = open_run(run).trials()
     assert (len(found), set(found["status"])) == (trials, {"done"})
+    space = SPACE.at(16, 10)  # the images have 8 px, and are enlarged
     for arch in found["arch"]:
-        SPACE.encode(ArchSpec.parse(arch))
+        space.encode(ArchSpec.parse(arch))
 
 
 SHORT = ["--proxy", "resolution=16", "--proxy", "epochs=1", "--proxy", "width=0.5", "--confirm", 0]
@@ -105,7 +106,7 @@ def test_the_example_is_searched_inline(nas, tmp_path):
     asked = ["--space", RESNET, "--trials", 3, *few, *SHORT, "--address", "inline"]
     code, out, err = nas("search", *asked, "--run", "r")
     assert (code, err) == (0, "")
-    assert "16 px for the largest networks' 8, half its width" in out.replace("\n", " ")
+    assert "16 px for the largest networks' 16, half its width" in out.replace("\n", " ")
     check_resnets("r", 3)
 
 
