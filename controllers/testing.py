@@ -169,16 +169,16 @@ class ControllerContract:
         assert set(asks(self.make(bandit(1, 1), 0), 25)) == {(0, 0)}
 
     @pytest.mark.parametrize("saved", [lambda state: pickle.loads(pickle.dumps(state)), through_json])  # noqa: S301
-    @pytest.mark.parametrize("number", range(8))
+    @pytest.mark.parametrize("number", range(5))
     def test_a_restored_controller_continues_identically(
         self, number: int, saved: Callable[[Mapping[str, Any]], Any]
     ) -> None:
         rng, pending = np.random.default_rng(number), list[Actions]()
         original = self.make(BANDIT, 1)
-        play(original, random_moves(rng, 20 + 4 * number), pending)
+        play(original, random_moves(rng, 20 + 6 * number), pending)
         restored = self.make(BANDIT, 2)
         restored.load_state_dict(saved(original.state_dict()))
-        after = [*random_moves(rng, 4 * number), *[("ask", 0), ("tell", 0)] * 20]
+        after = [*random_moves(rng, 6 * number), *[("ask", 0), ("tell", 0)] * 20]
         assert play(original, after, pending.copy()) == play(restored, after, pending.copy())
         assert same(original.state_dict(), restored.state_dict())
 
