@@ -72,7 +72,7 @@ class Settings:
     confirmations: Annotated[int, Field(ge=0, title="confirm"), AtMost(10**9)] = 0
     confirm_seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 1
     baselines: Mapping[str, str] = field(default_factory=dict)
-    controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    controller_settings: Mapping[str, bool | str | int | float] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     scheduler: Annotated[str, OneOf(("fifo", "asha"))] = "fifo"
     networks: tuple[str, ...] = ()

@@ -44,11 +44,11 @@ def test_a_search_with_a_sampler_that_was_interrupted_goes_on_exactly(nas, tmp_p
 @pytest.mark.parametrize(
     ("words", "message"),
     {
-        ("optuna:TPE",): "--controller: unknown sampler of Optuna 'TPE'; did you mean 'GPSampler'? Known: ",
-        ("optuna:TPESampler", "--set", "gama=1"): "--set: unknown setting 'gama'. Known: n_startup_trials, ",
         (
-            "optuno:TPESampler",
-        ): "--controller: unknown controller 'optuno:TPESampler'; did you mean 'optuna:SAMP",
+            "optuna:TPEsampler",
+        ): "--controller: unknown sampler of Optuna 'TPEsampler'; did you mean 'TPESampler'? ",
+        ("optuna:TPESampler", "--set", "gama=1"): "--set: unknown setting 'gama'. Known: n_startup_trials, ",
+        ("optuno:TPESampler",): "--controller: unknown controller 'optuno:TPESampler'. Known: rnn, random, ",
     }.items(),
 )
 def test_a_sampler_that_is_wrong_is_one_line(nas, tmp_path, words, message):
