@@ -33,7 +33,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pandas as pd
 import xgboost
 from matplotlib.figure import Figure
@@ -59,10 +58,10 @@ TREES = {
 SEED_NOISE = 0.0026
 MARKS = (20, 50, 100, 200, 300, 400, 500)
 CURVE = (*range(10, 100, 5), *range(100, 501, 20))
-OPTUNA: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
-    "optuna-tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, constant_liar=True),
-    "optuna-gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
-    "optuna-nsga2": lambda seed: optuna.samplers.NSGAIISampler(population_size=20, seed=seed),
+OPTUNA = {
+    "optuna-tpe": ("optuna:TPESampler", {"constant_liar": True}),
+    "optuna-gp": ("optuna:GPSampler", {}),
+    "optuna-nsga2": ("optuna:NSGAIISampler", {"population_size": 20}),
 }
 DEFAULT = ("dyna", "random", "evolution", "evolution:population=50,sample=25", "rnn", *OPTUNA)
 PROBLEMS = ("accel", "accel-noise", "macro", "macro-reward")
@@ -160,42 +159,14 @@ def fit_oracle(file: Path) -> None:
     print(f"accel: {len(archs)} networks, 5 folds: R2 {r2:.3f}, Kendall tau {tau:.3f}", flush=True)
 
 
-class Optuna:
-    """An Optuna sampler, with our ask and tell; it sees the decisions as categories, and the reward.
-
-    It knows trials that were asked but not yet told, as running ones.
-    """
-
-    def __init__(self, sampler: optuna.samplers.BaseSampler, space: SearchSpace) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.study = optuna.create_study(direction="maximize", sampler=sampler)
-        self.space = space
-        self.categories = {
-            d.name: optuna.distributions.CategoricalDistribution(d.choices) for d in space.decisions
-        }
-        self.running: list[tuple[Actions, optuna.Trial]] = []
-
-    def ask(self) -> Actions:
-        """The next actions."""
-        trial = self.study.ask(self.categories)
-        actions = tuple(d.choices.index(trial.params[d.name]) for d in self.space.decisions)
-        self.running.append((actions, trial))
-        return actions
-
-    def tell(self, actions: Actions, reward: float) -> None:
-        """The reward of the oldest running trial of ``actions``."""
-        place = next(i for i, (asked, _) in enumerate(self.running) if asked == actions)
-        self.study.tell(self.running.pop(place)[1], reward)
-
-
-def make(name: str, problem: Problem, seed: int) -> Any:
+def make(name: str, problem: Problem, seed: int) -> controllers.Controller:
     """The controller ``name``."""
+    kind, _, pairs = name.partition(":")
+    settings: dict[str, Any] = dict(pair.split("=") for pair in pairs.split(",")) if pairs else {}
     if name in OPTUNA:
-        return Optuna(OPTUNA[name](seed), problem.space)
-    name, _, pairs = name.partition(":")
-    settings = dict(pair.split("=") for pair in pairs.split(",")) if pairs else {}
+        kind, settings = OPTUNA[name]
     return controllers.make(
-        name,
+        kind,
         problem.space,
         seed=seed,
         objective=problem.objective,

@@ -48,12 +48,36 @@ def _dyna(problem: Problem, settings: DynaSettings, seed: int) -> Controller:
     return DynaController(problem.space, settings, seed, problem.objective, problem.price)
 
 
+OPTUNA = "optuna:"
+"""Begins the name of one of Optuna's samplers."""
 CONTROLLERS = {
     "rnn": Kind(RNNSettings, _rnn),
     "random": Kind(RandomSettings, lambda task, _, seed: RandomSearch(task.space, seed)),
     "evolution": Kind(EvolutionSettings, lambda task, own, seed: RegularizedEvolution(task.space, own, seed)),
     "dyna": Kind(DynaSettings, _dyna),
 }
+
+
+def find_kind(name: str) -> Kind:
+    """A kind of controller: an entry of ``CONTROLLERS``, or ``optuna:`` and the name of a sampler.
+
+    Raises:
+        ValueError: if there is none of that name, or Optuna is not installed.
+    """
+    if name.startswith(OPTUNA):
+        return _sampler(name.removeprefix(OPTUNA))
+    if name not in CONTROLLERS:
+        raise ValueError(unknown("controller", name, [*CONTROLLERS, f"{OPTUNA}SAMPLER"]))
+    return CONTROLLERS[name]
+
+
+def _sampler(name: str) -> Kind:
+    """One of Optuna's samplers."""
+    try:
+        from controllers.samplers import OptunaController, settings_of  # an extra
+    except ImportError as error:
+        raise ValueError(str(error)) from None
+    return Kind(settings_of(name), lambda task, own, seed: OptunaController(name, task.space, own, seed))
 
 
 def make(
@@ -68,22 +92,20 @@ def make(
     """The controller ``name`` for ``space``.
 
     Args:
-        name: a key of ``CONTROLLERS``.
+        name: as for ``find_kind``.
         space: whose decisions the controller makes.
         seed: for everything random in the controller, at least 0.
         objective: (accuracy, flops) -> reward, for controllers that can use it.
         price: actions -> their exact cost, likewise.
-        settings: values in place of the defaults of ``CONTROLLERS[name].settings``; strings are read
+        settings: values in place of the defaults of the kind's settings; strings are read
             as the setting's type.
 
     Raises:
         ValueError: if the name or a setting is unknown, or a value is out of range.
     """
-    if name not in CONTROLLERS:
-        raise ValueError(unknown("controller", name, CONTROLLERS))
+    kind = find_kind(name)
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
-    kind = CONTROLLERS[name]
     return kind.make(Problem(space, objective, price), parse_settings(kind.settings, settings), seed)
 
 
@@ -99,5 +121,6 @@ __all__ = [
     "Problem",
     "RNNSettings",
     "RandomSettings",
+    "find_kind",
     "make",
 ]

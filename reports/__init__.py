@@ -40,6 +40,7 @@ from reports.scaling_tables import (
 from reports.tables import (
     audit_table,
     comparison_table,
+    decision_table,
     epochs_table,
     front_table,
     ranking_table,
@@ -52,7 +53,7 @@ from reports.uncertainty import estimated_networks
 __all__ = [
     "Agreement", "Consistency", "SeedNoise", "agree", "agreement_line", "audit_table", "best_so_far",
     "binomial_error", "by_network", "comparison_table", "completed", "connect", "consistency_lines", "count",
-    "epochs_table", "estimated_networks", "examine", "expected_best", "family_stages_table",
+    "decision_table", "epochs_table", "estimated_networks", "examine", "expected_best", "family_stages_table",
     "family_table", "forecast_table", "front_table", "grid_table", "hypervolume", "implied_table", "load",
     "mostly_noise", "near_random", "network_means", "not_told_apart", "pareto_front", "percent",
     "plain", "pooled_deviation", "ranking_table", "read_baselines",

@@ -59,9 +59,11 @@ def near_random(controller: str, settings: Mapping[str, Any]) -> float:
     """How many trials a controller proposes before it has learned anything; infinite for ``random``.
 
     ``dyna`` asks its model after ``initial`` trials, ``rnn`` is uniform until its first update after
-    ``update_every``, and evolution fills its ``population`` at random. For any other it is ``FIRST``.
+    ``update_every``, and evolution fills its ``population`` at random; Optuna's samplers call these
+    ``n_startup_trials`` and ``population_size``. For any other it is ``FIRST``.
     """
-    if controller == "random":
+    if controller in ("random", "optuna:RandomSampler"):
         return math.inf
-    known = (settings.get(name) for name in ("initial", "update_every", "population"))
+    names = ("initial", "update_every", "population", "n_startup_trials", "population_size")
+    known = (settings.get(name) for name in names)
     return float(next(filter(None, known), FIRST))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.fitted import FittedTable, SideBySide
 from reports.numbers import count, percent, plus_minus
-from search_spaces import ArchSpec, SearchSpace
+from search_spaces import ArchSpec, Decision, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
 MOST_NETWORKS = 50
@@ -200,11 +200,23 @@ def stage_table(arch: ArchSpec, num_classes: int = 1000) -> FittedTable:
     return table
 
 
+def decision_table(decisions: Iterable[Decision], most: int) -> FittedTable:
+    """Decisions and their choices, of which at most so many are listed."""
+    table = FittedTable("decision")
+    table.add_words("choices")
+    for decision in decisions:
+        listed = ", ".join(map(str, decision.choices[:most]))
+        more = len(decision.choices) - most
+        table.add_row(decision.name, f"{listed} and {more} more" if more > 0 else listed)
+    return table
+
+
 def space_table(spaces: Iterable[SearchSpace]) -> FittedTable:
     """Search spaces and their sizes."""
     table = FittedTable("space", "decisions", "action sequences", "resolution", "classes")
     for space in spaces:
-        resolution = space.decode([0] * len(space.decisions)).resolution
         size = f"{space.size:,}" if space.size < 1e6 else f"{space.size:.3g}"
-        table.add_row(space.name, f"{len(space.decisions)}", size, f"{resolution}", f"{space.num_classes}")
+        table.add_row(
+            space.name, f"{len(space.decisions)}", size, f"{space.resolution}", f"{space.num_classes}"
+        )
     return table

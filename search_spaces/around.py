@@ -7,10 +7,11 @@ networks that differ from the given one by at most a layer and a step of channel
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
+from typing import Any
 
 from search_spaces.arch import ArchSpec, StageSpec, round_channels
-from search_spaces.space import Decision, SearchSpace, Slot, staged
+from search_spaces.space import Choice, SearchSpace
+from search_spaces.stages import SpaceForm, space_from, stage_form
 
 AROUND = "around:"
 """Begins the name of such a space; the network follows, as text."""
@@ -20,26 +21,23 @@ STEP = 0.125
 
 def around(arch: ArchSpec) -> SearchSpace:
     """The space of the networks around ``arch``, itself among them."""
-    slots = []
-    for number, stage in enumerate(arch.stages, 1):
-        layers = tuple(sorted({max(1, stage.repeats - 1), stage.repeats, stage.repeats + 1}))
-        decisions = (
-            Decision(f"stage{number}_layers", layers),
-            Decision(f"stage{number}_channels", _channels(stage.channels)),
-        )
-        slots.append(Slot(decisions, partial(_stage, stage)))
-    return staged(f"{AROUND}{arch}", slots, partial(_frame, arch))
+    stages = [
+        stage_form(f"stage{number}", stage.stride, _options(stage))
+        for number, stage in enumerate(arch.stages, 1)
+    ]
+    skeleton: dict[str, Any] = {one.name: getattr(arch, one.name) for one in dataclasses.fields(arch)}
+    del skeleton["stages"]
+    return space_from(SpaceForm(f"{AROUND}{arch}", skeleton, tuple(stages)))
+
+
+def _options(stage: StageSpec) -> dict[str, Choice | tuple[Choice, ...]]:
+    """The fields of ``stage``, with layers and channels to choose."""
+    fixed = {name: getattr(stage, name) for name in ("op", "kernel", "expand_ratio", "se_ratio", "skip")}
+    layers = tuple(sorted({max(1, stage.repeats - 1), stage.repeats, stage.repeats + 1}))
+    return {**fixed, "layers": layers, "channels": _channels(stage.channels)}
 
 
 def _channels(own: int) -> tuple[int, ...]:
     """One step below ``own``, itself, and one above."""
     step = max(8, round_channels(STEP * own))
     return tuple(sorted({max(8, own - step), own, own + step}))
-
-
-def _stage(stage: StageSpec, layers: int, channels: int) -> StageSpec:
-    return dataclasses.replace(stage, repeats=layers, channels=channels)
-
-
-def _frame(arch: ArchSpec, stages: tuple[StageSpec, ...]) -> ArchSpec:
-    return dataclasses.replace(arch, stages=stages)

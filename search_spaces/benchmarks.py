@@ -7,55 +7,53 @@ arXiv:2103.11922; network as in xiusu/NAS-Bench-Macro, train/model.py.
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
 
-from search_spaces.arch import ArchSpec, StageSpec
 from search_spaces.mnas import STRIDES
-from search_spaces.space import Decision, SearchSpace, Slot, staged
+from search_spaces.space import Choice, SearchSpace
+from search_spaces.stages import Row, SpaceForm, StageDecision, StageForm, space_from, stage_form
 
 ACCEL_CHANNELS = (16, 24, 40, 80, 112, 192, 320)
 MACRO_LAYERS = (2, 3, 3)
-MACRO_OPERATIONS = ("identity", "mb3_k3", "mb6_k5")
-
-
-def _accel_stage(
-    stride: int, channels: int, expand_ratio: int, kernel: int, layers: int, se: int
-) -> StageSpec:
-    return StageSpec("mbconv", layers, kernel, stride, expand_ratio, channels, 0.25 * se)
 
 
 def _accel_nasbench() -> SearchSpace:
-    slots = []
+    stages = []
     for block, (stride, channels) in enumerate(zip(STRIDES, ACCEL_CHANNELS, strict=True)):
+        name, most = f"block{block}", 4 if block == 5 else 3
         decisions = (
-            Decision(f"block{block}_e", (1, 4, 6)),
-            Decision(f"block{block}_k", (3, 5)),
-            Decision(f"block{block}_l", (1, 2, 3, 4) if block == 5 else (1, 2, 3)),
-            Decision(f"block{block}_se", (0, 1)),
+            _decision(f"{name}_e", "expand_ratio", {ratio: ratio for ratio in (1, 4, 6)}),
+            _decision(f"{name}_k", "kernel", {kernel: kernel for kernel in (3, 5)}),
+            _decision(f"{name}_l", "layers", {layers: layers for layers in range(1, most + 1)}),
+            _decision(f"{name}_se", "se_ratio", {0: 0.0, 1: 0.25}),
         )
-        slots.append(Slot(decisions, partial(_accel_stage, stride, channels)))
-    frame = partial(ArchSpec, stem_channels=32, head_channels=1280, resolution=224, activation="silu")
-    return staged("accel-nasbench", slots, frame)
+        stages.append(stage_form(name, stride, {"op": "mbconv", "channels": channels}, *decisions))
+    skeleton = {"stem_channels": 32, "head_channels": 1280, "resolution": 224, "activation": "silu"}
+    return space_from(SpaceForm("accel-nasbench", skeleton, tuple(stages)))
 
 
-def _macro_stage(stride: int, channels: int, operation: str) -> StageSpec | None:
-    if operation == "identity":
-        # An identity cannot halve the map, so in a stage's first layer it is a 1x1 convolution and BN.
-        return StageSpec("linear", 1, 1, 2, 1, channels) if stride == 2 else None
-    expand_ratio, kernel = (3, 3) if operation == "mb3_k3" else (6, 5)
-    return StageSpec("mbconv", 1, kernel, stride, expand_ratio, channels)
+def _decision(name: str, field: str, values: Mapping[Choice, Choice]) -> StageDecision:
+    """A decision that sets ``field`` to a value for each choice."""
+    return StageDecision(name, tuple(Row(choice, {field: value}) for choice, value in values.items()))
 
 
 def _nasbench_macro() -> SearchSpace:
-    slots: list[Slot] = []
+    stages: list[StageForm] = []
     for stage, layers in enumerate(MACRO_LAYERS):
         for layer in range(layers):
-            decision = Decision(f"layer{len(slots)}", MACRO_OPERATIONS)
-            slots.append(Slot((decision,), partial(_macro_stage, 1 if layer else 2, 64 * 2**stage)))
-    frame = partial(
-        ArchSpec, stem_channels=32, head_channels=1280, resolution=32, activation="relu", stem_stride=1
-    )
-    return staged("nasbench-macro", slots, frame, num_classes=10)
+            # An identity cannot halve the map, so in a stage's first layer it is a 1x1 convolution and BN.
+            identity: dict[str, Choice] = {"layers": 0} if layer else {"op": "linear", "kernel": 1}
+            rows = (
+                Row("identity", identity),
+                Row("mb3_k3", {"op": "mbconv3", "kernel": 3}),
+                Row("mb6_k5", {"op": "mbconv6", "kernel": 5}),
+            )
+            name = f"layer{len(stages)}"
+            fixed = {"layers": 1, "channels": 64 * 2**stage}
+            stages.append(stage_form(name, 1 if layer else 2, fixed, StageDecision(name, rows)))
+    skeleton = {"stem_channels": 32, "head_channels": 1280, "resolution": 32, "activation": "relu"}
+    form = SpaceForm("nasbench-macro", {**skeleton, "stem_stride": 1}, tuple(stages), classes=10)
+    return space_from(form)
 
 
 ACCEL_NASBENCH = _accel_nasbench()

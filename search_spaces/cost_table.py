@@ -25,9 +25,12 @@ class CostTable:
     def __init__(self, space: SearchSpace, num_classes: int | None = None) -> None:
         if not space.slots:
             raise ValueError(f"space {space.name!r} is not built slot by slot")
+        self.space = space
+        self.sizes = [CostTable(space.of_resolution(i), num_classes) for i in range(len(space.resolutions))]
+        if self.sizes:
+            return
         arch = space.decode([0] * len(space.decisions))
         *stem, size = stem_cost(arch)
-        self.space = space
         self.stem = np.array(stem)  # [3]: flops, params, activations
         channels = [arch.stem_channels]  # possible inputs of the current slot
         self.slots: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
@@ -70,6 +73,11 @@ class CostTable:
                 f"got {matrix.dtype} of shape {matrix.shape}"
             )
         matrix = matrix.astype(np.int64, copy=False)  # unsigned times signed would be float
+        if self.sizes:
+            total = np.zeros((len(matrix), 3), np.int64)
+            for choice, table in enumerate(self.sizes):
+                total[matrix[:, 0] == choice] = table(matrix[matrix[:, 0] == choice, 1:])
+            return total
         total = np.repeat(self.stem[None], len(matrix), axis=0)  # [N, 3]
         entering = np.zeros(len(matrix), np.int64)  # [N]: index of the current slot's input channels
         start = 0

@@ -13,31 +13,11 @@ EfficientNet-Lite0's public weights can fill.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Any
-
-from search_spaces.arch import ArchSpec, StageSpec, round_channels
-from search_spaces.space import Choice, Decision, SearchSpace, Slot, staged
+from search_spaces.space import Choice, SearchSpace
+from search_spaces.stages import SpaceForm, space_from, stage_form
 
 STRIDES = (1, 2, 2, 2, 1, 2, 1)
-OPERATIONS = {
-    "conv": ("conv", 1),
-    "mbconv1": ("mbconv", 1),
-    "mbconv3": ("mbconv", 3),
-    "mbconv6": ("mbconv", 6),
-}
-
-
-def _stage(
-    stride: int, skeleton: int, fixed: Mapping[str, Choice], open_: tuple[str, ...], *chosen: Any
-) -> StageSpec:
-    """The stage of the values ``chosen`` for the keys ``open_``; those of ``fixed`` are no decisions."""
-    choice: dict[str, Any] = {**fixed, **dict(zip(open_, chosen, strict=True))}
-    name, expand_ratio = OPERATIONS[choice["op"]]
-    channels = round_channels(choice["filters"] * skeleton)
-    shape = (choice["layers"], choice["kernel"], stride, expand_ratio, channels)
-    return StageSpec(name, *shape, choice["se"], choice["skip"])
+OPERATIONS = ("conv", "mbconv1", "mbconv3", "mbconv6")
 
 
 def mnas_space(
@@ -53,25 +33,23 @@ def mnas_space(
         lite: without SE and skips to choose, and of the operations only those of EfficientNet-Lite0 and
             their narrower ones, so that its weights can fill every network.
     """
-    slots = []
+    stages = []
     for number, (stride, skeleton, base) in enumerate(zip(STRIDES, channels, layers, strict=True), 1):
-        options: dict[str, tuple[Choice, ...]] = {
-            "op": tuple(OPERATIONS),
+        options: dict[str, Choice | tuple[Choice, ...]] = {
+            "op": OPERATIONS,
             "kernel": (3, 5),
-            "se": (0.0, 0.25),
+            "se_ratio": (0.0, 0.25),
             "skip": ("identity", "none"),
             "layers": (base - 1, base, base + 1) if base > 1 else (1, 2),
+            "channels": skeleton,
             "filters": (0.75, 1.0, 1.25),
         }
         if lite:
             ops = ("mbconv1",) if number == 1 else ("mbconv3", "mbconv6")
-            options |= {"op": ops, "se": (0.0,), "skip": ("identity",)}
-        fixed = {key: choices[0] for key, choices in options.items() if len(choices) == 1}
-        open_ = tuple(key for key in options if key not in fixed)
-        decisions = tuple(Decision(f"stage{number}_{key}", options[key]) for key in open_)
-        slots.append(Slot(decisions, partial(_stage, stride, skeleton, fixed, open_)))
-    frame = partial(ArchSpec, stem_channels=32, head_channels=1280, resolution=224, activation=activation)
-    return staged(name, slots, frame)
+            options |= {"op": ops, "se_ratio": 0.0, "skip": "identity"}
+        stages.append(stage_form(f"stage{number}", stride, options))
+    frame = {"stem_channels": 32, "head_channels": 1280, "resolution": 224, "activation": activation}
+    return space_from(SpaceForm(name, frame, tuple(stages)))
 
 
 MOBILENET_V2_LAYERS = (1, 2, 3, 4, 3, 3, 1)

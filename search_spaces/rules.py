@@ -32,6 +32,8 @@ from search_spaces.limits import shown
 from search_spaces.names import unknown
 
 T = TypeVar("T")
+UNKNOWN = "unexpected_keyword_argument"
+"""pydantic's type of error for a name that a dataclass does not have."""
 BEYOND = "beyond"
 """The type of error of ``AtMost``."""
 Value = str | int | float
@@ -82,7 +84,7 @@ def validated(cls: type[T]) -> type[T]:
         try:
             check(self, *args, **fields)
         except ValidationError as error:
-            raise ValueError(_line(made, error)) from None
+            raise ValueError("".join(_line(made, error))) from None
 
     made.__init__ = __init__
     return made  # type: ignore[no-any-return]
@@ -105,17 +107,31 @@ def parse_settings(kind: type[T], values: Mapping[str, Value]) -> T:
     return kind(**parsed)
 
 
+class FieldError(ValueError):
+    """What is wrong in JSON values, in one line.
+
+    Attributes:
+        place: keys and indices that lead to the value.
+        path: of the field, as the line begins with it; may be empty.
+        rest: of the line.
+    """
+
+    def __init__(self, place: tuple[int | str, ...], path: str, rest: str) -> None:
+        super().__init__(path + rest)
+        self.place, self.path, self.rest = place, path, rest
+
+
 def read_json(kind: type[T], values: Mapping[str, Any]) -> T:
     """``kind`` from JSON values: the inverse of ``dataclasses.asdict``.
 
     Raises:
-        ValueError: as ``parse_settings``, or if a field is missing.
+        FieldError: as ``parse_settings``, or if a field is missing.
     """
     hidden = _translated(values, HIDDEN)
     try:
         read = TypeAdapter(kind).validate_json(json.dumps(hidden))
     except ValidationError as error:
-        raise ValueError(_line(kind, error)) from None
+        raise FieldError(_foremost(error)["loc"], *_line(kind, error)) from None
     return read if hidden == values else _translated(read, {there: here for here, there in HIDDEN.items()})
 
 
@@ -157,13 +173,17 @@ def _fields(kind: object) -> dict[str, FieldInfo]:
     return getattr(kind, "__pydantic_fields__", {})
 
 
-def _line(kind: object, errors: ValidationError) -> str:
-    """The first of the ``errors`` in making a ``kind``, as one line."""
-    error = errors.errors()[0]
+def _line(kind: object, errors: ValidationError) -> tuple[str, str]:
+    """The foremost of the ``errors`` in making a ``kind``, as one line: the field's path, and the rest."""
+    error = _foremost(errors)
     if error["type"] == "value_error":  # raised by a __post_init__, with a line of its own
-        return str(error["ctx"]["error"])
-    path, field = [], FieldInfo()
+        return "", str(error["ctx"]["error"])
+    path: list[str] = []
+    field = FieldInfo()
     for part in error["loc"]:
+        if path and isinstance(part, int):  # an index; otherwise it is the position of an argument
+            path.append(str(part))
+            continue
         fields = _fields(kind)
         positions: dict[int | str, str] = dict(enumerate(fields))
         name = positions.get(part, str(part))
@@ -172,12 +192,18 @@ def _line(kind: object, errors: ValidationError) -> str:
             field = fields[name]
             name = field.title or name
             kind = next(filter(_fields, (field.annotation, *typing.get_args(field.annotation))), None)
-        elif error["type"] == "unexpected_keyword_argument":
-            return unknown("setting", name, fields)
+        elif error["type"] == UNKNOWN:
+            return "", unknown("setting", name, fields)
         path.append(name)
     if error["type"] == "missing":
-        return f"{'.'.join(path)} is missing"
-    return f"{'.'.join(path) or 'text'} must {_rule(field, error)}, got {shown(error['input'])}"
+        return ".".join(path), " is missing"
+    return ".".join(path) or "text", f" must {_rule(field, error)}, got {shown(error['input'])}"
+
+
+def _foremost(errors: ValidationError) -> ErrorDetails:
+    """The first name that is unknown, as it may be why another is missing; otherwise the first error."""
+    found = errors.errors()
+    return next((error for error in found if error["type"] == UNKNOWN), found[0])
 
 
 def _rule(field: FieldInfo, error: ErrorDetails) -> str:

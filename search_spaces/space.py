@@ -12,17 +12,22 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical
 from search_spaces.limits import MOST_SHOWN
 
+if TYPE_CHECKING:
+    from search_spaces.stages import SpaceForm
+
 Choice = str | int | float
 Actions = tuple[int, ...]
 """One index into ``choices`` per decision."""
 Frame = Callable[[tuple[StageSpec, ...]], ArchSpec]
+Build = Callable[[tuple[Choice, ...]], ArchSpec]
 
 
 @dataclass(frozen=True)
@@ -73,14 +78,18 @@ class SearchSpace:
             ``staged``; they make ``encode`` and the vectorised cost fast.
         num_classes: classes of the task that the space was published for; costs include that classifier.
         in_channels: of its images; costs include that stem.
+        form: the same as data, if it can be written so.
+        resolutions: in pixels, if there are several: the first decision is which of them.
     """
 
     name: str
     decisions: tuple[Decision, ...]
-    build: Callable[[tuple[Choice, ...]], ArchSpec]
+    build: Build
     slots: tuple[Slot, ...] = ()
     num_classes: int = 1000
     in_channels: int = 3
+    form: SpaceForm | None = field(default=None, compare=False, repr=False)
+    resolutions: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decisions", tuple(self.decisions))
@@ -95,13 +104,25 @@ class SearchSpace:
 
     @property
     def resolution(self) -> int:
-        """Of its networks, in pixels; of the first one in a list of networks."""
-        return self.decode([0] * len(self.decisions)).resolution
+        """Of its networks, in pixels: the largest choice; of the first one in a list of networks."""
+        return (
+            max(self.resolutions) if self.resolutions else self.decode([0] * len(self.decisions)).resolution
+        )
 
     def at(self, resolution: int, num_classes: int) -> SearchSpace:
-        """The same networks at another ``resolution``, in pixels, for a task with ``num_classes``."""
-        build = functools.partial(_resized, self.build, resolution)
-        return dataclasses.replace(self, build=build, num_classes=num_classes)
+        """The same networks at another ``resolution``, in pixels, for a task with ``num_classes``.
+
+        Of several resolutions the largest becomes this one, and the others change in proportion.
+        """
+        own = self.resolution
+        build = functools.partial(_resized, self.build, resolution, own)
+        changed = tuple(_in_proportion(each, resolution, own) for each in self.resolutions)
+        return dataclasses.replace(self, build=build, num_classes=num_classes, resolutions=changed)
+
+    def of_resolution(self, choice: int) -> SearchSpace:
+        """The networks of one of ``resolutions``, by its index, without that decision."""
+        build = functools.partial(_with_first, self.build, self.decisions[0].choices[choice])
+        return dataclasses.replace(self, decisions=self.decisions[1:], build=build, resolutions=())
 
     def sample(self, rng: np.random.Generator) -> Actions:
         """Actions drawn uniformly, each decision independently."""
@@ -140,7 +161,8 @@ class SearchSpace:
         Raises:
             ValueError: as ``check``.
         """
-        return canonical(self.build(self.choices(actions)))
+        built = self.build(self.choices(actions))
+        return canonical(built) if isinstance(built, ArchSpec) else built
 
     def encode(self, arch: ArchSpec) -> Actions:
         """The first actions that decode to the same network as ``arch``.
@@ -149,7 +171,17 @@ class SearchSpace:
             ValueError: if the space does not hold ``arch``.
         """
         wanted = canonical(arch)
-        for actions in _parse_layers(self.slots, wanted) if self.slots else self._all_actions():
+        if wanted.resolution in self.resolutions:
+            choice = self.resolutions.index(wanted.resolution)
+            return (choice, *self.of_resolution(choice).encode(arch))
+        held = (
+            ()
+            if self.resolutions
+            else _parse_layers(self.slots, wanted)
+            if self.slots
+            else self._all_actions()
+        )
+        for actions in held:
             if self.decode(actions) == wanted:
                 return actions
         raise ValueError(f"space {self.name!r} does not hold {str(arch)[:MOST_SHOWN]}")
@@ -162,17 +194,39 @@ class SearchSpace:
         return itertools.product(*(range(len(d.choices)) for d in self.decisions))
 
 
-def staged(name: str, slots: Sequence[Slot], frame: Frame, num_classes: int = 1000) -> SearchSpace:
+def staged(
+    name: str,
+    slots: Sequence[Slot],
+    frame: Frame,
+    num_classes: int = 1000,
+    form: SpaceForm | None = None,
+    resolutions: tuple[int, ...] = (),
+) -> SearchSpace:
     """A space whose networks are ``frame`` around one stage per slot, each chosen by its own decisions."""
     slots = tuple(slots)
     decisions = tuple(decision for slot in slots for decision in slot.decisions)
-    return SearchSpace(name, decisions, functools.partial(_build_slots, slots, frame), slots, num_classes)
+    build = functools.partial(_build_slots, slots, frame)
+    if resolutions:
+        decisions = (Decision("resolution", resolutions), *decisions)
+        build = functools.partial(_build_sized, build)
+    return SearchSpace(name, decisions, build, slots, num_classes, form=form, resolutions=resolutions)
 
 
-def _resized(
-    build: Callable[[tuple[Choice, ...]], ArchSpec], resolution: int, choices: tuple[Choice, ...]
-) -> ArchSpec:
-    return dataclasses.replace(build(choices), resolution=resolution)
+def _in_proportion(each: int, resolution: int, own: int) -> int:
+    return max(1, round(each * resolution / own))
+
+
+def _resized(build: Build, resolution: int, own: int, choices: tuple[Choice, ...]) -> ArchSpec:
+    arch = build(choices)
+    return dataclasses.replace(arch, resolution=_in_proportion(arch.resolution, resolution, own))
+
+
+def _with_first(build: Build, first: Choice, choices: tuple[Choice, ...]) -> ArchSpec:
+    return build((first, *choices))
+
+
+def _build_sized(build: Build, choices: tuple[Choice, ...]) -> ArchSpec:
+    return dataclasses.replace(build(choices[1:]), resolution=int(choices[0]))
 
 
 def _build_slots(slots: tuple[Slot, ...], frame: Frame, choices: tuple[Choice, ...]) -> ArchSpec:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError
-from nas.files import exists, is_directory, is_file, read_json, refusal
+from nas.files import exists, is_directory, is_file, read_json, read_text, refusal
 
 if TYPE_CHECKING:
     from nas.spec.init import Init
@@ -114,6 +114,15 @@ def absolute(source: str) -> str:
     if reason:
         raise InputError(f"{kind} must be a path that can be used ({reason}), got {path}")
     return f"{kind}:{path}"
+
+
+def read_file(text: str, field: str) -> str:
+    """The text of the file that ``text``, the value of ``field``, names; InputError if it cannot be read."""
+    try:
+        return read_text(Path(text))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{field} must be a file that can be read ({reason}), got {text}") from None
 
 
 def find_family(text: str, field: str = "arch") -> tuple[dict[str, Model], str] | None:

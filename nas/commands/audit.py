@@ -56,8 +56,8 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
 
     if options.sample_seed < 0:
         raise InputError(f"sample_seed must be at least 0, got {options.sample_seed}")
-    name, _ = find_space(options.space)
-    space = known_space(name)
+    found = find_space(options.space)
+    space = known_space(found.name, found.text)
     fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
     longer = pairs(options.long, "long")
     init = find_init(options.init, options.init_arch)
@@ -75,7 +75,8 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
         archs, known = draw_networks(space, options.networks, options.sample_seed), ()
     with checked():
         return Settings(
-            space=name,
+            space=found.name,
+            space_text=found.text,
             trials=options.networks * options.seeds,
             data=absolute(options.data),
             evaluator="train",

@@ -19,7 +19,8 @@ from nas.commands.report import report
 from nas.commands.resume import resume
 from nas.commands.scale import scale
 from nas.commands.search import search
-from nas.commands.show import show, spaces
+from nas.commands.show import show
+from nas.commands.spaces import spaces
 from nas.commands.train import train
 from nas.errors import InputError, NasError, shown
 from nas.screens.terminal import guarded

@@ -84,7 +84,11 @@ class SearchOptions:
     """What ``nas search`` and ``nas plan`` are asked, but for where trials run."""
 
     space: Annotated[
-        str, Option(help="Search space, see nas spaces; or around:ARCH, the networks around a given one.")
+        str,
+        Option(
+            help="Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, "
+            "your own."
+        ),
     ]
     data: Annotated[str, Option(help=DATA)] = "digits"
     trials: Annotated[
@@ -111,7 +115,10 @@ class SearchOptions:
     ] = "soft"
     controller: Annotated[
         str,
-        Option(help="Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random."),
+        Option(
+            help="Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random, or "
+            "optuna:TPESampler and others of Optuna."
+        ),
     ] = "dyna"
     controller_settings: Annotated[
         list[str] | None,

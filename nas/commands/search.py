@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from nas.commands.arguments import (
     absolute,
@@ -14,6 +15,7 @@ from nas.commands.arguments import (
     find_tuned,
     pairs,
     parse_count,
+    read_file,
     read_resources,
     with_options,
 )
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
 
+TOML = ".toml"
+"""Ends the name of a file with a space."""
 CENTER = "the network around which it searched"
 """The name of that network where the choice is compared with it."""
 
@@ -42,7 +46,7 @@ def search(options: SearchOptions, resources: ResourceOptions, quiet: QuietOptio
     from nas.screens.progress import Screen
 
     settings = search_settings(options, resources)
-    place = Place(options.run, options.space.partition(":")[0])
+    place = Place(options.run, settings.space.partition(":")[0].removesuffix(TOML))
     screen = Screen(quiet=quiet)
     watch(screen, lambda: launch.start(settings, place, screen))
 
@@ -65,11 +69,12 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     fields = with_options(
         pairs(options.proxy, "proxy"), metric=options.metric, class_weights=options.class_weights
     )
-    space, center = find_space(options.space)
-    target = 400e6 if center is None else float(cost(center).flops)
+    found = find_space(options.space)
+    target = 400e6 if found.center is None else float(cost(found.center).flops)
     with checked():
         return Settings(
-            space=space,
+            space=found.name,
+            space_text=found.text,
             trials=default_trials(options.evaluator) if options.trials is None else options.trials,
             data=absolute(options.data),
             evaluator=absolute(options.evaluator),
@@ -85,7 +90,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             seed=options.seed,
             scheduler=options.scheduler,
             confirmations=confirmations,
-            baselines=find_baselines(options.baseline, space) if confirmations > 0 else {},
+            baselines=find_baselines(options.baseline, found.name) if confirmations > 0 else {},
             confirm_seeds=options.confirm_seeds,
             controller_settings=pairs(options.controller_settings, "controller_settings"),
             resources=find_resources(resources, trains=trains, max_hours=options.max_hours),
@@ -97,21 +102,31 @@ def default_trials(evaluator: str) -> int:
     return 24 if evaluator == "train" else 1000
 
 
-def find_space(name: str) -> tuple[str, ArchSpec | None]:
-    """The space as a run keeps it, and the network that it lies around, if it is ``around:ARCH``.
+class Found(NamedTuple):
+    """A space as a run keeps it: its name, the network that it lies around, and its file's text."""
+
+    name: str
+    center: ArchSpec | None = None
+    text: str = ""
+
+
+def find_space(name: str) -> Found:
+    """The space that ``name`` names: of this package, ``around:ARCH``, or in a TOML file.
 
     Raises:
-        InputError: as ``find_arch``.
+        InputError: as ``find_arch``, or if the file cannot be read.
     """
     from search_spaces.around import AROUND
 
+    if name.endswith(TOML):
+        return Found(Path(name).name, text=read_file(name, "space"))
     if not name.startswith(AROUND):
-        return name, None
+        return Found(name)
     around = name.removeprefix(AROUND)
     if not around:
         raise InputError(f"space must be {AROUND} and a network, got {name!r}")
     center = find_arch(around, "space")
-    return f"{AROUND}{center}", center
+    return Found(f"{AROUND}{center}", center)
 
 
 def find_baselines(names: str | None, space: str) -> dict[str, str]:

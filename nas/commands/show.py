@@ -1,4 +1,4 @@
-"""``nas show`` and ``nas spaces``: networks and spaces, on the terminal."""
+"""``nas show``: a network, on the terminal."""
 
 from __future__ import annotations
 
@@ -47,17 +47,3 @@ def show(
         notes = [f"{name} of the family {', '.join(family)}: choose with RUN:MODEL"]
     steps = [("Train it to the end", command("train", arch)), ("Scale it", command("scale --base", arch))]
     print_parts(console, ["", *notes, Steps(steps)])
-
-
-def spaces() -> None:
-    """List the search spaces, their sizes, and the networks that have names."""
-    import reports
-    from nas.screens.terminal import Terminal
-    from nas.screens.words import Steps, print_parts
-    from search_spaces import PRESETS, SPACES
-
-    steps = Steps(
-        [("Search one", "nas search --space mnas"), ("Look at a preset", "nas show efficientnet-b0")]
-    )
-    presets = f"Presets: {', '.join(PRESETS)}"
-    print_parts(Terminal(), [reports.space_table(SPACES.values()), presets, "", steps])

@@ -25,7 +25,6 @@ from nas.spec.settings import Settings
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from search_spaces import ArchSpec, SearchSpace, cost
-from search_spaces.names import unknown
 from search_spaces.rules import parse_settings
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ def resolve_controller(settings: Settings) -> Settings:
     """``settings`` with the controller's defaults filled in; InputError if it or a setting is unknown."""
     if KINDS[settings.kind].given:
         return settings
-    name = settings.controller
-    if name not in controllers.CONTROLLERS:
-        raise InputError(f"controller: {unknown('controller', name, controllers.CONTROLLERS)}")
     try:
-        kind = controllers.CONTROLLERS[name].settings
+        kind = controllers.find_kind(settings.controller).settings
+    except ValueError as error:
+        raise InputError(f"controller: {error}") from None
+    try:
         given: Any = parse_settings(kind, settings.controller_settings)
     except ValueError as error:
         raise InputError(f"controller_settings: {error}") from None

@@ -97,8 +97,9 @@ def with_plain_rival(settings: Settings, resolution: int, num_classes: int) -> S
 def pack_size(settings: Settings) -> int:
     """The side, in pixels, at which images are kept for a run: that of the largest resolution it trains."""
     space = space_of(settings)
-    # Networks differ in resolution only where they are a list.
-    count = len(space.decisions[0].choices) if KINDS[settings.kind].given else 1
+    # Networks differ in resolution only where they are a list, or where it is the first decision.
+    differ = KINDS[settings.kind].given or space.resolutions
+    count = len(space.decisions[0].choices) if differ else 1
     archs = [space.decode([choice] + [0] * (len(space.decisions) - 1)) for choice in range(count)]
     resolution = max(settings.recipe.shrink(arch, settings.reference).resolution for arch in archs)
     return kept_size(resolution, settings.recipe)

@@ -76,7 +76,8 @@ class Kind:
 
 def given_space(settings: Settings) -> SearchSpace:
     """The networks of ``settings``, with as many classes as the space they come from."""
-    classes = SPACES[settings.space].num_classes if settings.space in SPACES else 1000
+    known = settings.space in SPACES or settings.space_text
+    classes = known_space(settings.space, settings.space_text).num_classes if known else 1000
     return listed(settings.space, settings.networks, classes)
 
 
@@ -95,7 +96,7 @@ def space_of(settings: Settings) -> SearchSpace:
 
 KINDS = {
     "search": Kind(
-        space=lambda settings: known_space(settings.space),
+        space=lambda settings: known_space(settings.space, settings.space_text),
         facts=search_results.search_facts,
         state=search_results.trial_state,
         write_tables=Run.write_pareto,

@@ -36,7 +36,8 @@ def proxy_line(settings: Settings) -> str | None:
     recipe, task = settings.recipe, settings.task or Task()
     size = f"{recipe.resolution} px" if recipe.resolution else "its own resolution"
     if recipe.resolution and settings.reference:
-        size += f" for the base's {settings.reference}"
+        whose = "the base's" if settings.scaling else "the largest networks'"
+        size += f" for {whose} {settings.reference}"
     width = WIDTHS.get(recipe.width, f"{recipe.width:g} of its width")
     images = "all images" if recipe.fraction == 1 else f"{percent(recipe.fraction)} of the images"
     if task.train:
@@ -53,5 +54,6 @@ def proxy_line(settings: Settings) -> str | None:
 def costs_sentence(settings: Settings) -> str:
     """At which resolution, and with how many classes, FLOPs and parameters are counted."""
     task = settings.task or Task()
-    at = f"at {task.resolution} px, " if task.resolution else ""
+    several = settings.reference is not None and not settings.scaling
+    at = f"at {'up to ' * several}{task.resolution} px, " if task.resolution else ""
     return f"FLOPs and parameters are counted {at}with {task.classes:,} classes."

@@ -126,7 +126,7 @@ def search_page(page: Page, run: Run, random: Run | None) -> Page:
         expected = pd.DataFrame({"trial": trial, "expected": facts["random_so_far"]})
     return dataclasses.replace(
         page,
-        decisions=decisions_of(run.settings.space),
+        decisions=decisions_of(run.settings),
         known=tuple((compared(run) or {}).get("networks", ())),
         noise=str(run.seed_noise() or UNMEASURED),
         random_best=expected,

@@ -17,6 +17,7 @@ from nas.spec.scaling import Scaling
 from nas.spec.task import Task
 from search_spaces import ArchSpec
 from search_spaces.rules import AtMost, OneOf, read_json, validated
+from search_spaces.toml_form import read_space
 
 
 @validated
@@ -43,6 +44,7 @@ class Settings:
     """Everything that determines a run; the same settings, on one worker, give the same trials.
 
     Args:
+        space_text: the whole TOML file of a space that was read from one, which is then not needed again.
         confirmations: networks to train again at the end, each on ``confirm_seeds`` fresh seeds.
         baselines: known networks, as text by name, to train beside these on as many seeds.
         scheduler: ``fifo`` trains every trial to its end, ``asha`` stops the worse ones early.
@@ -70,7 +72,7 @@ class Settings:
     confirmations: Annotated[int, Field(ge=0, title="confirm"), AtMost(10**9)] = 0
     confirm_seeds: Annotated[int, Field(ge=1), AtMost(1000)] = 1
     baselines: Mapping[str, str] = field(default_factory=dict)
-    controller_settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    controller_settings: Mapping[str, bool | str | int | float] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     scheduler: Annotated[str, OneOf(("fifo", "asha"))] = "fifo"
     networks: tuple[str, ...] = ()
@@ -83,6 +85,7 @@ class Settings:
     tuned: Recipe | None = None
     keep: Annotated[str, OneOf(("best", "last"))] = "last"
     patience: Annotated[int, Field(ge=0), AtMost(1_000_000)] = 0
+    space_text: str = ""
 
     def __post_init__(self) -> None:
         for name in ("seed", "data_seed"):
@@ -117,8 +120,16 @@ class Settings:
 
     @property
     def reference(self) -> int | None:
-        """The ``reference`` of ``Recipe.shrink``: the resolution of a scaling run's base, otherwise None."""
-        return self.scaling.arch.resolution if self.scaling else None
+        """The ``reference`` of ``Recipe.shrink``, where networks differ in resolution; otherwise None.
+
+        It is the resolution of a scaling run's base, or the largest of a space that has several.
+        """
+        if self.scaling:
+            return self.scaling.arch.resolution
+        resolutions = read_space(self.space_text, self.space).resolutions if self.space_text else ()
+        if not resolutions:
+            return None
+        return self.task.resolution if self.task and self.task.resolution else max(resolutions)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from bandits import BANDIT, bandit, distance, run
+from bandits import distance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import MACRO_TABLE
@@ -22,6 +22,7 @@ from controllers.surrogate import (
     log_expected_improvement,
     without_outliers,
 )
+from controllers.testing import BANDIT, bandit, run
 from nas.spec.objective import Objective
 from search_spaces import PRESETS, SPACES, Decision, SearchSpace, cost
 

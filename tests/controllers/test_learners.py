@@ -4,12 +4,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from bandits import BANDIT, bandit, distance, reward_of, run, same
+from bandits import distance
 from places import MACRO_TABLE
 
 from controllers import make
 from controllers.policy import Policy, draw
 from controllers.rnn import clipped_surrogate, moving_average
+from controllers.testing import BANDIT, bandit, reward_of, run, same
 from search_spaces import SPACES
 
 # Evolution

@@ -4,10 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
-from bandits import BANDIT, early, every_controller, run, same
+from bandits import early, every_controller
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controllers.testing import BANDIT, run, same
 from nas.search import snapshot
 from nas.search.learning_curves import final_accuracy
 
