@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import compare
+from fakes import compare, few_images
 from PIL import Image
 from places import MACRO_TABLE, ROOT
 
@@ -27,12 +27,14 @@ from nas import api
 from nas.commands.options import ResourceOptions, SearchOptions
 
 TABLE = {"space": "nasbench-macro", "evaluator": f"table:{MACRO_TABLE}"}
-TINY = {"proxy": {"epochs": 1, "resolution": 8, "fraction": 0.05}, "confirm": 0, "address": "inline"}
+FEW = {"data": "npz:few.npz", "proxy": {"epochs": 1, "resolution": 8}}
+TINY = {**FEW, "confirm": 0, "address": "inline"}
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty working directory."""
+    """A working directory with a few images."""
+    few_images(tmp_path / "few.npz")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -75,7 +77,7 @@ def test_two_runs_in_one_process_are_alike_and_leave_it_as_it_was(here, capsys):
         before = state()
         runs = [nas.search("mnas", trials=2, **TINY, run=name) for name in ("first", "second")]
         assert state() == before
-        trained = nas.train(runs[0], epochs=1, fields={"fraction": 0.05}, threads=1, run="trained")
+        trained = nas.train(runs[0], epochs=1, threads=1, run="trained")
         assert state() == before
     finally:
         torch.set_num_threads(1)
@@ -95,7 +97,7 @@ def test_two_runs_in_one_process_are_alike_and_leave_it_as_it_was(here, capsys):
 
 
 def test_an_audit_and_a_scaling_run_give_runs_too(here):
-    small = {"proxy": TINY["proxy"], "address": "inline", "quiet": True}
+    small = {**FEW, "address": "inline", "quiet": True}
     run = nas.audit(networks=2, seeds=1, **small, run="audit")
     assert run.settings.kind == "audit"
     family = nas.scale(coefficients=[1.2, 1.1, 1.15], phis=[0, 1], base=run.best(), run="family", quiet=True)
@@ -139,7 +141,7 @@ def test_a_bad_argument_is_one_line_in_the_words_of_python(here, capsys, given, 
     assert str(error.value).startswith(line), str(error.value)
     assert "--" not in str(error.value)
     assert "\n" not in str(error.value)
-    assert list(here.iterdir()) == []
+    assert [path.name for path in here.iterdir()] == ["few.npz"]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +257,7 @@ def test_a_script_without_a_guard_can_search_images_that_processes_decode(here, 
     (here / "script.py").write_text(
         "print('once')\n"
         "import nas, nas.data.pack as pack\n"
-        f"nas.search('mnas', data='folder:photos', trials=1, **{TINY}, run='r', quiet=True)\n"
+        f"nas.search('mnas', trials=1, **{TINY | {'data': 'folder:photos'}}, run='r', quiet=True)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NAS_CACHE": str(here / "cache")}
     ended = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, env=environment)
