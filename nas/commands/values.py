@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nas.errors import InputError
-from search_spaces.limits import shown
 
 WORDS = {"bool": "true or false", "int": "of type int", "float": "of type float", "str": "a text"}
 """What a value of each type must be, as ``search_spaces.rules`` says it."""
@@ -73,6 +72,8 @@ def _several(name: str, value: Any) -> list[Any]:
     if isinstance(value, str | os.PathLike):
         return [value]
     if not isinstance(value, Iterable):
+        from search_spaces.limits import shown  # imports NumPy
+
         raise InputError(f"{name} must be a list or names with values, got {shown(value)}")
     return list(value)
 
@@ -80,6 +81,8 @@ def _several(name: str, value: Any) -> list[Any]:
 def _one(name: str, value: Any, kind: type[Any], metavar: str) -> Any:
     made = _made(value, kind, metavar)
     if made is None:
+        from search_spaces.limits import shown
+
         raise InputError(f"{name} must be {WORDS.get(kind.__name__, 'a path')}, got {shown(value)}")
     if made == "" or str(value) == "":
         raise InputError(f"{name} must not be empty")
