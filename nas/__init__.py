@@ -1,27 +1,29 @@
 """Neural architecture search and compound scaling.
 
-    from nas import open_run
-    run = open_run("runs/first")
+    import nas
+    run = nas.search("mnas", data="folder:photos", trials=50)    # as nas search, with the same options
+    run = nas.open_run("runs/first")
     run.pareto()    # DataFrame
 
-The exceptions are in ``nas.errors``.
+The exceptions are in ``nas.errors``. The types are in ``__init__.pyi``, which ``scripts/stub`` writes.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from typing import TYPE_CHECKING, Any
+import sys
+import types
+from typing import Any
 
 from nas.errors import InputError, NasError, RunError
 
-if TYPE_CHECKING:
-    from nas.runs.run import Run, open_run
-    from nas.spec.objective import Objective
-    from nas.training.classifier import load_classifier
+__all__ = [
+    "InputError", "NasError", "Objective", "Run", "RunError", "audit", "evaluate", "load_classifier",
+    "open_run", "plan", "predict", "resume", "scale", "search", "train",
+]  # fmt: skip
 
-__all__ = ["InputError", "NasError", "Objective", "Run", "RunError", "load_classifier", "open_run"]
-
+COMMANDS = ("audit", "evaluate", "plan", "predict", "resume", "scale", "search", "train")
 HOMES = {
     "Run": "nas.runs.run",
     "open_run": "nas.runs.run",
@@ -30,8 +32,21 @@ HOMES = {
 }
 
 
+class _Package(types.ModuleType):
+    """``nas.search`` stays the function when the room ``nas/search``, a module of this name, is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in COMMANDS and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
 def __getattr__(name: str) -> Any:
     """Imports the rest, and pandas with it, only on first use: ``nas --help`` stays fast."""
+    if name in COMMANDS:
+        return importlib.import_module("nas.api").FUNCTIONS[name]
     if name in HOMES:
         return getattr(importlib.import_module(HOMES[name]), name)
     if name == "__version__":

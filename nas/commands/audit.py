@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 import typer
 
 from nas.commands.arguments import absolute, checked, find_init, find_recipe, find_tuned, pairs, with_options
-from nas.commands.declare import declared
+from nas.commands.declare import command_words, declared
+from nas.commands.defaults import DefaultOptions
 from nas.commands.options import AuditOptions, JsonOption, QuietOption, ResourceOptions
-from nas.commands.running import watch
+from nas.commands.running import interruptible, watch
 from nas.commands.search import find_resources, find_space
 from nas.errors import InputError
 
 if TYPE_CHECKING:
+    from nas.runs.run import Run
     from nas.spec.settings import Settings
 
 
-@declared(table="--reference FILE")
+@declared(DefaultOptions, table="--reference FILE")
 def audit(
     options: AuditOptions,
     resources: ResourceOptions,
@@ -29,17 +31,22 @@ def audit(
 
     Example: nas audit --networks 24 --seeds 3 --long epochs=16
     """
+    with interruptible():
+        run = audited(options, resources, quiet=quiet or as_json)
+    if as_json:
+        typer.echo((run.directory / "audit.json").read_text(), nl=False)
+
+
+def audited(options: AuditOptions, resources: ResourceOptions, *, quiet: bool = False) -> Run:
+    """Is the proxy any good? Trains networks on several seeds, and longer, and compares."""
     from nas.launch import launch
     from nas.launch.new_run import Place
     from nas.screens.progress import Screen
 
     settings = audit_settings(options, resources)
-    place = Place(options.run, "audit")
-    screen = Screen(quiet=quiet or as_json)
-    watch(screen, lambda: launch.start(settings, place, screen))
-    if as_json:
-        assert screen.directory is not None
-        typer.echo((screen.directory / "audit.json").read_text(), nl=False)
+    place = Place(options.run, "audit", command_words("audit", options, resources))
+    screen = Screen(quiet=quiet)
+    return watch(screen, lambda: launch.start(settings, place, screen))
 
 
 def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Settings:
@@ -65,7 +72,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
     short = find_recipe(recipe, fields, "proxy")
     long = find_recipe(recipe, {**fields, **longer}, "long") if longer else None
     if options.long_seeds is not None and long is None:
-        raise InputError(f"long_seeds needs --long NAME=VALUE, got {options.long_seeds}")
+        raise InputError(f"long_seeds needs `long`, a longer schedule, got {options.long_seeds}")
     with checked():
         asked = Audit(options.seeds, long, options.long_seeds)
     file = options.reference and options.reference.absolute()

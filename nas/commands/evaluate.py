@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import typer
 
@@ -21,6 +22,13 @@ def evaluate(options: EvaluateOptions) -> None:
 
     Example: nas evaluate runs/first --data folder:new-photos
     """
+    facts = evaluated(options, quiet=options.as_json)
+    if options.as_json:
+        typer.echo(json.dumps(facts, indent=2))
+
+
+def evaluated(options: EvaluateOptions, *, quiet: bool = False) -> dict[str, Any]:
+    """Says how good a trained network is on labelled images, class by class; as JSON values."""
     from nas.launch.judge import evaluate as judge
     from nas.screens.metrics import judged_json, judged_parts
     from nas.screens.progress import Screen
@@ -28,13 +36,10 @@ def evaluate(options: EvaluateOptions) -> None:
 
     refuse_both(options.csv, as_json=options.as_json)
     data = options.data and absolute(options.data)
-    printed = options.as_json or str(options.csv) == "-"
-    with Screen(quiet=printed) as screen:
+    with Screen(quiet=quiet or str(options.csv) == "-") as screen:
         judged = judge(options.run, data, options.part, options.device, screen)
-    if options.as_json:
-        typer.echo(json.dumps(judged_json(options.run, judged), indent=2))
-    elif not printed:
-        print_parts(screen.console, judged_parts(judged))
+    print_parts(screen.console, judged_parts(judged))
     if options.csv:
         write_text(options.csv, table_text(judged.metrics.by_class()))
     say_broken(judged.broken)
+    return judged_json(options.run, judged)

@@ -17,6 +17,7 @@ from nas.commands.plan import plan
 from nas.commands.predict import predict
 from nas.commands.report import report
 from nas.commands.resume import resume
+from nas.commands.runs import runs
 from nas.commands.scale import scale
 from nas.commands.search import search
 from nas.commands.show import show
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 
 
-for command in (search, plan, resume, audit, train, evaluate, predict, scale, report, show, spaces):
+for command in (search, plan, resume, audit, train, evaluate, predict, scale, report, runs, show, spaces):
     app.command()(command)
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from nas.commands.declare import declared
+from nas.commands.declare import command_words, declared
+from nas.commands.like import RepeatOptions
 from nas.commands.options import JsonOption, ResourceOptions, SearchOptions
 from nas.commands.search import search_settings
 from nas.errors import command_line
 
 
-@declared(table="--evaluator FILE")
+@declared(RepeatOptions, table="--evaluator FILE")
 def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption = False) -> None:
     """Say what nas search would take with the same options: hours, and memory. Writes nothing.
 
@@ -22,6 +23,13 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
 
     Example: nas plan --space mnas --trials 200
     """
+    facts = planned(options, resources, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+
+
+def planned(options: SearchOptions, resources: ResourceOptions, *, quiet: bool = False) -> dict[str, Any]:
+    """Says what a search would take: hours, and memory; as JSON values. Writes nothing."""
     from nas.launch import placement, prepare
     from nas.launch.new_run import refuse_existing
     from nas.launch.plan import make_plan
@@ -32,7 +40,7 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
     from nas.training.proxy import Training
 
     settings = search_settings(options, resources)
-    with Screen(quiet=as_json) as screen:
+    with Screen(quiet=quiet) as screen:
         refuse_existing(options.run)
         placement.check_resources(settings.resources, trains=settings.evaluator == "train")
         there = placement.counted(settings.resources)
@@ -41,16 +49,12 @@ def plan(options: SearchOptions, resources: ResourceOptions, as_json: JsonOption
             screen.say(
                 f"Nothing is trained with --evaluator {options.evaluator}: {settings.trials} look-ups."
             )
-            if as_json:
-                typer.echo(json.dumps({"trials": settings.trials, "trained": 0}, indent=2))
-            return
+            return {"trials": settings.trials, "trained": 0}
         for line in filter(None, [proxy_line(settings), *warnings(settings)]):
             screen.say(line)
         task = prepare.placed(task, there)
         assert isinstance(task, Training)
         made = make_plan(settings, there, task, found, screen)
-        if as_json:
-            typer.echo(json.dumps(plan_json(made), indent=2))
-        else:
-            search = command_line("search", *sys.argv[2:])  # nas plan takes the same options
-            print_plan(screen.console, made, search)
+        search = command_line(*command_words("search", options, resources)[1:])
+        print_plan(screen.console, made, search)
+        return plan_json(made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -10,6 +11,9 @@ from nas.commands.declare import declared
 from nas.commands.network_options import PredictOptions
 from nas.commands.output import refuse_both, say_broken, write_text
 from nas.errors import InputError
+
+if TYPE_CHECKING:
+    from nas.launch.judge import Prediction
 
 
 @declared(run="RUN", directory="RUN", path="PATH")
@@ -20,16 +24,39 @@ def predict(options: PredictOptions) -> None:
 
     Example: nas predict runs/first photos --csv classes.csv
     """
-    from nas.launch.judge import image_files, trained_network
-    from nas.launch.judge import predict as name_classes
-    from nas.screens.metrics import csv_text, least_confident, predictions_json, predictions_table
-    from nas.screens.progress import Screen
+    from nas.screens.metrics import csv_text, predictions_json, predictions_table
+    from nas.screens.terminal import Terminal
     from nas.screens.words import print_parts
 
     refuse_both(options.csv, as_json=options.as_json)
+    found, broken = named(options)
+    console = Terminal()
+    if options.as_json:
+        typer.echo(json.dumps(predictions_json(options.run, found, broken), indent=2))
+    elif str(options.csv) == "-" or not (options.csv or console.is_terminal):
+        typer.echo(csv_text(found, spelled=console.is_terminal), nl=False)
+    elif options.csv is None:
+        print_parts(console, [predictions_table(found)])
+
+
+def predicted(options: PredictOptions, *, quiet: bool = False) -> dict[str, Any]:
+    """Names the class of each image, and its probability, by a trained network; as JSON values."""
+    from nas.screens.metrics import predictions_json
+
+    refuse_both(options.csv, as_json=False)
+    return predictions_json(options.run, *named(options, quiet=quiet))
+
+
+def named(options: PredictOptions, *, quiet: bool = False) -> tuple[list[Prediction], dict[str, str]]:
+    """The classes of the images, which are written to a file if one is asked for, and why some have none."""
+    from nas.launch.judge import image_files, trained_network
+    from nas.launch.judge import predict as name_classes
+    from nas.screens.metrics import csv_text, least_confident
+    from nas.screens.progress import Screen
+
     files = image_files(options.paths)
     classifier = trained_network(options.run, options.device)
-    with Screen() as screen:
+    with Screen(quiet=quiet) as screen:
         found, broken = name_classes(classifier, files, options.top, screen)
     say_broken(broken)
     if not found:
@@ -37,12 +64,7 @@ def predict(options: PredictOptions) -> None:
     number = len(found)
     if options.least_confident is not None:
         found = least_confident(found, options.least_confident)
-    if options.as_json:
-        typer.echo(json.dumps(predictions_json(options.run, found, broken), indent=2))
-    elif options.csv and str(options.csv) != "-":
+    if options.csv and str(options.csv) != "-":
         write_text(options.csv, csv_text(found))
         screen.say(f"{number:,} images read; their classes are in {options.csv}")
-    elif options.csv or not screen.console.is_terminal:
-        typer.echo(csv_text(found, spelled=screen.console.is_terminal), nl=False)
-    else:
-        print_parts(screen.console, [predictions_table(found)])
+    return found, broken

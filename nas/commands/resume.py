@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from nas.commands.arguments import absolute, checked, read_resources
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResumeOptions, RunArgument
-from nas.commands.running import watch
+from nas.commands.running import interruptible, watch
 from nas.errors import InputError
+
+if TYPE_CHECKING:
+    from nas.runs.run import Run
 
 
 @declared()
 def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False) -> None:
     """Finish an interrupted search or training, exactly as it would have gone."""
+    with interruptible():
+        resumed(run, options, quiet=quiet)
+
+
+def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) -> Run:
+    """Finishes an interrupted search or training, exactly as it would have gone."""
     from nas.launch import launch
     from nas.runs.config import read_settings
     from nas.screens.views import VIEWS
@@ -28,4 +38,4 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
         resources = dataclasses.replace(before.resources, **given)
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
-    watch(screen, lambda: launch.resume(run, screen, resources, data and absolute(data)))
+    return watch(screen, lambda: launch.resume(run, screen, resources, data and absolute(data)))

@@ -1,35 +1,52 @@
-"""How a command runs, so that it can be interrupted."""
+"""How a command runs, so that it can be interrupted: on the command line and in Python."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import typer
 
 from nas.errors import command
+from nas.files import is_file
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.screens.progress import Screen
 
 
-def watch(screen: Screen, work: Callable[[], Run | None]) -> None:
-    """Does ``work`` while ``screen`` shows it, and shows the run that it gives.
+def watch(screen: Screen, work: Callable[[], Run]) -> Run:
+    """Does ``work`` while ``screen`` shows it; prints the report of the run that it gives, and returns it.
 
-    On Ctrl-C or SIGTERM, says how to go on; every finished trial is in the journal by then.
+    A family that was scaled without training has no report.
+
+    Raises:
+        KeyboardInterrupt: after saying how to go on; every finished trial is in the journal by then.
     """
     from nas.screens.views import print_report
     from nas.screens.words import Steps, print_parts
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with screen:
         try:
-            if run := work():
+            run = work()
+            if is_file(run.directory / "run.db"):
                 print_report(screen.console, run)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             if screen.directory is not None:
                 words = "Interrupted; what was finished is kept. Go on with"
                 print_parts(screen.console, [Steps([(words, command("resume", screen.directory))])])
-            raise typer.Exit(130) from None
+                stop.add_note(f"What was finished is kept. Go on with nas.resume({str(screen.directory)!r})")
+            raise
+    return run
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Ends the command with exit code 130 on Ctrl-C, and on SIGTERM likewise."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

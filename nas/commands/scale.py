@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nas.commands.declare import declared
+from nas.commands.declare import command_words, declared
+from nas.commands.defaults import DefaultOptions
 from nas.commands.network_options import ScaleOptions
 from nas.commands.options import JsonOption, QuietOption, ResourceOptions
-from nas.commands.running import watch
+from nas.commands.running import interruptible, watch
 from nas.commands.scale_settings import (
     base_run,
     find_models,
@@ -23,12 +24,14 @@ from nas.commands.scale_settings import (
 from nas.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nas.runs.run import Run
     from nas.screens.progress import Screen
     from nas.spec.settings import Settings
 
 
-@declared(arch="--base", table="--evaluator FILE")
+@declared(DefaultOptions, arch="--base", table="--evaluator FILE")
 def scale(
     options: ScaleOptions,
     resources: ResourceOptions,
@@ -40,24 +43,29 @@ def scale(
     Example: nas scale --phi 1 --base runs/first
     """
     from nas.runs.kinds import summary
-    from nas.runs.run import Run
+
+    with interruptible():
+        run = scaled(options, resources, quiet=quiet or as_json)
+    if as_json and options.sweep is not None:
+        typer.echo(json.dumps(summary(run), indent=2))
+    elif as_json:
+        typer.echo((run.directory / "family.json").read_text(), nl=False)
+
+
+def scaled(options: ScaleOptions, resources: ResourceOptions, *, quiet: bool = False) -> Run:
+    """Scales a network to a family: finds alpha, beta and gamma on a grid, then emits B0 to B7."""
     from nas.screens.progress import Screen
     from nas.screens.scaling import explanation_parts
     from nas.screens.words import print_parts
 
-    screen = Screen(quiet=quiet or as_json)
-    watch(screen, lambda: scaled_and_refined(options, resources, screen))
-    assert screen.directory is not None
+    screen = Screen(quiet=quiet)
+    run = watch(screen, lambda: scaled_and_refined(options, resources, screen))
     if options.explain:
-        parts = explanation_parts(screen.directory, late_depth=options.late_depth)
-        print_parts(screen.console, parts)
-    if as_json and options.sweep is not None:
-        typer.echo(json.dumps(summary(Run(screen.directory)), indent=2))
-    elif as_json:
-        typer.echo((screen.directory / "family.json").read_text(), nl=False)
+        print_parts(screen.console, explanation_parts(run.directory, late_depth=options.late_depth))
+    return run
 
 
-def scaled_and_refined(options: ScaleOptions, resources: ResourceOptions, screen: Screen) -> Run | None:
+def scaled_and_refined(options: ScaleOptions, resources: ResourceOptions, screen: Screen) -> Run:
     """As ``make_family``; and, if that is asked, searches around the scaled network in ``RUN/refined``."""
     from nas.launch import launch
     from nas.launch.new_run import Place
@@ -68,34 +76,31 @@ def scaled_and_refined(options: ScaleOptions, resources: ResourceOptions, screen
     if options.refine:
         refuse_beside_refine(options)
     run = make_family(options, resources, screen)
-    if run is None or not options.refine:
+    if not options.refine:
         return run
     directory = run.directory
     settings = refined_settings(run)
     screen.say(f"Around the network that was scaled, at its {count(settings.objective.target_flops)} FLOPs")
-    launch.start(settings, Place(directory / REFINED, REFINED), screen)
+    place = Place(directory / REFINED, REFINED, command_words("scale", options, resources))
+    launch.start(settings, place, screen)
     screen.directory = directory
     return finish(directory)  # its verdict says what was found there
 
 
-def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Screen) -> Run | None:
-    """The run that finds the coefficients; None if there is nothing to find, and the family is there."""
+def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Screen) -> Run:
+    """The run that finds the coefficients; if there is nothing to find, one of the family alone."""
     from nas.launch import launch
     from nas.launch.new_run import Place
     from nas.runs.scaling_results import scaling_of
-    from nas.screens.scaling import describe, family_parts, limit_line
-    from nas.screens.words import print_parts
+    from nas.screens.scaling import describe, limit_line
     from nas.spec.scaling import fairness
     from scaling_search import PUBLISHED_COEFFICIENTS, published
 
-    place = Place(options.run, "scale")
+    place = Place(options.run, "scale", command_words("scale", options, resources))
     if options.preset is not None:
         refuse_preset(options)
         asked: dict[str, object] = {"preset": options.preset}
-        directory = launch.start_family(place, published(), PUBLISHED_COEFFICIENTS, asked)
-        screen.on_made(directory)
-        print_parts(screen.console, family_parts(directory))
-        return None
+        return show_family(screen, launch.start_family(place, published(), PUBLISHED_COEFFICIENTS, asked))
     if options.sweep is not None:
         refuse_beside_sweep(options)
     origin = find_origin(options.base)
@@ -103,12 +108,10 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
     if (settled := scaling.settled) is not None:
         family = find_models(scaling, settled)
         asked = {"scaling": dataclasses.asdict(scaling), "base_run": base_run(options.base)}
-        directory = launch.start_family(place, family, settled, asked)
-        screen.on_made(directory)
-        print_parts(screen.console, family_parts(directory))
+        run = show_family(screen, launch.start_family(place, family, settled, asked))
         if line := limit_line(scaling):
             screen.say(line)
-        return None
+        return run
     settings = scale_settings(options, resources, scaling, origin)
 
     def notes(settings: Settings) -> list[str]:
@@ -120,11 +123,22 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
     return launch.start(settings, place, screen, notes)
 
 
+def show_family(screen: Screen, directory: Path) -> Run:
+    """Shows a family for which nothing was trained."""
+    from nas.runs.run import Run
+    from nas.screens.scaling import family_parts
+    from nas.screens.words import print_parts
+
+    screen.on_made(directory)
+    print_parts(screen.console, family_parts(directory))
+    return Run(directory)
+
+
 def refuse_beside_refine(options: ScaleOptions) -> None:
     """InputError where no scaled network is chosen, or nothing can say how good those around it are."""
     for name in ("preset", "coefficients", "sweep"):
         if getattr(options, name) is not None:
-            raise InputError(f"refine must be left out with --{name}: no scaled network is chosen")
+            raise InputError(f"refine must be left out with `{name}`: no scaled network is chosen")
     if options.evaluator.startswith("table:"):
         raise InputError(f"refine needs networks that a table does not hold, got {options.evaluator}")
 
@@ -147,4 +161,4 @@ def refuse_beside_sweep(options: ScaleOptions) -> None:
     defaults = ScaleOptions()
     for name in ("phi", "strategy", "grid", "phis", "budgets", "max_resolution", "explain"):
         if (value := getattr(options, name)) != getattr(defaults, name):
-            raise InputError(f"{name} must be left out with --sweep, got {value}")
+            raise InputError(f"{name} must be left out with `sweep`, got {value}")

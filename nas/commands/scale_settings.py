@@ -248,7 +248,7 @@ def parse_coefficients(text: str, *, force: bool) -> Coefficients:
     if abs(coefficients.product - 2) > FAR and not force:
         raise InputError(
             f"coefficients must have a product alpha * beta^2 * gamma^2 within {FAR} of 2 "
-            f"(--force takes any), got {coefficients.product:.4g} of {text}"
+            f"(`force` takes any), got {coefficients.product:.4g} of {text}"
         )
     return coefficients
 
@@ -257,7 +257,7 @@ def parse_check(text: str, options: ScaleOptions) -> tuple[str, float]:
     """``phi=2`` or ``epochs=4x``; InputError if it is neither, or nothing would be checked."""
     for name in ("coefficients", "sweep"):
         if getattr(options, name) is not None:
-            raise InputError(f"check must be left out with --{name}, got {text!r}")
+            raise InputError(f"check must be left out with `{name}`, got {text!r}")
     if options.evaluator != "train" or not options.strategy.startswith("compound"):
         raise InputError(f"check needs a grid that is trained, got {text!r}")
     name, _, value = text.partition("=")

@@ -19,12 +19,14 @@ from nas.commands.arguments import (
     read_resources,
     with_options,
 )
-from nas.commands.declare import declared
+from nas.commands.declare import command_words, declared
+from nas.commands.like import RepeatOptions
 from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
-from nas.commands.running import watch
+from nas.commands.running import interruptible, watch
 from nas.errors import InputError
 
 if TYPE_CHECKING:
+    from nas.runs.run import Run
     from nas.spec.resources import Resources
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
@@ -35,20 +37,27 @@ CENTER = "the network around which it searched"
 """The name of that network where the choice is compared with it."""
 
 
-@declared(table="--evaluator FILE")
+@declared(RepeatOptions, table="--evaluator FILE")
 def search(options: SearchOptions, resources: ResourceOptions, quiet: QuietOption = False) -> None:
     """Search a space for the best network: propose, train, reward, learn.
 
     Example: nas search --space mnas
     """
+    with interruptible():
+        searched(options, resources, quiet=quiet)
+
+
+def searched(options: SearchOptions, resources: ResourceOptions, *, quiet: bool = False) -> Run:
+    """Searches a space for the best network: proposes, trains, rewards, learns."""
     from nas.launch import launch
     from nas.launch.new_run import Place
     from nas.screens.progress import Screen
 
     settings = search_settings(options, resources)
-    place = Place(options.run, settings.space.partition(":")[0].removesuffix(TOML))
+    name = settings.space.partition(":")[0].removesuffix(TOML)
+    place = Place(options.run, name, command_words("search", options, resources))
     screen = Screen(quiet=quiet)
-    watch(screen, lambda: launch.start(settings, place, screen))
+    return watch(screen, lambda: launch.start(settings, place, screen))
 
 
 def search_settings(options: SearchOptions, resources: ResourceOptions) -> Settings:

@@ -21,10 +21,11 @@ from nas.commands.arguments import (
     parse_seconds,
     with_options,
 )
-from nas.commands.declare import declared
+from nas.commands.declare import command_words, declared
+from nas.commands.defaults import DefaultOptions
 from nas.commands.network_options import TrainOptions
 from nas.commands.options import QuietOption
-from nas.commands.running import watch
+from nas.commands.running import interruptible, watch
 from nas.errors import InputError
 from nas.files import exists, is_directory, is_file
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from search_spaces import ArchSpec
 
 
-@declared(workers="--data-parallel", cpus_per_trial="--threads", gpus_per_trial="--device")
+@declared(DefaultOptions, workers="--data-parallel", cpus_per_trial="--threads", gpus_per_trial="--device")
 def train(options: TrainOptions, quiet: QuietOption = False) -> None:
     """Train one network to the end, and keep its weights.
 
@@ -48,17 +49,23 @@ def train(options: TrainOptions, quiet: QuietOption = False) -> None:
 
     Example: nas train runs/first --time 10m
     """
+    with interruptible():
+        trained(options, quiet=quiet)
+
+
+def trained(options: TrainOptions, *, quiet: bool = False) -> Run:
+    """Trains one network to the end, and keeps its weights."""
     from nas.launch.new_run import Place
     from nas.screens.training import TrainingScreen
 
     started = time.monotonic()
     screen = TrainingScreen(quiet=quiet)
-    place = Place(options.run, "train")
+    place = Place(options.run, "train", command_words("train", options))
     until = None if options.time is None else started + find_seconds(options)
-    watch(screen, lambda: trained(options, place, screen, until))
+    return watch(screen, lambda: train_network(options, place, screen, until))
 
 
-def trained(options: TrainOptions, place: Place, screen: TrainingScreen, until: float | None) -> Run:
+def train_network(options: TrainOptions, place: Place, screen: TrainingScreen, until: float | None) -> Run:
     """The run that the options ask for, when it is over."""
     from nas.launch.training import prepare_training, start_training
     from nas.runs.source import source_of

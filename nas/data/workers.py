@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -116,11 +119,23 @@ def run_all(work: Callable[[T], R], tasks: Iterable[T], processes: int) -> Itera
         for task in tasks:
             if len(pending) == 2 * processes:
                 yield from _finished(pending)
-            pending[pool.submit(work, task)] = task
+            with _without_main():
+                pending[pool.submit(work, task)] = task
         while pending:
             yield from _finished(pending)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes that start meanwhile do not run the caller's script again, which may begin a search."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _finished(pending: dict[Future[R], T]) -> Iterator[tuple[T, R]]:

@@ -70,6 +70,13 @@ def cluster(address: str) -> Iterator[dict[str, float]]:
     logging.getLogger("ray").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
         options: dict[str, Any] = {"address": address}  # it has answered, see ``ask_cluster``
+        if joined():
+            import ray
+
+            if address == "local":
+                raise InputError("address must be auto where this process uses Ray already, got local")
+            yield ray.cluster_resources()
+            return
         if address == "local":
             stack.enter_context(token_of_its_own())
             options = {
@@ -83,6 +90,12 @@ def cluster(address: str) -> Iterator[dict[str, float]]:
 
         stack.callback(leave)
         yield ray.cluster_resources()
+
+
+def joined() -> bool:
+    """Whether the program that called us uses Ray itself; it goes on with it afterwards."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
 
 
 def head_answers() -> bool:
@@ -149,8 +162,12 @@ def begin(options: dict[str, Any]) -> None:
         if options["address"] != "local":
             take_token()
 
+        listen = worker.listen_error_messages
         worker.listen_error_messages = lambda *_: None  # it would print Ray's words between ours
-        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        finally:
+            worker.listen_error_messages = listen
     except (Exception, SystemExit) as error:  # noqa: BLE001 - Ray may raise anything
         raise refused(str(options["address"]), f"{type(error).__name__}: {error}") from None
     finally:
@@ -206,6 +223,8 @@ def read_tokens_again() -> bool:
 
 def ask_cluster(to: str) -> None:
     """Raises InputError within ``ANSWER_SECONDS`` if no cluster answers where an address leads to."""
+    if joined():
+        return
     if to == "auto" and "://" in os.environ.get(ADDRESS, ""):
         raise refused("auto", f"{ADDRESS} must be HOST:PORT of a cluster's head, as ray start prints it")
     asking = [sys.executable, "-c", ASK, to]

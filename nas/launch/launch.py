@@ -80,7 +80,11 @@ def start_with(
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
         price = {"num_classes": space.num_classes, "resolution": space.resolution}
-        facts = {"cost": price, "input_sha256": prepare.fingerprint(evaluator)}
+        facts = {
+            "cost": price,
+            "input_sha256": prepare.fingerprint(evaluator),
+            "command": list(place.command),
+        }
         directory = make(place, lambda unfinished: write_all(unfinished, settings, facts))
         listener.on_made(directory)
         if isinstance(evaluator, FullTraining):
@@ -134,7 +138,7 @@ def start_family(
     """
 
     def write_files(directory: Path) -> None:
-        write_config(directory, asked)
+        write_config(directory, asked, command=list(place.command))
         write_family(directory, family, coefficients)
 
     refuse_existing(place.directory)

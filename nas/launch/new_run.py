@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +24,14 @@ LEFT = 24 * 3600.0
 
 
 class Place(NamedTuple):
-    """Where a new run goes: ``directory``; if it is None, ``runs/TIME-name``, at the time when it is made."""
+    """Where a new run goes: ``directory``; if it is None, ``runs/TIME-name``, at the time when it is made.
+
+    command: the command line that repeats the run, for ``config.json``.
+    """
 
     directory: Path | None
     name: str
+    command: Sequence[str] = ()
 
     def choices(self) -> Iterator[Path]:
         """The directory; or names of which each is tried if the one before is taken."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
@@ -23,7 +22,7 @@ class Facts:
     """What ``config.json`` says beside the settings; all of it may be missing, as in older runs.
 
     Args:
-        command: the command line.
+        command: the command line that repeats it.
         environment: versions and hardware, see ``environment``.
         cost: the classes and the resolution, in pixels, at which costs are counted.
         input_sha256: of the images or the table.
@@ -38,8 +37,8 @@ class Facts:
 
 
 def write_config(directory: Path, settings: Mapping[str, Any], **facts: Any) -> None:
-    """Writes ``config.json``: the settings, further ``facts``, the command line and the environment."""
-    config = {**settings, **facts, "command": sys.argv, "environment": environment()}
+    """Writes ``config.json``: the settings, further ``facts`` and the environment."""
+    config = {**settings, **facts, "environment": environment()}
     write_json(directory / "config.json", config, shared=False)
 
 

@@ -46,8 +46,8 @@ def family_steps(directory: Path) -> Steps:
     ]
 
 
-def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
-    """Options that give a search or an audit the space, data and weights of ``settings``, and ``recipe``."""
+def nearest_recipe(recipe: Recipe) -> tuple[str, list[str]]:
+    """The name of the recipe that is most like ``recipe``, and NAME=VALUE of the fields that differ."""
     changed = {
         name: [
             f"{field}={str(value).lower() if isinstance(value, bool) else value}"
@@ -57,11 +57,17 @@ def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
         for name, base in RECIPES.items()
     }
     name = min(changed, key=lambda name: len(changed[name]))
+    return name, changed[name]
+
+
+def proxy_words(settings: Settings, recipe: Recipe) -> list[str]:
+    """Options that give a search or an audit the space, data and weights of ``settings``, and ``recipe``."""
+    name, changed = nearest_recipe(recipe)
     words = ["--space", settings.space]
     words += ["--data", settings.data] * (settings.data != "digits")
     words += ["--init", settings.init.source] if settings.init else []
     words += ["--recipe", name] * (name != default_recipe("proxy", pretrained=settings.init is not None))
-    return [*words, *(word for pair in changed[name] for word in ("--proxy", pair))]
+    return [*words, *(word for pair in changed for word in ("--proxy", pair))]
 
 
 def audit_steps(settings: Settings, proxy: reports.Consistency) -> Steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas.errors import NasError
+from nas.files import is_file
 from nas.runs.kinds import KINDS
 from nas.runs.page import without_marks
 from nas.runs.run import Run
@@ -22,7 +23,9 @@ MOST_ROWS = 10
 def html_of(run: Run) -> str:
     """The run as HTML, in which its texts stay text; a damaged run raises nothing, but says what is wrong."""
     try:
-        return str(tag("div", *_parts(run.snapshot())))
+        return str(
+            tag("div", *(_parts(run.snapshot()) if is_file(run.directory / "run.db") else _family(run)))
+        )
     except Exception as error:  # noqa: BLE001 - whatever is damaged, a notebook has something to show
         wrong = str(error) if isinstance(error, NasError) else f"{type(error).__name__}: {error}"
         return str(join(tag("p", tag("b", run.directory)), tag("p", f"This run cannot be read: {wrong}")))
@@ -36,6 +39,18 @@ def _parts(run: Run) -> list[Html]:
     title = f"{NAMES[settings.kind]}: {', '.join(facts)}"
     parts = [tag("p", tag("b", run.directory), " ", title), tag("p", without_marks(kind.verdict(run)))]
     return [*parts, _front(run)] if len(run.networks()) else parts
+
+
+def _family(run: Run) -> list[Html]:
+    """The models of a family that was scaled without training."""
+    header = tag("tr", *(tag("th", name) for name in ("model", "FLOPs", "params", "resolution", "stages")))
+    body = []
+    for name, model in run.family().items():
+        facts = model.to_json()
+        size = count(facts["flops"]), count(facts["params"]), f"{model.arch.resolution} px"
+        body.append(tag("tr", *(tag("td", cell) for cell in (name, *size, sketch(facts["arch"])))))
+    table = tag("table", tag("thead", header), tag("tbody", *body))
+    return [tag("p", tag("b", run.directory), " A family"), table]
 
 
 def _front(run: Run) -> Html:

@@ -14,12 +14,14 @@ import pandas as pd
 
 import reports
 from nas.errors import InputError
-from nas.files import write_csv
+from nas.files import exists, is_file, write_csv
 from nas.runs.config import read_config, read_settings
+from nas.runs.family_files import read_family
 from nas.search.journal import connect
 from nas.spec.objective import Objective
 from nas.spec.settings import Settings
 from reports.means import Rewards
+from scaling_search import Model
 from search_spaces import ArchSpec
 
 T = TypeVar("T")
@@ -32,7 +34,11 @@ class Run:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        connect(directory / "run.db").close()
+        if not is_file(directory / "family.json") or exists(directory / "run.db"):
+            connect(directory / "run.db").close()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.directory)!r})"
 
     @property
     def config(self) -> dict[str, Any]:
@@ -132,6 +138,14 @@ class Run:
             return ArchSpec.parse(self.best_trial()["arch"])
         except ValueError as error:
             raise InputError(f"run has a wrong trials.arch ({error}): {self.directory}") from None
+
+    def family(self) -> dict[str, Model]:
+        """The models of a scaling run, by name: each has its ``arch``, ``phi``, ``dropout``, ...
+
+        Raises:
+            InputError: if the run has not made a family, or it is damaged.
+        """
+        return read_family(self.directory / "family.json")[0]
 
     def rerank(
         self, target_flops: float, exponent: float | None = None, kind: str = "soft", cost: str = "flops"
@@ -236,6 +250,8 @@ class Snapshot(Run):
 
 def open_run(directory: str | os.PathLike[str]) -> Run:
     """The run in ``directory``, readable while it is being written.
+
+    A family that was scaled without any training is a run without trials.
 
     Raises:
         InputError: if there is no run there, or another program or a newer nas wrote it.

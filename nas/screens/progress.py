@@ -41,7 +41,7 @@ class Screen(Listener):
             speed_estimate_period=600,
             expand=True,
             transient=True,
-            disable=quiet or not self.console.is_terminal,
+            disable=quiet or not self.console.shows_bars,
         )
         self._pace = Pace(self._progress.get_time(), 0)
         self._task = self._progress.add_task(self.doing, total=None, state="")

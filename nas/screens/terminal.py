@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import importlib.util
 import io
 import os
 import sys
@@ -44,7 +45,8 @@ class Terminal(Console):
     """A console that takes texts as they are: no markup, no emoji, nothing coloured.
 
     Whether it is a terminal says the system alone: FORCE_COLOR would put bars and cursor codes into a file.
-    A file has no width, whatever COLUMNS says: scripts find every sentence in one line.
+    A file has no width, whatever COLUMNS says: scripts find every sentence in one line. A notebook is like a
+    terminal; where it has no ipywidgets, it has no bars.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -53,6 +55,9 @@ class Terminal(Console):
         except (AttributeError, ValueError):  # it is closed
             there = False
         super().__init__(quiet=quiet, highlight=False, markup=False, emoji=False, force_terminal=there)
+        self.shows_bars = there or (self.is_jupyter and _has_widgets())
+        if self.is_jupyter:  # which has the width that Rich gives it
+            return
         if not there:
             self.width = UNLIMITED
         elif self.width < LEAST:
@@ -65,6 +70,11 @@ class Terminal(Console):
         """
         lines = "\n".join(map(shown, text.split("\n")))
         return super().render_str(lines.encode(self.encoding, SPELLED).decode(self.encoding), **options)
+
+
+def _has_widgets() -> bool:
+    """Whether a notebook can show what moves."""
+    return importlib.util.find_spec("ipywidgets") is not None
 
 
 def is_unread() -> bool:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 
 import pytest
 from fakes import TABLE
@@ -161,3 +162,23 @@ def test_completion_knows_commands_and_options(tmp_path):
     assert shell(tmp_path, "$NAS", **asked, COMP_WORDS="nas re")[1].decode().split() == ["resume", "report"]
     asked["COMP_CWORD"] = "2"
     assert b"--target-flops" in shell(tmp_path, "$NAS", **asked, COMP_WORDS="nas report --targ")[1]
+
+
+def test_a_notebook_is_like_a_terminal_and_has_bars_where_it_can_show_what_moves(monkeypatch, capsys):
+    shown = []
+    shell = type("ZMQInteractiveShell", (), {})()
+    display = types.ModuleType("IPython.display")
+    display.display = lambda *what: shown.extend(what)
+    monkeypatch.setattr("builtins.get_ipython", lambda: shell, raising=False)
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    for there in (False, True):
+        monkeypatch.setattr("nas.screens.terminal._has_widgets", lambda there=there: there)
+        assert Terminal().shows_bars is there
+    console = Terminal()
+    assert 80 < console.width < 200
+    console.print("a line")
+    assert "a line" in shown[0]._repr_mimebundle_([], [])["text/plain"]
+    assert not Terminal(quiet=True).print("another")
+    assert len(shown) == 1
+    assert capsys.readouterr().out == ""

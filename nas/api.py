@@ -1,0 +1,134 @@
+"""The commands as Python functions, with the same options: ``nas.search(space="mnas", trials=50)``.
+
+    arguments --as_option--> the option dataclasses of the command --its work--> Run, or what --json prints
+
+``nas/__init__.pyi`` has their signatures for type checkers and editors; ``scripts/stub`` writes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nas.commands.audit import audited
+from nas.commands.declare import as_path, help_of, is_eager, parameters_of, spelled
+from nas.commands.evaluate import evaluated
+from nas.commands.home import settle_home
+from nas.commands.options import QuietOption
+from nas.commands.plan import planned
+from nas.commands.predict import predicted
+from nas.commands.resume import resumed
+from nas.commands.scale import scaled
+from nas.commands.search import searched
+from nas.commands.train import trained
+from nas.commands.values import as_option
+from nas.errors import InputError
+
+Parameter = inspect.Parameter
+
+
+def as_function(name: str, work: Callable[..., Any], **fields: str) -> Callable[..., Any]:
+    """``work``, whose parameters are dataclasses of options, as a function of these options.
+
+    Args:
+        fields: which argument a field of the core is, where it has another name.
+    """
+    groups = _groups(work)
+    parameters = {one.name: one for one in arguments_of(work)}
+    words = {one: one for one in parameters} | {"directory": "run"} | fields
+
+    def function(*values: Any, **arguments: Any) -> Any:
+        from nas.launch.host import left_as_found
+
+        bound = _bound(name, signature, values, arguments)
+        try:
+            given = {one: as_path(one, as_option(parameters[one], bound[one])) for one in bound}
+            settle_home()
+            with left_as_found():
+                return work(*(_group(kind, one, given) for one, kind in groups.items()), quiet=given["quiet"])
+        except InputError as error:
+            raise InputError(spelled(str(error), words)) from None
+
+    # Without the types of options, as arguments may be natural to Python: the stub has those.
+    signature = inspect.Signature([one.replace(annotation=Parameter.empty) for one in parameters.values()])
+    function.__name__ = function.__qualname__ = name
+    said = [f"    {one.name}: {help_of(one)}" for one in parameters.values()]
+    function.__doc__ = re.sub(
+        r"--([a-z][a-z-]*)", _argument, "\n".join([f"{work.__doc__}", "", "Args:", *said])
+    )
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def _argument(option: re.Match[str]) -> str:
+    """``target_flops`` for ``--target-flops``."""
+    return option[1].replace("-", "_")
+
+
+def _groups(work: Callable[..., Any]) -> dict[str, Any]:
+    """The types of the parameters of ``work``: dataclasses of options, or one option."""
+    hints = typing.get_type_hints(work, localns={"Run": Any}, include_extras=True)
+    return {name: hints[name] for name in inspect.signature(work).parameters if name != "quiet"}
+
+
+def arguments_of(work: Callable[..., Any]) -> list[Parameter]:
+    """The arguments of the function; those without a default come first, and need not be named."""
+    found: list[Parameter] = []
+    for name, kind in (_groups(work) | {"quiet": QuietOption}).items():
+        default = False if name == "quiet" else Parameter.empty
+        own = Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        found += parameters_of(kind) if isinstance(kind, type) else [own]
+    found = [one for one in found if one.name != "as_json" and not is_eager(one)]
+    needed = [one for one in found if one.default is Parameter.empty]
+    return [
+        *(one.replace(kind=Parameter.POSITIONAL_OR_KEYWORD) for one in needed),
+        *(one for one in found if one not in needed),
+    ]
+
+
+def _bound(
+    name: str, signature: inspect.Signature, values: Sequence[Any], arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments by name, with defaults; TypeError if one is unknown or missing."""
+    for one in arguments:
+        if one not in signature.parameters:
+            close = difflib.get_close_matches(one, signature.parameters, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise TypeError(f"nas.{name}() has no argument {one!r}{hint}")
+    try:
+        bound = signature.bind(*values, **arguments)
+    except TypeError as error:
+        raise TypeError(f"nas.{name}() {error}") from None
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def _group(kind: Any, name: str, given: Mapping[str, Any]) -> Any:
+    """The dataclass of options, or the one option, that ``work`` takes."""
+    if not isinstance(kind, type):
+        return given[name]
+    fields = [one.name for one in dataclasses.fields(kind) if one.name in given]
+    return kind(**{one: given[one] for one in fields})
+
+
+WORKS: dict[str, tuple[Callable[..., Any], dict[str, str]]] = {
+    "search": (searched, {"table": "evaluator"}),
+    "scale": (scaled, {"arch": "base", "table": "evaluator"}),
+    "train": (
+        trained,
+        {"workers": "data_parallel", "cpus_per_trial": "threads", "gpus_per_trial": "device"},
+    ),
+    "audit": (audited, {"table": "reference"}),
+    "plan": (planned, {"table": "evaluator"}),
+    "resume": (resumed, {}),
+    "evaluate": (evaluated, {}),
+    "predict": (predicted, {"path": "paths"}),
+}
+"""What each function does, and what it calls fields of the core that have another name."""
+
+FUNCTIONS = {name: as_function(name, work, **fields) for name, (work, fields) in WORKS.items()}

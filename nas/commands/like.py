@@ -1,0 +1,85 @@
+"""``nas search --like RUN``: the options of an earlier search, for another with changes."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from nas.commands.defaults import Default, DefaultOptions
+from nas.errors import InputError
+
+if TYPE_CHECKING:
+    from nas.spec.settings import Settings
+
+
+@dataclass(frozen=True)
+class RepeatOptions(DefaultOptions):
+    """Where the options of a search come from that are not given."""
+
+    like: Annotated[
+        Path | None,
+        Option(
+            metavar="RUN",
+            show_default=False,
+            help="Repeat a search: its options in place of the defaults, but for --run and --max-hours.",
+        ),
+    ] = None
+
+
+def from_run(directory: Path) -> dict[str, Default]:
+    """The options that give the settings of a search again.
+
+    Raises:
+        InputError: if it is no run of ``nas search``.
+    """
+    from nas.runs.config import read_settings
+    from nas.runs.next_steps import nearest_recipe
+    from nas.spec.objective import EXPONENTS
+
+    settings = read_settings(directory)
+    if settings.kind != "search":
+        raise InputError(f"like must be a run of nas search, got {directory}, a run of kind {settings.kind}")
+    recipe, fields = nearest_recipe(settings.recipe)
+    resources, init, objective = settings.resources, settings.init, settings.objective
+    options: dict[str, Any] = {
+        **{name: getattr(settings, name) for name in ("space", "trials", "data", "evaluator", "controller")},
+        "target_flops": repr(objective.target_flops),
+        "exponent": None if objective.exponent == EXPONENTS[objective.kind] else objective.exponent,
+        "reward": objective.kind,
+        "controller_settings": [f"{name}={value}" for name, value in settings.controller_settings.items()],
+        "recipe": recipe,
+        "proxy": fields,
+        "init": init and init.source,
+        "init_arch": init and init.arch,
+        "tune": settings.tuned is not None or init is None,
+        "scheduler": settings.scheduler,
+        "confirm": settings.confirmations,
+        "confirm_seeds": settings.confirm_seeds,
+        "baseline": known(settings),
+        "seed": settings.seed,
+        **{name: value for name, value in dataclasses.asdict(resources).items() if name != "max_hours"},
+        "cache_size": str(resources.cache_size),
+        "trial_timeout": resources.trial_timeout and f"{resources.trial_timeout:f}s",
+    }
+    return {
+        name: Default(value, f"{name} of {directory}") for name, value in options.items() if value is not None
+    }
+
+
+def known(settings: Settings) -> str | None:
+    """The known networks that were asked for, without those that every search of this kind gets by itself."""
+    from nas.commands.search import CENTER
+    from search_spaces import PRESETS, PUBLISHED
+
+    names = list(settings.baselines)
+    if settings.confirmations == 0 or CENTER in names:
+        return None
+    narrowed = f"{settings.init.name} x" if settings.init else CENTER
+    asked = [name for name in names if not name.startswith(narrowed)]
+    if set(asked) == set(PUBLISHED.get(settings.space, ())):
+        return None
+    return ",".join(name if name in PRESETS else settings.baselines[name] for name in asked) or "none"

@@ -1,0 +1,126 @@
+"""Values of Python and of TOML as the options of commands: 400e6 is "400M", {"epochs": 4} is "epochs=4"."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+import os
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nas.errors import InputError
+
+WORDS = {"bool": "true or false", "int": "of type int", "float": "of type float", "str": "a text"}
+"""What a value of each type must be, as ``search_spaces.rules`` says it."""
+COUNTED = ("COUNT", "BYTES", "TIME")
+"""The metavars of texts with a unit; a bare number is in multiply-adds, bytes or seconds."""
+LISTED = ("LINES", "A,B,C")
+"""Those of options that take several texts between commas, as do those that end in ``,...``."""
+
+
+class Kind(typing.NamedTuple):
+    """What an option takes.
+
+    type: bool, int, float, str or Path.
+    several: whether it is a list of these.
+    optional: whether it may be None.
+    """
+
+    type: type[Any]
+    several: bool
+    optional: bool
+
+
+def kind_of(parameter: inspect.Parameter) -> Kind:
+    """What the option of a command takes."""
+    hint, optional = parameter.annotation.__origin__, False
+    if isinstance(hint, types.UnionType):
+        hint, optional = hint.__args__[0], True
+    several = typing.get_origin(hint) is list
+    return Kind(hint.__args__[0] if several else hint, several, optional)
+
+
+def is_listed(metavar: str) -> bool:
+    """Whether an option takes several texts between commas."""
+    return metavar.endswith(",...") or metavar in LISTED
+
+
+def as_option(parameter: inspect.Parameter, value: Any) -> Any:
+    """``value`` as the option of a command has it.
+
+    Raises:
+        InputError: if its type is another, or it is outside the option's own bounds.
+    """
+    name, kind = parameter.name, kind_of(parameter)
+    if value is None and kind.optional:
+        return None
+    declaration = parameter.annotation.__metadata__[0]
+    if kind.several:
+        return [_one(name, one, kind.type, "") for one in _several(name, value)]
+    made = _one(name, value, kind.type, str(declaration.metavar or ""))
+    if declaration.min is not None and made < declaration.min:
+        raise InputError(f"{name} must be at least {declaration.min}, got {made}")
+    return made
+
+
+def _several(name: str, value: Any) -> list[Any]:
+    """The texts of a list; those of a mapping are NAME=VALUE."""
+    if isinstance(value, Mapping):
+        return [f"{key}={_plain(one)}" for key, one in value.items()]
+    if isinstance(value, str | os.PathLike):
+        return [value]
+    if not isinstance(value, Iterable):
+        from search_spaces.limits import shown  # imports NumPy
+
+        raise InputError(f"{name} must be a list or names with values, got {shown(value)}")
+    return list(value)
+
+
+def _one(name: str, value: Any, kind: type[Any], metavar: str) -> Any:
+    made = _made(value, kind, metavar)
+    if made is None:
+        from search_spaces.limits import shown
+
+        raise InputError(f"{name} must be {WORDS.get(kind.__name__, 'a path')}, got {shown(value)}")
+    if made == "" or str(value) == "":
+        raise InputError(f"{name} must not be empty")
+    return made
+
+
+def _made(value: Any, kind: type[Any], metavar: str) -> Any:
+    """The value as a ``kind``; None if it is none."""
+    if kind is bool:
+        return value if isinstance(value, bool) else None
+    if isinstance(value, bool):
+        return None
+    if kind in (int, float):
+        number = numbers.Integral if kind is int else numbers.Real
+        return kind(value) if isinstance(value, number) else None
+    if directory := getattr(value, "directory", None):  # a Run
+        value = directory
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, str):
+        return kind(value)
+    if kind is not str:
+        return None
+    if isinstance(value, numbers.Real):
+        return _counted(value, metavar) if metavar in COUNTED else None
+    if is_listed(metavar) and isinstance(value, list | tuple):
+        return ",".join(str(one) for one in value)
+    from search_spaces import ArchSpec
+
+    return str(value) if isinstance(value, ArchSpec) else None
+
+
+def _counted(value: numbers.Real, metavar: str) -> str:
+    """A number as text, which a time has in seconds."""
+    number = float(value)
+    text = str(int(number)) if number.is_integer() else f"{number:f}"
+    return f"{text}s" if metavar == "TIME" else text
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
