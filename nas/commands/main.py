@@ -13,6 +13,7 @@ import typer
 import nas
 from nas.commands.audit import audit
 from nas.commands.evaluate import evaluate
+from nas.commands.export import export
 from nas.commands.plan import plan
 from nas.commands.predict import predict
 from nas.commands.report import report
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 
 
-for command in (search, plan, resume, audit, train, evaluate, predict, scale, report, show, spaces):
+for command in (search, plan, resume, audit, train, evaluate, predict, export, scale, report, show, spaces):
     app.command()(command)
 
 
