@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
 import json
@@ -190,6 +191,11 @@ def open_timm(folder: Path, finished: Finished) -> Run:
     return as_run(network.eval())
 
 
+@functools.cache
 def has_timm() -> bool:
-    """Whether timm is installed."""
-    return importlib.util.find_spec("timm") is not None
+    """Whether timm can be imported: a torchvision of another build of torch ends it with a RuntimeError."""
+    try:
+        import timm
+    except (ImportError, RuntimeError):
+        return False
+    return hasattr(timm, "create_model")  # not so where a folder has its name

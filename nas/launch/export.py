@@ -21,6 +21,7 @@ from nas.deploy import card, formats, int8
 from nas.deploy.finished import Finished, Floats, as_run, design_of, in_parts
 from nas.deploy.graphs import open_onnx
 from nas.deploy.parity import TOLERANCE, compare
+from nas.deploy.sources import has_timm
 from nas.errors import InputError, RunError, encoded, quoted
 from nas.files import new_directory, replace
 from nas.launch.judge import own_images
@@ -29,6 +30,7 @@ from nas.runs.config import read_config, read_settings
 from nas.spec.listener import Listener
 from nas.training.classifier import open_classifier
 from nas.training.weights import network_conventions, read_header
+from reports.numbers import memory
 from search_spaces import ArchSpec, cost
 from search_spaces.network import build_network
 
@@ -135,7 +137,12 @@ def _export(
                         f"{name} must have the network's top-1, and logits that differ by at most "
                         f"{TOLERANCE:g} of the largest; it has {parity}. Nothing was kept"
                     )
-                checks.append(f"{name}: {parity} ({seen.words})")
+                by = (
+                    " by its grammar, as timm does not import here"
+                    if name == "timm" and not has_timm()
+                    else ""
+                )
+                checks.append(f"{name}{by}: {parity} ({seen.words})")
                 listener.say(checks[-1])
             if compared:
                 checks += compared(folder)
@@ -144,8 +151,7 @@ def _export(
     except OSError as error:
         raise InputError(f"directory must have room ({error.strerror or error}), got {request.out}") from None
     for name in (*files, card.NAME):
-        size = (request.out / name).stat().st_size
-        listener.say(f"{request.out / name} ({size / 1e6:.1f} MB)")
+        listener.say(f"{request.out / name} ({memory((request.out / name).stat().st_size)})")
 
 
 def quantised(
