@@ -137,12 +137,9 @@ def _export(
                         f"{name} must have the network's top-1, and logits that differ by at most "
                         f"{TOLERANCE:g} of the largest; it has {parity}. Nothing was kept"
                     )
-                by = (
-                    " by its grammar, as timm does not import here"
-                    if name == "timm" and not has_timm()
-                    else ""
-                )
-                checks.append(f"{name}{by}: {parity} ({seen.words})")
+                by_grammar = name == "timm" and not has_timm()
+                by = " (by its grammar, as timm does not import here)" * by_grammar
+                checks.append(f"{name}{by}: {parity}; {seen.words}")
                 listener.say(checks[-1])
             if compared:
                 checks += compared(folder)
