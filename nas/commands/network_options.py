@@ -283,7 +283,8 @@ class ExportOptions:
     to: Annotated[
         str,
         Option(
-            metavar="NAME,...", help="onnx, pt2 (torch.export), pytorch (plain), timm; several with commas."
+            metavar="NAME,...",
+            help="onnx, pt2 (torch.export), pytorch (plain), timm, litert; several with commas.",
         ),
     ]
     out: Annotated[Path | None, Option(show_default="NAME-onnx", help="A folder to make, for the files.")] = (

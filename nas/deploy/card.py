@@ -18,6 +18,7 @@ NAME = "model_card.md"
 FILES = {
     "model.onnx": "ONNX, for onnxruntime and others",
     "model.pt2": "torch.export",
+    "model.tflite": "LiteRT, for phones, one image at a time",
     "model.py": "plain PyTorch, with `load()` and `classify(paths)`",
     "model.safetensors": "its weights",
     "timm_model.py": "a model of timm",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nas.deploy import graphs, sources
+from nas.deploy import graphs, litert, sources
 from nas.deploy.finished import Finished, Run
 from nas.deploy.timm_text import spell
 from nas.errors import InputError
@@ -15,8 +15,7 @@ from nas.files import replace
 from search_spaces import ArchSpec
 from search_spaces.names import unknown
 
-ONNX, PT2 = "model.onnx", "model.pt2"
-INSTALL = "pip install 'nas-scaling[export]'"
+ONNX, PT2, TFLITE = "model.onnx", "model.pt2", "model.tflite"
 
 
 class Format(NamedTuple):
@@ -25,11 +24,13 @@ class Format(NamedTuple):
     files: what it writes, by name.
     open: runs what was written, from its folder.
     needs: packages that are no dependency of this one.
+    install: how they are installed.
     """
 
     files: Mapping[str, Callable[[Finished], bytes]]
     open: Callable[[Path, Finished], Run]
     needs: tuple[str, ...] = ()
+    install: str = "pip install 'nas-scaling[export]'"
 
 
 FORMATS = {
@@ -50,6 +51,12 @@ FORMATS = {
         },
         sources.open_timm,
     ),
+    "litert": Format(
+        {TFLITE: litert.litert_bytes},
+        lambda folder, _: litert.open_litert(folder / TFLITE),
+        ("litert_torch", "ai_edge_litert"),
+        litert.INSTALL,
+    ),
 }
 
 
@@ -65,7 +72,7 @@ def find_formats(text: str) -> list[str]:
             raise InputError(f"to: {unknown('format', name, FORMATS)}")
         missing = [one for one in FORMATS[name].needs if importlib.util.find_spec(one) is None]
         if missing:
-            raise InputError(f"to: {name} needs {', '.join(missing)} ({INSTALL}), got {text}")
+            raise InputError(f"to: {name} needs {', '.join(missing)} ({FORMATS[name].install}), got {text}")
     return names
 
 

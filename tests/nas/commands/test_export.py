@@ -158,7 +158,7 @@ def test_a_model_of_a_family_is_exported(nas, tmp_path):
 
 
 @pytest.mark.parametrize(("options", "line"), [
-    (["--to", "onxx"], "--to: unknown format 'onxx'; did you mean 'onnx'? Known: onnx, pt2, pytorch, timm"),
+    (["--to", "onxx"], "--to: unknown format 'onxx'; did you mean 'onnx'? Known: " + ", ".join(formats.FORMATS)),
     (["--to", "onnx", "--out", "photos"], "--out must be a directory that does not exist yet, got photos"),
     (["--to", "pt2", "--int8"], "--int8 must stand with --to onnx, got pt2"),
     (["--to", "pt2", "--untrained"], "--untrained must stand with a network that has no weights, got r"),
@@ -187,6 +187,9 @@ def test_a_missing_extra_is_named(nas, monkeypatch):
     monkeypatch.setattr(formats.importlib.util, "find_spec", missing)
     line = "nas: --to: onnx needs onnxscript (pip install 'nas-scaling[export]'), got pt2,onnx\n"
     assert nas("export", TINY, "--to", "pt2,onnx", "--untrained") == (2, "", line)
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda _: None)
+    line = "nas: --to: litert needs litert_torch, ai_edge_litert (pip install litert-torch), got litert\n"
+    assert nas("export", TINY, "--to", "litert", "--untrained") == (2, "", line)
 
 
 def test_an_export_that_computes_something_else_leaves_no_file(nas, run, monkeypatch):

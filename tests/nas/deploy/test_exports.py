@@ -88,6 +88,13 @@ def test_graphs_take_batches_of_any_size_and_compute_the_same(tmp_path, name, pa
         assert b"plain.py" not in file.read_bytes()
 
 
+def test_a_litert_file_computes_the_same_for_one_image_after_the_other(tmp_path):
+    pytest.importorskip("litert_torch")
+    one, network = finished(SMALL.format(32), padding="same")
+    run = formats.write(one, "litert", tmp_path)
+    assert compare(network(torch.from_numpy(images(one))).numpy(), run(images(one))).holds
+
+
 def test_an_onnx_file_says_how_images_are_made_ready(tmp_path):
     one, _ = finished(SMALL.format(32), view="centre")
     (tmp_path / "a.onnx").write_bytes(graphs.onnx_bytes(one))
