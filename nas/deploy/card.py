@@ -66,20 +66,25 @@ def card(finished: Finished, origin: Origin, files: Sequence[str], checks: Seque
         f"square of an image is resized to {design.read_at} px (bicubic), its middle {design.resolution} px "
         "are taken, and each channel becomes (value from 0 to 255 - mean) / deviation. Output: a logit for "
         "each class.\n\n"
-        f"```json\n{json.dumps(finished.preprocessing(), indent=2)}\n```",
+        f"```json\n{_json(finished.preprocessing())}\n```",
     ]
     if origin.accuracies:
         rows = [f"| {part} | {value:.4f} |" for part, value in origin.accuracies.items()]
         parts.append("## How good it is\n\n| images | accuracy |\n|---|---|\n" + "\n".join(rows))
     if origin.data:
         began = f"\n\nIt began with the weights of {origin.init}." if origin.init else ""
-        recipe = json.dumps(dict(origin.recipe), indent=2)
         parts.append(
             f"## How it was trained\n\nOn {origin.data}, by\n\n```sh\n{origin.command}\n```{began}\n\n"
-            f"The recipe:\n\n```json\n{recipe}\n```"
+            f"The recipe:\n\n```json\n{_json(origin.recipe)}\n```"
         )
     parts.append("## Checks\n\n" + "\n".join(f"- {check}" for check in checks))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    """An object of JSON, a line for each value: lists of classes may be long."""
+    lines = (f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in values.items())
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def _head(finished: Finished, origin: Origin) -> str:

@@ -22,7 +22,7 @@ from nas.deploy.finished import Finished, Floats, as_run, design_of, in_parts
 from nas.deploy.graphs import open_onnx
 from nas.deploy.parity import TOLERANCE, compare
 from nas.deploy.sources import has_timm
-from nas.errors import InputError, RunError, encoded, quoted
+from nas.errors import InputError, RunError, WriteError, encoded, quoted
 from nas.files import new_directory, replace
 from nas.launch.judge import own_images
 from nas.launch.new_run import refuse_existing
@@ -145,8 +145,9 @@ def _export(
                 checks += compared(folder)
             files = [name for name in card.FILES if (folder / name).exists()]
             replace(folder / card.NAME, encoded(card.card(finished, origin, files, checks)), shared=True)
-    except OSError as error:
-        raise InputError(f"directory must have room ({error.strerror or error}), got {request.out}") from None
+    except (OSError, WriteError) as error:
+        reason = error.reason if isinstance(error, WriteError) else error.strerror or error
+        raise InputError(f"directory must have room for the files ({reason}), got {request.out}") from None
     for name in (*files, card.NAME):
         listener.say(f"{request.out / name} ({memory((request.out / name).stat().st_size)})")
 

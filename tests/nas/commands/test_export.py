@@ -157,8 +157,11 @@ def test_a_model_of_a_family_is_exported(nas, tmp_path):
     assert (code, err[:32]) == (2, "nas: ARCH: unknown model 'B9'. K")
 
 
+KNOWN = f"Known: {', '.join(formats.FORMATS)}"
+
+
 @pytest.mark.parametrize(("options", "line"), [
-    (["--to", "onxx"], "--to: unknown format 'onxx'; did you mean 'onnx'? Known: " + ", ".join(formats.FORMATS)),
+    (["--to", "onxx"], f"--to: unknown format 'onxx'; did you mean 'onnx'? {KNOWN}"),
     (["--to", "onnx", "--out", "photos"], "--out must be a directory that does not exist yet, got photos"),
     (["--to", "pt2", "--int8"], "--int8 must stand with --to onnx, got pt2"),
     (["--to", "pt2", "--untrained"], "--untrained must stand with a network that has no weights, got r"),
