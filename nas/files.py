@@ -8,6 +8,7 @@ import fcntl
 import functools
 import json
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -50,6 +51,26 @@ def replace(path: Path, content: bytes | memoryview, *, shared: bool = False) ->
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """An empty directory to fill, which gets the name ``path`` at the end; nothing is left if that fails.
+
+    Raises:
+        OSError: if it cannot be made, or there is something at ``path`` by then.
+    """
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.absolute().parent / f".{path.name}.{os.getpid()}.unfinished"
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        if path.exists():  # a rename would replace an empty directory
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        unfinished.rename(path)
+        sync(path.absolute().parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def sync(directory: Path) -> None:

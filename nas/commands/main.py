@@ -13,6 +13,7 @@ import typer
 import nas
 from nas.commands.audit import audit
 from nas.commands.evaluate import evaluate
+from nas.commands.export import export
 from nas.commands.plan import plan
 from nas.commands.predict import predict
 from nas.commands.report import report
@@ -44,7 +45,8 @@ app = typer.Typer(
 )
 
 
-for command in (search, plan, resume, audit, train, evaluate, predict, scale, report, runs, show, spaces):
+COMMANDS = (search, plan, resume, audit, train, evaluate, predict, export, scale, report, runs, show, spaces)
+for command in COMMANDS:
     app.command()(command)
 
 

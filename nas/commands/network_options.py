@@ -1,4 +1,4 @@
-"""The options of the commands that begin with a network: ``nas train`` and ``nas scale``."""
+"""The options of the commands that begin with a network: train, scale, evaluate, predict and export."""
 
 from __future__ import annotations
 
@@ -271,3 +271,29 @@ class PredictOptions:
         Option(min=1, metavar="N", help="Only the N images of the least probability, the least first."),
     ] = None
     device: DeviceOption = "auto"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What ``nas export`` is asked."""
+
+    arch: Annotated[
+        str, Argument(metavar="ARCH", help="A run of nas train; with --untrained also any other network.")
+    ]
+    to: Annotated[
+        str,
+        Option(
+            metavar="NAME,...",
+            help="onnx, pt2 (torch.export), pytorch (plain), timm, litert; several with commas.",
+        ),
+    ]
+    out: Annotated[Path | None, Option(show_default="NAME-onnx", help="A folder to make, for the files.")] = (
+        None
+    )
+    int8: Annotated[
+        bool,
+        Option("--int8", help="Also ONNX in int8, scaled by training images; says what it costs and gains."),
+    ] = False
+    untrained: Annotated[
+        bool, Option("--untrained", help="A network without weights gets random ones, to be measured, say.")
+    ] = False

@@ -59,6 +59,11 @@ class Classifier:
     device: str
     bfloat16: bool = False
 
+    def inputs(self, images: Images) -> torch.Tensor:
+        """The network's input, `[N, C, H, H]`, for uint8 images `[N, H, W, C]`."""
+        pixels = torch.tensor(images, device=self.device).permute(0, 3, 1, 2)
+        return self.normalise(fit(pixels, self.arch.resolution, self.view))
+
     @torch.no_grad()
     def probabilities(self, images: Images) -> Shares:
         """The probability of each class, `[N, K]`, for uint8 images `[N, H, W, C]`."""
@@ -66,8 +71,7 @@ class Classifier:
         kind = torch.device(self.device).type
         at_once = evaluated_at_once(self.arch, self.device)
         for start in range(0, len(images), at_once):
-            some = torch.tensor(images[start : start + at_once], device=self.device).permute(0, 3, 1, 2)
-            x = self.normalise(fit(some, self.arch.resolution, self.view))
+            x = self.inputs(images[start : start + at_once])
             with torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16):
                 logits = self.network(x)
             found.append(logits.float().softmax(1).cpu().numpy())

@@ -10,7 +10,7 @@ import pytest
 from places import ROOT
 
 from nas.errors import RunError
-from nas.files import replace, write_csv, write_json
+from nas.files import new_directory, replace, write_csv, write_json
 
 LARGE = 2 * 10**6  # bytes; the disk has one million
 WRITERS = {
@@ -45,6 +45,19 @@ def test_a_file_has_the_permissions_of_an_ordinary_one(tmp_path, name):
     finally:
         os.umask(mask)
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
+
+
+def test_a_new_directory_is_there_whole_or_not_at_all(tmp_path):
+    with new_directory(tmp_path / "a" / "b") as folder:
+        (folder / "file").write_text("text")
+        assert not (tmp_path / "a" / "b").exists()
+    assert (tmp_path / "a" / "b" / "file").read_text() == "text"
+    with pytest.raises(ZeroDivisionError), new_directory(tmp_path / "c") as folder:
+        (folder / "file").write_text("text")
+        raise ZeroDivisionError
+    with pytest.raises(FileExistsError), new_directory(tmp_path / "d"):
+        (tmp_path / "d").mkdir()  # by another process meanwhile
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "d"]
 
 
 def test_json_has_null_for_what_is_not_a_number(tmp_path):

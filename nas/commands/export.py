@@ -1,0 +1,84 @@
+"""``nas export``: a network as files that need nothing of this project."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nas.commands.arguments import find_arch, find_family
+from nas.commands.declare import declared
+from nas.commands.network_options import ExportOptions
+from nas.errors import InputError, command
+from nas.files import exists, is_directory, is_file
+
+
+@declared(directory="--out")
+def export(options: ExportOptions) -> None:
+    """Export a network to ONNX, torch.export, plain PyTorch or timm, each checked against it on real images.
+
+    The folder also gets model_card.md, with the preprocessing, the classes and how it was trained.
+
+    Example: nas export runs/trained --to onnx,pytorch
+    """
+    from nas.deploy.formats import find_formats
+
+    formats = find_formats(options.to)
+    if options.int8 and "onnx" not in formats:
+        raise InputError(f"int8 must stand with `to` onnx, got {options.to}")
+    trained = is_directory(Path(options.arch)) and is_file(Path(options.arch) / "weights.safetensors")
+    if trained == options.untrained:
+        raise InputError(refusal_of(options.arch, trained=trained))
+    if options.int8 and not trained:
+        raise InputError(f"int8 must stand with a trained run, whose images scale it, got {options.arch}")
+    classes = (
+        None if trained else find_classes(options)
+    )  # refuses what is no network before torch is imported
+
+    from nas.launch.export import Request, export_arch, export_run
+    from nas.screens.progress import Screen
+
+    name = name_of(options.arch)
+    kinds = [*formats, *["int8"] * options.int8]
+    request = Request(name, formats, options.out or Path(f"{name}-{'-'.join(kinds)}"), options.int8)
+    with Screen() as screen:
+        if classes is None:
+            export_run(Path(options.arch), request, screen)
+        else:
+            export_arch(find_arch(options.arch), classes, request, screen)
+
+
+def refusal_of(arch: str, *, trained: bool) -> str:
+    """Why a network with weights is no untrained one, or the other way round."""
+    if trained:
+        return f"untrained must stand with a network that has no weights, got {arch}"
+    find_arch(arch)  # no network at all has another message
+    return (
+        f"arch must be a run of nas train, which has weights, or stand with `untrained` for random ones, got "
+        f"{arch}; train it with: {command('train', arch)}"
+    )
+
+
+def find_classes(options: ExportOptions) -> int:
+    """The classes of a network without weights: those of its family or its run; 1000 of any other."""
+    from nas.runs.config import read_settings
+
+    find_arch(options.arch)
+    if found := find_family(options.arch):
+        family, model = found
+        return family[model].num_classes
+    directory = Path(options.arch)
+    if is_directory(directory) and (task := read_settings(directory).task):
+        return task.classes
+    return 1000
+
+
+def name_of(arch: str) -> str:
+    """A name for files: of the run, the preset or the file; ``network`` for an architecture's text."""
+    head, _, model = arch.rpartition(":")
+    if exists(Path(arch)):
+        name = Path(arch).absolute().name.removesuffix(".json")
+    elif head and exists(Path(head)):
+        name = f"{Path(head).absolute().name}-{model}"
+    else:
+        name = "network" if "-stem" in arch else arch
+    return re.sub(r"[^\w-]+", "-", name)
