@@ -72,7 +72,9 @@ def scaled_and_refined(options: ScaleOptions, resources: ResourceOptions, screen
         return run
     directory = run.directory
     settings = refined_settings(run)
-    screen.say(f"Around the network that was scaled, at its {count(settings.objective.target_flops)} FLOPs")
+    screen.say(
+        f"Around the network that was scaled, at its {count(settings.objective.target_flops or 0)} FLOPs"
+    )
     launch.start(settings, Place(directory / REFINED, REFINED), screen)
     screen.directory = directory
     return finish(directory)  # its verdict says what was found there
