@@ -26,7 +26,8 @@ class Predictor:
     An accuracy is mostly the sum of what each choice contributes, and pairs of choices explain most of the
     rest: on Accel-NASBench this ranks better than gradient-boosted trees and is faster (LOG.md). If the space
     has no stages, as in a scaling run, depth, width and resolution replace the decisions, and the table may
-    hold any networks. Of the columns ``measures``, logarithms are predicted likewise.
+    hold any networks. Of the columns ``measures``, logarithms are predicted likewise,
+    or from the decisions without their pairs, whichever ranks better.
 
     Attributes:
         kendall_tau: between predicted and measured accuracies, by 5-fold cross-validation.
@@ -69,9 +70,14 @@ class Predictor:
                 )
             features = self.pairs(self.singles([*known]))
             logs = np.log([*known.values()])
-            predicted = cross_val_predict(Ridge(), features, logs, cv=folds)
-            self.tau_of[name] = float(kendalltau(predicted, logs).statistic)
-            model = Ridge().fit(features, logs)
+            # Of few networks, pairs of decisions are not learned: then their single effects are better.
+            taus = {
+                width: kendalltau(cross_val_predict(Ridge(), features[:, :width], logs, cv=folds), logs)[0]
+                for width in (singles.shape[1], features.shape[1])
+            }
+            width = max(taus, key=lambda width: taus[width])
+            self.tau_of[name] = float(taus[width])
+            model = Ridge().fit(features[:, :width], logs)
             self.regressions[name] = model.coef_, float(model.intercept_)
 
     @property
@@ -109,7 +115,11 @@ class Predictor:
 
 @dataclass(frozen=True)
 class Predicted:
-    """A cost, predicted by a regression of its logarithm; also a measure of actions, which is faster."""
+    """A cost, predicted by a regression of its logarithm; also a measure of actions, which is faster.
+
+    Args:
+        weights: of the first features: of all, or of those without pairs.
+    """
 
     predictor: Predictor
     weights: NDArray[np.float64]
@@ -126,7 +136,8 @@ class Predicted:
         return self._of(self.predictor.singles_of(actions))
 
     def _of(self, singles: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.exp(self.bias + self.predictor.pairs(singles) @ self.weights))
+        features = self.predictor.pairs(singles)[:, : len(self.weights)]
+        return np.asarray(np.exp(self.bias + features @ self.weights))
 
 
 def _sizes(arch: ArchSpec) -> tuple[int, float, int]:
