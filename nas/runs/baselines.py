@@ -61,6 +61,7 @@ def compared(run: Run) -> dict[str, Any] | None:
                 "accuracy": accuracy,
                 "accuracy_error": error,
                 "reward": reward_of(run.settings.objective, accuracy, rows.iloc[0]),
+                **further_of(run.settings.objective, rows.iloc[0]),
                 "trainings": len(rows),
                 "difference": ours - theirs,
                 "difference_error": float(np.hypot(our_error, their_error)),
@@ -74,6 +75,12 @@ def compared(run: Run) -> dict[str, Any] | None:
         "flops": int(best["flops"]),
         "networks": networks,
     }
+
+
+def further_of(objective: Objective, row: Any) -> dict[str, float | None]:
+    """What was measured of the costs that no formula gives, by name."""
+    known = {name: row.get(name) for name in objective.measures}
+    return {name: None if pd.isna(value) else float(value) for name, value in known.items()}
 
 
 def reward_of(objective: Objective, accuracy: float, row: Any) -> float | None:

@@ -164,11 +164,22 @@ def search_steps(run: Run) -> Steps:
     return begun_steps(run) or [
         *rest,
         *ranked,
+        *budget_steps(run),
         ("Show this again", command("report", directory)),
         ("Look at the best", command("show", directory)),
         *train_steps("it", directory),
         ("Scale it to a family", command("scale --base", directory)),
     ]
+
+
+def budget_steps(run: Run) -> Steps:
+    """To name the best network within a budget, after a search for all budgets."""
+    objective, front = run.settings.objective, run.pareto()
+    if not objective.seeks_front or front.empty:
+        return []
+    name = objective.costs[0]
+    budget = cost_text(name, float(front[name].median())).replace(" ", "").replace(",", "")
+    return [("Name the best within a budget", f"{command('report', run.directory)} --budget {name}={budget}")]
 
 
 def begun_steps(run: Run) -> Steps:
