@@ -7,11 +7,11 @@ torch is imported only when a controller with an RNN is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from controllers.controller import Controller, Objective, Price
+from controllers.controller import Controller, Measure, Objective, Observer, Price
 from controllers.evolution import RegularizedEvolution
 from controllers.grid_search import GridSearch
 from controllers.random_search import RandomSearch
@@ -27,6 +27,8 @@ class Problem(NamedTuple):
     space: SearchSpace
     objective: Objective | None = None
     price: Price | None = None
+    measures: Mapping[str, Measure | None] = MappingProxyType({})
+    front: Sequence[str] = ()
 
 
 class Kind(NamedTuple):
@@ -45,7 +47,8 @@ def _rnn(problem: Problem, settings: RNNSettings, seed: int) -> Controller:
 def _dyna(problem: Problem, settings: DynaSettings, seed: int) -> Controller:
     from controllers.dyna import DynaController  # likewise
 
-    return DynaController(problem.space, settings, seed, problem.objective, problem.price)
+    known = (problem.objective, problem.price, problem.measures, problem.front)
+    return DynaController(problem.space, settings, seed, *known)
 
 
 OPTUNA = "optuna:"
@@ -87,6 +90,8 @@ def make(
     seed: int = 0,
     objective: Objective | None = None,
     price: Price | None = None,
+    measures: Mapping[str, Measure | None] = MappingProxyType({}),
+    front: Sequence[str] = (),
     settings: Mapping[str, Value] = MappingProxyType({}),
 ) -> Controller:
     """The controller ``name`` for ``space``.
@@ -97,6 +102,10 @@ def make(
         seed: for everything random in the controller, at least 0.
         objective: (accuracy, flops) -> reward, for controllers that can use it.
         price: actions -> their exact cost, likewise.
+        measures: by name, further costs that the objective takes, predicted; None for one that only trials
+            show, which an ``Observer`` is told.
+        front: names of costs, ``flops`` or of ``measures``: accuracy is sought for all budgets of them at
+            once, rewards are accuracies, and there is no objective.
         settings: values in place of the defaults of the kind's settings; strings are read
             as the setting's type.
 
@@ -106,7 +115,8 @@ def make(
     kind = find_kind(name)
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
-    return kind.make(Problem(space, objective, price), parse_settings(kind.settings, settings), seed)
+    problem = Problem(space, objective, price, measures, front)
+    return kind.make(problem, parse_settings(kind.settings, settings), seed)
 
 
 __all__ = [
@@ -116,7 +126,9 @@ __all__ = [
     "EvolutionSettings",
     "GridSearch",
     "Kind",
+    "Measure",
     "Objective",
+    "Observer",
     "Price",
     "Problem",
     "RNNSettings",

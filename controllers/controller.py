@@ -5,14 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from search_spaces import Actions, Cost, SearchSpace
 
-Objective = Callable[[float, float], float]
-"""(accuracy, flops) -> reward."""
+Objective = Callable[[Any, Any], Any]
+"""(accuracy, flops) -> reward; with measures, (accuracies `[N]`, costs `[N]` by name) -> rewards `[N]`."""
 Price = Callable[[Actions], Cost]
 """The exact cost of a network, known before it is trained."""
+Measure = Callable[[NDArray[np.int64]], NDArray[np.float64]]
+"""A further cost, such as latency, predicted before training: actions `[N, D]` -> `[N]`, positive."""
 
 
 class Controller(Protocol):
@@ -44,6 +49,14 @@ class Controller(Protocol):
         Raises:
             ValueError: if that was another kind of controller, or had another space or other settings.
         """
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """A controller that also learns costs which only a trial shows."""
+
+    def observe(self, actions: Actions, costs: Mapping[str, float]) -> None:
+        """What was measured of a trial, by name; told before its reward."""
 
 
 def checked_reward(reward: float | None) -> float | None:

@@ -15,13 +15,14 @@ Abolafia et al. 2018, arXiv:1801.03526 (priority queue training).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from controllers.controller import Objective, Price, check_identity, checked_reward, identity
+from controllers.controller import Measure, Objective, Price, check_identity, checked_reward, identity
 from controllers.features import Matrix, Networks
 from controllers.policy import Policy
 from controllers.rnn import clipped_surrogate
@@ -62,6 +63,8 @@ class DynaController:
         seed: for the initial weights and every draw.
         objective: (accuracy, flops) -> reward: with ``price``, only accuracy has to be learned.
         price: actions -> their exact cost, which become features of the model.
+        measures: further costs of the objective, see ``Surrogate``; those that are None are learned too.
+        front: costs against which the whole front is sought; rewards are then accuracies.
     """
 
     def __init__(
@@ -71,6 +74,8 @@ class DynaController:
         seed: int = 0,
         objective: Objective | None = None,
         price: Price | None = None,
+        measures: Mapping[str, Measure | None] = MappingProxyType({}),
+        front: Sequence[str] = (),
     ) -> None:
         self.space = space
         self.settings = settings
@@ -80,8 +85,9 @@ class DynaController:
         self._choices = np.array(choices)
         self._policy = Policy(choices, settings.hidden_units, settings.hidden_units, 0.1, self._rng)
         self._optimizer = torch.optim.Adam(self._policy.parameters(), lr=settings.learning_rate)
-        self._surrogate = Surrogate(space, objective, price)
+        self._surrogate = Surrogate(space, objective, price, measures, front)
         self._told: list[tuple[Actions, float]] = []
+        self._measured: dict[Actions, dict[str, float]] = {}
         self._failed: list[Actions] = []
         self._pending: Counter[Actions] = Counter()
         self._queue: Networks = np.empty((0, len(choices)), np.int64)  # best first
@@ -98,6 +104,9 @@ class DynaController:
         self._pending[actions] += 1
         self._remember(actions)
         return actions
+
+    def observe(self, actions: Actions, costs: Mapping[str, float]) -> None:
+        self._measured[self.space.check(actions)] = dict(costs)
 
     def tell(self, actions: Actions, reward: float | None) -> None:
         actions = self.space.check(actions)
@@ -123,7 +132,7 @@ class DynaController:
 
     def _most_promising(self) -> Networks:
         """The queue after training the policy on what the model now predicts, and hill climbing."""
-        score = self._surrogate.improvement(self._told, list(self._pending), self._failed)
+        score = self._surrogate.improvement(self._told, list(self._pending), self._failed, self._measured)
         queue = self._best(Scored(self._queue, score(self._queue)))
         for _ in range(self.settings.rounds):
             queue = self._roll_out(score, queue)
@@ -154,8 +163,8 @@ class DynaController:
     def _climb(self, score: Score, queue: Scored) -> Scored:
         """The queue after hill climbing, one decision at a time, from its best and the best told."""
         starts = self.settings.starts
-        told = sorted(self._told, key=lambda result: -result[1])[:starts]
-        networks = np.concatenate([queue.networks[:starts], np.array([actions for actions, _ in told])])
+        leading = self._surrogate.leading(self._told, starts, self._measured)
+        networks = np.concatenate([queue.networks[:starts], leading])
         scores = score(networks)
         for _ in range(STEPS):
             around = self._neighbours(networks)  # [S, M, D]
@@ -202,6 +211,7 @@ class DynaController:
             "tried": list(self._tried),
             "queue": self._queue.copy(),
             "rng": self._rng.bit_generator.state,
+            **({"measured": list(self._measured.items())} if self._measured else {}),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -210,6 +220,7 @@ class DynaController:
         self._surrogate.load_state_dict(state["surrogate"])
         self._told = [(tuple(actions), reward) for actions, reward in state["told"]]
         self._failed = [tuple(actions) for actions in state["failed"]]
+        self._measured = {tuple(actions): costs for actions, costs in state.get("measured", [])}
         self._pending = Counter({tuple(actions): count for actions, count in state["pending"]})
         self._tried = dict.fromkeys(tuple(actions) for actions in state["tried"])
         self._networks = {self.space.decode(actions) for actions in self._tried}

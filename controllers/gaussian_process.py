@@ -30,6 +30,9 @@ So if hundreds are told at once, no single ask has to learn from them all, start
 STEPS = 20
 """L-BFGS's, each time that the hyperparameters are learned."""
 
+Predict = Callable[[Matrix], tuple[Matrix, Matrix]]
+"""Features `[M, F]` -> mean and deviation `[M]`."""
+
 PARTS = 3
 """Parts of the kernel besides its constant: additive, pairwise and RBF."""
 
@@ -145,7 +148,7 @@ class GaussianProcess:
         """Continue from a ``state_dict``."""
         self.theta, self.learned_from = np.array(state["theta"], np.float64), state["learned_from"]
 
-    def condition(self, features: Matrix, targets: Matrix) -> Callable[[Matrix], tuple[Matrix, Matrix]]:
+    def condition(self, features: Matrix, targets: Matrix) -> Predict:
         """Features `[M, F]` -> mean and deviation `[M]` of their noiseless targets, given these `[N]`."""
         theta = torch.tensor(self.theta)
         x, weights = self._scaled(torch.tensor(features), theta), self._weights(theta)

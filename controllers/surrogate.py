@@ -6,19 +6,28 @@ N: networks, D: decisions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr
+from scipy.special import log_ndtr, logsumexp, ndtri
 
-from controllers.controller import Objective, Price
+from controllers.controller import Measure, Objective, Price
+from controllers.expected import log_expected_improvement
 from controllers.features import Features, Matrix, Networks, random_networks
-from controllers.gaussian_process import GaussianProcess, spread
+from controllers.front import Gain, front_gain, on_front
+from controllers.gaussian_process import GaussianProcess, Predict, spread
 from search_spaces import Actions, SearchSpace
 
 Score = Callable[[Networks], Matrix]
 """Networks `[N, D]` -> how promising each is, `[N]`."""
+Measured = Mapping[Actions, Mapping[str, float]]
+"""Costs that are known only from trials: of each network, by name."""
 
+USUAL = 512
+"""Random networks that set the range of budgets."""
+DRAWS = 5
+"""Draws of costs that have to be learned, equally likely, over which a gain is averaged."""
 REMEMBERED = 400
 """The most trials that the model is conditioned on; ``spread`` chooses them."""
 FAILED = 100
@@ -29,48 +38,88 @@ a network that did not train shows that it is bad, but not how bad."""
 
 
 class Surrogate:
-    """A Gaussian process of accuracy, or of the reward if the objective or the costs are unknown.
+    """Gaussian processes: of accuracy, or of the reward if objective or costs are unknown, and of some costs.
 
     Args:
         space: whose networks are modelled.
-        objective: (accuracy, flops) -> reward. Used if linear and increasing in accuracy.
+        objective: (accuracy, flops) -> reward. Used if linear and increasing in accuracy. With ``measures``:
+            accuracies `[N]` and costs `[N]` by name -> rewards `[N]`.
         price: actions -> their exact cost.
+        measures: further costs, by name. Those that are None are learned from trials, as logarithms.
+        front: costs for whose budgets, all of them at once, accuracy is sought; rewards are then accuracies.
     """
 
-    def __init__(self, space: SearchSpace, objective: Objective | None, price: Price | None) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        objective: Objective | None,
+        price: Price | None,
+        measures: Mapping[str, Measure | None] = MappingProxyType({}),
+        front: Sequence[str] = (),
+    ) -> None:
         self._features = Features(space, price)
-        self._objective = objective if price else None
-        if not self._straight(self._features(random_networks(self._features.choices, 16))[1]):
+        self._names = tuple(front) or ("flops", *measures)  # K costs
+        self._measures = dict(measures)
+        self._front = bool(front)
+        self._objective = objective if price and not front else None
+        some = random_networks(self._features.choices, 16)
+        if not self._straight(np.nan_to_num(self._costs(some, self._features(some)[1]), nan=1.0)):
             self._objective = None
         self._accuracy = GaussianProcess(self._features.groups)
         self._success = GaussianProcess(self._features.groups)
+        self._learned = {
+            name: GaussianProcess(self._features.groups)
+            for name in self._names
+            if name != "flops" and measures[name] is None
+        }
 
-    def _straight(self, flops: Matrix) -> bool:
+    def _costs(self, networks: Networks, flops: Matrix) -> Matrix:
+        """The costs that count, `[N, K]`; NaN for those that are not known before a trial."""
+        columns = []
+        for name in self._names:
+            measure = None if name == "flops" else self._measures[name]
+            known = flops if name == "flops" else None if measure is None else measure(networks)
+            columns.append(np.full(len(networks), np.nan) if known is None else np.asarray(known, float))
+        return np.stack(columns, axis=1)
+
+    def _rewards(self, accuracy: float, costs: Matrix) -> Matrix:
+        """The rewards `[N]` of ``accuracy`` at costs `[N, K]`."""
+        assert self._objective is not None
+        if self._measures:
+            named = dict(zip(self._names, costs.T, strict=True))
+            return np.asarray(self._objective(np.full(len(costs), accuracy), named))
+        return np.array([self._objective(accuracy, flops) for flops in costs[:, 0].tolist()])
+
+    def _straight(self, costs: Matrix) -> bool:
         if self._objective is None:
             return True
         try:
-            intercept, slope = self._line(flops)
-            middle = np.array([self._objective(0.5, f) for f in flops.tolist()])
+            intercept, slope = self._line(costs)
+            middle = self._rewards(0.5, costs)
         except (ValueError, ArithmeticError):
             return False
         return bool((slope > 0).all() and np.allclose(middle, intercept + slope / 2, rtol=1e-9, atol=0))
 
-    def _line(self, flops: Matrix) -> tuple[Matrix, Matrix]:
-        """Reward = intercept + slope * accuracy: both `[N]`, for networks of these FLOPs."""
+    def _line(self, costs: Matrix) -> tuple[Matrix, Matrix]:
+        """Reward = intercept + slope * accuracy: both `[N]`, for networks of costs `[N, K]`."""
         if self._objective is None:
-            return np.zeros(len(flops)), np.ones(len(flops))
-        at_0 = np.array([self._objective(0.0, f) for f in flops.tolist()])
-        at_1 = np.array([self._objective(1.0, f) for f in flops.tolist()])
+            return np.zeros(len(costs)), np.ones(len(costs))
+        at_0, at_1 = self._rewards(0.0, costs), self._rewards(1.0, costs)
         return at_0, at_1 - at_0
 
     def improvement(
-        self, told: Sequence[tuple[Actions, float]], pending: Sequence[Actions], failed: Sequence[Actions]
+        self,
+        told: Sequence[tuple[Actions, float]],
+        pending: Sequence[Actions],
+        failed: Sequence[Actions],
+        measured: Measured = MappingProxyType({}),
     ) -> Score:
-        """The logarithm of each network's expected improvement (EI) on the highest reward told.
+        """The logarithm of each network's expected improvement (EI) on the highest reward, or the front.
 
         With noise, that reward is higher than any that the model predicts, which keeps the search from
         settling early. Pending trials are assumed to end as predicted. EI is weighted by the chance that the
         trial does not fail, so little is expected where trials fail repeatedly (from lack of memory, say).
+        Where a cost has to be learned, EI is the mean over draws of it.
 
         Source: Jones et al. 1998; Ament et al. 2023, arXiv:2310.20708, sec. 4.1 (the logarithm);
         Ginsbourger et al. 2010 (beliefs); Gelbart et al. 2014, arXiv:1403.5607 (failures).
@@ -80,25 +129,101 @@ class Surrogate:
         kept = spread(rewards, REMEMBERED)
         networks, rewards = networks[kept], rewards[kept]
         features, flops = self._features(networks)
-        intercept, slope = self._line(flops)
+        costs, forecasts = self._observed(networks, features, self._costs(networks, flops), measured)
+        intercept, slope = self._line(costs)
         accuracies = without_outliers((rewards - intercept) / slope)
         self._accuracy.learn(features, accuracies)
         predict = self._accuracy.condition(features, accuracies)
-        best = float(rewards.max())
         if pending:
-            ahead, _ = self._features(np.array(pending, np.int64))
+            waiting = np.array(pending, np.int64)
+            ahead, flops = self._features(waiting)
             believed = np.concatenate([accuracies, predict(ahead)[0]])
             predict = self._accuracy.condition(np.concatenate([features, ahead]), believed)
         log_success = self._log_success(features, failed)
+        gain = self._gain(rewards)
+        if self._front:
+            if pending:
+                costs = np.concatenate([costs, self._expected(waiting, ahead, flops, forecasts)])
+                accuracies = believed
+            usual = random_networks(self._features.choices, USUAL)
+            encoded, flops = self._features(usual)
+            usual_costs = self._expected(usual, encoded, flops, forecasts)
+            gain = front_gain(costs, accuracies, usual_costs, len(told) + len(pending))
 
         def score(candidates: Networks) -> Matrix:
             encoded, flops = self._features(candidates)
             mean, deviation = predict(encoded)
-            intercept, slope = self._line(flops)
-            gain = log_expected_improvement(intercept + slope * mean - best, slope * deviation)
-            return gain + log_success(encoded)
+            drawn = self._drawn(self._costs(candidates, flops), encoded, forecasts)
+            gains = [gain(mean, deviation, costs) for costs in drawn]
+            total = gains[0] if len(gains) == 1 else logsumexp(gains, axis=0) - np.log(len(gains))
+            return np.asarray(np.where(np.isnan(total), -np.inf, total) + log_success(encoded))
 
         return score
+
+    def _gain(self, rewards: Matrix) -> Gain:
+        best = float(rewards.max())
+
+        def gain(mean: Matrix, deviation: Matrix, costs: Matrix) -> Matrix:
+            intercept, slope = self._line(costs)
+            return log_expected_improvement(intercept + slope * mean - best, slope * deviation)
+
+        return gain
+
+    def leading(self, told: Sequence[tuple[Actions, float]], count: int, measured: Measured) -> Networks:
+        """``count`` networks of those told to search around: the best, or some of the front, in turns."""
+        ordered = sorted(told, key=lambda result: -result[1])
+        if self._front:
+            networks = np.array([actions for actions, _ in ordered], np.int64)
+            features, flops = self._features(networks)
+            costs, _ = self._observed(networks, features, self._costs(networks, flops), measured)
+            front = np.flatnonzero(on_front(costs, np.array([accuracy for _, accuracy in ordered])))
+            stride = max(1, len(front) // count)
+            return networks[front[len(told) % stride :: stride][:count]]
+        return np.array([actions for actions, _ in ordered[:count]])
+
+    def _observed(
+        self, networks: Networks, features: Matrix, costs: Matrix, measured: Measured
+    ) -> tuple[Matrix, dict[str, Predict]]:
+        """``costs`` with those that trials have measured, and a forecast of each such cost's logarithm."""
+        forecasts = {}
+        for column, name in enumerate(self._names):
+            if name not in self._learned:
+                continue
+            values = [measured.get(tuple(actions), {}).get(name, np.nan) for actions in networks.tolist()]
+            found = np.array(values)
+            known = np.isfinite(found) & (found > 0)
+            if known.any():
+                logs = np.log(found[known])
+                self._learned[name].learn(features[known], logs)
+                forecasts[name] = self._learned[name].condition(features[known], logs)
+                found[~known] = np.exp(forecasts[name](features[~known])[0]) if not known.all() else 1.0
+            else:
+                found[:] = 1.0
+            costs[:, column] = found
+        return costs, forecasts
+
+    def _expected(
+        self, networks: Networks, features: Matrix, flops: Matrix, forecasts: Mapping[str, Predict]
+    ) -> Matrix:
+        """The costs `[N, K]`, those that have to be learned as forecast."""
+        costs = self._costs(networks, flops)
+        for name in self._learned:
+            logs = forecasts[name](features)[0] if name in forecasts else np.zeros(len(networks))
+            costs[:, self._names.index(name)] = np.exp(logs)
+        return costs
+
+    def _drawn(self, costs: Matrix, features: Matrix, forecasts: Mapping[str, Predict]) -> list[Matrix]:
+        """``costs`` `[N, K]`, or several equally likely ones if some have to be learned."""
+        if not self._learned:
+            return [costs]
+        draws = [costs.copy() for _ in range(DRAWS)]
+        steps = ndtri((np.arange(DRAWS) + 0.5) / DRAWS)
+        for number, name in enumerate(self._learned):
+            mean, deviation = forecasts[name](features) if name in forecasts else (np.zeros(len(costs)),) * 2
+            # Each cost takes the quantiles in another order, as if they were drawn independently.
+            for drawn, step in zip(draws, steps[(np.arange(DRAWS) * (number + 1)) % DRAWS], strict=True):
+                drawn[:, self._names.index(name)] = np.exp(mean + step * deviation)
+        return draws
 
     def _log_success(self, done: Matrix, failed: Sequence[Actions]) -> Callable[[Matrix], Matrix]:
         """Features -> log probability that a trial does not fail: that a regression predicts below 1/2.
@@ -121,33 +246,16 @@ class Surrogate:
 
     def state_dict(self) -> dict[str, Any]:
         """What was learned: plain values and arrays."""
-        return {"accuracy": self._accuracy.state_dict(), "success": self._success.state_dict()}
+        learned = {name: process.state_dict() for name, process in self._learned.items()}
+        known = {"accuracy": self._accuracy.state_dict(), "success": self._success.state_dict()}
+        return {**known, "costs": learned} if learned else known
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a ``state_dict``."""
         self._accuracy.load_state_dict(state["accuracy"])
         self._success.load_state_dict(state["success"])
-
-
-def log_expected_improvement(gain: Matrix, deviation: Matrix) -> Matrix:
-    """log E[max(g, 0)] of a normal g with mean ``gain``, also where that expectation underflows.
-
-    It is log(deviation) + log h(z) with h(z) = phi(z) + z Phi(z) and z = gain / deviation. Where the two
-    terms of h cancel, h is phi(z) (1 + z Phi(z) / phi(z)); far out, where that cancels too, phi(z) / z^2.
-    """
-    z = gain / deviation
-    near, middle, far = np.maximum(z, -1.0), np.clip(z, -30.0, -1.0), np.minimum(z, -30.0)
-    ratio = np.exp(log_ndtr(middle) - _log_density(middle))
-    log_h = np.where(
-        z > -1,
-        np.log(np.exp(_log_density(near)) + near * ndtr(near)),
-        _log_density(z) + np.where(z > -30, np.log1p(middle * ratio), -2 * np.log(-far)),
-    )
-    return np.asarray(np.log(deviation) + log_h)
-
-
-def _log_density(z: Matrix) -> Matrix:
-    return np.asarray(-(z**2) / 2 - np.log(2 * np.pi) / 2)
+        for name, process in self._learned.items():
+            process.load_state_dict(state["costs"][name])
 
 
 def without_outliers(values: Matrix) -> Matrix:

@@ -14,10 +14,11 @@ from reports.json_values import plain
 from reports.kendall import row_means
 from reports.means import binomial_error, completed, network_means, not_told_apart, pooled_deviation, widened
 from reports.noise import SeedNoise, seed_noise
-from reports.numbers import count, percent
+from reports.numbers import cost_text, cost_title, count, percent
 from reports.pareto import hypervolume, pareto_front
 from reports.run_db import (
     connect,
+    further_costs,
     load,
     read_baselines,
     read_confirmations,
@@ -52,9 +53,10 @@ from reports.uncertainty import estimated_networks
 
 __all__ = [
     "Agreement", "Consistency", "SeedNoise", "agree", "agreement_line", "audit_table", "best_so_far",
-    "binomial_error", "by_network", "comparison_table", "completed", "connect", "consistency_lines", "count",
-    "decision_table", "epochs_table", "estimated_networks", "examine", "expected_best", "family_stages_table",
-    "family_table", "forecast_table", "front_table", "grid_table", "hypervolume", "implied_table", "load",
+    "binomial_error", "by_network", "comparison_table", "completed", "connect", "consistency_lines",
+    "cost_text", "cost_title", "count", "decision_table", "epochs_table", "estimated_networks",
+    "examine", "expected_best", "family_stages_table", "family_table", "forecast_table",
+    "front_table", "further_costs", "grid_table", "hypervolume", "implied_table", "load",
     "mostly_noise", "near_random", "network_means", "not_told_apart", "pareto_front", "percent",
     "plain", "pooled_deviation", "ranking_table", "read_baselines",
     "read_confirmations", "read_epochs", "read_retries", "read_sessions", "read_trials", "row_means",

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Rewards = Callable[[Array, Array], Array]
-"""Gives rewards from accuracies and FLOPs; linear in accuracy."""
+Rewards = Callable[[Array, pd.DataFrame], Array]
+"""Gives rewards from accuracies and the rows of their networks, with all costs; linear in accuracy."""
 
 
 def network_means(trials: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +88,7 @@ def completed(
         return trials, confirmations
     trials = trials.set_index("trial", drop=False)
     rows, accuracy = fresh["trial"], fresh["accuracy"].to_numpy(float)
-    trials.loc[rows, "reward"] = rewards(accuracy, trials.loc[rows, "flops"].to_numpy(float))
+    trials.loc[rows, "reward"] = rewards(accuracy, trials.loc[rows])
     trials.loc[rows, "accuracy"] = accuracy
     trials.loc[rows, "epochs"] = fresh["epochs"].to_numpy()
     return trials.reset_index(drop=True), confirmations.drop(fresh.index)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from search_spaces.cost_units import is_bytes, is_time
+
 
 def duration(seconds: float) -> str:
     """``5025`` as ``1 h 24 min``."""
@@ -45,6 +47,20 @@ def memory(size: float) -> str:
 def gigabytes(size: float) -> str:
     """Bytes, to be compared with the memory of a machine: ``779123456`` as ``0.8 GB``."""
     return f"{size / 1e9:.1f} GB"
+
+
+def cost_text(name: str, value: float) -> str:
+    """A cost in its unit: ``20.1 ms`` of a latency, ``512MB`` of memory, else ``300M`` or ``0.25``."""
+    if is_time(name):
+        return f"{value:,.0f} ms" if value >= 1000 else f"{value:.3g} ms"
+    if is_bytes(name):
+        return memory(value)
+    return count(value) if value >= 1000 else f"{value:.3g}"
+
+
+def cost_title(name: str) -> str:
+    """The title of a cost: ``FLOPs``, else its name with spaces."""
+    return "FLOPs" if name == "flops" else name.replace("_", " ")
 
 
 def plus_minus(value: float, error: float | None = None) -> str:

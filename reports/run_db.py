@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from reports.run_db_rules import read_actions, refuse_wrong_rows
+from reports.run_db_rules import COST, read_actions, refuse_wrong_rows
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
 SCHEMA_VERSION = 7
@@ -45,6 +45,8 @@ TABLES = {
 }
 """Each table's columns with their types. A new column goes to the end of its table and must allow NULL, which
 ``upgrade`` gives it in older files."""
+MEASURED_TABLES = ("trials", "baselines")
+"""Tables that may have further columns at their end: costs that a search aimed at, such as ``latency``."""
 UNLOCKED = "SQLite's locks do not work here"
 """What ``run.lock`` says then."""
 _KEYS = {"epochs": "trial, epoch", "confirmations": "trial, seed", "baselines": "name, seed"}
@@ -90,6 +92,7 @@ def read_trials(directory: Path) -> pd.DataFrame:
 
     ``repeat_of`` is the earlier trial with the same network, which was not trained again.
     ``images_per_second`` and ``peak_memory`` (bytes) are missing if nothing was trained, and in older runs.
+    Costs that the search aimed at, such as ``latency`` (ms), are further columns.
 
     Raises:
         ValueError: as ``connect``, or if SQLite cannot read a table.
@@ -105,6 +108,11 @@ def read_trials(directory: Path) -> pd.DataFrame:
     for column in ("accuracy", "reward", "seconds"):  # if all values are NULL, the column has no type
         frame[column] = frame[column].astype(float)
     return frame
+
+
+def further_costs(trials: pd.DataFrame) -> tuple[str, ...]:
+    """The columns of trials that only some runs have: costs that a search aimed at, such as ``latency``."""
+    return tuple(str(name) for name in trials if name not in columns_of("trials"))
 
 
 def speed(trials: pd.DataFrame) -> dict[str, float | int | None] | None:
@@ -183,7 +191,9 @@ def refuse_damage(db: sqlite3.Connection, *tables: str) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     try:
         for table in tables:
-            refuse_wrong_rows(db, table, columns_of(table), older=version < SCHEMA_VERSION)
+            further = dict.fromkeys(further_columns(db, table) if table in MEASURED_TABLES else (), COST)
+            columns = {**columns_of(table), **further}
+            refuse_wrong_rows(db, table, columns, older=version < SCHEMA_VERSION)
     except sqlite3.DatabaseError as error:
         raise ValueError(
             f"run has a run.db that SQLite cannot read ({' '.join(str(error).split())})"
@@ -259,6 +269,21 @@ def upgrade(db: sqlite3.Connection) -> None:
                 db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def further_columns(db: sqlite3.Connection, table: str) -> tuple[str, ...]:
+    """Columns of a table that only some runs have: measures, such as ``latency``."""
+    there = (name for _, name, *_ in db.execute(f"PRAGMA table_info({table})"))
+    return tuple(name for name in there if name not in columns_of(table) and name.isidentifier())
+
+
+def with_measures(db: sqlite3.Connection, names: Sequence[str]) -> None:
+    """Adds a column of numbers for each of ``names`` to the tables of networks, unless it is there."""
+    for table in MEASURED_TABLES:
+        there = {*columns_of(table), *further_columns(db, table)}
+        for name in names:
+            if name not in there:
+                db.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" REAL')
 
 
 def _times(texts: pd.Series[Any]) -> pd.Series[Any]:

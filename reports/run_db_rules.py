@@ -24,6 +24,8 @@ TYPES = {
     "TEXT": "typeof({0}) = 'text'",
 }
 MEASURED = ("seconds", "worker_seconds", "busy_seconds", "controller_seconds", "images_per_second")
+COST = "REAL COST"
+"""The type of a further column: a measured cost."""
 RULES = {
     "status": "{0} IN ('waiting', 'running', 'done', 'failed')",
     "kind": "{0} IN ('ask', 'tell', 'retry')",
@@ -78,7 +80,7 @@ def refuse_wrong_rows(db: sqlite3.Connection, table: str, columns: Mapping[str, 
     query = f"SELECT CASE {broken} END AS broken FROM {table} WHERE broken IS NOT NULL LIMIT 1"  # noqa: S608
     if row := db.execute(query).fetchone():
         name = row[0]
-        query = f"SELECT {name} FROM {table} WHERE ({rules[name]}) IS NOT TRUE LIMIT 1"  # noqa: S608
+        query = f'SELECT "{name}" FROM {table} WHERE ({rules[name]}) IS NOT TRUE LIMIT 1'  # noqa: S608
         (value,) = db.execute(query).fetchone() or row
         raise ValueError(f"has {table}.{name} = {shown(value)}")
 
@@ -118,9 +120,10 @@ def refuse_foreign(archs: Iterable[str]) -> None:
 def _rule(table: str, name: str, kind: str) -> str:
     """The condition on a column."""
     needed = "NOT NULL" in kind or "PRIMARY KEY" in kind
-    conditions = [TYPES[kind.split()[0]], *filter(None, [RULES.get(name)])]
+    further = "{0} BETWEEN 0 AND 1e300" if kind == COST else RULES.get(name)
+    conditions = [TYPES[kind.split()[0]], *filter(None, [further])]
     rule = " AND ".join(f"({condition})" for condition in conditions)
     rule = rule if needed else f"{{0}} IS NULL OR ({rule})"
     if further := OF_TABLE.get(table, {}).get(name):
         rule = f"({rule}) AND ({further})"
-    return rule.format(name)
+    return rule.format(f'"{name}"')

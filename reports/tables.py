@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.fitted import FittedTable, SideBySide
-from reports.numbers import count, percent, plus_minus
+from reports.numbers import cost_text, cost_title, count, percent, plus_minus
 from search_spaces import ArchSpec, Decision, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
@@ -54,27 +54,32 @@ def front_table(
     *,
     known: Sequence[Mapping[str, Any]] = (),
     measured: str = "accuracy",
+    costs: Sequence[str] = ("flops",),
 ) -> FittedTable:
     """A Pareto front, one row per network; ``best`` is the chosen trial, which is marked.
 
     Errors and the chances of being on the front or the best are shown if ``front`` has them. Networks up to
     ``target``, in FLOPs, stand above a row with its number, the others below it. ``known`` networks, with a
-    ``name``, come last. ``measured`` says what accuracies are.
+    ``name``, come last. ``measured`` says what accuracies are. ``costs`` are those of the front; beside FLOPs
+    and params, they have columns of their own.
     """
+    further = [name for name in costs if name not in ("flops", "params")]
     chances = {name: title for name, title in CHANCES.items() if name in front}
     table = FittedTable(
-        "trial", measured, "FLOPs", "params", "reward", *chances.values(),
-        least=("params", "reward", "P(front)"), title=f"Pareto front: {measured} against FLOPs",
+        "trial", measured, *map(cost_title, further), "FLOPs", "params", "reward", *chances.values(),
+        least=("params", "reward", "P(front)"),
+        title=f"Pareto front: {measured} against {' and '.join(map(cost_title, costs))}",
     )  # fmt: skip
     table.add_words(STAGES, NARROWEST)
     rows = front.to_dict("records")
     above = sum(target is not None and row["flops"] <= target for row in rows)
     for number, row in enumerate(rows):
         if target is not None and number == above:
-            table.add_row(*_target_row(target, len(chances)))
+            table.add_row(*_target_row(target, len(chances), len(further)))
         table.add_row(
             f"{'*' if row['trial'] == best else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
+            *(cost_text(name, row[name]) for name in further),
             count(row["flops"]),
             count(row["params"]),
             f"{row['reward']:.4f}",
@@ -82,20 +87,25 @@ def front_table(
             sketch(row["arch"]),
         )
     if target is not None and above == len(rows):
-        table.add_row(*_target_row(target, len(chances)))
+        table.add_row(*_target_row(target, len(chances), len(further)))
     for network in known:
         table.add_row(
             network["name"],
             plus_minus(network["accuracy"], network["accuracy_error"]),
-            *(count(network["flops"]), count(network["params"]), f"{network['reward']:.4f}"),
+            *(cost_text(name, network[name]) if network.get(name) else "" for name in further),
+            *(
+                count(network["flops"]),
+                count(network["params"]),
+                "" if network["reward"] is None else f"{network['reward']:.4f}",
+            ),
             *[""] * len(chances),
             sketch(network["arch"]),
         )
     return table
 
 
-def _target_row(target: float, chances: int) -> tuple[str, ...]:
-    return ("target", "", count(target), *[""] * (chances + 3))
+def _target_row(target: float, chances: int, further: int) -> tuple[str, ...]:
+    return ("target", "", *[""] * further, count(target), *[""] * (chances + 3))
 
 
 def epochs_table(curve: Iterable[Mapping[str, Any]]) -> FittedTable:
@@ -107,21 +117,23 @@ def epochs_table(curve: Iterable[Mapping[str, Any]]) -> FittedTable:
     return table
 
 
-def ranking_table(ranked: pd.DataFrame, cost: str, before: int, measured: str = "accuracy") -> FittedTable:
+def ranking_table(
+    ranked: pd.DataFrame, costs: Sequence[str], before: int, measured: str = "accuracy"
+) -> FittedTable:
     """Networks under another objective, the best first; ``before`` is the former choice, which is marked.
 
     Args:
-        ranked: ``rank``, ``trial``, ``accuracy``, the ``cost``, ``reward``, ``old_reward``, ``arch``.
+        ranked: ``rank``, ``trial``, ``accuracy``, the ``costs``, ``reward``, ``old_reward``, ``arch``.
     """
-    name = {"flops": "FLOPs"}.get(cost, cost)
-    table = FittedTable("rank", "trial", measured, name, "reward", "before", least=("before",))
+    titles = map(cost_title, costs)
+    table = FittedTable("rank", "trial", measured, *titles, "reward", "before", least=("before",))
     table.add_words(STAGES, NARROWEST)
     for row in ranked.to_dict("records"):
         table.add_row(
             str(row["rank"]),
             f"{'*' if row['trial'] == before else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
-            count(row[cost]),
+            *(cost_text(cost, row[cost]) for cost in costs),
             f"{row['reward']:.4f}",
             f"{row['old_reward']:.4f}",
             sketch(row["arch"]),

@@ -286,9 +286,9 @@ def _groups(starts: NDArray[np.intp], length: int) -> NDArray[np.intp]:
 
 def _linear(networks: pd.DataFrame, rewards: Rewards | None) -> tuple[Array, Array]:
     """Offset and slope `[N]` of rewards as functions of accuracies."""
-    accuracy, flops = networks["accuracy"].to_numpy(float), networks["flops"].to_numpy(float)
+    accuracy = networks["accuracy"].to_numpy(float)
     if rewards is not None:
-        offset = rewards(np.zeros_like(accuracy), flops)
-        return offset, rewards(np.ones_like(accuracy), flops) - offset
+        offset = rewards(np.zeros_like(accuracy), networks)
+        return offset, rewards(np.ones_like(accuracy), networks) - offset
     reward = networks["reward"].to_numpy(float)
     return np.zeros_like(reward), np.divide(reward, accuracy, out=np.zeros_like(reward), where=accuracy > 0)

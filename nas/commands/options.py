@@ -74,6 +74,15 @@ MaxHoursOption = Annotated[
         help="End within so many hours from now, with fewer trials if need be; nas resume makes the others.",
     ),
 ]
+TargetOption = Annotated[
+    list[str] | None,
+    Option(
+        metavar="NAME=VALUE",
+        show_default="none",
+        help="A budget, e.g. latency=20ms, flops=300M or params=5M, or of a column of the table; "
+        "^-0.1 after it is its exponent. Several are multiplied. With --reward pareto, the name alone.",
+    ),
+]
 SchedulerOption = Annotated[
     str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
 ]
@@ -103,6 +112,15 @@ class SearchOptions:
             help="The budget T, in multiply-adds.",
         ),
     ] = None
+    target: TargetOption = None
+    device: Annotated[
+        str | None,
+        Option(
+            metavar="KIND:FILE",
+            show_default="none",
+            help="Predicts the latency of networks: table:FILE or predictor:FILE of a device.",
+        ),
+    ] = None
     exponent: Annotated[
         float | None,
         Option(show_default="-0.07, hard: -1", help="How much cost counts against accuracy."),
@@ -110,7 +128,8 @@ class SearchOptions:
     reward: Annotated[
         str,
         Option(
-            help="soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|."
+            help="soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|. "
+            "pareto: no T, the best networks for all budgets."
         ),
     ] = "soft"
     controller: Annotated[
@@ -282,6 +301,15 @@ class ReportOptions:
             metavar="COUNT",
             show_default="the run's",
             help="Rank by another budget T, in the unit of --cost; nothing is trained again.",
+        ),
+    ] = None
+    target: TargetOption = None
+    budget: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME=VALUE",
+            show_default="none",
+            help="Name the most accurate network within it, e.g. latency=15ms; several hold together.",
         ),
     ] = None
     exponent: Annotated[float | None, Option(show_default="the run's", help="Rank by another exponent.")] = (

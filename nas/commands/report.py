@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nas.commands.arguments import checked, parse_count
+from nas.commands.arguments import checked, find_targets, parse_count
 from nas.commands.declare import declared
 from nas.commands.options import ReportOptions
 from nas.errors import InputError, WriteError
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.runs.search_results import Ranking
 
-RANKING = ("target_flops", "exponent", "reward")
+RANKING = ("target_flops", "target", "exponent", "reward")
 DRAWN = ("random", "png", "svg")
 REFUSED = {
-    "training": ("one network was trained", (*DRAWN, *RANKING)),
+    "training": ("one network was trained", (*DRAWN, *RANKING, "budget")),
     "audit": ("the run is an audit", DRAWN),
-    "several": ("several runs were given", ("follow", *DRAWN)),
-    "family": ("nothing was trained", ("follow", "random", *RANKING)),
+    "several": ("several runs were given", ("follow", "budget", *DRAWN)),
+    "family": ("nothing was trained", ("follow", "random", *RANKING, "budget")),
 }
 """By the kind of run, or by what else is reported: why some options mean nothing there, and which."""
 
@@ -74,7 +74,7 @@ def report_one(console: Console, run: Run, ranking: Ranking | None, options: Rep
     random = open_run(options.random) if options.random else None
     run = run.snapshot()
     kind = KINDS[run.settings.kind]
-    facts = summary(run, random, ranking)
+    facts = summary(run, random, ranking, find_budgets(run, options))
     writers: list[Callable[[], object]] = [lambda: kind.write_tables(run)]
     if len(run.networks()):
         writers.append(lambda: write_page(run, random))
@@ -153,9 +153,10 @@ def find_ranking(run: Run, options: ReportOptions) -> Ranking | None:
     Raises:
         InputError: if it is no objective.
     """
-    from nas.runs.run import COSTS
     from nas.runs.search_results import Ranking
-    from nas.spec.objective import Objective
+    from nas.spec.objective import EXPONENTS, PARETO, Objective
+    from nas.spec.targets import COSTS
+    from search_spaces.names import unknown
 
     cost, asked = options.cost, options.target_flops
     if cost not in COSTS:
@@ -165,10 +166,38 @@ def find_ranking(run: Run, options: ReportOptions) -> Ranking | None:
     if all(getattr(options, name) is None for name in RANKING):
         return None
     own = run.settings.objective
-    kind, exponent = options.reward or own.kind, options.exponent
+    kind, exponent = options.reward or ("soft" if own.seeks_front else own.kind), options.exponent
+    if kind == PARETO:
+        raise InputError(f"reward must be one of {(*EXPONENTS,)} to rank by, got {kind}")
     if exponent is None and kind == own.kind:
         exponent = own.exponent
+    texts = options.target
+    if cost != "flops" and texts:
+        raise InputError(f"cost must be left out where `target` names what counts, got {cost}")
+    flops, targets = find_targets(None, texts)
+    if asked is not None and flops is not None:
+        raise InputError(f"target must leave FLOPs to `target_flops` where that is given, got {asked}")
+    if flops is not None:
+        exponent = exponent if flops.exponent is None else flops.exponent
+    if texts is None and asked is None:
+        target, targets = own.target_flops, () if own.seeks_front else own.targets
+    elif asked is not None:
+        target = parse_count(asked)
+    else:
+        target = None if flops is None else flops.value
+    if target is None and not targets:
+        raise InputError(f"target must name a budget to rank by, as the run has none, got {kind}")
     with checked():
-        return Ranking(
-            Objective(own.target_flops if asked is None else parse_count(asked), exponent, kind), cost
-        )
+        ranking = Ranking(Objective(target, exponent, kind, targets), cost)
+    for name in ranking.objective.costs:
+        if name not in run.known_costs:
+            raise InputError(f"target: {unknown('measure', name, run.known_costs)}")
+    return ranking
+
+
+def find_budgets(run: Run, options: ReportOptions) -> dict[str, float]:
+    """The budgets that the options ask for; InputError if the run does not know one of these costs."""
+    from nas.spec.targets import parse_budgets
+
+    with checked():
+        return parse_budgets(options.budget or [], run.known_costs)

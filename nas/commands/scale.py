@@ -80,7 +80,8 @@ def scaled_and_refined(options: ScaleOptions, resources: ResourceOptions, screen
         return run
     directory = run.directory
     settings = refined_settings(run)
-    screen.say(f"Around the network that was scaled, at its {count(settings.objective.target_flops)} FLOPs")
+    flops = count(settings.objective.target_flops or 0)
+    screen.say(f"Around the network that was scaled, at its {flops} FLOPs")
     place = Place(directory / REFINED, REFINED, command_words("scale", options, resources))
     launch.start(settings, place, screen)
     screen.directory = directory

@@ -74,6 +74,7 @@ def find_origin(text: str) -> Origin:
     settings = read_settings(directory)
     told = Run(directory).trials()["status"].isin(["done", "failed"]).sum()
     so_far = "" if told == settings.trials else f" after {told} of {settings.trials} trials"
+    objective = settings.objective
     return Origin(
         arch,
         f"the best network of {directory}{so_far}, by its recipe",
@@ -81,8 +82,7 @@ def find_origin(text: str) -> Origin:
         # Networks that are scaled by little must differ under the proxy too.
         dataclasses.replace(settings.recipe, divisor=min(settings.recipe.divisor, PROXY.divisor)),
         settings.seed,
-        settings.objective.exponent,
-        settings.objective.kind,
+        *((None, "soft") if objective.seeks_front else (objective.exponent, objective.kind)),
         settings.task or Task(),
         source_of(directory, settings),
     )

@@ -12,9 +12,9 @@ from nas.commands.arguments import (
     find_arch,
     find_init,
     find_recipe,
+    find_targets,
     find_tuned,
     pairs,
-    parse_count,
     read_file,
     read_resources,
     with_options,
@@ -27,6 +27,7 @@ from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
+    from nas.spec.objective import Objective
     from nas.spec.resources import Resources
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
@@ -66,7 +67,6 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     Raises:
         InputError: if a value is out of range or cannot be read.
     """
-    from nas.spec.objective import Objective
     from nas.spec.recipe import default_recipe
     from nas.spec.settings import Settings
     from search_spaces import cost
@@ -79,7 +79,8 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
         pairs(options.proxy, "proxy"), metric=options.metric, class_weights=options.class_weights
     )
     found = find_space(options.space)
-    target = 400e6 if found.center is None else float(cost(found.center).flops)
+    usual = 400e6 if found.center is None else float(cost(found.center).flops)
+    device = None if options.device is None else absolute(options.device)
     with checked():
         return Settings(
             space=found.name,
@@ -88,11 +89,8 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             data=absolute(options.data),
             evaluator=absolute(options.evaluator),
             controller=options.controller,
-            objective=Objective(
-                target if options.target_flops is None else parse_count(options.target_flops),
-                options.exponent,
-                options.reward,
-            ),
+            objective=find_objective(options, usual),
+            device=device or "",
             recipe=find_recipe(recipe, fields, "proxy"),
             init=init,
             tuned=find_tuned(init, tune=options.tune),
@@ -104,6 +102,36 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             controller_settings=pairs(options.controller_settings, "controller_settings"),
             resources=find_resources(resources, trains=trains, max_hours=options.max_hours),
         )
+
+
+def find_objective(options: SearchOptions, usual: float) -> Objective:
+    """The objective that the options ask for.
+
+    Args:
+        usual: the budget of FLOPs where no budget is named.
+
+    Raises:
+        InputError: if a target cannot be read, or FLOPs have two.
+    """
+    from nas.spec.objective import EXPONENTS, PARETO, Objective
+    from nas.spec.targets import Target
+
+    front = options.reward == PARETO
+    flops, targets = find_targets(options.target_flops, options.target, front=front)
+    if flops is None and not targets:
+        named = () if options.device is None else (Target("latency"),)
+        if not front and named:
+            raise InputError(f"device must stand with `target` latency=T, got {options.device}")
+        flops, targets = (None, named or (Target("flops"),)) if front else (Target("flops", usual), ())
+    own = None if flops is None else flops.exponent
+    if own is not None:  # it is the exponent of FLOPs alone
+        usual_exponent = EXPONENTS.get(options.reward) if options.exponent is None else options.exponent
+        targets = tuple(
+            dataclasses.replace(one, exponent=usual_exponent) if one.exponent is None else one
+            for one in targets
+        )
+    exponent = options.exponent if own is None else own
+    return Objective(None if flops is None else flops.value, exponent, options.reward, targets)
 
 
 def default_trials(evaluator: str) -> int:

@@ -15,6 +15,7 @@ from nas.errors import InputError, NasError, RunError
 from nas.files import exists, say_unlocked, write_json
 from nas.launch import prepare, suited
 from nas.launch.inline import run_inline
+from nas.launch.measures import find_measures
 from nas.launch.new_run import Place, make, refuse_existing
 from nas.launch.placement import check_resources, opened
 from nas.launch.plan import memory_warning
@@ -76,6 +77,7 @@ def start_with(
 ) -> Run:
     """As ``start``, once everything has been checked and ``evaluator`` made."""
     space = space_of(settings)
+    measures = find_measures(settings, evaluator)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
@@ -91,7 +93,7 @@ def start_with(
             evaluator = dataclasses.replace(evaluator, directory=directory)
         journal = stack.enter_context(open_journal(directory, listener))
         evaluator = with_source(evaluator, settings, directory, listener, go_on)
-        search = prepare.make_search(settings, space, journal, listener)
+        search = prepare.make_search(settings, space, journal, listener, measures)
         search.session.ends = ends
         run(search, evaluator, resources, settings, notes, workers=settings.resources.workers)
     finish(directory)
@@ -114,7 +116,7 @@ def write_all(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> 
 def write(directory: Path, settings: Settings, facts: Mapping[str, Any]) -> None:
     """Writes the first files of one run."""
     write_config(directory, settings.to_json(), **facts)
-    with Journal(directory, create=True):
+    with Journal(directory, create=True, measures=settings.objective.measures):
         pass
 
 
@@ -197,8 +199,9 @@ def go_on(
             settings = dataclasses.replace(settings, data=data)
         space = space_of(settings)
         journal = stack.enter_context(open_journal(directory, listener))
+        measures = prepare.measures_again(settings, directory)
         try:
-            search = prepare.make_search(settings, space, journal, listener)
+            search = prepare.make_search(settings, space, journal, listener, measures)
         except NasError:
             raise
         except Exception as error:  # whatever a damaged journal makes a controller raise

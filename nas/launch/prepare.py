@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import controllers
 from nas.errors import InputError
+from nas.launch.measures import check_measures, columns_for, find_measures, for_controller
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
 from nas.runs.kinds import KINDS, space_of
 from nas.search.confirm import Confirm
 from nas.search.journal import Journal
 from nas.search.loop import Search
+from nas.search.measures import NONE, Measures
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
 from nas.spec.init import Init
@@ -49,7 +51,9 @@ def resolve_controller(settings: Settings) -> Settings:
     return dataclasses.replace(settings, controller_settings=dataclasses.asdict(given))
 
 
-def make_controller(settings: Settings, space: SearchSpace) -> controllers.Controller:
+def make_controller(
+    settings: Settings, space: SearchSpace, measures: Measures = NONE
+) -> controllers.Controller:
     """The controller of ``settings``, with what is known before any training: the objective and costs."""
     if KINDS[settings.kind].given:
         return controllers.GridSearch(space)
@@ -57,18 +61,24 @@ def make_controller(settings: Settings, space: SearchSpace) -> controllers.Contr
         settings.controller,
         space,
         seed=settings.seed,
-        objective=settings.objective,
+        **for_controller(settings.objective, space, measures),
         price=lambda actions: cost(space.decode(actions), space.num_classes),
         settings=settings.controller_settings,
     )
 
 
-def make_search(settings: Settings, space: SearchSpace, journal: Journal, listener: Listener) -> Search:
-    """The search of ``settings``, restored from its journal."""
+def make_search(
+    settings: Settings,
+    space: SearchSpace,
+    journal: Journal,
+    listener: Listener,
+    measures: Measures = NONE,
+) -> Search:
+    """The search of ``settings``, restored from its journal; ``measures`` are known before a trial."""
     stops_early = settings.scheduler == "asha" and settings.evaluator == "train"
     return Search(
         space,
-        make_controller(settings, space),
+        make_controller(settings, space, measures),
         settings.objective,
         journal,
         trials=settings.trials,
@@ -81,6 +91,7 @@ def make_search(settings: Settings, space: SearchSpace, journal: Journal, listen
         epochs=settings.recipe.epochs if stops_early else None,
         train_again=KINDS[settings.kind].given,
         listener=listener,
+        measures=measures,
     )
 
 
@@ -93,6 +104,7 @@ def prepared(
         InputError: if the settings cannot be met.
     """
     space_of(settings)  # before images are read
+    check_measures(settings)
     settings = resolve_controller(settings)
     settings, weights = read_weights(settings)
     data = None
@@ -164,14 +176,26 @@ def make_evaluator(
             )
         return Training(data, settings.recipe, reference=settings.reference, init=weights.init)
     if kind == "table" and file:
-        return Table(Path(file), space_of(settings))
+        return Table(Path(file), space_of(settings), columns_for(settings))
     if kind == "predictor" and file:
-        predictor = Predictor(Path(file), space_of(settings))
+        predictor = Predictor(Path(file), space_of(settings), columns_for(settings))
+        of_costs = "".join(f", {name} {tau:.3f}" for name, tau in predictor.tau_of.items())
         listener.say(
-            f"Predictor: Kendall tau {predictor.kendall_tau:.3f} on {predictor.rows} networks (5 folds)"
+            f"Predictor: Kendall tau {predictor.kendall_tau:.3f}{of_costs} on {predictor.rows} networks "
+            "(5 folds)"
         )
         return predictor
     raise InputError(f"evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}")
+
+
+def measures_again(settings: Settings, directory: Path) -> Measures:
+    """The costs that a run knows before its trials, as it knew them when it began."""
+    if not settings.objective.measures:
+        return NONE
+    if settings.evaluator == "train":
+        return find_measures(settings, None)
+    nothing = Weights(None, None)
+    return find_measures(settings, make_evaluator(settings, None, nothing, directory, Listener()))
 
 
 def find_data(settings: Settings, size: int | Callable[[int], int], listener: Listener) -> Dataset:

@@ -87,7 +87,7 @@ def with_plain_rival(settings: Settings, resolution: int, num_classes: int) -> S
         return settings
     whole = dataclasses.replace(ArchSpec.parse(settings.init.arch), resolution=resolution)
     target = settings.objective.target_flops
-    if cost(whole, num_classes).flops <= target:
+    if target is None or cost(whole, num_classes).flops <= target:
         return settings
     width, arch = narrowed(whole, target, num_classes)
     name = f"{settings.init.name} x{width:g}"

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 import reports
-from nas.runs.run import COSTS, Run
+from nas.runs.run import Run
+from nas.spec.objective import Objective
+from nas.spec.targets import COSTS
 from reports.numbers import plural, points
 from search_spaces import PRESETS
 
@@ -51,7 +53,6 @@ def compared(run: Run) -> dict[str, Any] | None:
     for name in sorted(set(known["name"]), key=[*run.settings.baselines].index):
         rows = known[known["name"] == name]
         (accuracy, error), (theirs, their_error) = mean(rows, "accuracy"), mean(rows, judged)
-        flops = int(rows["flops"].iloc[0])
         networks.append(
             {
                 "name": name,
@@ -59,7 +60,8 @@ def compared(run: Run) -> dict[str, Any] | None:
                 **{cost: int(rows[cost].iloc[0]) for cost in COSTS},
                 "accuracy": accuracy,
                 "accuracy_error": error,
-                "reward": run.settings.objective(accuracy, flops),
+                "reward": reward_of(run.settings.objective, accuracy, rows.iloc[0]),
+                **further_of(run.settings.objective, rows.iloc[0]),
                 "trainings": len(rows),
                 "difference": ours - theirs,
                 "difference_error": float(np.hypot(our_error, their_error)),
@@ -73,6 +75,18 @@ def compared(run: Run) -> dict[str, Any] | None:
         "flops": int(best["flops"]),
         "networks": networks,
     }
+
+
+def further_of(objective: Objective, row: Any) -> dict[str, float | None]:
+    """What was measured of the costs that no formula gives, by name."""
+    known = {name: row.get(name) for name in objective.measures}
+    return {name: None if pd.isna(value) else float(value) for name, value in known.items()}
+
+
+def reward_of(objective: Objective, accuracy: float, row: Any) -> float | None:
+    """The reward of a network with the costs in ``row``; None if one of them was not measured."""
+    costs = {name: float(row[name]) for name in objective.costs if name in row and pd.notna(row[name])}
+    return objective(accuracy, costs) if len(costs) == len(objective.costs) else None
 
 
 def baseline_lines(found: dict[str, Any] | None) -> list[str]:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 import reports
-from nas.runs.run import COSTS, Run
-from nas.runs.search_results import Ranking, done_trials, hypervolume_of, ranked_by, reference_of
+from nas.runs.run import Run
+from nas.runs.search_results import Ranking, done_trials, hypervolume_of, ranked_by, reference_of, rewards_of
 from nas.spec.settings import Settings
+from nas.spec.targets import COSTS
 from reports.numbers import reward_title
 
 TITLES = ("best reward", "mean reward", "expected reward")
@@ -46,7 +47,7 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
     for run in runs:
         run.best_trial()  # raises if there is nothing to compare
         done = done_trials(run.trials())
-        rewards = asked.objective.rewards(done["accuracy"].to_numpy(), done[asked.cost].to_numpy(float))
+        rewards = rewards_of(done, asked)
         so_far = reports.best_so_far(rewards)
         rows.append(
             {

@@ -9,7 +9,8 @@ from nas.errors import InputError
 from nas.files import json_text, replace
 from nas.runs.kinds import KINDS
 from nas.runs.page import write_page
-from nas.runs.run import COSTS, Run
+from nas.runs.run import Run
+from nas.spec.targets import COSTS
 from search_spaces import ArchSpec
 
 

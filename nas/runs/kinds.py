@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError
@@ -158,11 +159,17 @@ KINDS = {
 }
 
 
-def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None) -> dict[str, Any]:
+def summary(
+    run: Run,
+    random: Run | None = None,
+    ranking: Ranking | None = None,
+    budgets: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, Any]:
     """The facts of a run and, with ``ranking``, its best networks under that objective.
 
     Args:
         random: a random search to compare with, instead of the run's own first trials.
+        budgets: of costs, by name, within which the most accurate network is named.
 
     Raises:
         InputError: if no trial is done, or ``random`` is not a random search of the same kind.
@@ -172,4 +179,6 @@ def summary(run: Run, random: Run | None = None, ranking: Ranking | None = None)
     facts = kind.facts(run, random)
     if not kind.keeps_weights:  # one network is trained: nothing is shared out among workers
         facts |= spent_facts(run)
+    if budgets:
+        facts |= {"within": search_results.within_facts(run, budgets)}
     return {**facts, "reranked": search_results.reranked(run, ranking)} if ranking else facts

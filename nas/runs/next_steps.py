@@ -90,11 +90,16 @@ def ranking_steps(settings: Settings, ranked: dict[str, Any]) -> Steps:
     chosen = ranked["best"][0]
     if chosen["trial"] == ranked["before"]["trial"]:
         return []
+    return within_steps(settings, chosen)
+
+
+def within_steps(settings: Settings, network: dict[str, Any]) -> Steps:
+    """What to do with the best network within a budget."""
     data = ["--data", settings.data] * (settings.data != "digits")
-    words = f"trial {chosen['trial']}"
+    words = f"trial {network['trial']}"
     return [
-        (f"Look at {words}", command("show", chosen["arch"])),
-        *train_steps(words, chosen["arch"], *data),
+        (f"Look at {words}", command("show", network["arch"])),
+        *train_steps(words, network["arch"], *data),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,13 +20,14 @@ from nas.runs.family_files import read_family
 from nas.search.journal import connect
 from nas.spec.objective import Objective
 from nas.spec.settings import Settings
+from nas.spec.targets import COSTS, parse_target, parse_value, plain_value
 from reports.means import Rewards
 from scaling_search import Model
 from search_spaces import ArchSpec
+from search_spaces.names import unknown
+from search_spaces.rules import read_json
 
 T = TypeVar("T")
-COSTS = ("flops", "params", "activations")
-"""The costs of a network that ``rerank`` may use."""
 
 
 class Run:
@@ -93,7 +94,22 @@ class Run:
         """
         rewards = self._rewards()
         networks = reports.estimated_networks(*self._completed(rewards), np.random.default_rng(0), rewards)
+        if self.costs != ("flops",):  # that chance is of accuracy against FLOPs alone
+            networks = networks.drop(columns="p_front", errors="ignore")
         return reports.widened(networks, self.judges)
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The costs that the search aimed at, FLOPs if it is not known to have aimed at any."""
+        objective = self._objective()
+        return objective.costs if objective else ("flops",)
+
+    @property
+    def known_costs(self) -> tuple[str, ...]:
+        """The costs that its networks have: those of every network, and what was measured of these."""
+        trials = self.trials()
+        further = reports.further_costs(trials)
+        return (*COSTS, *(name for name in (*further, "peak_memory") if trials[name].notna().any()))
 
     @property
     def judges(self) -> int:
@@ -105,10 +121,16 @@ class Run:
         return task.valid if task else 0
 
     def pareto(
-        self, maximize: Sequence[str] = ("accuracy",), minimize: Sequence[str] = ("flops",)
+        self, maximize: Sequence[str] = ("accuracy",), minimize: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """The ``networks`` that no other beats in everything, ordered by FLOPs."""
-        return reports.pareto_front(self.networks(), maximize, minimize).sort_values(["flops", "trial"])
+        """The ``networks`` that no other beats in everything, ordered by the first cost.
+
+        Args:
+            minimize: costs; None takes those that the search aimed at, FLOPs if nothing else was asked.
+        """
+        costs = self.costs if minimize is None else tuple(minimize)
+        first = costs[0] if minimize is None and costs else "flops"
+        return reports.pareto_front(self.networks(), maximize, costs).sort_values([first, "trial"])
 
     def write_pareto(self) -> None:
         """Writes the front to ``pareto.csv``."""
@@ -132,10 +154,54 @@ class Run:
         best = networks.loc[[networks["reward"].idxmax()]].to_dict("records")[0]
         return {str(column): value for column, value in best.items()}
 
-    def best(self) -> ArchSpec:
-        """The network with the highest reward; see ``best_trial``."""
+    def within(self, budgets: Mapping[str, float]) -> dict[str, Any]:
+        """The row of ``networks`` with the highest accuracy within ``budgets``, by the names of costs.
+
+        Raises:
+            InputError: if the networks have no such cost, or none of them is within all budgets.
+        """
+        for name in budgets:
+            if name not in self.known_costs:
+                raise InputError(f"budget: {unknown('measure', name, self.known_costs)}")
+        networks = self.networks()
+        fits = networks
+        for name, value in budgets.items():
+            fits = fits[fits[name] <= value]
+        if fits.empty:
+            asked = ", ".join(f"{name}={reports.cost_text(name, value)}" for name, value in budgets.items())
+            least = ", ".join(
+                f"{name} {reports.cost_text(name, networks[name].min())}" for name in budgets if len(networks)
+            )
+            raise InputError(
+                f"budget must leave one of the {len(networks)} networks that were tried (least: {least}), "
+                f"got {asked}"
+            )
+        best = fits.sort_values(["accuracy", "trial"], ascending=[False, True]).to_dict("records")[0]
+        return {str(column): value for column, value in best.items()}
+
+    def best(self, **budgets: float | str) -> ArchSpec:
+        """The network with the highest reward; within budgets, the one with the highest accuracy.
+
+            run.best(latency="15ms", flops=300e6)
+
+        Args:
+            budgets: of costs, by name: milliseconds, bytes or a number, or a text with its unit.
+
+        Raises:
+            InputError: as ``best_trial`` and ``within``.
+        """
         try:
-            return ArchSpec.parse(self.best_trial()["arch"])
+            limits = {
+                name: parse_value(
+                    name, value if isinstance(value, str) else plain_value(name, value), "budget"
+                )
+                for name, value in budgets.items()
+            }
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        row = self.within(limits) if limits else self.best_trial()
+        try:
+            return ArchSpec.parse(row["arch"])
         except ValueError as error:
             raise InputError(f"run has a wrong trials.arch ({error}): {self.directory}") from None
 
@@ -148,7 +214,13 @@ class Run:
         return read_family(self.directory / "family.json")[0]
 
     def rerank(
-        self, target_flops: float, exponent: float | None = None, kind: str = "soft", cost: str = "flops"
+        self,
+        target_flops: float | None = None,
+        exponent: float | None = None,
+        kind: str = "soft",
+        cost: str = "flops",
+        *,
+        target: str | Sequence[str] = (),
     ) -> pd.DataFrame:
         """The networks under another objective, the best first; nothing is trained again.
 
@@ -156,18 +228,33 @@ class Run:
             target_flops: T, in the unit of ``cost``.
             exponent, kind: as for ``Objective``.
             cost: one of ``COSTS``.
+            target: further targets, as texts: ``latency=20ms^-0.07``.
 
         Returns:
             the columns of ``networks``, with the new ``reward``, and the search's as ``old_reward``.
 
         Raises:
-            ValueError: as ``Objective``, or if ``cost`` is not one of the three.
+            ValueError: as ``Objective``, or if ``cost`` is not one of the three, or a target's is not known.
         """
         if cost not in COSTS:
             raise ValueError(f"cost must be one of {COSTS}, got {cost!r}")
-        objective = Objective(target_flops, exponent, kind)
+        texts = [target] if isinstance(target, str) else target
+        targets = tuple(parse_target(text) for text in texts)
+        return self.ranked(Objective(target_flops, exponent, kind, targets), cost)
+
+    def ranked(self, objective: Objective, cost: str = "flops") -> pd.DataFrame:
+        """``rerank`` by an objective; ``cost`` takes the place of its FLOPs."""
+        for name in objective.costs:
+            if name not in self.known_costs:
+                raise ValueError(f"target: {unknown('measure', name, self.known_costs)}")
         networks = self.networks().drop(columns=["p_best", "reward_error"], errors="ignore")
-        rewards = [objective(a, c) for a, c in zip(networks["accuracy"], networks[cost], strict=True)]
+        missing = networks[list(objective.costs)].isna().any(axis=1)
+        networks = networks[~missing]
+        rows: Any = networks.assign(flops=networks[cost])[["flops", *objective.names_beside_flops]]
+        rewards = [
+            objective(a, costs)
+            for a, costs in zip(networks["accuracy"], rows.to_dict("records"), strict=True)
+        ]
         networks = networks.assign(reward=rewards, old_reward=networks["reward"])
         return networks.sort_values(["reward", "trial"], ascending=[False, True])
 
@@ -196,8 +283,13 @@ class Run:
 
     def _rewards(self) -> Rewards | None:
         """``Objective.rewards`` of the search; None without a valid ``config.json``."""
+        objective = self._objective()
+        return objective.rewards if objective else None
+
+    def _objective(self) -> Objective | None:
+        """The objective of the search; None without a valid ``config.json``."""
         try:
-            return Objective(**self.config["objective"]).rewards
+            return read_json(Objective, self.config["objective"])
         except (InputError, KeyError, TypeError, ValueError):
             return None
 

@@ -15,7 +15,7 @@ from nas.runs.baselines import baseline_lines
 from nas.runs.baselines import compared as compared_with
 from nas.runs.family_files import coefficients_line, family_frame, read_family, write_family
 from nas.runs.next_steps import Steps, family_steps, unfinished_steps
-from nas.runs.run import COSTS, Run
+from nas.runs.run import Run
 from nas.runs.scaling_check import check_lines
 from nas.runs.scaling_direction import Direction, direction_lines, find_direction
 from nas.runs.search_results import trial_facts
@@ -23,6 +23,7 @@ from nas.runs.search_words import nothing_yet, so_far
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import Scaling
 from nas.spec.settings import Settings
+from nas.spec.targets import COSTS
 from reports.numbers import factor, growth, plural, plus_minus
 from reports.page import Page, ScalingRun
 from scaling_search import Coefficients, one_network, published

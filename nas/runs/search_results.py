@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 import reports
 from nas.errors import InputError
 from nas.runs.baselines import ENOUGH_TO_JUDGE, compared
-from nas.runs.run import COSTS, Run
+from nas.runs.run import Run
 from nas.runs.spaces import decisions_of
 from nas.spec.objective import Objective
+from nas.spec.targets import COSTS
 from reports.page import Page
+from search_spaces.names import unknown
 
 NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
 ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front"]
@@ -39,13 +41,14 @@ def trial_facts(run: Run) -> dict[str, Any]:
         InputError: if no trial is done.
     """
     trials, noise = run.trials(), run.seed_noise()
+    columns = [*NETWORK, *(name for name in run.costs if name not in COSTS)]
     return {
         "run": str(run.directory),
         "trials": len(trials),
         "status": statuses(trials),
         "repeats": int(trials["repeat_of"].notna().sum()),
-        "best": _records(pd.DataFrame([run.best_trial()]))[0],
-        "pareto": _records(run.pareto()),
+        "best": _records(pd.DataFrame([run.best_trial()]), columns)[0],
+        "pareto": _records(run.pareto(), columns),
         "hypervolume": hypervolume_of(run, reference_of([run])),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
         **({"metric": run.settings.recipe.metric} if run.settings.recipe.metric != "accuracy" else {}),
@@ -138,12 +141,20 @@ def reranked(run: Run, ranking: Ranking) -> dict[str, Any]:
     ranked = ranked_by(run, ranking)
     ranked = ranked.assign(rank=np.arange(1, len(ranked) + 1))
     before = run.best_trial()["trial"]
-    columns = ["rank", *NETWORK, "old_reward"]
+    further = [name for name in ranking.objective.costs if name not in COSTS]
+    columns = ["rank", *NETWORK, *further, "old_reward"]
     return {
         "objective": {**dataclasses.asdict(ranking.objective), "cost": ranking.cost},
         "best": _records(ranked.head(10), columns),
         "before": _records(ranked[ranked["trial"] == before], columns)[0],
     }
+
+
+def within_facts(run: Run, budgets: Mapping[str, float]) -> dict[str, Any]:
+    """The most accurate network within budgets, as JSON values; InputError if there is none."""
+    row = run.within(budgets)
+    further = [name for name in run.known_costs if name not in COSTS]
+    return {"budgets": dict(budgets), **_records(pd.DataFrame([row]), [*NETWORK, *further])[0]}
 
 
 def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:
@@ -196,7 +207,7 @@ def _random_rewards(run: Run, random: Run) -> NDArray[np.float64]:
     done = done_trials(random.trials())
     if done.empty:
         raise InputError(f"random must be a run with a finished trial, got {random.directory}")
-    return settings.objective.rewards(done["accuracy"].to_numpy(), done["flops"].to_numpy(float))
+    return rewards_of(done, Ranking(settings.objective))
 
 
 def grid_of_counts(trials: int) -> list[int]:
@@ -211,9 +222,22 @@ def done_trials(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranked_by(run: Run, ranking: Ranking) -> pd.DataFrame:
-    """``Run.rerank`` by ``ranking``."""
+    """``Run.ranked`` by ``ranking``; InputError if the run lacks one of its costs."""
+    try:
+        return run.ranked(ranking.objective, ranking.cost)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def rewards_of(trials: pd.DataFrame, ranking: Ranking) -> NDArray[np.float64]:
+    """The rewards of single training runs; InputError if they lack one of the costs."""
     objective = ranking.objective
-    return run.rerank(objective.target_flops, objective.exponent, objective.kind, ranking.cost)
+    if missing := [name for name in objective.costs if name not in trials]:
+        raise InputError(
+            f"target: {unknown('measure', missing[0], [*COSTS, *reports.further_costs(trials)])}"
+        )
+    rows = trials.assign(flops=trials[ranking.cost])
+    return objective.rewards(trials["accuracy"].to_numpy(), rows)
 
 
 def reference_of(runs: Sequence[Run]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from nas.runs.run import Run
 from nas.runs.search_results import tested, trial_state
 from nas.runs.spent import stopped_line
 from nas.spec.objective import EXPONENTS
-from reports.numbers import count, percent, plural, plus_minus, reward_title
+from reports.numbers import cost_text, cost_title, count, percent, plural, plus_minus, reward_title
 
 FAR, NEAR = 1.5, 1.25
 """A network is far from the target if it is more than so many times as large or small; near if it is less."""
@@ -40,9 +40,15 @@ def search_verdict(run: Run) -> str:
     return (
         f"{early}{'the' if early else 'The'} best of {plural(len(networks), 'network')} is trial "
         f"{best['trial']} (*){sure}: {accuracy}, "
-        f"{count(best['flops'])} FLOPs, {reward_title(best)} {reward}"
+        f"{count(best['flops'])} FLOPs, {measures_words(run, best)}{reward_title(best)} {reward}"
         f"{trained if run.settings.evaluator == 'train' else ''}."
     )
+
+
+def measures_words(run: Run, network: Mapping[str, Any]) -> str:
+    """``latency 12.3 ms, ``: what else it costs, of the costs that the search aimed at."""
+    names = [name for name in run.costs if name != "flops"]
+    return "".join(f"{cost_title(name)} {cost_text(name, network[name])}, " for name in names)
 
 
 def nothing_yet(run: Run) -> str:
@@ -89,10 +95,11 @@ def target_lines(run: Run) -> list[str]:
     if not is_far(run):
         return []
     objective, best, networks = run.settings.objective, run.best_trial(), run.networks()
-    side = "below" if best["flops"] < objective.target_flops else "above"
+    target = objective.target_flops or 0.0
+    side = "below" if best["flops"] < target else "above"
     line = (
         f"A network of {count(best['flops'])} FLOPs is best at exponent {objective.exponent:g} (reward "
-        f"{objective.kind}) here, far {side} the target of {count(objective.target_flops)}: "
+        f"{objective.kind}) here, far {side} the target of {count(target)}: "
     )
     choices: dict[int, list[str]] = {}
     rows = {}
@@ -106,19 +113,20 @@ def target_lines(run: Run) -> list[str]:
         )
         return [f"{line}of the same networks, {'; '.join(found)}."]
     accuracy, flops = networks["accuracy"].to_numpy(float), networks["flops"].to_numpy(float)
-    if best["flops"] < objective.target_flops and best["accuracy"] >= accuracy.max():
+    if best["flops"] < target and best["accuracy"] >= accuracy.max():
         why = "it is also the most accurate, so no exponent would choose a larger one"
     else:
         why = "no exponent and no other reward would choose a network near it"
-    nearest = networks.iloc[int(np.abs(np.log(flops / objective.target_flops)).argmin())]
+    nearest = networks.iloc[int(np.abs(np.log(flops / target)).argmin())]
     return [f"{line}{why}. The nearest that was tried is trial {nearest['trial']} ({_size(nearest)})."]
 
 
 def is_far(run: Run) -> bool:
     """Whether the FLOPs of the best network are far from the target."""
-    if run.networks().empty:
+    objective = run.settings.objective
+    if run.networks().empty or objective.costs != ("flops",) or objective.target_flops is None:
         return False
-    ratio = run.best_trial()["flops"] / run.settings.objective.target_flops
+    ratio = run.best_trial()["flops"] / objective.target_flops
     return not 1 / FAR <= ratio <= FAR
 
 
@@ -136,7 +144,7 @@ def nearer(run: Run) -> Iterator[tuple[str, Any]]:
     for kind, exponent, options in tried:
         rewards = dataclasses.replace(own, kind=kind, exponent=exponent).rewards(accuracy, flops)
         chosen = int(rewards.argmax())
-        if kind not in found and 1 / NEAR <= flops[chosen] / own.target_flops <= NEAR:
+        if kind not in found and 1 / NEAR <= flops[chosen] / (own.target_flops or 1.0) <= NEAR:
             found.add(kind)
             yield options, networks.iloc[chosen]
 
@@ -150,18 +158,28 @@ def search_steps(run: Run) -> Steps:
     directory = run.directory
     ranked = [
         ("Rank the same networks so", f"{command('report', directory)} {options}")
-        for options, _ in list(nearer(run))[:1]
-        if is_far(run)
+        for options, _ in (list(nearer(run))[:1] if is_far(run) else [])
     ]
     rest = [("Go on with the other trials", command("resume", directory))] if stopped_line(run) else []
     return begun_steps(run) or [
         *rest,
         *ranked,
+        *budget_steps(run),
         ("Show this again", command("report", directory)),
         ("Look at the best", command("show", directory)),
         *train_steps("it", directory),
         ("Scale it to a family", command("scale --base", directory)),
     ]
+
+
+def budget_steps(run: Run) -> Steps:
+    """To name the best network within a budget, after a search for all budgets."""
+    objective, front = run.settings.objective, run.pareto()
+    if not objective.seeks_front or front.empty:
+        return []
+    name = objective.costs[0]
+    budget = cost_text(name, float(front[name].median())).replace(" ", "").replace(",", "")
+    return [("Name the best within a budget", f"{command('report', run.directory)} --budget {name}={budget}")]
 
 
 def begun_steps(run: Run) -> Steps:

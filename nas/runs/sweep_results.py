@@ -14,12 +14,13 @@ import reports
 from nas.errors import RunError, command_line
 from nas.files import write_csv
 from nas.runs.next_steps import Steps, unfinished_steps
-from nas.runs.run import COSTS, Run
+from nas.runs.run import Run
 from nas.runs.scaling_results import scaling_of
 from nas.runs.search_results import trial_facts, trial_state
 from nas.runs.search_words import nothing_yet, so_far
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import Scaling
+from nas.spec.targets import COSTS
 from reports.numbers import growth, plural, plus_minus, points
 from reports.page import Page, SweepRun
 from scaling_search import PowerLaw, fit_power_law

@@ -17,7 +17,8 @@ from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import UNMEASURED
 from nas.screens.words import Parts, Steps
-from reports.numbers import count, memory, plural
+from nas.spec.objective import PARETO
+from reports.numbers import cost_text, cost_title, count, memory, plural, plus_minus
 from reports.tables import MOST_NETWORKS, STAGES_LEGEND
 
 
@@ -30,6 +31,7 @@ def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
             *(run.pareto(), facts["best"]["trial"], run.settings.objective.target_flops),
             known=known_networks(facts),
             measured=measured(run.settings),
+            costs=run.costs,
         ),
         STAGES_LEGEND,
         "",
@@ -109,6 +111,17 @@ def speed_lines(speed: dict[str, Any] | None) -> list[str]:
     return [f"Training {' and '.join(said)}."]
 
 
+def within_verdict(network: dict[str, Any]) -> str:
+    """The most accurate network within budgets, in one sentence."""
+    budgets = " and ".join(
+        f"{cost_title(name)} {cost_text(name, value)}" for name, value in network["budgets"].items()
+    )
+    names = [*dict.fromkeys([*network["budgets"], "flops"])]
+    costs = ", ".join(f"{cost_title(name)} {cost_text(name, network[name])}" for name in names)
+    accuracy = plus_minus(network["accuracy"], network.get("accuracy_error"))
+    return f"Within {budgets} the most accurate is trial {network['trial']}: {accuracy}, {costs}."
+
+
 def ranking_verdict(ranked: dict[str, Any]) -> str:
     """What another objective would choose, in one sentence."""
     chosen, before = ranked["best"][0], ranked["before"]
@@ -127,7 +140,7 @@ def ranking_parts(ranked: dict[str, Any], name: str) -> Parts:
     rows = ranked["best"] + ([] if before in ranked["best"] else [before])
     return [
         f"The best networks by {objective_text(objective)}; nothing is trained again:",
-        reports.ranking_table(pd.DataFrame(rows), objective["cost"], before["trial"], name),
+        reports.ranking_table(pd.DataFrame(rows), ranked_costs(objective), before["trial"], name),
     ]
 
 
@@ -152,9 +165,24 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
     ]
 
 
+def ranked_costs(objective: dict[str, Any]) -> list[str]:
+    """The names of the costs that an objective counts."""
+    first = [] if objective["target_flops"] is None else [objective["cost"]]
+    return [*first, *(target["name"] for target in objective["targets"])] or ["flops"]
+
+
 def objective_text(objective: dict[str, Any]) -> str:
-    """``soft, 300M FLOPs, exponent -0.07``."""
-    cost = "FLOPs" if objective["cost"] == "flops" else objective["cost"]
-    return (
-        f"{objective['kind']}, {count(objective['target_flops'])} {cost}, exponent {objective['exponent']:g}"
-    )
+    """``soft, 300M FLOPs, exponent -0.07``, and further targets."""
+    kind, usual = objective["kind"], objective["exponent"]
+    if kind == PARETO:
+        costs = " and ".join(cost_title(target["name"]) for target in objective["targets"])
+        return f"accuracies, against all budgets of {costs}"
+    cost = cost_title(objective["cost"])
+    parts = []
+    if objective["target_flops"] is not None:
+        parts.append(f"{count(objective['target_flops'])} {cost}, exponent {usual:g}")
+    for target in objective["targets"]:
+        exponent = usual if target["exponent"] is None else target["exponent"]
+        value = cost_text(target["name"], target["value"])
+        parts.append(f"{cost_title(target['name'])} {value}, exponent {exponent:g}")
+    return f"{kind}, {'; '.join(parts)}"

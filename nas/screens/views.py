@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from nas.runs.kinds import KINDS, summary
-from nas.runs.next_steps import ranking_steps
+from nas.runs.next_steps import ranking_steps, within_steps
 from nas.runs.proxy import measured, proxy_line
 from nas.runs.run import Run
 from nas.runs.source import source_lines
@@ -69,6 +69,9 @@ def report_parts(run: Run, facts: dict[str, Any] | None = None) -> Parts:
     parts = [*parts, *spent_lines(run)]
     verdict = [kind.verdict(run), *kind.notes(run), *source_lines(run)]
     steps, trained = kind.steps(run), proxy_line(run.settings)
+    if within := facts.get("within"):
+        verdict = [report.within_verdict(within), *verdict]
+        steps = within_steps(run.settings, within)
     if ranked := facts.get("reranked"):
         verdict = [report.ranking_verdict(ranked)]
         parts = [*parts, "", *report.ranking_parts(ranked, measured(run.settings))]

@@ -85,6 +85,8 @@ def target_warning(settings: Settings, space: SearchSpace) -> str | None:
     rng = np.random.default_rng(0)
     flops = [cost(space.decode(space.sample(rng)), space.num_classes).flops for _ in range(SAMPLED)]
     target = settings.objective.target_flops
+    if target is None:
+        return None
     if min(flops) / FAR <= target <= max(flops) * FAR:
         return None
     published, resolution = PUBLISHED

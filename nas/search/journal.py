@@ -12,6 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import reports
@@ -20,9 +21,11 @@ from nas.files import locked, write_lock
 from nas.search import snapshot
 from nas.search.storage import Storage, storage_of
 from nas.spec.trial import Epoch, Outcome, Row, Trial
-from reports.run_db import UNLOCKED, refuse_damage, upgrade
+from reports.run_db import UNLOCKED, columns_of, further_columns, refuse_damage, upgrade, with_measures
 from reports.run_db_rules import read_actions, refuse_foreign
 from search_spaces import Cost
+
+NO_MEASURES: Mapping[str, float] = MappingProxyType({})
 
 
 class Event(NamedTuple):
@@ -98,6 +101,7 @@ class Journal:
     Args:
         directory: the run's, which must exist.
         create: make a new ``run.db``; otherwise it must exist.
+        measures: further costs of networks, which become columns of a new one.
 
     Attributes:
         directory: the run's.
@@ -108,7 +112,7 @@ class Journal:
         InputError: if another process is writing this run, it cannot be written, or as ``connect``.
     """
 
-    def __init__(self, directory: Path, *, create: bool = False) -> None:
+    def __init__(self, directory: Path, *, create: bool = False, measures: Sequence[str] = ()) -> None:
         self.directory = directory
         path = directory / "run.db"
         with contextlib.ExitStack() as opening:
@@ -123,6 +127,8 @@ class Journal:
                 self._connection.execute(f"PRAGMA journal_mode = {'WAL' if self.storage.wal else 'TRUNCATE'}")
                 with self._transaction() as db:
                     upgrade(db)
+                    with_measures(db, measures)
+                self._measures = further_columns(self._connection, "trials")
                 self._connection.execute("PRAGMA synchronous = NORMAL")
             except BlockingIOError:
                 raise InputError(f"run is being written by another process: {directory}") from None
@@ -173,7 +179,15 @@ class Journal:
                     *(row.seed, now(), row.repeat_of),
                 ),
             )
+            self._write_costs(db, row)
             db.execute("INSERT INTO events (kind, trial) VALUES ('ask', ?)", (row.trial,))
+
+    def _write_costs(self, db: sqlite3.Connection, row: Row) -> None:
+        """Records the measures of a trial that are known."""
+        for name in self._measures:
+            if name in row.costs:
+                query = f'UPDATE trials SET "{name}" = ? WHERE trial = ?'  # noqa: S608 - a column's own name
+                db.execute(query, (row.costs[name], row.trial))
 
     def epoch(self, trial: int, epoch: Epoch) -> None:
         """Records a point of a learning curve; a trial that is trained again overwrites its old points."""
@@ -192,6 +206,7 @@ class Journal:
                     *(outcome.images_per_second, outcome.peak_memory, row.trial),
                 ),
             )
+            self._write_costs(db, row)
             db.execute("INSERT INTO events (kind, trial, reward) VALUES ('tell', ?, ?)", (row.trial, told))
 
     def confirm(self, trial: int, seed: int, outcome: Outcome) -> None:
@@ -222,18 +237,31 @@ class Journal:
             query = "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)"
             self._session = db.execute(query, (self._session, *seconds, ended)).lastrowid
 
-    def baseline(self, trial: Trial, cost: Cost, outcome: Outcome) -> None:
-        """Records that the known network of ``trial`` was trained."""
+    def baseline(
+        self, trial: Trial, cost: Cost, outcome: Outcome, measures: Mapping[str, float] = NO_MEASURES
+    ) -> None:
+        """Records that the known network of ``trial`` was trained; ``measures``: its other costs, by name."""
+        columns = [*columns_of("baselines"), *(f'"{name}"' for name in self._measures)]
+        values = [_text(trial.baseline), trial.seed, str(trial.arch), *cost, *_measured(outcome)]
+        values += [measures.get(name) for name in self._measures]
         with self._transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO baselines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (_text(trial.baseline), trial.seed, str(trial.arch), *cost, *_measured(outcome)),
+                f"INSERT OR REPLACE INTO baselines ({', '.join(columns)})"  # noqa: S608 - columns' own names
+                f" VALUES ({', '.join('?' * len(columns))})",
+                values,
             )
 
     def rows(self) -> list[Row]:
         """Every trial so far, in order."""
-        rows = self._connection.execute(f"SELECT {', '.join(Row._fields)} FROM trials ORDER BY trial")  # noqa: S608
-        found = [Row(*row) for row in rows]
+        fields = Row._fields[:-1]
+        names = [*Cost._fields, "peak_memory", *self._measures]
+        columns = ", ".join([*fields, *(f'"{name}"' for name in names)])
+        rows = self._connection.execute(f"SELECT {columns} FROM trials ORDER BY trial")  # noqa: S608
+        found = []
+        for row in rows:
+            costs = dict(zip(names, row[len(fields) :], strict=True))
+            known = {name: float(value) for name, value in costs.items() if value is not None}
+            found.append(Row(**dict(zip(fields, row, strict=False)), costs=known))
         try:
             refuse_foreign(row.arch for row in found)
             actions = read_actions([str(row.actions) for row in found])

@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 
-from controllers import Controller
+from controllers import Controller, Observer
 from nas.search.confirm import Confirm
 from nas.search.journal import Journal
 from nas.search.learning_curves import final_accuracy
+from nas.search.measures import NONE, Measures, measured
 from nas.search.session import Session
 from nas.spec.listener import Listener, Standing
 from nas.spec.objective import Objective
@@ -47,6 +48,7 @@ class Search:
         train_again: whether a network that was proposed before is trained again, on the new trial's seed.
             Otherwise its result is told again, at no cost of time.
         listener: told of every epoch, finished trial and confirmation, after the journal and the controller.
+        measures: costs beyond ``Cost`` that are predicted before a trial; others come with its outcome.
     """
 
     def __init__(
@@ -62,10 +64,12 @@ class Search:
         epochs: int | None = None,
         train_again: bool = False,
         listener: Listener | None = None,
+        measures: Measures = NONE,
     ) -> None:
         self.space, self.controller, self.objective, self.journal = space, controller, objective, journal
         self.trials, self.seed, self.confirm, self.epochs = trials, seed, confirm or Confirm(), epochs
         self.train_again, self.listener = train_again, listener or Listener()
+        self.measures = measures
         self.session = Session(journal)
         self.confirmed = 0, self.confirm.most(trials)
         """Finished confirmations and their total, an upper bound until all trials have finished."""
@@ -118,7 +122,8 @@ class Search:
         self.session.train(outcome.seconds)
         if trial.confirms:
             if trial.baseline:
-                self.journal.baseline(trial, self._price(trial.arch), outcome)
+                costs = {**outcome.costs, **measured(self.measures, trial.arch)}
+                self.journal.baseline(trial, self._price(trial.arch), outcome, costs)
             else:
                 self.journal.confirm(trial.trial, trial.seed, outcome)
             self.confirmed = self.confirmed[0] + 1, self.confirmed[1]
@@ -147,12 +152,16 @@ class Search:
             status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
             price = self._price(arch)
             seed = trial_seed(self.seed, number)
-            row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin)
+            costs = self._costs(arch, price)
+            row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin, costs=costs)
             self.journal.ask(row, price)
             if self.session.controller_seconds - self._saved > SAVE_EVERY:
                 self.journal.save_controller(self.controller.state_dict())
                 self._saved = self.session.controller_seconds
             self.rows[number] = row
+            if wrong := [name for name in self.measures if name not in costs]:
+                self._tell(number, Outcome(None, 0, 0.0, "", f"{wrong[0]} of this network is not known"))
+                continue
             if twin is None:
                 self._trainer[text] = number
                 return Trial(number, arch, seed)
@@ -187,6 +196,12 @@ class Search:
     def _price(self, arch: ArchSpec) -> Cost:
         return cost(arch, self.space.num_classes, self.space.in_channels)
 
+    def _costs(self, arch: ArchSpec, price: Cost) -> dict[str, float]:
+        """All costs that are known before a trial."""
+        found = measured(self.measures, arch)
+        positive = {name: value for name, value in found.items() if 0 < value < math.inf}
+        return {**{name: float(value) for name, value in price._asdict().items()}, **positive}
+
     def _follow(self, row: Row) -> None:
         """Handles a proposal of a network that another trial has trained or is training."""
         assert row.repeat_of is not None
@@ -194,36 +209,51 @@ class Search:
         if twin.status == "running":
             self._waiting[twin.trial].append(row.trial)
         else:
-            self._repeat(row.trial, Outcome(twin.accuracy, 0, 0.0, "", twin.error))
+            outcome = Outcome(twin.accuracy, 0, 0.0, "", twin.error, measures=twin.costs)
+            self._repeat(row.trial, outcome)
 
     def _repeat(self, number: int, outcome: Outcome) -> None:
         """Tells the outcome of a trial's twin again, at no cost of time."""
         worker = f"trial {self.rows[number].repeat_of}"
-        self._tell(number, Outcome(outcome.accuracy, 0, 0.0, worker, outcome.error))
+        told = Outcome(outcome.accuracy, 0, 0.0, worker, outcome.error, measures=outcome.costs)
+        self._tell(number, told)
 
     def _tell(self, number: int, outcome: Outcome) -> None:
         row = self.rows[number]
+        row = row._replace(costs={"flops": float(row.flops), **outcome.costs, **row.costs})
+        missing = [name for name in self.objective.costs if not row.costs.get(name, 0) > 0]
         if outcome.accuracy is None:
             row = row._replace(status="failed", error=outcome.error)
+        elif missing:
+            error = f"{missing[0]} must be measured in every trial, and was not in this one"
+            row = row._replace(status="failed", error=error)
         else:
-            reward = self.objective(outcome.accuracy, row.flops)
+            reward = self.objective(outcome.accuracy, row.costs)
             row = row._replace(status="done", accuracy=outcome.accuracy, reward=reward)
             row = row._replace(epochs=outcome.epochs, seconds=outcome.seconds)
         told = row.reward if row.repeat_of is None else self._told[row.repeat_of]
         if self.epochs and 0 < outcome.epochs < self.epochs and outcome.accuracy is not None:
             curves = self.journal.curves().values()
             final = final_accuracy(outcome.epochs, outcome.accuracy, curves, self.epochs)
-            told = self.objective(final, row.flops)
+            told = None if missing else self.objective(final, row.costs)
         self.journal.tell(row, outcome, told)
         self._remember(row)
         self._told[number] = told
-        self.session.think(self.controller.tell, row.actions, told)
+        self.session.think(self._inform, row, told)
         self.listener.on_finish(row, outcome, self.standing)
         self._failures += row.status == "failed"
         if self._failures >= min(GIVE_UP_AFTER, self.trials) and not self._successes:
             which = f"the first {self._failures} trials all failed, the last one"
             self.gave_up = f"{which if self.trials > 1 else 'the only trial failed'} with {row.error}"
             self._queue.clear()
+
+    def _inform(self, row: Row, told: float | None) -> None:
+        """Tells the controller of a trial: what it cost, where no formula knew, and its reward."""
+        if isinstance(self.controller, Observer) and (names := self.objective.measures):
+            costs = {name: row.costs[name] for name in names if name in row.costs}
+            if learned := {name: cost for name, cost in costs.items() if name not in self.measures}:
+                self.controller.observe(row.actions, learned)
+        self.controller.tell(row.actions, told)
 
     def _remember(self, row: Row) -> None:
         self.rows[row.trial] = row
@@ -286,7 +316,7 @@ class Search:
                 self._remember(row)
                 self._told[row.trial] = event.reward
                 if number >= known:
-                    self.controller.tell(row.actions, event.reward)
+                    self._inform(row, event.reward)
         if ended := {row.trial for row in journalled.values() if row.status in ENDED} - self._told.keys():
             raise ValueError(f"trial {min(ended)} has ended, but was not told")
         if len(self.rows) < len(journalled):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import InputError
-from nas.search.tables import read_table
+from nas.search.measures import Measures
+from nas.search.tables import read_costs, read_table
 from nas.spec.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, cost
 from search_spaces.cost_table import CostTable
+
+FEWEST = 20
+"""Rows that a regression needs."""
 
 
 class Predictor:
@@ -21,24 +26,26 @@ class Predictor:
     An accuracy is mostly the sum of what each choice contributes, and pairs of choices explain most of the
     rest: on Accel-NASBench this ranks better than gradient-boosted trees and is faster (LOG.md). If the space
     has no stages, as in a scaling run, depth, width and resolution replace the decisions, and the table may
-    hold any networks.
+    hold any networks. Of the columns ``measures``, logarithms are predicted likewise,
+    or from the decisions without their pairs, whichever ranks better.
 
     Attributes:
         kendall_tau: between predicted and measured accuracies, by 5-fold cross-validation.
+        tau_of: the same of each of ``measures``.
 
     Raises:
         InputError: as ``Table``, or if the table has fewer than 20 rows.
     """
 
-    def __init__(self, file: Path, space: SearchSpace) -> None:
+    def __init__(self, file: Path, space: SearchSpace, measures: Sequence[str] = ()) -> None:
         from scipy.stats import kendalltau
         from sklearn.linear_model import Ridge
         from sklearn.model_selection import KFold, cross_val_predict
 
         archs, accuracies = read_table(file, space)
-        if len(archs) < 20:
+        if len(archs) < FEWEST:
             raise InputError(
-                f"evaluator predictor needs a table of at least 20 rows, got {len(archs)}: {file}"
+                f"evaluator predictor needs a table of at least {FEWEST} rows, got {len(archs)}: {file}"
             )
         self.file, self.space, self.rows = file, space, len(archs)
         self.costs = CostTable(space) if space.slots else None
@@ -53,6 +60,30 @@ class Predictor:
         self.kendall_tau = float(kendalltau(predicted, accuracies).statistic)
         model = Ridge().fit(features, accuracies)
         self.weights, self.bias = model.coef_, float(model.intercept_)
+        self.regressions: dict[str, tuple[NDArray[np.float64], float]] = {}
+        """By name: weights and bias for a cost's logarithm."""
+        self.tau_of: dict[str, float] = {}
+        for name, known in read_costs(file, space, measures).items():
+            if len(known) < FEWEST:
+                raise InputError(
+                    f"evaluator predictor needs {FEWEST} rows with {name}, got {len(known)}: {file}"
+                )
+            features = self.pairs(self.singles([*known]))
+            logs = np.log([*known.values()])
+            # Of few networks, pairs of decisions are not learned: then their single effects are better.
+            taus = {
+                width: kendalltau(cross_val_predict(Ridge(), features[:, :width], logs, cv=folds), logs)[0]
+                for width in (singles.shape[1], features.shape[1])
+            }
+            width = max(taus, key=lambda width: taus[width])
+            self.tau_of[name] = float(taus[width])
+            model = Ridge().fit(features[:, :width], logs)
+            self.regressions[name] = model.coef_, float(model.intercept_)
+
+    @property
+    def measures(self) -> Measures:
+        """The costs, predicted for any network."""
+        return {name: Predicted(self, *regression) for name, regression in self.regressions.items()}
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
         """One epoch, with the predicted accuracy."""
@@ -65,7 +96,11 @@ class Predictor:
         if self.costs is None:
             sizes = [(*_sizes(arch), *cost(arch, self.space.num_classes)) for arch in archs]
             return np.log(np.array(sizes, np.float64))
-        actions = np.array([self.space.encode(arch) for arch in archs])  # [N, D]
+        return self.singles_of(np.array([self.space.encode(arch) for arch in archs]))
+
+    def singles_of(self, actions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The same from actions `[N, D]`, without their networks."""
+        assert self.costs is not None
         choices = [len(decision.choices) for decision in self.space.decisions]
         # The first choice of each decision is the baseline, without a column.
         one_hot = [actions[:, [d]] == np.arange(1, n) for d, n in enumerate(choices)]
@@ -76,6 +111,33 @@ class Predictor:
         standard = (singles - self.mean) / self.scale
         rows, columns = np.triu_indices(standard.shape[1])
         return np.concatenate([standard, standard[:, rows] * standard[:, columns]], axis=1)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A cost, predicted by a regression of its logarithm; also a measure of actions, which is faster.
+
+    Args:
+        weights: of the first features: of all, or of those without pairs.
+    """
+
+    predictor: Predictor
+    weights: NDArray[np.float64]
+    bias: float
+
+    def __call__(self, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
+        return self._of(self.predictor.singles(archs))
+
+    def of_actions(self, actions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The cost of actions `[N, D]`."""
+        if self.predictor.costs is None:
+            decode = self.predictor.space.decode
+            return self([decode(tuple(row)) for row in actions.tolist()])
+        return self._of(self.predictor.singles_of(actions))
+
+    def _of(self, singles: NDArray[np.float64]) -> NDArray[np.float64]:
+        features = self.predictor.pairs(singles)[:, : len(self.weights)]
+        return np.asarray(np.exp(self.bias + features @ self.weights))
 
 
 def _sizes(arch: ArchSpec) -> tuple[int, float, int]:

@@ -3,12 +3,15 @@
 train            trains the network on the proxy task
 table:FILE       looks the network up
 predictor:FILE   predicts it by a regression on the table, for any network of the space
+
+Any other column of numbers, such as ``latency``, is a cost that a search may aim at.
 """
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +20,15 @@ from numpy.typing import NDArray
 
 from nas.errors import InputError
 from nas.files import is_file
+from nas.search.measures import Measures
 from nas.spec.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, canonical
 from search_spaces.limits import shown
+from search_spaces.names import unknown
 
 ACCURACY_COLUMNS = ("accuracy", "mean_acc", "val_top1", "top1", "val_acc", "acc")
+SAMPLE = 64
+"""Random networks that show whether a table has all of a space."""
 
 
 class Table:
@@ -30,21 +37,68 @@ class Table:
     Args:
         file: each row has a network, in a column ``arch`` or in one column per decision of the space, and
             an accuracy (``accuracy``, ``mean_acc``, ``val_top1``, ...) in [0, 1] or in percent.
+        measures: columns of costs, which a trial gives beside its accuracy.
 
     Raises:
         InputError: if the file is missing, damaged, or does not describe networks of the space.
     """
 
-    def __init__(self, file: Path, space: SearchSpace) -> None:
+    def __init__(self, file: Path, space: SearchSpace, measures: Sequence[str] = ()) -> None:
         archs, accuracies = read_table(file, space)
         self.accuracies = dict(zip(archs, accuracies.tolist(), strict=True))
-        self.file = file
+        self.costs = read_costs(file, space, measures)
+        self.file, self.space = file, space
+
+    @property
+    def measures(self) -> Measures:
+        """The costs that are known of every network before its trial: of ``SAMPLE`` random ones, at least."""
+        rng = np.random.default_rng(0)
+        some = [self.space.decode(self.space.sample(rng)) for _ in range(SAMPLE)]
+        complete = (name for name, known in self.costs.items() if all(arch in known for arch in some))
+        return {name: functools.partial(_looked_up, self.costs[name]) for name in complete}
 
     def __call__(self, trial: Trial) -> Iterator[Epoch]:
         """One epoch, with the accuracy in the table."""
         if trial.arch not in self.accuracies:
             raise LookupError(f"{self.file.name} has no row for {trial.arch}")
-        yield Epoch(1, None, None, self.accuracies[trial.arch], 0.0)
+        costs = {name: known[trial.arch] for name, known in self.costs.items() if trial.arch in known}
+        yield Epoch(1, None, None, self.accuracies[trial.arch], 0.0, measures=costs)
+
+
+def _looked_up(known: Mapping[ArchSpec, float], archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
+    return np.array([known.get(arch, np.nan) for arch in archs])
+
+
+def read_costs(file: Path, space: SearchSpace, names: Sequence[str]) -> dict[str, dict[ArchSpec, float]]:
+    """The columns ``names`` of a table, by network, as means of its rows; rows without a value are left out.
+
+    Raises:
+        InputError: as ``Table``, or if a column is missing or has anything but positive numbers.
+    """
+    if not names:
+        return {}
+    frame, archs = _networks(file, space)
+    costs = {}
+    for name in names:
+        if name not in frame:
+            numeric = [
+                str(column) for column in frame.select_dtypes("number") if column not in ACCURACY_COLUMNS
+            ]
+            known = [column for column in numeric if column not in {d.name for d in space.decisions}]
+            raise InputError(f"target: {unknown('column', name, known)} in {file}")
+        try:
+            column = frame[name].to_numpy(np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"table must have numbers in {name!r} ({error}): {file}") from None
+        wrong = column[~(np.isnan(column) | ((column > 0) & np.isfinite(column)))]
+        if len(wrong):
+            raise InputError(f"table must have positive numbers in {name!r}, got {wrong[0]:g}: {file}")
+        rows: defaultdict[ArchSpec, list[float]] = defaultdict(list)
+        for arch, value in zip(archs, column.tolist(), strict=True):
+            if not np.isnan(value):
+                rows[arch].append(value)
+        costs[name] = {arch: float(np.mean(values)) for arch, values in rows.items()}
+    return costs
 
 
 def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.float64]]:
@@ -53,6 +107,12 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
     Raises:
         InputError: as ``Table``.
     """
+    frame, archs = _networks(file, space)
+    return _accuracies(frame, archs, file)
+
+
+def _networks(file: Path, space: SearchSpace) -> tuple[pd.DataFrame, list[ArchSpec]]:
+    """The rows of a table, and the network of each; errors as ``Table``."""
     if not is_file(file):
         raise InputError(f"table must exist, got {file}")
     try:
@@ -64,7 +124,7 @@ def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[
         raise InputError(f"table must be CSV, Parquet or NAS-Bench-Macro's JSON ({line}): {file}") from None
 
 
-def _read(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.float64]]:
+def _read(file: Path, space: SearchSpace) -> tuple[pd.DataFrame, list[ArchSpec]]:
     frame = _read_frame(file, space)
     names = [decision.name for decision in space.decisions]
     if "arch" in frame:
@@ -77,6 +137,12 @@ def _read(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.fl
             f"table must have a column 'arch' or the decisions of {space.name!r};"
             f" {missing[:3]} are missing in {file}"
         )
+    return frame, archs
+
+
+def _accuracies(
+    frame: pd.DataFrame, archs: Sequence[ArchSpec], file: Path
+) -> tuple[list[ArchSpec], NDArray[np.float64]]:
     column = next((name for name in ACCURACY_COLUMNS if name in frame), None)
     if column is None:
         raise InputError(f"table must have one of the columns {ACCURACY_COLUMNS}: {file}")

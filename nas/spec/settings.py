@@ -39,6 +39,10 @@ class Audit:
     source: str = ""
 
 
+SEEKS_FRONT = ("dyna", "random")
+"""Controllers that need no reward to climb."""
+
+
 @validated
 class Settings:
     """Everything that determines a run; the same settings, on one worker, give the same trials.
@@ -58,6 +62,7 @@ class Settings:
             the result; None where weights are taken as they are, and in older runs.
         teacher: for a training run, the trained network whose outputs it learns too; None for labels alone.
         patience: a training run ends after this many epochs without a better accuracy; 0 for never.
+        device: what predicts ``latency``: ``table:FILE`` or ``predictor:FILE``; empty for none.
         keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
 
@@ -86,6 +91,7 @@ class Settings:
     keep: Annotated[str, OneOf(("best", "last"))] = "last"
     patience: Annotated[int, Field(ge=0), AtMost(1_000_000)] = 0
     space_text: str = ""
+    device: str = ""
 
     def __post_init__(self) -> None:
         for name in ("seed", "data_seed"):
@@ -101,6 +107,12 @@ class Settings:
                 raise ValueError(f"metric must be accuracy where nothing is trained, got {metric}")
             if self.kind == "training":
                 raise ValueError(f"metric must be accuracy where one network is trained, got {metric}")
+        if self.device and "latency" not in self.objective.costs:
+            raise ValueError(f"device must stand with a target of its latency, got {self.device}")
+        if self.objective.seeks_front and self.kind == "search" and self.controller not in SEEKS_FRONT:
+            raise ValueError(
+                f"controller must be one of {SEEKS_FRONT} where `reward` is pareto, got {self.controller}"
+            )
         if self.scheduler == "asha" and self.resources.address == "inline":
             raise ValueError("scheduler asha is Ray Tune's and needs `address` local or auto, got inline")
 

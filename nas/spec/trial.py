@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nas.errors import NasError
@@ -27,6 +28,7 @@ class Epoch(NamedTuple):
     images_per_second: of this epoch's training, without its evaluation.
     peak_memory: bytes, maximum since the training run began; see ``nas.training.peak_memory.peak``.
     test_accuracy: on the test part, by which nothing is chosen; only after a confirmation's last epoch.
+    measures: costs that were measured, by name; see ``nas.spec.targets``.
     """
 
     epoch: int
@@ -37,6 +39,7 @@ class Epoch(NamedTuple):
     images_per_second: float | None = None
     peak_memory: int | None = None
     test_accuracy: float | None = None
+    measures: Mapping[str, float] | None = None
 
 
 def kept_epoch(curve: Sequence[Epoch], keep: str) -> Epoch:
@@ -81,7 +84,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: with an accuracy or an error; for the last three fields see ``Epoch``."""
+    """How a trial ended: with an accuracy or an error; for the last four fields see ``Epoch``."""
 
     accuracy: float | None
     epochs: int
@@ -91,6 +94,13 @@ class Outcome:
     images_per_second: float | None = None
     peak_memory: int | None = None
     test_accuracy: float | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """What was measured of the network's cost: ``measures``, and ``peak_memory``."""
+        peak = {} if self.peak_memory is None else {"peak_memory": float(self.peak_memory)}
+        return {**peak, **self.measures}
 
 
 Evaluator = Callable[[Trial], Iterator[Epoch]]
@@ -105,6 +115,7 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
     started = time.perf_counter()
     epochs, accuracy, test, error = 0, None, None, None
     peak, rates = None, []
+    measures: dict[str, float] = {}
     returned: Epoch | None = None
 
     def followed() -> Iterator[Epoch]:
@@ -116,6 +127,7 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
         for epoch in followed():
             epochs, accuracy, peak = epoch.epoch, epoch.accuracy, epoch.peak_memory
             test = epoch.test_accuracy
+            measures |= epoch.measures or {}
             if epoch.images_per_second:
                 rates.append(epoch.images_per_second)
             yield epoch
@@ -129,11 +141,14 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
         error = f"{type(failure).__name__}: {failure}"
     rate = statistics.harmonic_mean(rates) if rates else None  # all epochs have the same number of images
     seconds = time.perf_counter() - started
-    yield Outcome(None if error else accuracy, epochs, seconds, worker, error, rate, peak, test)
+    yield Outcome(None if error else accuracy, epochs, seconds, worker, error, rate, peak, test, measures)
 
 
 class Row(NamedTuple):
-    """What the search keeps of a trial; the fields are columns of the table ``trials``."""
+    """What the search keeps of a trial; the fields but ``costs`` are columns of the table ``trials``.
+
+    costs: by name, those of ``Cost`` and what is known so far of the measures.
+    """
 
     trial: int
     status: str
@@ -147,3 +162,4 @@ class Row(NamedTuple):
     error: str | None = None
     epochs: int | None = None
     seconds: float | None = None
+    costs: Mapping[str, float] = MappingProxyType({})

@@ -16,7 +16,7 @@ from reports.page.drawing import define
 from reports.page.markup import Html, embedded_json, join, tag
 from reports.page.parts import hint, next_section, plot, section, words
 from reports.page.plots import Figure, curves_figure, front_figure, progress_figure
-from reports.page.points import COSTS, choose_points, points_json
+from reports.page.points import choose_points, points_json
 from reports.page.scaling import ScalingRun, scaling_figures, scaling_sections
 from reports.page.sections import (
     configuration_section,
@@ -91,7 +91,9 @@ def render(page: Page) -> str:
     points = choose_points(page.networks, page.best, measured=page.measured)
     table, blocks = points_json(points)
     progress, dots = progress_figure(page.trials, page.random_best)
-    figures: dict[str, Figure] = {f"front-{cost}": front_figure(points, cost, page.known) for cost in COSTS}
+    figures: dict[str, Figure] = {
+        f"front-{cost}": front_figure(points, cost, page.known) for cost in points.costs
+    }
     figures["progress"] = progress
     parts = []
     if page.scaling:

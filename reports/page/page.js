@@ -53,10 +53,9 @@
   function pin(index) {
     row = index;
     const show = (name, text) => { pinned.querySelector(`[data-pin="${name}"]`).textContent = text; };
-    const [accuracy, flops, params, activations, reward] = points.text[row];
     show("trial", `Trial ${points.trial[row]}`);
     show("mark", row === points.best ? "best" : "");
-    Object.entries({ accuracy, FLOPs: flops, parameters: params, activations, reward }).forEach(([name, text]) => show(name, text));
+    points.names.forEach((name, number) => show(name, points.text[row][number]));
     pinned.querySelector('[data-pin="drawing"]').replaceChildren(networkDrawing(points.blocks[row]));
     pinned.querySelector("code").textContent = points.arch[row];
     document.querySelectorAll("button.pin").forEach((button) => {
@@ -66,9 +65,10 @@
 
   function showHover(event) {
     const index = event.points[0].customdata;
-    const [accuracy, flops, params, activations, reward] = points.text[index];
+    const [accuracy, flops, params, activations, ...further] = points.text[index], reward = further.pop();
     const lines = [`Trial ${points.trial[index]}: accuracy ${accuracy}`, `reward ${reward}, ${flops} FLOPs`,
-      `${params} parameters, ${activations} activations`];
+      `${params} parameters, ${activations} activations`,
+      ...further.map((text, number) => `${points.names[4 + number]} ${text}`)];
     const code = document.createElement("code");
     code.textContent = points.arch[index];
     hover.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })), code);

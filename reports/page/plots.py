@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.page.points import COSTS, Points, evenly
+from reports.page.points import Points, evenly
 
 Figure = dict[str, Any]
 
@@ -107,7 +107,7 @@ def front_figure(points: Points, cost: str, known: Sequence[Mapping[str, Any]] =
         *([_known_trace(known, cost)] if known else []),
         trace([], "markers", name="pinned", marker=ring, showlegend=False),
     ]
-    x = axis(COSTS[cost], tickformat="~s", rangemode="normal")
+    x = axis(points.costs[cost], tickformat="~s", rangemode="normal")
     seen = [*table["accuracy"], *(row["accuracy"] for row in known)]
     return figure(traces, x, axis(points.measured, range=span(pd.Series(seen))), hovermode="closest")
 
@@ -115,6 +115,7 @@ def front_figure(points: Points, cost: str, known: Sequence[Mapping[str, Any]] =
 def _known_trace(known: Sequence[Mapping[str, Any]], cost: str) -> dict[str, Any]:
     """Networks with their names beside them; nothing to pin."""
     mark = {"color": "var(--ink)", "size": 10, "symbol": "diamond-open"}
+    known = [row for row in known if row.get(cost) is not None]
     names = [label(row["name"]) for row in known]
     x, y = ([row[column] for row in known] for column in (cost, "accuracy"))
     sides = [("bottom center", "top center")[number % 2] for number in range(len(known))]

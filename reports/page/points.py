@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.numbers import count, plus_minus
+from reports.numbers import cost_text, cost_title, plus_minus
 from reports.page.drawing import Block, blocks
 from reports.pareto import pareto_front
+from reports.run_db import columns_of
 from search_spaces import ArchSpec
 
 COSTS = {"flops": "FLOPs", "params": "parameters", "activations": "activations"}
+COLUMNS = {
+    *columns_of("trials"),
+    *("trainings", "accuracy_error", "reward_error", "measured", "p_best", "p_front", "run"),
+}
+"""Columns of networks that are no further cost."""
 MOST_POINTS = 3000
 MOST_ON_FRONT = 500
 
@@ -31,6 +37,7 @@ class Points:
         left_out: networks that are not in ``table``.
         front_size: how many networks are on the front of FLOPs, shown or not.
         measured: what their accuracies are, such as ``macro F1``.
+        costs: the titles of their costs, by name.
     """
 
     table: pd.DataFrame
@@ -39,6 +46,17 @@ class Points:
     left_out: int
     front_size: int
     measured: str = "accuracy"
+    costs: Mapping[str, str] = field(default_factory=lambda: COSTS)
+
+
+def costs_of(networks: pd.DataFrame) -> dict[str, str]:
+    """The titles of the costs that networks have: those of all, and what was measured of all of these."""
+    further = (
+        name
+        for name in networks.select_dtypes("number")
+        if name not in COLUMNS and networks[name].notna().all()
+    )
+    return {**COSTS, **{str(name): cost_title(str(name)) for name in further}}
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:
@@ -59,8 +77,8 @@ def choose_points(
         best: the trial of the best network, which is among them.
         measured: see ``Points``.
     """
-    table = networks.reset_index(drop=True)
-    fronts = {cost: pareto_front(table, ["accuracy"], [cost]).sort_values([cost, "trial"]) for cost in COSTS}
+    table, costs = networks.reset_index(drop=True), costs_of(networks)
+    fronts = {cost: pareto_front(table, ["accuracy"], [cost]).sort_values([cost, "trial"]) for cost in costs}
     front_size = len(fronts["flops"])
     fronts = {cost: front.iloc[evenly(len(front), MOST_ON_FRONT)] for cost, front in fronts.items()}
     best_row = int((table["trial"] == best).argmax())
@@ -80,6 +98,7 @@ def choose_points(
         len(table) - len(kept),
         front_size,
         measured,
+        costs,
     )
 
 
@@ -113,9 +132,14 @@ def points_json(points: Points) -> tuple[dict[str, Any], list[Block]]:
         "trial": [int(row["trial"]) for row in rows],
         "arch": [str(row["arch"]) for row in rows],
         "accuracy": points.table["accuracy"].astype(float).tolist(),
-        **{cost: points.table[cost].astype(float).tolist() for cost in COSTS},
+        **{cost: points.table[cost].astype(float).tolist() for cost in points.costs},
+        "names": ["accuracy", *points.costs.values(), "reward"],
         "text": [
-            [accuracy_text(row), *(count(row[cost]) for cost in COSTS), f"{row['reward']:.4f}"]
+            [
+                accuracy_text(row),
+                *(cost_text(cost, row[cost]) for cost in points.costs),
+                f"{row['reward']:.4f}",
+            ]
             for row in rows
         ],
         "blocks": drawings,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.numbers import count, duration, memory, percent, plus_minus, reward_title
+from reports.numbers import cost_text, count, duration, memory, percent, plus_minus, reward_title
 from reports.numbers import points as points_better
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
@@ -55,10 +55,10 @@ def pareto_section(points: Points) -> Html:
             tag("input", type="radio", name="cost", value=cost, checked="" if cost == "flops" else None),
             tag("span", name),
         )
-        for cost, name in COSTS.items()
+        for cost, name in points.costs.items()
     )
     names = {"accuracy": points.measured}
-    numbers = ("accuracy", *COSTS.values(), "reward")
+    numbers = ("accuracy", *points.costs.values(), "reward")
     pinned = tag(
         "aside",
         tag("h3", tag("span", data_pin="trial"), tag("span", data_pin="mark", class_="mark")),
@@ -84,12 +84,12 @@ def front_section(points: Points) -> Html:
     front = points.fronts["flops"][evenly(len(points.fronts["flops"]), MOST_ROWS)]
     rows = points.table.iloc[front].to_dict("records")
     chances = {column: title for column, title in CHANCES.items() if column in points.table}
-    header = ["trial", points.measured, *COSTS.values(), "reward", *chances.values(), ARCHITECTURE]
+    header = ["trial", points.measured, *points.costs.values(), "reward", *chances.values(), ARCHITECTURE]
     body = [
         (
             tag("button", str(row["trial"]), type="button", class_="pin", data_row=number),
             accuracy_text(row),
-            *(count(row[cost]) for cost in COSTS),
+            *(cost_text(cost, row[cost]) for cost in points.costs),
             f"{row['reward']:.4f}",
             *("" if pd.isna(row[column]) else percent(row[column]) for column in chances),
             row["arch"],
@@ -122,7 +122,7 @@ def known_section(known: Sequence[Mapping[str, Any]], measured: str) -> Html:
             row["name"],
             accuracy_text({**row, "measured": None}),
             *(count(row[cost]) for cost in COSTS),
-            f"{row['reward']:.4f}",
+            "" if row["reward"] is None else f"{row['reward']:.4f}",
             points_better(row["difference"], row["difference_error"]),
             row["arch"],
         )

@@ -13,13 +13,13 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from controllers import make
+from controllers.expected import log_expected_improvement
 from controllers.features import Features, random_networks
 from controllers.gaussian_process import GaussianProcess, kernel, kernel_with_itself, spread
 from controllers.surrogate import (
     FAR,
     REMEMBERED,
     Surrogate,
-    log_expected_improvement,
     without_outliers,
 )
 from controllers.testing import BANDIT, bandit, run
@@ -219,7 +219,7 @@ def test_known_costs_are_taken_off_before_accuracy_is_learned(kind):
     objective, accuracy = Objective(55e6, kind=kind), 0.8
     surrogate = Surrogate(MACRO, objective, price)
     flops = np.array([price(tuple(a)).flops for a in networks(MACRO, 5).tolist()], float)
-    intercept, slope = surrogate._line(flops)
+    intercept, slope = surrogate._line(flops[:, None])
     rewards = np.array([objective(accuracy, f) for f in flops])
     np.testing.assert_allclose((rewards - intercept) / slope, accuracy)
 
@@ -235,7 +235,7 @@ def test_known_costs_are_taken_off_before_accuracy_is_learned(kind):
     ids=["curved", "falling", "flat", "failing"],
 )
 def test_with_an_objective_that_is_not_a_rising_line_the_reward_itself_is_modelled(objective):
-    intercept, slope = Surrogate(MACRO, objective, price)._line(np.array([1e6, 2e6]))
+    intercept, slope = Surrogate(MACRO, objective, price)._line(np.array([[1e6], [2e6]]))
     assert (intercept.tolist(), slope.tolist()) == ([0, 0], [1, 1])
 
 

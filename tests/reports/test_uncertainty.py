@@ -195,7 +195,10 @@ def test_networks_trained_in_several_trials_keep_their_means_and_get_chances():
 def test_rewards_follow_the_objective():
     _, trials, again = search(np.random.default_rng(0))
     networks = estimated_networks(
-        trials, again, np.random.default_rng(0), lambda accuracy, flops: accuracy - flops / 1e10
+        trials,
+        again,
+        np.random.default_rng(0),
+        lambda accuracy, rows: accuracy - rows["flops"].to_numpy() / 1e10,
     )
     assert list(networks["reward"]) == pytest.approx(list(networks["accuracy"] - networks["flops"] / 1e10))
     assert list(networks["reward_error"]) == pytest.approx(list(networks["accuracy_error"]))

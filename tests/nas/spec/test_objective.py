@@ -38,7 +38,7 @@ def test_twice_the_cost_pays_for_five_percent_relative_accuracy():
         ((0.0,), "target_flops must be positive and finite, got 0.0"),
         ((float("nan"),), "target_flops must be positive and finite, got nan"),
         ((4e8, float("inf")), "exponent must be a finite number, got inf"),
-        ((4e8, None, "sof"), r"reward must be one of \('soft', 'hard', 'abs'\), got 'sof'"),
+        ((4e8, None, "sof"), r"reward must be one of \('soft', 'hard', 'abs', 'pareto'\), got 'sof'"),
     ],
 )
 def test_an_impossible_objective_is_refused(arguments, message):
