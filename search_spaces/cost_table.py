@@ -1,62 +1,77 @@
-"""Costs of many networks at once, from their actions, without building their specs.
+"""Costs, or any sum over stages, of many networks at once, from their actions, without building their specs.
 
-A stage's cost depends only on its own choices and on its input channels, and a slot has few of
-either: ``CostTable`` computes each pair once, by ``search_spaces.cost``, and then only adds entries.
+What a stage adds depends only on its own choices and on its input channels, and a slot has few of either:
+``StageTable`` computes each pair once, and then only adds entries.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from search_spaces.arch import StageSpec
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 from search_spaces.space import SearchSpace
 
+Values = NDArray[Any]
+StageValues = Callable[[int, StageSpec, int, int], ArrayLike]
+"""What a stage adds `[V]`: from the number of its slot, itself, its input channels and its input's side."""
+HeadValues = Callable[[int, int], ArrayLike]
+"""What the head adds `[V]`: from its input channels and its input's side."""
 
-class CostTable:
-    """Costs of a matrix of actions of a staged space.
 
-    N: networks, D: decisions, C: input channels that a slot may have, K: combinations of its choices.
+class StageTable:
+    """Sums over the stages of the networks of a matrix of actions of a staged space.
+
+    N: networks, D: decisions, C: input channels that a slot may have, K: combinations of its choices,
+    V: values that are summed.
+
+    Args:
+        start: `[V]`, what all networks have.
 
     Raises:
         ValueError: if the space has no slots, or a slot's stages differ in stride.
     """
 
-    def __init__(self, space: SearchSpace, num_classes: int | None = None) -> None:
+    def __init__(
+        self, space: SearchSpace, start: ArrayLike, stage_values: StageValues, head: HeadValues
+    ) -> None:
         if not space.slots:
             raise ValueError(f"space {space.name!r} is not built slot by slot")
         arch = space.decode([0] * len(space.decisions))
-        *stem, size = stem_cost(arch)
+        *_, size = stem_cost(arch)
         self.space = space
-        self.stem = np.array(stem)  # [3]: flops, params, activations
+        self.start = np.asarray(start)  # [V]
         channels = [arch.stem_channels]  # possible inputs of the current slot
-        self.slots: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
-        for slot in space.slots:
+        self.slots: list[tuple[NDArray[np.int64], Values, NDArray[np.int64]]] = []
+        for number, slot in enumerate(space.slots):
             outputs = sorted(
                 {stage.channels if stage else c for stage in slot.stages.values() for c in channels}
             )
-            costs = np.zeros((len(channels), len(slot.stages), 3), np.int64)  # [C, K, 3]
-            follows = np.zeros((len(channels), len(slot.stages)), np.int64)  # [C, K]: index into ``outputs``
+            shape = (len(channels), len(slot.stages))
+            values = np.zeros((*shape, len(self.start)), self.start.dtype)  # [C, K, V]
+            follows = np.zeros(shape, np.int64)  # [C, K]: index into ``outputs``
             sizes = set()
             for c, in_channels in enumerate(channels):
                 for k, stage in enumerate(slot.stages.values()):
-                    out = size
                     if stage:
-                        *costs[c, k], out = stage_cost(stage, in_channels, size)
+                        values[c, k] = stage_values(number, stage, in_channels, size)
                     follows[c, k] = outputs.index(stage.channels if stage else in_channels)
-                    sizes.add(out)
+                    sizes.add(-(-size // stage.stride) if stage else size)
             if len(sizes) > 1:
                 raise ValueError(
                     f"the stages of a slot must have one stride, got output sides {sorted(sizes)}"
                 )
             radix = np.cumprod([1, *(len(d.choices) for d in slot.decisions[:0:-1])])[::-1]
-            self.slots.append((radix, costs, follows))
+            self.slots.append((radix, values, follows))
             channels, size = outputs, sizes.pop()
-        classes = space.num_classes if num_classes is None else num_classes
-        self.head = np.array([head_cost(arch, c, size, classes) for c in channels])  # [C, 3]
+        self.head = np.array([head(c, size) for c in channels])  # [C, V]
 
-    def __call__(self, actions: ArrayLike) -> NDArray[np.int64]:
-        """Costs ``[N, 3]`` (flops, params, activations) of ``actions`` ``[N, D]``.
+    def __call__(self, actions: ArrayLike) -> Values:
+        """Sums `[N, V]` of ``actions`` `[N, D]`.
 
         Raises:
             ValueError: if ``actions`` is not a matrix of valid indices.
@@ -70,13 +85,29 @@ class CostTable:
                 f"got {matrix.dtype} of shape {matrix.shape}"
             )
         matrix = matrix.astype(np.int64, copy=False)  # unsigned times signed would be float
-        total = np.repeat(self.stem[None], len(matrix), axis=0)  # [N, 3]
+        total = np.repeat(self.start[None], len(matrix), axis=0)  # [N, V]
         entering = np.zeros(len(matrix), np.int64)  # [N]: index of the current slot's input channels
         start = 0
-        for radix, costs, follows in self.slots:
+        for radix, values, follows in self.slots:
             combination = matrix[:, start : start + len(radix)] @ radix  # [N]
-            total += costs[entering, combination]
+            total += values[entering, combination]
             entering = follows[entering, combination]
             start += len(radix)
         total += self.head[entering]
         return total
+
+
+class CostTable(StageTable):
+    """Costs `[N, 3]` (flops, params, activations) of ``actions`` `[N, D]`. Errors as ``StageTable``."""
+
+    def __init__(self, space: SearchSpace, num_classes: int | None = None) -> None:
+        if not space.slots:
+            raise ValueError(f"space {space.name!r} is not built slot by slot")
+        arch = space.decode([0] * len(space.decisions))
+        classes = space.num_classes if num_classes is None else num_classes
+        super().__init__(
+            space,
+            np.array(stem_cost(arch)[:3]),
+            lambda _slot, stage, in_channels, size: stage_cost(stage, in_channels, size)[:3],
+            lambda in_channels, size: head_cost(arch, in_channels, size, classes),
+        )

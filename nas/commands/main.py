@@ -13,6 +13,7 @@ import typer
 import nas
 from nas.commands.audit import audit
 from nas.commands.evaluate import evaluate
+from nas.commands.measure import measure
 from nas.commands.plan import plan
 from nas.commands.predict import predict
 from nas.commands.report import report
@@ -42,7 +43,8 @@ app = typer.Typer(
 )
 
 
-for command in (search, plan, resume, audit, train, evaluate, predict, scale, report, show, spaces):
+COMMANDS = (search, plan, resume, audit, train, evaluate, predict, measure, scale, report, show, spaces)
+for command in COMMANDS:
     app.command()(command)
 
 

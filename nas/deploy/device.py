@@ -75,6 +75,7 @@ class Device:
         Raises:
             InputError: if the device only measures, or does not know a network.
         """
+        del archs
         raise InputError(f"device must be one that predicts, table:FILE or predictor:FILE, got {self.name}")
 
     def measure(self, arch: ArchSpec) -> Measurement:
@@ -83,6 +84,7 @@ class Device:
         Raises:
             InputError: if the device only predicts, or the measurement fails.
         """
+        del arch
         raise InputError(f"device must be one that measures, such as cpu, got {self.name}")
 
 
@@ -106,7 +108,9 @@ def onnx_files(archs: Sequence[ArchSpec], classes: int) -> Iterator[list[Path]]:
     from nas.deploy.graph import onnx_graph
 
     with tempfile.TemporaryDirectory(prefix="nas-measure-") as directory:
-        files = [Path(directory, f"{name}.onnx") for name, _ in zip(("network", "reference"), archs, strict=False)]
+        files = [
+            Path(directory, f"{name}.onnx") for name, _ in zip(("network", "reference"), archs, strict=False)
+        ]
         for file, arch in zip(files, archs, strict=True):
             replace(file, onnx_graph(arch, classes).SerializeToString(), shared=True)
         yield files

@@ -1,8 +1,8 @@
 """An ONNX graph written straight from an ``ArchSpec``, for measuring: 0.1 s where torch's exporter takes 7.
 
-The operations are those that ``torch.onnx.export`` emits for ``search_spaces.network`` in inference: BN is part
-of the convolution before it, swish is Sigmoid and Mul, ReLU6 is Clip. Latency depends on them and not on the
-weights, which are random unless they are given. ``nas export`` writes the file that is meant to be used.
+The operations are those that ``torch.onnx.export`` emits for ``search_spaces.network`` in inference: BN is
+part of the convolution before it, swish is Sigmoid and Mul, ReLU6 is Clip. Latency depends on them and not on
+the weights, which are random unless they are given. ``nas export`` writes the file that is meant to be used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def onnx_graph(
     state: Mapping[str, Array] | None = None,
     bn_epsilon: float = 1e-3,
 ) -> ModelProto:
-    """The network of ``arch`` in inference: ``images`` `[B, C, H, H]` to ``logits`` `[B, classes]`, B dynamic.
+    """The network of ``arch`` in inference: ``images`` `[B, C, H, H]` to ``logits`` `[B, classes]`, any B.
 
     Args:
         state: the tensors of ``build_network(arch, ...).state_dict()`` by name; None for random ones.
@@ -64,7 +64,7 @@ def onnx_graph(
     weight = writer.tensor("classifier.weight", (num_classes, channels), channels)
     bias = writer.tensor("classifier.bias", (num_classes,))
     writer.node("Gemm", x, weight, bias, output=LOGITS, transB=1)
-    shapes = {
+    shapes: dict[str, list[str | int]] = {
         IMAGES: ["batch", in_channels, arch.resolution, arch.resolution],
         LOGITS: ["batch", num_classes],
     }
@@ -84,12 +84,16 @@ class _Writer:
         self.names: Iterator[str] = (f"x{number}" for number in range(1_000_000))
         self.axes = self.constant("axes", np.array([2, 3], np.int64))
         if activation == "relu6":
-            self.limits = [self.constant(name, np.float32(value)) for name, value in (("low", 0), ("high", 6))]
+            self.limits = [
+                self.constant(name, np.float32(value)) for name, value in (("low", 0), ("high", 6))
+            ]
 
     def constant(self, name: str, value: Any) -> str:
         from onnx import numpy_helper
 
-        self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(value).reshape(np.shape(value)), name))
+        self.tensors.append(
+            numpy_helper.from_array(np.ascontiguousarray(value).reshape(np.shape(value)), name)
+        )
         return name
 
     def node(self, operation: str, *inputs: str, output: str = "", **attributes: Any) -> str:
@@ -136,7 +140,12 @@ class _Writer:
             weight, bias = weight * scale[:, None, None, None], beta - mean * scale
         inputs = [self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]
         pads = [kernel // 2] * 4
-        shape = {"kernel_shape": [kernel, kernel], "strides": [stride, stride], "pads": pads, "group": groups}
+        shape: dict[str, Any] = {
+            "kernel_shape": [kernel, kernel],
+            "strides": [stride, stride],
+            "pads": pads,
+            "group": groups,
+        }
         y = self.node("Conv", x, *inputs, **shape)
         return self.active(y) if active else y
 

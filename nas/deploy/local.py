@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from nas.deploy.device import Conditions, Device, checked, onnx_files, require_extra
 from nas.deploy.protocol import Measurement
@@ -69,7 +70,7 @@ class LocalDevice(Device):
         with onnx_files(archs, self.conditions.classes) as files:
             yield str(files[0]), str(files[1]) if files[1:] else ""
 
-    def _ask(self, request: Request, arch: ArchSpec) -> dict[str, object]:
+    def _ask(self, request: Request, arch: ArchSpec) -> dict[str, Any]:
         """The answer of a new process."""
         command = [sys.executable, "-P", "-m", "nas.deploy.session"]
         places = os.pathsep.join(path for path in sys.path if path)
@@ -92,5 +93,5 @@ class LocalDevice(Device):
         if ended.returncode or not lines:
             reason = (ended.stderr.splitlines() or [f"exit code {ended.returncode}"])[-1]
             return {"error": reason}
-        answer: dict[str, object] = json.loads(lines[-1])
+        answer: dict[str, Any] = json.loads(lines[-1])
         return answer

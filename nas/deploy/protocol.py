@@ -1,8 +1,8 @@
 """How a latency is measured so that a noisy machine does not decide it.
 
-A block of runs of the network and a block of runs of a reference network take turns, a few dozen milliseconds
-each. Whatever slows the machine down for longer than that slows both down, so their ratio stays. LOG.md has how
-far it moves.
+A block of runs of the network and a block of runs of a reference network take turns, a few dozen
+milliseconds each. Whatever slows the machine down for longer than that slows both down, so their ratio stays.
+LOG.md has how far it moves.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Measurement:
         low, high: their quartiles, in milliseconds.
         ratio: to the reference, the median over pairs of neighbouring blocks; None without a reference.
         reference_milliseconds: the median of the reference's runs in between.
-        peak_memory: bytes for loading and running the network, above those of an idle process; None if unknown.
+        peak_memory: bytes for loading and running the network, above an idle process; None if unknown.
         runs: of the network, those that count.
         core_share: the share of the time in which the process had its core; None if that is not known.
     """
@@ -60,7 +60,10 @@ def summarize(milliseconds: list[float]) -> tuple[float, float, float]:
 
 
 def interleave(
-    network: Callable[[], Lap], reference: Callable[[], Lap] | None, seconds: float, least_runs: int = LEAST_RUNS
+    network: Callable[[], Lap],
+    reference: Callable[[], Lap] | None,
+    seconds: float,
+    least_runs: int = LEAST_RUNS,
 ) -> Measurement:
     """Runs the network for at least ``seconds`` and ``least_runs``, and the reference between its blocks.
 

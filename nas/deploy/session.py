@@ -59,7 +59,7 @@ def measure(request: Request) -> Measurement:
 
 
 def pin(threads: int) -> None:
-    """Keeps this process on as many cores as it has threads, the last that it may use: interrupts like the first.
+    """Keeps this process on as many cores as it has threads: the last, as interrupts prefer the first.
 
     Source: microsoft/onnxruntime#10104, where threads that wander cost 25 % from run to run.
     """
@@ -143,9 +143,9 @@ def _torch_network(arch: str, resolution: int, request: Request, device: str) ->
     from search_spaces import ArchSpec
     from search_spaces.network import build_network
 
-    layout = {"device": device, "memory_format": torch.channels_last}
-    network: Any = build_network(ArchSpec.parse(arch), request.classes).eval().to(**layout)
-    images: Any = torch.randn(request.batch, 3, resolution, resolution).to(**layout)
+    layout: dict[str, Any] = {"device": device, "memory_format": torch.channels_last}
+    network = build_network(ArchSpec.parse(arch), request.classes).eval().to(**layout)
+    images = torch.randn(request.batch, 3, resolution, resolution).to(**layout)
     return network, images
 
 
@@ -169,7 +169,7 @@ class _Memory:
         elif runtime == "cpu":
             import onnxruntime  # noqa: F401 - the runtime itself does not count
         else:
-            import torch  # noqa: F401
+            import torch
         with contextlib.suppress(OSError):
             (PROC / "clear_refs").write_text("5")  # VmHWM falls to what is resident now: man 5 proc
         self.before = _resident("VmRSS")
@@ -199,7 +199,7 @@ def main() -> None:
         answer = dataclasses.asdict(measure(Request(*json.load(sys.stdin))))
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises is one line for the user
         answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
-    print(json.dumps(answer), flush=True)  # noqa: T201
+    print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

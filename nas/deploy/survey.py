@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from nas.deploy.device import Device
+from nas.deploy.device import Conditions, Device
+from nas.deploy.latency_model import LatencyModel, fit_model
 from nas.errors import InputError
 from nas.files import exists, read_json, read_text, write_csv, write_json
-from search_spaces import ArchSpec
+from search_spaces import ArchSpec, SearchSpace
 
 TABLE, ASKED = "latency.csv", "measure.json"
 
@@ -63,9 +65,43 @@ def open_survey(directory: Path, asked: Mapping[str, Any]) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise InputError(f"directory must be new, or one of nas measure ({error}), got {directory}") from None
     for name, value in asked.items():
-        if name != "networks" and before.get(name) != value:  # more networks of the same may follow
-            raise InputError(
-                f"directory must be of measurements with the same {name}, which was {before.get(name)!r} there, "
-                f"got {value!r}: {directory}"
-            )
+        if before.get(name) != value:
+            rule = f"directory must be one of the same {name}, which is {before.get(name)!r} there"
+            raise InputError(f"{rule}, got {value!r}: {directory}")
     return table
+
+
+def asked_of(space: SearchSpace, device: Device, conditions: Conditions, seed: int) -> dict[str, Any]:
+    """All that the rows of a survey must have in common; more networks of the same may follow."""
+    facts = {name: getattr(conditions, name) for name in ("threads", "batch", "classes", "seconds")}
+    reference = str(conditions.reference or "")
+    return {"space": space.name, "seed": seed, "device": device.name, **facts, "reference": reference}
+
+
+def fit_survey(
+    table: pd.DataFrame, space: SearchSpace, device: Device, conditions: Conditions
+) -> LatencyModel:
+    """A model of the latencies in a survey's table. Errors as ``fit_model``.
+
+    What counts is each network's ratio to the reference, times the reference's median over the whole survey:
+    a noisy minute slows both down. Without a reference it is the latency as it was measured.
+    """
+    quiet, latencies = 0.0, table["milliseconds"]
+    if conditions.reference is not None:
+        quiet = float(table["reference_milliseconds"].median())
+        latencies = table["ratio"] * quiet
+    runtime = {"cpu": "onnxruntime", "torch-cpu": "torch", "cuda": "torch"}.get(device.name)
+    names = ["nas-scaling", *filter(None, [runtime])]
+    facts = {name: getattr(conditions, name) for name in ("threads", "batch", "classes")}
+    return fit_model(
+        space,
+        [ArchSpec.parse(text) for text in table["arch"]],
+        latencies,
+        {
+            **facts,
+            "device": device.name,
+            "reference": str(conditions.reference or ""),
+            "reference_milliseconds": quiet,
+            "versions": {name: importlib.metadata.version(name) for name in names},
+        },
+    )
