@@ -34,7 +34,7 @@ class MeasureOptions:
 
     archs: Annotated[
         list[str] | None,
-        Argument(metavar="ARCH...", help="Presets, runs, JSON files or texts; none with --networks."),
+        Argument(metavar="ARCH", help="Presets, runs, JSON files or texts; none with --networks."),
     ] = None
     device: Annotated[str, Option(help=DEVICE)] = "cpu"
     threads: Annotated[int, Option(help="Threads of one network, each on a core of its own.")] = 1
@@ -64,7 +64,7 @@ class MeasureOptions:
     sample_seed: Annotated[int, Option(help="Draws the networks.")] = 0
 
 
-@declared(archs="ARCH")
+@declared()
 def measure(options: MeasureOptions, as_json: JsonOption = False) -> None:
     """Measure the latency and the memory of networks, here or on any device.
 

@@ -11,6 +11,7 @@ Source: Cai et al. 2019, arXiv:1812.00332, sec. 3.3 (latency as a sum over layer
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,10 +32,10 @@ from search_spaces.rules import read_json as read_settings
 from search_spaces.rules import validated
 
 ALPHAS = np.logspace(-3, 3, 13)
-SHARES = (
-    {"network": 1.0, "stage": 0.1, "choice": 0.1},
-    {"network": 1.0, "stage": 0.1, "choice": 0.1, "design": 0.1},
-)
+SHARES = [
+    {"network": 1.0, "stage": stage, "choice": choice, "design": design}
+    for stage, choice, design in itertools.product((0.1, 0.3), (0.03, 0.1), (0.0, 0.1))
+]
 """What standardised features are multiplied by, by group: a tenth is penalised a hundred times as much.
 
 First the whole network's amounts explain the latency, then single stages correct that (LOG.md).
@@ -156,7 +157,8 @@ class Predictor(Device):
 def fit(features: Array, names: Sequence[str], milliseconds: Array) -> tuple[float, float, Array]:
     """Ridge regression: alpha, intercept, and coefficients `[F]` of the features as they are given.
 
-    The penalty and whether whole designs count are chosen by leave-one-out cross-validation.
+    Squared relative errors are minimised: noise is a share of the latency. The penalty, and what it is for
+    each group of features, are chosen by leave-one-out cross-validation.
 
     Args:
         features: `[N, F]`.
@@ -169,9 +171,11 @@ def fit(features: Array, names: Sequence[str], milliseconds: Array) -> tuple[flo
     scale[scale < 1e-9 * np.abs(mean) + 1e-12] = np.inf  # what all networks share tells nothing
     groups = [group_of(name) for name in names]
     fits = []
+    counts = (milliseconds.mean() / milliseconds) ** 2  # [N]
     for shares in SHARES:
-        share = np.array([shares.get(group, 0.0) for group in groups])  # [F]
-        model = RidgeCV(ALPHAS).fit((features - mean) / scale * share, milliseconds)
+        share = np.array([shares[group] for group in groups])  # [F]
+        standard = (features - mean) / scale * share
+        model = RidgeCV(ALPHAS).fit(standard, milliseconds, sample_weight=counts)
         fits.append((float(model.best_score_), model, share))
     _, model, share = max(fits, key=lambda one: one[0])
     coefficients = np.asarray(model.coef_ * share / scale, np.float64)

@@ -47,7 +47,7 @@ def print_measurements(
     measured = [row.measured for row in rows if row.measured]
     batch = "one image" if facts["batch"] == 1 else f"{facts['batch']} images"
     first = f"Latency of {batch} on {facts['device']}"
-    if measured:
+    if ":" not in facts["device"]:  # a program has threads of its own
         first += f", {facts['threads']} thread{'s' * (facts['threads'] > 1)}"
     notes = []
     known = [one.reference_milliseconds for one in measured if one.reference_milliseconds]
@@ -92,7 +92,13 @@ class Surveying:
     def __init__(self, console: Console, networks: int) -> None:
         words = TextColumn("{task.description}")
         self.bar = Progress(
-            words, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True
+            words,
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
         )
         self.task = self.bar.add_task("Measuring", total=networks)
 
