@@ -6,7 +6,7 @@ import json
 import shlex
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +40,9 @@ class MeasureOptions:
     threads: Annotated[int, Option(help="Threads of one network, each on a core of its own.")] = 1
     batch: Annotated[int, Option(help="Images at a time; latencies are those of the whole batch.")] = 1
     classes: Annotated[int, Option(help="Outputs of the classifier.")] = 1000
+    resolution: Annotated[
+        int | None, Option(min=1, show_default="the networks' own", help="Of the images, in pixels.")
+    ] = None
     seconds: Annotated[float, Option(help="How long each network runs at least.")] = 3.0
     timeout: Annotated[
         str, Option(metavar="TIME", help="A measurement that takes longer is an error: 90s, 10m.")
@@ -91,6 +94,8 @@ def measure(options: MeasureOptions, as_json: JsonOption = False) -> None:
         reference=reference,
     )
     space = None if options.space is None else known_space(options.space)
+    if space is not None:
+        space = space.at(options.resolution or space.resolution, options.classes)
     device = open_device(options.device, conditions, space)
     if options.networks is None:
         measure_given(options, device, as_json=as_json)
@@ -107,6 +112,8 @@ def measure_given(options: MeasureOptions, device: Device, *, as_json: bool) -> 
 
     texts = options.archs or []
     archs = [find_arch(text, "archs") for text in texts]
+    if options.resolution is not None:
+        archs = [replace(arch, resolution=options.resolution) for arch in archs]
     if device.measures:
         found = [device.measure(arch) for arch in archs]
         rows = [

@@ -126,7 +126,8 @@ class Predictor(Device):
             if self.model.space not in SPACES:
                 raise InputError(f"device predictor: {unknown('space', self.model.space, SPACES)}: {file}")
             space = SPACES[self.model.space]
-        self.space, weights = space, self.model.coefficients
+        self.space = space = space.at(self.model.resolution, self.model.classes)
+        weights = self.model.coefficients
 
         def stage(slot: int, spec: StageSpec, in_channels: int, size: int) -> list[float]:
             features = stage_features(slot, spec, in_channels, size)

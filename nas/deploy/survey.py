@@ -75,7 +75,14 @@ def asked_of(space: SearchSpace, device: Device, conditions: Conditions, seed: i
     """All that the rows of a survey must have in common; more networks of the same may follow."""
     facts = {name: getattr(conditions, name) for name in ("threads", "batch", "classes", "seconds")}
     reference = str(conditions.reference or "")
-    return {"space": space.name, "seed": seed, "device": device.name, **facts, "reference": reference}
+    return {
+        "space": space.name,
+        "resolution": space.resolution,
+        "seed": seed,
+        "device": device.name,
+        **facts,
+        "reference": reference,
+    }
 
 
 def fit_survey(

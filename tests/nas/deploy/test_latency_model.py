@@ -130,6 +130,19 @@ def test_a_network_of_another_space_or_resolution_is_refused(file):
             device.predict([arch])
 
 
+def test_a_space_is_measured_at_any_resolution_and_number_of_classes(tmp_path):
+    there = MNAS.at(96, 10)
+    archs = drawn(there, 40)
+    conditions = Conditions(classes=10)
+    device = Board()
+    asked = asked_of(there, device, conditions, 0)
+    model = fit_survey(survey(archs, device, tmp_path / "s", asked), there, device, conditions)
+    write_model(tmp_path / "l.json", model)
+    assert (model.resolution, model.classes) == (96, 10)
+    for given in (None, MNAS, there):
+        assert open_device(f"predictor:{tmp_path / 'l.json'}", space=given).predict(archs[:3]).shape == (3,)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
