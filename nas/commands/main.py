@@ -14,6 +14,7 @@ import nas
 from nas.commands.audit import audit
 from nas.commands.evaluate import evaluate
 from nas.commands.export import export
+from nas.commands.measure import measure
 from nas.commands.plan import plan
 from nas.commands.predict import predict
 from nas.commands.report import report
@@ -45,7 +46,10 @@ app = typer.Typer(
 )
 
 
-COMMANDS = (search, plan, resume, audit, train, evaluate, predict, export, scale, report, runs, show, spaces)
+COMMANDS = (
+    *(search, plan, resume, audit, train, evaluate, predict, export, measure),
+    *(scale, report, runs, show, spaces),
+)
 for command in COMMANDS:
     app.command()(command)
 
