@@ -72,7 +72,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
     short = find_recipe(recipe, fields, "proxy")
     long = find_recipe(recipe, {**fields, **longer}, "long") if longer else None
     if options.long_seeds is not None and long is None:
-        raise InputError(f"long_seeds needs `long`, a longer schedule, got {options.long_seeds}")
+        raise InputError(f"long_seeds needs `long` NAME=VALUE, got {options.long_seeds}")
     with checked():
         asked = Audit(options.seeds, long, options.long_seeds)
     file = options.reference and options.reference.absolute()
