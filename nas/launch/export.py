@@ -5,6 +5,7 @@ run --weights, images--> Finished --each format--> files --same images--> parity
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -205,14 +206,13 @@ def finished_of(run: Path, classifier: Classifier, name: str) -> Finished:
 def origin_of(run: Path) -> card.Origin:
     """How a run has trained its network, without the paths of this machine."""
     header, settings = read_header(run), read_settings(run)
-    texts = {"test": header["test_accuracy"], "valid": header["accuracy"]}
+    texts = {"test": header.get("test_accuracy", "null"), "valid": header.get("accuracy", "null")}
     values = {part: json.loads(text) for part, text in texts.items()}
-    recipe = {name: value for name, value in read_config(run)["recipe"].items() if value is not None}
     program, *words = read_config(run).get("command") or ["nas"]
     return card.Origin(
         data=shortened(settings.data),
         command=" ".join(["nas", *(quoted(shortened(word)) for word in words)]) if words else program,
-        recipe=recipe,
+        recipe=dataclasses.asdict(settings.recipe),
         init=shortened(settings.init.name) if settings.init else "",
         accuracies={part: value for part, value in values.items() if value is not None},
     )

@@ -115,6 +115,7 @@ def trained_steps(directory: Path) -> list[tuple[str, str]]:
     return [
         ("Name the classes of images", command("predict", directory, "photos")),
         ("Use it in Python", usage(directory)),
+        ("Use it without nas", command("export", directory, "--to", "onnx")),
         ("Look at the network", command("show", directory)),
     ]
 

@@ -52,9 +52,8 @@ def test_a_new_directory_is_there_whole_or_not_at_all(tmp_path):
         (folder / "file").write_text("text")
         assert not (tmp_path / "a" / "b").exists()
     assert (tmp_path / "a" / "b" / "file").read_text() == "text"
-    with pytest.raises(ZeroDivisionError), new_directory(tmp_path / "c") as folder:
-        (folder / "file").write_text("text")
-        raise ZeroDivisionError
+    with pytest.raises(IsADirectoryError), new_directory(tmp_path / "c") as folder:
+        folder.write_text("text")
     with pytest.raises(FileExistsError), new_directory(tmp_path / "d"):
         (tmp_path / "d").mkdir()  # by another process meanwhile
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "d"]

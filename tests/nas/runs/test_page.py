@@ -408,7 +408,7 @@ def test_the_page_of_a_training_draws_its_curves_and_compares_nothing(nas, view,
     look(page, tmp_path / f"trained-{width}.png")
     named, used, *commands = next_commands(page)
     assert used.startswith("from nas import load_classifier")
-    assert [named, *commands] == ["nas predict r photos", "nas show r"]
+    assert [named, *commands] == ["nas predict r photos", "nas export r --to onnx", "nas show r"]
     assert page.locator(".plot .main-svg").count() > 0
     assert page.locator(".plot").count() == 3
     metrics = json.loads(Path("r/metrics.json").read_text())["valid"]
