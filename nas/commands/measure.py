@@ -8,7 +8,7 @@ import signal
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -107,6 +107,7 @@ def measure(options: MeasureOptions, as_json: JsonOption = False) -> None:
 
 def measure_given(options: MeasureOptions, device: Device, *, as_json: bool) -> None:
     """Measures the networks that are named, or looks them up, and prints them."""
+    from nas.deploy.devices import LOCAL
     from nas.screens.measure import Row, measure_json, print_measurements
     from nas.screens.terminal import Terminal
 
@@ -123,16 +124,16 @@ def measure_given(options: MeasureOptions, device: Device, *, as_json: bool) -> 
     else:
         known = device.predict(archs)
         rows = [Row(text, arch, float(ms), None) for text, arch, ms in zip(texts, archs, known, strict=True)]
-    facts = {
-        "device": device.name,
-        "threads": options.threads,
-        "batch": options.batch,
-        "classes": options.classes,
-    }
+    facts: dict[str, Any] = {"device": device.name}
+    if device.measures:
+        facts |= {"batch": options.batch, "classes": options.classes}
+    if device.name in LOCAL:
+        facts["threads"] = options.threads
+    reference = options.reference if device.measures else "none"
     if as_json:
-        typer.echo(json.dumps(measure_json(rows, facts, options.reference), indent=2))
+        typer.echo(json.dumps(measure_json(rows, facts, reference), indent=2))
     else:
-        print_measurements(Terminal(), rows, facts, options.reference)
+        print_measurements(Terminal(), rows, facts, reference)
 
 
 def measure_drawn(

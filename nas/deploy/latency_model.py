@@ -42,6 +42,8 @@ First the whole network's amounts explain the latency, then single stages correc
 """
 FOLDS = 10
 LEAST_NETWORKS = 20
+LEAST_MILLISECONDS = 1e-3
+"""A sum of coefficients could be negative, a latency cannot."""
 GOOD_TAU, GOOD_SHARE = 0.95, 0.9
 WITHIN = 0.1
 
@@ -152,7 +154,7 @@ class Predictor(Device):
 
     def predict_actions(self, actions: ArrayLike) -> Array:
         """Latencies `[N]` in milliseconds of ``actions`` `[N, D]`; ValueError as ``StageTable``."""
-        return np.asarray(self.table(actions)[:, 0], np.float64)
+        return np.maximum(self.table(actions)[:, 0], LEAST_MILLISECONDS)
 
 
 def fit(features: Array, names: Sequence[str], milliseconds: Array) -> tuple[float, float, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import io
@@ -14,10 +15,10 @@ import pandas as pd
 from nas.deploy.device import Conditions, Device
 from nas.deploy.latency_model import LatencyModel, fit_model
 from nas.errors import InputError
-from nas.files import exists, read_json, read_text, write_csv, write_json
+from nas.files import exists, locked, read_json, read_text, write_csv, write_json
 from search_spaces import ArchSpec, SearchSpace
 
-TABLE, ASKED = "latency.csv", "measure.json"
+TABLE, ASKED, LOCK = "latency.csv", "measure.json", "measure.lock"
 
 
 def survey(
@@ -37,17 +38,23 @@ def survey(
     Raises:
         InputError: if the directory is another one's, or a measurement fails; what is measured is kept.
     """
-    file = directory / TABLE
     table = open_survey(directory, asked)
-    on_row(len(table), table)
-    known = set(table["arch"]) if len(table) else set()
-    for arch in archs:
-        if str(arch) in known:
-            continue
-        row = {"arch": str(arch), **dataclasses.asdict(device.measure(arch))}
-        table = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
-        write_csv(file, table)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(directory / LOCK))
+        except BlockingIOError:
+            raise InputError(
+                f"directory must be free, and another process measures there: {directory}"
+            ) from None
         on_row(len(table), table)
+        known = set(table["arch"]) if len(table) else set()
+        for arch in archs:
+            if str(arch) in known:
+                continue
+            row = {"arch": str(arch), **dataclasses.asdict(device.measure(arch))}
+            table = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+            write_csv(directory / TABLE, table)
+            on_row(len(table), table)
     return table.set_index("arch").loc[[str(arch) for arch in archs]].reset_index()
 
 

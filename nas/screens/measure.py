@@ -39,15 +39,16 @@ def print_measurements(
     console: Console, rows: Sequence[Row], facts: Mapping[str, Any], reference: str
 ) -> None:
     """Prints a table of networks, and how to read it."""
-    table = FittedTable(
-        "network", "ms", "quartiles", "ratio", "memory", "FLOPs", "px", least=("px", "memory", "quartiles")
-    )
-    for row in rows:
-        table.add_row(*cells(row))
+    titles = ("network", "ms", "quartiles", "ratio", "memory", "FLOPs", "px")
+    lines = [cells(row) for row in rows]
+    shown = [index for index in range(len(titles)) if any(line[index] for line in lines)]
+    table = FittedTable(*(titles[index] for index in shown), least=("px", "memory", "quartiles"))
+    for line in lines:
+        table.add_row(*(line[index] for index in shown))
     measured = [row.measured for row in rows if row.measured]
-    batch = "one image" if facts["batch"] == 1 else f"{facts['batch']} images"
+    batch = "one image" if facts.get("batch", 1) == 1 else f"{facts['batch']} images"
     first = f"Latency of {batch} on {facts['device']}"
-    if ":" not in facts["device"]:  # a program has threads of its own
+    if "threads" in facts:
         first += f", {facts['threads']} thread{'s' * (facts['threads'] > 1)}"
     notes = []
     known = [one.reference_milliseconds for one in measured if one.reference_milliseconds]

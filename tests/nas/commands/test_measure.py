@@ -33,7 +33,7 @@ def test_the_terminal_shows_a_table(nas):
     size = f"{len(onnx_graph(PRESETS['efficientnet-b0']).SerializeToString()):.2f}"
     lines = out.splitlines()
     assert lines[0] == f"Latency of one image on {BOARD}:"
-    assert lines[2].split() == ["network", "ms", "quartiles", "ratio", "memory", "FLOPs", "px"]
+    assert lines[2].split() == ["network", "ms", "quartiles", "FLOPs", "px"]
     assert lines[3].split() == ["efficientnet-b0", size, f"{size}-{size}", "386M", "224"]
     assert lines[4].startswith(f"{TINY[:37]}...")
 

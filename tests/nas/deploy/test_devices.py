@@ -95,6 +95,7 @@ def test_a_program_gets_the_network_and_prints_milliseconds(tmp_path):
     assert found.peak_memory is None
 
 
+@pytest.mark.slow
 def test_a_program_may_ask_for_a_pt2_file(tmp_path):
     code = "import torch; torch.export.load(sys.argv[1]).module()(torch.zeros(2, 3, 16, 16)); print(7)"
     (tmp_path / "board.py").write_text(f"import sys\n{code}\n")

@@ -16,6 +16,7 @@ from nas.deploy.latency_model import fit_model, read_model, refuse_file, write_m
 from nas.deploy.protocol import Measurement
 from nas.deploy.survey import asked_of, fit_survey, survey
 from nas.errors import InputError
+from nas.files import locked
 from search_spaces import PRESETS, SPACES, cost
 
 MNAS = SPACES["mnas"]
@@ -233,6 +234,15 @@ def test_a_directory_of_other_measurements_is_refused(tmp_path):
     (tmp_path / "other").mkdir()
     with pytest.raises(InputError, match=r"^directory must be new, or one of nas measure \("):
         survey([], Board(), tmp_path / "other", {})
+
+
+def test_two_processes_never_measure_into_one_directory(tmp_path):
+    survey(drawn(MNAS, 1), Board(), tmp_path / "s", {})
+    with (
+        locked(tmp_path / "s" / "measure.lock"),
+        pytest.raises(InputError, match=r"^directory must be free, "),
+    ):
+        survey(drawn(MNAS, 2), Board(), tmp_path / "s", {})
 
 
 def test_a_machine_that_becomes_slow_meanwhile_spoils_nothing(tmp_path):
