@@ -24,8 +24,12 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
     if options.max_hours is not None and before.kind != "search":
         raise InputError(f"max_hours must be left out where nothing is searched, got {options.max_hours:g}")
     data = given.pop("data", None)
+    del given["trust_code"]
     with checked():
         resources = dataclasses.replace(before.resources, **given)
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
-    watch(screen, lambda: launch.resume(run, screen, resources, data and absolute(data)))
+    watch(
+        screen,
+        lambda: launch.resume(run, screen, resources, data and absolute(data), trusted=options.trust_code),
+    )

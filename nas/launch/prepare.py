@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import controllers
 from nas.errors import InputError
+from nas.launch.own_code import is_code, own_controller
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
 from nas.runs.kinds import KINDS, space_of
@@ -35,9 +36,18 @@ EvaluatorKind = Training | Table | Predictor
 
 
 def resolve_controller(settings: Settings) -> Settings:
-    """``settings`` with the controller's defaults filled in; InputError if it or a setting is unknown."""
+    """``settings`` with the controller's defaults filled in; InputError if it or a setting is unknown.
+
+    A controller of the user's own is made once, to see whether it can be.
+    """
     if KINDS[settings.kind].given:
         return settings
+    if is_code(settings.controller):
+        if settings.controller_settings:
+            rule = "must be left out with a controller of your own"
+            raise InputError(f"controller_settings {rule}, got {', '.join(settings.controller_settings)}")
+        _, sha256 = own_controller(settings, space_of(settings))
+        return dataclasses.replace(settings, code={"controller": sha256})
     try:
         kind = controllers.find_kind(settings.controller).settings
     except ValueError as error:
@@ -49,10 +59,18 @@ def resolve_controller(settings: Settings) -> Settings:
     return dataclasses.replace(settings, controller_settings=dataclasses.asdict(given))
 
 
-def make_controller(settings: Settings, space: SearchSpace) -> controllers.Controller:
-    """The controller of ``settings``, with what is known before any training: the objective and costs."""
+def make_controller(settings: Settings, space: SearchSpace, *, trusted: bool) -> controllers.Controller:
+    """The controller of ``settings``, with what is known before any training: the objective and costs.
+
+    Raises:
+        InputError: if it is the user's own code, which is not ``trusted`` or has changed.
+    """
     if KINDS[settings.kind].given:
         return controllers.GridSearch(space)
+    if is_code(settings.controller):
+        if not trusted:
+            raise InputError(f"trust_code must be given to run the code of {settings.controller}")
+        return own_controller(settings, space)[0]
     return controllers.make(
         settings.controller,
         space,
@@ -63,12 +81,14 @@ def make_controller(settings: Settings, space: SearchSpace) -> controllers.Contr
     )
 
 
-def make_search(settings: Settings, space: SearchSpace, journal: Journal, listener: Listener) -> Search:
-    """The search of ``settings``, restored from its journal."""
+def make_search(
+    settings: Settings, space: SearchSpace, journal: Journal, listener: Listener, *, trusted: bool = True
+) -> Search:
+    """The search of ``settings``, restored from its journal; ``trusted`` as in ``make_controller``."""
     stops_early = settings.scheduler == "asha" and settings.evaluator == "train"
     return Search(
         space,
-        make_controller(settings, space),
+        make_controller(settings, space, trusted=trusted),
         settings.objective,
         journal,
         trials=settings.trials,
