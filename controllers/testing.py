@@ -175,9 +175,10 @@ class ControllerContract:
     ) -> None:
         rng, pending = np.random.default_rng(number), list[Actions]()
         original = self.make(BANDIT, 1)
-        play(original, random_moves(rng, 20 + 6 * number), pending)
+        play(original, random_moves(rng, 4 + 9 * number), pending)
         restored = self.make(BANDIT, 2)
         restored.load_state_dict(saved(original.state_dict()))
+        assert same(original.state_dict(), restored.state_dict()), "a restored state must be the same"
         after = [*random_moves(rng, 6 * number), *[("ask", 0), ("tell", 0)] * 20]
         assert play(original, after, pending.copy()) == play(restored, after, pending.copy())
         assert same(original.state_dict(), restored.state_dict())

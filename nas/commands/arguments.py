@@ -163,6 +163,12 @@ def absolute(source: str) -> str:
     return f"{kind}:{path}"
 
 
+def absolute_code(text: str) -> str:
+    """FILE.py:NAME with the file's absolute path; another ``text`` as it is."""
+    file, _, name = text.rpartition(":")
+    return f"{Path(file).absolute()}:{name}" if file.endswith(".py") else text
+
+
 def read_file(text: str, field: str) -> str:
     """The text of the file that ``text``, the value of ``field``, names; InputError if it cannot be read."""
     try:

@@ -136,7 +136,7 @@ class SearchOptions:
         str,
         Option(
             help="Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random, or "
-            "optuna:TPESampler and others of Optuna."
+            "optuna:TPESampler and others of Optuna, or your own, FILE.py:NAME."
         ),
     ] = "dyna"
     controller_settings: Annotated[
@@ -236,6 +236,9 @@ class ResumeOptions:
         Option(show_default="as before", help="Where the same images are now, if they were moved."),
     ] = None
     max_hours: MaxHoursOption = None
+    trust_code: Annotated[
+        bool, Option("--trust-code", help="Run the run's own code, a controller of FILE.py:NAME.")
+    ] = False
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
     gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None

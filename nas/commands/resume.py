@@ -34,8 +34,10 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     if options.max_hours is not None and before.kind != "search":
         raise InputError(f"max_hours must be left out where nothing is searched, got {options.max_hours:g}")
     data = given.pop("data", None)
+    del given["trust_code"]
     with checked():
         resources = dataclasses.replace(before.resources, **given)
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
-    return watch(screen, lambda: launch.resume(run, screen, resources, data and absolute(data)))
+    where, trusted = data and absolute(data), options.trust_code
+    return watch(screen, lambda: launch.resume(run, screen, resources, where, trusted=trusted))

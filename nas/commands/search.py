@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nas.commands.arguments import (
     absolute,
+    absolute_code,
     checked,
     find_arch,
     find_init,
@@ -88,7 +89,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             trials=default_trials(options.evaluator) if options.trials is None else options.trials,
             data=absolute(options.data),
             evaluator=absolute(options.evaluator),
-            controller=options.controller,
+            controller=absolute_code(options.controller),
             objective=find_objective(options, usual),
             device=device or "",
             recipe=find_recipe(recipe, fields, "proxy"),

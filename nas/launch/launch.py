@@ -148,19 +148,25 @@ def start_family(
 
 
 def resume(
-    directory: Path, listener: Listener, resources: Resources | None = None, data: str | None = None
+    directory: Path,
+    listener: Listener,
+    resources: Resources | None = None,
+    data: str | None = None,
+    *,
+    trusted: bool = False,
 ) -> Run:
     """Finishes an interrupted run as it would have gone, and its second part too.
 
     Args:
         data: where its images are now, if they were moved.
+        trusted: whether code that the run names, a controller of the user's own, may run.
 
     Raises:
         InputError: if there is no such run, it is finished, another process is writing it, or ``data`` holds
             other images.
         RunError: if the first trials all fail.
     """
-    went_on = go_on(directory, listener, resources, data=data)
+    went_on = go_on(directory, listener, resources, data=data, trusted=trusted)
     if not go_on_second(directory, listener, resources, data) and not went_on:
         settings = read_settings(directory)
         trains_one = KINDS[settings.kind].keeps_weights
@@ -189,6 +195,8 @@ def go_on(
     resources: Resources | None = None,
     notes: Sequence[str] = (),
     data: str | None = None,
+    *,
+    trusted: bool = False,
 ) -> bool:
     """Finishes one run and writes its files; False if nothing was left to do. Errors as ``resume``."""
     with ExitStack() as stack:
@@ -201,7 +209,7 @@ def go_on(
         journal = stack.enter_context(open_journal(directory, listener))
         measures = prepare.measures_again(settings, directory)
         try:
-            search = prepare.make_search(settings, space, journal, listener, measures)
+            search = prepare.make_search(settings, space, journal, listener, measures, trusted=trusted)
         except NasError:
             raise
         except Exception as error:  # whatever a damaged journal makes a controller raise

@@ -12,6 +12,7 @@ import controllers
 from nas.errors import InputError
 from nas.files import is_file
 from nas.launch.measures import check_measures, columns_for, find_measures, for_controller
+from nas.launch.own_code import is_code, own_controller
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
 from nas.runs.config import read_settings
@@ -39,9 +40,18 @@ EvaluatorKind = Training | Table | Predictor
 
 
 def resolve_controller(settings: Settings) -> Settings:
-    """``settings`` with the controller's defaults filled in; InputError if it or a setting is unknown."""
+    """``settings`` with the controller's defaults filled in; InputError if it or a setting is unknown.
+
+    A controller of the user's own is made once, to see whether it can be.
+    """
     if KINDS[settings.kind].given:
         return settings
+    if is_code(settings.controller):
+        if settings.controller_settings:
+            rule = "must be left out with a controller of your own"
+            raise InputError(f"controller_settings {rule}, got {', '.join(settings.controller_settings)}")
+        _, sha256 = own_controller(settings, space_of(settings))
+        return dataclasses.replace(settings, code={"controller": sha256})
     try:
         kind = controllers.find_kind(settings.controller).settings
     except ValueError as error:
@@ -54,11 +64,19 @@ def resolve_controller(settings: Settings) -> Settings:
 
 
 def make_controller(
-    settings: Settings, space: SearchSpace, measures: Measures = NONE
+    settings: Settings, space: SearchSpace, measures: Measures = NONE, *, trusted: bool = True
 ) -> controllers.Controller:
-    """The controller of ``settings``, with what is known before any training: the objective and costs."""
+    """The controller of ``settings``, with what is known before any training: the objective and costs.
+
+    Raises:
+        InputError: if it is the user's own code, which is not ``trusted`` or has changed.
+    """
     if KINDS[settings.kind].given:
         return controllers.GridSearch(space)
+    if is_code(settings.controller):
+        if not trusted:
+            raise InputError(f"trust_code must be given to run the code of {settings.controller}")
+        return own_controller(settings, space)[0]
     return controllers.make(
         settings.controller,
         space,
@@ -75,12 +93,19 @@ def make_search(
     journal: Journal,
     listener: Listener,
     measures: Measures = NONE,
+    *,
+    trusted: bool = True,
 ) -> Search:
-    """The search of ``settings``, restored from its journal; ``measures`` are known before a trial."""
+    """The search of ``settings``, restored from its journal.
+
+    Args:
+        measures: that are known before a trial.
+        trusted: as in ``make_controller``.
+    """
     stops_early = settings.scheduler == "asha" and settings.evaluator == "train"
     return Search(
         space,
-        make_controller(settings, space, measures),
+        make_controller(settings, space, measures, trusted=trusted),
         settings.objective,
         journal,
         trials=settings.trials,

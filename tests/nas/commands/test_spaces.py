@@ -90,10 +90,9 @@ def test_a_run_whose_space_was_damaged_is_refused_in_one_line(nas, tmp_path):
     assert "stage 1: kernel must be one of (1, 3, 5, 7), got 6" in err
 
 
-def check_resnets(run, trials):
+def check_resnets(run, trials, space):
     found = open_run(run).trials()
     assert (len(found), set(found["status"])) == (trials, {"done"})
-    space = SPACE.at(16, 10)  # the images have 8 px, and are enlarged
     for arch in found["arch"]:
         space.encode(ArchSpec.parse(arch))
 
@@ -107,7 +106,7 @@ def test_the_example_is_searched_inline(nas, tmp_path):
     code, out, err = nas("search", *asked, "--run", "r")
     assert (code, err) == (0, "")
     assert "16 px for the largest networks' 16, half its width" in out.replace("\n", " ")
-    check_resnets("r", 3)
+    check_resnets("r", 3, SPACE.at(16, 10))
 
 
 @pytest.mark.slow
@@ -117,7 +116,7 @@ def test_the_example_is_searched_by_two_workers_of_ray(nas, tmp_path):
     few = few_images(tmp_path / "few.npz")[:2]
     asked = ["--space", RESNET, "--trials", 4, *few, *SHORT, "--workers", 2]
     assert nas("search", *asked, "--run", "r")[0] == 0
-    check_resnets("r", 4)
+    check_resnets("r", 4, SPACE.at(16, 10))
 
 
 def test_an_audit_trains_networks_of_a_written_space(nas, tmp_path):
@@ -125,7 +124,7 @@ def test_an_audit_trains_networks_of_a_written_space(nas, tmp_path):
     asked = ["--space", RESNET, "--networks", 3, "--seeds", 1, *few, *SHORT[:-2], "--address", "inline"]
     code, _, err = nas("audit", *asked, "--run", "a")
     assert (code, err) == (0, "")
-    check_resnets("a", 3)
+    check_resnets("a", 3, SPACE)
 
 
 @pytest.mark.parametrize(

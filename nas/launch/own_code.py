@@ -1,0 +1,138 @@
+"""The user's own code, FILE.py:NAME. It runs only because somebody names it now, never because a run does."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import re
+import sys
+import traceback
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from controllers import Controller
+from nas.errors import InputError, NasError, RunError
+from nas.search import snapshot
+from nas.spec.settings import Settings
+from search_spaces import Actions, SearchSpace
+from search_spaces.names import unknown
+
+METHODS = ("ask", "tell", "state_dict", "load_state_dict")
+
+
+def is_code(text: str) -> bool:
+    """Whether ``text`` reads FILE.py:NAME."""
+    return re.fullmatch(r".+\.py:\w+", text) is not None
+
+
+def load(text: str, field: str, sha256: str = "") -> tuple[Any, str]:
+    """Runs a file, and gives what has the name in it, and the file's SHA-256.
+
+    Args:
+        text: FILE.py:NAME, the value of ``field``.
+        sha256: that the file must have; empty for any.
+
+    Raises:
+        InputError: in one line, with the file and the line, if it cannot be run, or is another file now.
+    """
+    file, _, name = text.rpartition(":")
+    try:
+        source = Path(file).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{field} must be a file that can be read ({reason}), got {text}") from None
+    found = hashlib.sha256(source).hexdigest()
+    if sha256 not in ("", found):
+        raise InputError(f"{field} must be the code that the run began with, got another in {file}")
+    module = types.ModuleType(f"nas_own_{found[:16]}")
+    module.__file__ = file
+    sys.modules[module.__name__] = module  # where pickle and dataclasses look
+    try:
+        with beside(file), told(f"{field} must be Python that runs", file, InputError):
+            exec(compile(source, file, "exec"), module.__dict__)  # noqa: S102 - the user named it
+    except SyntaxError as error:
+        raise InputError(f"{field} must be Python ({error.msg}): {file}, line {error.lineno}") from None
+    if not hasattr(module, name):
+        names = [each for each, value in vars(module).items() if callable(value) and each[:1] != "_"]
+        raise InputError(f"{field}: {unknown('name', name, names)}: {file}")
+    return getattr(module, name), found
+
+
+@contextlib.contextmanager
+def beside(file: str) -> Iterator[None]:
+    """Lets ``file`` import its neighbours, as a script does."""
+    sys.path.insert(0, str(Path(file).parent))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(Path(file).parent))
+
+
+@contextlib.contextmanager
+def told(rule: str, file: str, kind: type[NasError]) -> Iterator[None]:
+    """Whatever ``file`` raises in here becomes one line of ``kind``, with the line of the file."""
+    try:
+        yield
+    except (NasError, SyntaxError):
+        raise
+    except Exception as error:
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
+        ]
+        where = f"{file}, line {lines[-1]}" if lines else file
+        said = " ".join(str(error).split()) or "no message"
+        raise kind(f"{rule}, got {type(error).__name__} ({said}): {where}") from error
+
+
+def own_controller(settings: Settings, space: SearchSpace) -> tuple[Controller, str]:
+    """The user's controller for ``space``, and the SHA-256 of its file.
+
+    Raises:
+        InputError: if there is none, or it is not made by ``NAME(space, seed=0)``, or lacks a method.
+    """
+    text, field = settings.controller, "controller"
+    made, sha256 = load(text, field, settings.code.get(field, ""))
+    file, _, name = text.rpartition(":")
+    code = getattr(made if inspect.isfunction(made) else getattr(made, "__init__", None), "__code__", None)
+    where = f"{file}, line {code.co_firstlineno}" if code else file
+    try:
+        inspect.signature(made).bind(space, seed=0)
+    except (TypeError, ValueError):
+        got = f"{name}{inspect.signature(made)}" if callable(made) else type(made).__name__
+        raise InputError(f"{field} must be made by {name}(space, seed=0), got {got}: {where}") from None
+    with told(f"{field} must be made without an error", file, InputError):
+        controller = made(space, seed=settings.seed)
+    missing = [method for method in METHODS if not callable(getattr(controller, method, None))]
+    if missing:
+        raise InputError(
+            f"{field} must have {', '.join(METHODS)}; {name} lacks {', '.join(missing)}: {where}"
+        )
+    return Guarded(controller, space, file), sha256
+
+
+class Guarded:
+    """A user's controller whose mistakes end the run in one line, with the line of the file."""
+
+    def __init__(self, controller: Controller, space: SearchSpace, file: str) -> None:
+        self._controller, self._space, self._file = controller, space, file
+
+    def ask(self) -> Actions:
+        with told("ask must give actions of the space", self._file, RunError):
+            return self._space.check(tuple(self._controller.ask()))
+
+    def tell(self, actions: Actions, reward: float | None) -> None:
+        with told("tell must take what was asked", self._file, RunError):
+            self._controller.tell(actions, reward)
+
+    def state_dict(self) -> dict[str, Any]:
+        with told("state_dict must give plain values and arrays", self._file, RunError):
+            state = self._controller.state_dict()
+            snapshot.write(state)
+            return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        with told("load_state_dict must take what state_dict gave", self._file, RunError):
+            self._controller.load_state_dict(state)
