@@ -78,6 +78,7 @@ class Oracle:
         }
         for trees in self.trees.values():
             trees.set_param({"nthread": 1})
+        self.memory: dict[str, dict[bytes, float]] = {name: {} for name in self.trees}
         frame = table()
         self.worst = {"accuracy": float(frame["accuracy"].min()), **frame[[*COSTS]].max().to_dict()}
         self.volume = float(frame["accuracy"].max() - frame["accuracy"].min()) * float(
@@ -86,9 +87,13 @@ class Oracle:
         self.budgets = [{name: float(frame[name].quantile(share)) for name in COSTS} for share in SHARES]
 
     def __call__(self, name: str, networks: NDArray[np.int64]) -> NDArray[np.float64]:
-        """``name`` of networks `[N, D]`."""
-        found = np.asarray(self.trees[name].inplace_predict(values(SPACE, networks)), np.float64)
-        return found if name == "accuracy" else np.exp(found)
+        """``name`` of networks `[N, D]`; each is predicted once."""
+        memory, keys = self.memory[name], [row.tobytes() for row in networks]
+        if new := {key: row for key, row in zip(keys, networks, strict=True) if key not in memory}:
+            features = values(SPACE, np.array([*new.values()]))
+            found = np.asarray(self.trees[name].inplace_predict(features), np.float64)
+            memory.update(zip(new, found if name == "accuracy" else np.exp(found), strict=True))
+        return np.array([memory[key] for key in keys])
 
 
 def fit(folder: Path) -> None:
