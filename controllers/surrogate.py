@@ -15,7 +15,7 @@ from scipy.special import log_ndtr, logsumexp, ndtri
 from controllers.controller import Measure, Objective, Price
 from controllers.expected import log_expected_improvement
 from controllers.features import Features, Matrix, Networks, random_networks
-from controllers.front import Gain, front_gain, on_front
+from controllers.front import Gain, front_gain, on_front, usual_budgets
 from controllers.gaussian_process import GaussianProcess, Predict, spread
 from search_spaces import Actions, SearchSpace
 
@@ -148,7 +148,8 @@ class Surrogate:
             usual = random_networks(self._features.choices, USUAL)
             encoded, flops = self._features(usual)
             usual_costs = self._expected(usual, encoded, flops, forecasts)
-            gain = front_gain(costs, accuracies, usual_costs, len(told) + len(pending))
+            budgets = usual_budgets(usual_costs, len(told) + len(pending))
+            gain = front_gain(costs, accuracies, budgets)
 
         def score(candidates: Networks) -> Matrix:
             encoded, flops = self._features(candidates)

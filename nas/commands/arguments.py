@@ -16,7 +16,6 @@ from nas.files import exists, is_directory, is_file, read_json, read_text, refus
 if TYPE_CHECKING:
     from nas.spec.init import Init
     from nas.spec.recipe import Recipe
-    from nas.spec.targets import Target
     from scaling_search import Model
     from search_spaces import ArchSpec
 
@@ -40,52 +39,6 @@ def parse_count(text: str, field: str = "target_flops") -> float:
         return float(text[:-1]) * scale if scale else float(text)
     except ValueError:
         raise InputError(f"{field} must be a number like 400M, 0.4G or 4e8, got {text!r}") from None
-
-
-def find_targets(
-    target_flops: str | None, texts: list[str] | None, *, front: bool = False
-) -> tuple[Target | None, tuple[Target, ...]]:
-    """The budget of FLOPs, from either option, and those of other costs.
-
-    Args:
-        front: whether names alone are asked for; FLOPs are then among the others.
-
-    Raises:
-        InputError: if one cannot be read, or a cost has two.
-    """
-    from nas.spec.targets import Target, parse_target
-
-    with checked():
-        targets = tuple(parse_target(text) for text in texts or [])
-        names = [target.name.lower() for target in targets]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"target must name every cost once, got {twice[0]} twice")
-        if target_flops is not None and "flops" in names:
-            raise ValueError(
-                f"target must leave FLOPs to `target_flops` where that is given, got {target_flops}"
-            )
-        if front:
-            if target_flops is not None:
-                raise ValueError(
-                    f"target_flops must be left out where `reward` is pareto, got {target_flops}"
-                )
-            return None, targets
-        flops = next((target for target in targets if target.name == "flops"), None)
-        if flops is not None and flops.value is None:
-            raise ValueError("target must have a value, NAME=VALUE, got flops")
-        if target_flops is not None:
-            flops = Target("flops", _flops(target_flops))
-        return flops, tuple(target for target in targets if target.name != "flops")
-
-
-def _flops(text: str) -> float:
-    """``--target-flops``, whose own rule is the objective's."""
-    value = parse_count(text)
-    with checked():
-        from nas.spec.objective import Objective
-
-        Objective(value)
-    return value
 
 
 def parse_bytes(text: str) -> int:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nas.commands.arguments import checked, find_targets, parse_count
+from nas.commands.arguments import checked, parse_count
 from nas.commands.declare import declared
 from nas.commands.options import ReportOptions
+from nas.commands.targets import find_targets
 from nas.errors import InputError, WriteError
 from nas.files import exists, is_file
 

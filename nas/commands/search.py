@@ -13,7 +13,6 @@ from nas.commands.arguments import (
     find_arch,
     find_init,
     find_recipe,
-    find_targets,
     find_tuned,
     pairs,
     read_file,
@@ -24,11 +23,11 @@ from nas.commands.declare import command_words, declared
 from nas.commands.like import RepeatOptions
 from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
 from nas.commands.running import interruptible, watch
+from nas.commands.targets import find_objective
 from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
-    from nas.spec.objective import Objective
     from nas.spec.resources import Resources
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
@@ -103,36 +102,6 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             controller_settings=pairs(options.controller_settings, "controller_settings"),
             resources=find_resources(resources, trains=trains, max_hours=options.max_hours),
         )
-
-
-def find_objective(options: SearchOptions, usual: float) -> Objective:
-    """The objective that the options ask for.
-
-    Args:
-        usual: the budget of FLOPs where no budget is named.
-
-    Raises:
-        InputError: if a target cannot be read, or FLOPs have two.
-    """
-    from nas.spec.objective import EXPONENTS, PARETO, Objective
-    from nas.spec.targets import Target
-
-    front = options.reward == PARETO
-    flops, targets = find_targets(options.target_flops, options.target, front=front)
-    if flops is None and not targets:
-        named = () if options.device is None else (Target("latency"),)
-        if not front and named:
-            raise InputError(f"device must stand with `target` latency=T, got {options.device}")
-        flops, targets = (None, named or (Target("flops"),)) if front else (Target("flops", usual), ())
-    own = None if flops is None else flops.exponent
-    if own is not None:  # it is the exponent of FLOPs alone
-        usual_exponent = EXPONENTS.get(options.reward) if options.exponent is None else options.exponent
-        targets = tuple(
-            dataclasses.replace(one, exponent=usual_exponent) if one.exponent is None else one
-            for one in targets
-        )
-    exponent = options.exponent if own is None else own
-    return Objective(None if flops is None else flops.value, exponent, options.reward, targets)
 
 
 def default_trials(evaluator: str) -> int:

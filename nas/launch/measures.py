@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,14 +59,8 @@ def find_measures(settings: Settings, evaluator: object) -> Measures:
     if isinstance(evaluator, Table | Predictor):
         known = dict(evaluator.measures)
     if settings.device:
-        known[LATENCY] = opened_device(settings.device).predict
+        known[LATENCY] = open_device(settings.device).predict
     return known
-
-
-@cache
-def opened_device(text: str) -> Predicts:
-    """``open_device``, once in a process."""
-    return open_device(text)
 
 
 def check_measures(settings: Settings) -> None:

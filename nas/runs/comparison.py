@@ -11,7 +11,15 @@ import pandas as pd
 
 import reports
 from nas.runs.run import Run
-from nas.runs.search_results import Ranking, done_trials, hypervolume_of, ranked_by, reference_of, rewards_of
+from nas.runs.search_results import (
+    Ranking,
+    done_trials,
+    hypervolume_of,
+    objective_facts,
+    ranked_by,
+    reference_of,
+    rewards_of,
+)
 from nas.spec.settings import Settings
 from nas.spec.targets import COSTS
 from reports.numbers import reward_title
@@ -59,7 +67,7 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
             }
         )
     common = {
-        "objective": {**dataclasses.asdict(asked.objective), "cost": asked.cost},
+        "objective": objective_facts(asked),
         "others_differ": ranking is None and len(set(objectives)) > 1,
         "reference": reference,
         "reward": max((reward_title(run.best_trial()) for run in runs), key=TITLES.index),

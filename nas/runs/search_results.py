@@ -144,10 +144,18 @@ def reranked(run: Run, ranking: Ranking) -> dict[str, Any]:
     further = [name for name in ranking.objective.costs if name not in COSTS]
     columns = ["rank", *NETWORK, *further, "old_reward"]
     return {
-        "objective": {**dataclasses.asdict(ranking.objective), "cost": ranking.cost},
+        "objective": objective_facts(ranking),
         "best": _records(ranked.head(10), columns),
         "before": _records(ranked[ranked["trial"] == before], columns)[0],
     }
+
+
+def objective_facts(ranking: Ranking) -> dict[str, Any]:
+    """An objective as JSON values; ``targets`` only if there are any beside FLOPs."""
+    facts = dataclasses.asdict(ranking.objective)
+    if not facts["targets"]:
+        del facts["targets"]
+    return {**facts, "cost": ranking.cost}
 
 
 def within_facts(run: Run, budgets: Mapping[str, float]) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
 def ranked_costs(objective: dict[str, Any]) -> list[str]:
     """The names of the costs that an objective counts."""
     first = [] if objective["target_flops"] is None else [objective["cost"]]
-    return [*first, *(target["name"] for target in objective["targets"])] or ["flops"]
+    return [*first, *(target["name"] for target in objective.get("targets", ()))] or ["flops"]
 
 
 def objective_text(objective: dict[str, Any]) -> str:
@@ -181,7 +181,7 @@ def objective_text(objective: dict[str, Any]) -> str:
     parts = []
     if objective["target_flops"] is not None:
         parts.append(f"{count(objective['target_flops'])} {cost}, exponent {usual:g}")
-    for target in objective["targets"]:
+    for target in objective.get("targets", ()):
         exponent = usual if target["exponent"] is None else target["exponent"]
         value = cost_text(target["name"], target["value"])
         parts.append(f"{cost_title(target['name'])} {value}, exponent {exponent:g}")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controllers import Observer, make
-from controllers.front import LOWEST, front_gain, on_front
+from controllers.front import front_gain, on_front, usual_budgets
 from controllers.surrogate import Surrogate
 from reports import hypervolume, pareto_front
 from search_spaces import SPACES, cost
@@ -36,8 +36,9 @@ def test_the_gain_of_a_sure_network_is_the_hypervolume_that_it_adds(costs, data)
     accuracies, prices = data.draw(points(costs))
     new = np.array(data.draw(st.tuples(*[st.floats(0.5, 1.5)] * costs)))
     accuracy = data.draw(st.floats(0.0, 1.5))
-    usual = np.array([[0.5] * costs, [2.0] * costs])
-    gain = front_gain(prices, accuracies, usual, turn=3)
+    steps = (np.arange(60) + 0.5) / 60 * 2.0
+    budgets = np.array(np.meshgrid(*[steps] * costs)).reshape(costs, -1).T  # all over the box
+    gain = front_gain(prices, accuracies, budgets)
     found = np.exp(gain(np.array([accuracy]), np.array([1e-9]), new[None]))[0]
     names = [f"cost{number}" for number in range(costs)]
     reference = {"accuracy": accuracies.min(), **dict.fromkeys(names, 2.0)}
@@ -47,15 +48,14 @@ def test_the_gain_of_a_sure_network_is_the_hypervolume_that_it_adds(costs, data)
         return hypervolume(frame, ["accuracy"], names, reference=reference)
 
     both = volume(np.append(accuracies, accuracy), np.vstack([prices, new]))
-    added = (both - volume(accuracies, prices)) / (2.0 - LOWEST * 0.5) ** costs
-    assert found == pytest.approx(added, abs=0.004)
+    added = (both - volume(accuracies, prices)) / 2.0**costs
+    assert found == pytest.approx(added, abs=0.03)
 
 
 def test_the_gain_of_an_unsure_network_is_the_mean_over_its_accuracies():
     rng = np.random.default_rng(0)
     accuracies, prices = rng.random(6), rng.random((6, 2))
-    usual = np.array([[0.0, 0.0], [1.0, 1.0]])
-    gain, new = front_gain(prices, accuracies, usual, 0), np.array([[0.3, 0.2]])
+    gain, new = front_gain(prices, accuracies, rng.random((500, 2))), np.array([[0.3, 0.2]])
     drawn = rng.normal(0.6, 0.2, 20_000)
     sure = gain(drawn, np.full(len(drawn), 1e-9), np.repeat(new, len(drawn), axis=0))
     expected = np.exp(gain(np.array([0.6]), np.array([0.2]), new))[0]
@@ -63,8 +63,18 @@ def test_the_gain_of_an_unsure_network_is_the_mean_over_its_accuracies():
 
 
 def test_a_network_that_fits_no_budget_gains_nothing():
-    gain = front_gain(np.array([[0.5]]), np.array([0.5]), np.array([[0.1], [1.0]]), 0)
+    gain = front_gain(np.array([[0.5]]), np.array([0.5]), np.array([[0.1], [1.0]]))
     assert gain(np.array([0.9]), np.array([0.1]), np.array([[1.1]]))[0] == -np.inf
+
+
+def test_budgets_lie_where_networks_lie():
+    usual = np.random.default_rng(0).lognormal(size=(400, 1)) * np.array([[1.0, 10.0]])
+    budgets = usual_budgets(usual, 0)
+    assert np.median(budgets[:, 0]) == pytest.approx(np.median(usual[:, 0]) * 0.8, rel=0.15)
+    ratio = budgets[:, 1] / budgets[:, 0]  # related as the costs are
+    assert ratio.min() > 5
+    assert ratio.max() < 20
+    assert (usual_budgets(usual, 1) != budgets).any()
 
 
 @given(points(2))
