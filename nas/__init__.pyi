@@ -23,6 +23,8 @@ def search(
     trials: int | None = None,
     max_hours: float | None = None,
     target_flops: str | float | None = None,
+    target: Mapping[str, object] | Sequence[str] | None = None,
+    device: str | None = None,
     exponent: float | None = None,
     reward: str = 'soft',
     controller: str = 'dyna',
@@ -53,16 +55,22 @@ def search(
     """Searches a space for the best network: proposes, trains, rewards, learns.
 
     Args:
-        space: Search space, see nas spaces; or around:ARCH, the networks around a given one.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, your
+            own.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
             files).
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
+        target: A budget, e.g. latency=20ms, flops=300M or params=5M, or of a column of the table; ^-0.1 after
+            it is its exponent. Several are multiplied. With reward pareto, the name alone. (default: none)
+        device: Predicts the latency of networks: table:FILE or predictor:FILE of a device. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
         reward: soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|.
-        controller: Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random.
+            pareto: no T, the best networks for all budgets.
+        controller: Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random, or
+            optuna:TPESampler and others of Optuna, or your own, FILE.py:NAME.
         controller_settings: A setting of the controller, e.g. initial=20.
         evaluator: Where accuracies come from: train, table:FILE, or predictor:FILE (a regression on a table).
         recipe: How each network is trained: proxy (short), inherit (pretrained), or those of nas train.
@@ -311,6 +319,8 @@ def plan(
     trials: int | None = None,
     max_hours: float | None = None,
     target_flops: str | float | None = None,
+    target: Mapping[str, object] | Sequence[str] | None = None,
+    device: str | None = None,
     exponent: float | None = None,
     reward: str = 'soft',
     controller: str = 'dyna',
@@ -341,16 +351,22 @@ def plan(
     """Says what a search would take: hours, and memory; as JSON values. Writes nothing.
 
     Args:
-        space: Search space, see nas spaces; or around:ARCH, the networks around a given one.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, your
+            own.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
             files).
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
+        target: A budget, e.g. latency=20ms, flops=300M or params=5M, or of a column of the table; ^-0.1 after
+            it is its exponent. Several are multiplied. With reward pareto, the name alone. (default: none)
+        device: Predicts the latency of networks: table:FILE or predictor:FILE of a device. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
         reward: soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|.
-        controller: Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random.
+            pareto: no T, the best networks for all budgets.
+        controller: Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random, or
+            optuna:TPESampler and others of Optuna, or your own, FILE.py:NAME.
         controller_settings: A setting of the controller, e.g. initial=20.
         evaluator: Where accuracies come from: train, table:FILE, or predictor:FILE (a regression on a table).
         recipe: How each network is trained: proxy (short), inherit (pretrained), or those of nas train.
@@ -389,6 +405,7 @@ def resume(
     *,
     data: str | None = None,
     max_hours: float | None = None,
+    trust_code: bool = False,
     workers: int | None = None,
     cpus_per_trial: float | None = None,
     gpus_per_trial: float | None = None,
@@ -405,6 +422,7 @@ def resume(
         data: Where the same images are now, if they were moved. (default: as before)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
+        trust_code: Run the run's own code, a controller of FILE.py:NAME.
         workers: As for nas search. (default: as before)
         cpus_per_trial: As for nas search. (default: as before)
         gpus_per_trial: As for nas search. (default: as before)

@@ -33,7 +33,7 @@ class StageTable:
         start: `[V]`, what all networks have.
 
     Raises:
-        ValueError: if the space has no slots, its networks differ in resolution, or a slot's stages in stride.
+        ValueError: if there are no slots, networks differ in resolution, or a slot's stages in stride.
     """
 
     def __init__(

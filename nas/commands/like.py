@@ -43,12 +43,20 @@ def from_run(directory: Path) -> dict[str, Default]:
     settings = read_settings(directory)
     if settings.kind != "search":
         raise InputError(f"like must be a run of nas search, got {directory}, a run of kind {settings.kind}")
+    if settings.code:  # it runs only if the user names it
+        raise InputError(
+            f"like must be a run without a controller in a file, got {directory} with {settings.controller}"
+        )
     recipe, fields = nearest_recipe(settings.recipe)
     resources, init, objective = settings.resources, settings.init, settings.objective
+    usual = EXPONENTS.get(objective.kind, 0.0)
     options: dict[str, Any] = {
         **{name: getattr(settings, name) for name in ("space", "trials", "data", "evaluator", "controller")},
-        "target_flops": repr(objective.target_flops),
-        "exponent": None if objective.exponent == EXPONENTS[objective.kind] else objective.exponent,
+        **({"space": None} if settings.space_text else {}),  # its file has to be named again
+        "target_flops": objective.target_flops and repr(objective.target_flops),
+        "target": [str(target) for target in objective.targets] or None,
+        "device": settings.device or None,
+        "exponent": None if objective.exponent == usual else objective.exponent,
         "reward": objective.kind,
         "controller_settings": [f"{name}={value}" for name, value in settings.controller_settings.items()],
         "recipe": recipe,

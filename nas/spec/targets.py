@@ -54,6 +54,11 @@ class Target:
         if self.exponent is not None and abs(self.exponent) > STEEPEST:
             raise ValueError(f"exponent must lie in [-{STEEPEST}, {STEEPEST}], got {self.exponent:g}")
 
+    def __str__(self) -> str:
+        """The text that ``parse_target`` reads."""
+        value = "" if self.value is None else f"={plain_value(self.name, self.value)}"
+        return f"{self.name}{value}" if self.exponent is None else f"{self.name}{value}^{self.exponent!r}"
+
 
 def parse_target(text: str, field: str = "target") -> Target:
     """``NAME=VALUE`` or ``NAME=VALUE^EXPONENT``; the name alone where all budgets are sought.

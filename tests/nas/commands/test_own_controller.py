@@ -56,6 +56,9 @@ def test_a_controller_of_ones_own_is_resumed_exactly_where_it_is_trusted(nas, ow
 def test_no_command_runs_the_code_that_only_a_run_names(nas, own, broken):
     code, _, err = nas("resume", "broken")
     assert (code, err) == (2, f"nas: --trust-code must be given to run the code of {own}:HillClimbing\n")
+    code, _, err = nas("search", "--like", "broken")
+    rule = "nas: --like must be a run without a controller in a file, got broken with "
+    assert (code, err) == (2, f"{rule}{own}:HillClimbing\n")
     for command in ("report", "show"):
         assert nas(command, "broken")[0] == 0
     assert not (own.parent / "ran").exists()

@@ -46,6 +46,20 @@ def test_a_search_may_have_several_targets(nas, table):
     assert "200M FLOPs, exponent -0.2; latency 3 ms" in out
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("--target", "latency=5ms^-0.1", "--target", "params=3M", "--exponent", "-0.2"),
+        ("--target-flops", "200M", "--target", "latency=5ms"),
+        ("--reward", "pareto", "--target", "latency", "--target", "flops"),
+    ],
+)
+def test_a_search_like_another_has_its_targets(nas, table, asked):
+    assert nas(*SEARCH, *asked, "--run", "r") == (0, "", "")
+    assert nas("search", "--like", "r", "--run", "again", "-q") == (0, "", "")
+    assert open_run("again").settings == open_run("r").settings
+
+
 def test_one_search_without_a_budget_answers_for_any(nas, table):
     code, _, err = nas(
         *SEARCH, "--reward", "pareto", "--target", "latency", "--target", "flops", "--run", "r"

@@ -30,6 +30,7 @@ THREE = (Target("latency", 20.0, -0.1), Target("params", 5e6))
 )
 def test_a_target_reads_as_people_write_it(text, value, exponent):
     target = parse_target(text)
+    assert parse_target(str(target)) == target
     assert target == Target(text.partition("=")[0], target.value, exponent)
     assert target.value is value or target.value == pytest.approx(value)
 
