@@ -5,6 +5,7 @@ A device is anything with ``predict``; ``nas.deploy.devices`` opens those that h
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from controllers import Measure as OfActions
 from nas.errors import InputError
+from nas.runs.kinds import space_of
 from nas.search.measures import Measures, known_cost, of_actions
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
@@ -29,20 +31,24 @@ PEAK = "peak_memory"
 
 
 class Predicts(Protocol):
-    """A device that a search can ask."""
+    """A device that a search can ask; one that only measures has ``predicts = False``."""
 
     def predict(self, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
-        """The latency of each network in milliseconds, `[N]`; NaN for one that it does not know."""
+        """The latency of each network in milliseconds, `[N]`.
+
+        Raises:
+            InputError: if it does not know a network; NaN says the same.
+        """
 
 
-def open_device(text: str) -> Predicts:
-    """The device that ``text`` names; InputError if it cannot be used."""
+def open_device(text: str, space: SearchSpace) -> Predicts:
+    """The device that ``text`` names, for networks of ``space``; InputError if it cannot be used."""
     try:
         module = importlib.import_module("nas.deploy.devices")
     except ModuleNotFoundError:
         raise InputError(f"device must be one that this version knows, got {text}") from None
-    opened: Predicts = module.open_device(text)
-    if not hasattr(opened, "predict"):
+    opened: Predicts = module.open_device(text, space=space)
+    if not getattr(opened, "predicts", hasattr(opened, "predict")):
         raise InputError(f"device must be table:FILE or predictor:FILE for a search, got {text}")
     return opened
 
@@ -59,8 +65,18 @@ def find_measures(settings: Settings, evaluator: object) -> Measures:
     if isinstance(evaluator, Table | Predictor):
         known = dict(evaluator.measures)
     if settings.device:
-        known[LATENCY] = open_device(settings.device).predict
+        known[LATENCY] = functools.partial(latencies, open_device(settings.device, space_of(settings)))
     return known
+
+
+def latencies(device: Predicts, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
+    """What ``device`` predicts, `[N]`; NaN for networks that it does not know."""
+    try:
+        return device.predict(archs)
+    except InputError:
+        if len(archs) == 1:
+            return np.array([np.nan])
+        return np.concatenate([latencies(device, [arch]) for arch in archs])
 
 
 def check_measures(settings: Settings) -> None:

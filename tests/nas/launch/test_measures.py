@@ -9,7 +9,9 @@ import pytest
 from fakes import TABLE
 
 from nas import open_run
+from nas.errors import InputError
 from nas.launch.launch import resume
+from nas.launch.measures import latencies
 from nas.spec.listener import Listener
 from search_spaces import SPACES, cost
 
@@ -30,7 +32,7 @@ class Board:
 @pytest.fixture
 def board(monkeypatch):
     board, module = Board(), types.ModuleType("nas.deploy.devices")
-    module.open_device = lambda text: board if text.startswith("predictor:") else object()
+    module.open_device = lambda text, space: board if text.startswith("predictor:") else object()
     monkeypatch.setitem(sys.modules, "nas.deploy.devices", module)
     return board
 
@@ -58,6 +60,19 @@ def test_a_search_with_a_device_resumes_as_it_would_have_gone(nas, board, tmp_pa
     resume(tmp_path / "r", Listener())
     names = ["arch", "latency", "reward"]
     assert open_run("r").trials()[names].equals(open_run("whole").trials()[names])
+
+
+def test_networks_that_a_device_does_not_know_have_no_latency():
+    space = SPACES["nasbench-macro"]
+    known, other = space.decode([0] * 8), space.decode([1] * 8)
+
+    class Partly:
+        def predict(self, archs):
+            if other in archs:
+                raise InputError("device table must have a row for the network")
+            return np.full(len(archs), 2.0)
+
+    np.testing.assert_array_equal(latencies(Partly(), [known, other, known]), [2.0, np.nan, 2.0])
 
 
 def test_a_device_that_only_measures_cannot_be_searched_on(nas, board):
