@@ -1,23 +1,20 @@
-"""What a search may know of costs before a trial: of a device, and of the columns of a table.
-
-A device is anything with ``predict``; ``nas.deploy.devices`` opens those that have a name.
-"""
+"""What a search may know of costs before a trial: of a device, and of the columns of a table."""
 
 from __future__ import annotations
 
-import functools
-import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controllers import Measure as OfActions
+from nas.deploy.devices import open_device
+from nas.deploy.latency_model import Predictor
 from nas.errors import InputError
 from nas.runs.kinds import space_of
+from nas.search import predictor
 from nas.search.measures import Measures, known_cost, of_actions
-from nas.search.predictor import Predictor
 from nas.search.tables import Table
 from nas.spec.objective import Objective
 from nas.spec.settings import Settings
@@ -30,27 +27,34 @@ PEAK = "peak_memory"
 """What every training run measures."""
 
 
-class Predicts(Protocol):
-    """A device that a search can ask; one that only measures has ``predicts = False``."""
+class Latency:
+    """What a device predicts, as a measure; NaN for networks that it does not know.
 
-    def predict(self, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
-        """The latency of each network in milliseconds, `[N]`.
+    Args:
+        device: the text that names it.
+        space: of the networks.
 
-        Raises:
-            InputError: if it does not know a network; NaN says the same.
-        """
+    Raises:
+        InputError: if it cannot be used, only measures, or predicts at another resolution.
+    """
 
+    def __init__(self, device: str, space: SearchSpace) -> None:
+        self.device = open_device(device, space=space)
+        if not self.device.predicts:
+            raise InputError(f"device must be table:FILE or predictor:FILE for a search, got {device}")
+        if isinstance(self.device, Predictor):
+            self.device.predict([space.decode([0] * len(space.decisions))])  # raises now if it knows none
+            if self.device.space.decisions == space.decisions:
+                self.of_actions = self.device.predict_actions
 
-def open_device(text: str, space: SearchSpace) -> Predicts:
-    """The device that ``text`` names, for networks of ``space``; InputError if it cannot be used."""
-    try:
-        module = importlib.import_module("nas.deploy.devices")
-    except ModuleNotFoundError:
-        raise InputError(f"device must be one that this version knows, got {text}") from None
-    opened: Predicts = module.open_device(text, space=space)
-    if not getattr(opened, "predicts", hasattr(opened, "predict")):
-        raise InputError(f"device must be table:FILE or predictor:FILE for a search, got {text}")
-    return opened
+    def __call__(self, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
+        """Milliseconds `[N]`."""
+        try:
+            return self.device.predict(archs)
+        except InputError:
+            if len(archs) == 1:
+                return np.array([np.nan])
+            return np.concatenate([self([arch]) for arch in archs])
 
 
 def columns_for(settings: Settings) -> tuple[str, ...]:
@@ -62,21 +66,11 @@ def columns_for(settings: Settings) -> tuple[str, ...]:
 def find_measures(settings: Settings, evaluator: object) -> Measures:
     """The costs that are known before a trial; InputError if the device cannot be used."""
     known: dict[str, Any] = {}
-    if isinstance(evaluator, Table | Predictor):
+    if isinstance(evaluator, Table | predictor.Predictor):
         known = dict(evaluator.measures)
     if settings.device:
-        known[LATENCY] = functools.partial(latencies, open_device(settings.device, space_of(settings)))
+        known[LATENCY] = Latency(settings.device, space_of(settings))
     return known
-
-
-def latencies(device: Predicts, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
-    """What ``device`` predicts, `[N]`; NaN for networks that it does not know."""
-    try:
-        return device.predict(archs)
-    except InputError:
-        if len(archs) == 1:
-            return np.array([np.nan])
-        return np.concatenate([latencies(device, [arch]) for arch in archs])
 
 
 def check_measures(settings: Settings) -> None:

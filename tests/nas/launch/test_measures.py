@@ -1,55 +1,79 @@
 """A device's predictions in a search, from the command line to the controller."""
 
+import itertools
 import sqlite3
-import sys
-import types
 
 import numpy as np
+import pandas as pd
 import pytest
 from fakes import TABLE
 
 from nas import open_run
-from nas.errors import InputError
+from nas.deploy.latency_model import fit_model, write_model
 from nas.launch.launch import resume
-from nas.launch.measures import latencies
+from nas.launch.measures import Latency
+from nas.search.measures import of_actions
 from nas.spec.listener import Listener
-from search_spaces import SPACES, cost
+from search_spaces import SPACES, SearchSpace, cost
 
+SPACE = SPACES["nasbench-macro"]
 SEARCH = ["search", *TABLE, "--trials", 12, "-q"]
 
 
-class Board:
-    """Slow at activations; all that a search needs of a device."""
+def slowness(arch):
+    """Milliseconds on a board that is slow at activations."""
+    return 1.0 + cost(arch, 10).activations / 1e6
 
-    def __init__(self):
-        self.asked = 0
 
-    def predict(self, archs):
-        self.asked += len(archs)
-        return np.array([1.0 + cost(arch, 10).activations / 1e6 for arch in archs])
+@pytest.fixture(scope="module")
+def known():
+    """All networks of the space, and their latencies."""
+    archs = [*dict.fromkeys(map(SPACE.decode, itertools.product(range(3), repeat=8)))]
+    return archs, [slowness(arch) for arch in archs]
 
 
 @pytest.fixture
-def board(monkeypatch):
-    board, module = Board(), types.ModuleType("nas.deploy.devices")
-    module.open_device = lambda text, space: board if text.startswith("predictor:") else object()
-    monkeypatch.setitem(sys.modules, "nas.deploy.devices", module)
-    return board
+def board(tmp_path, known):
+    """``board.csv``, and ``board.json``, which was fitted on a part of it."""
+    archs, milliseconds = known
+    table = pd.DataFrame({"arch": map(str, archs), "latency": milliseconds})
+    table.to_csv(tmp_path / "board.csv", index=False)
+    facts = {"device": "board", "threads": 1, "batch": 1, "classes": 10, "reference": "", "versions": {}}
+    facts["reference_milliseconds"] = 0.0
+    write_model(tmp_path / "board.json", fit_model(SPACE, archs[::20], milliseconds[::20], facts))
 
 
 @pytest.mark.parametrize("words", [["--target", "latency=1.1ms^-0.5"], ["--reward", "pareto"]])
-def test_a_device_gives_every_trial_its_latency_and_the_controller_its_predictions(nas, board, words):
-    code, _, err = nas(*SEARCH, "--device", "predictor:board.json", *words, "--run", "r")
+@pytest.mark.parametrize("device", ["table:board.csv", "predictor:board.json"])
+def test_a_device_gives_every_trial_its_latency(nas, board, device, words):
+    code, _, err = nas(*SEARCH, "--device", device, *words, "--run", "r")
     assert (code, err) == (0, "")
     trials = open_run("r").trials()
-    archs = [SPACES["nasbench-macro"].decode(actions) for actions in trials["actions"]]
-    assert list(trials["latency"]) == pytest.approx(list(Board().predict(archs)))
-    assert board.asked > 100  # far more networks than were tried
+    wanted = [slowness(SPACE.decode(actions)) for actions in trials["actions"]]
+    assert list(trials["latency"]) == pytest.approx(wanted, rel=0.05)
     assert open_run("r").costs == ("latency",)
+    assert open_run("r").settings.device.endswith(device.partition(":")[2])
+
+
+def test_a_predictor_is_asked_for_many_networks_without_building_them(board, tmp_path, monkeypatch):
+    latency = Latency(f"predictor:{tmp_path / 'board.json'}", SPACE)
+    actions = np.array([SPACE.sample(np.random.default_rng(seed)) for seed in range(20)])
+    built = latency([SPACE.decode(one) for one in actions])
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchSpace, "decode", None)
+        np.testing.assert_allclose(of_actions(SPACE, latency)(actions), built)
+
+
+def test_a_predictor_of_another_resolution_is_refused_before_anything_is_made(nas, board, tmp_path):
+    search = ["search", "--space", "mnas", "--device", "predictor:board.json", "--target", "latency=1ms"]
+    code, _, err = nas(*search, "--run", "r")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("nas: --device predictor knows the networks of its space at 32 px alone: ")
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_search_with_a_device_resumes_as_it_would_have_gone(nas, board, tmp_path):
-    words = ["--device", "predictor:board.json", "--target", "latency=1.1ms^-0.5"]
+    words = ["--device", "table:board.csv", "--target", "latency=1.1ms^-0.5"]
     nas(*SEARCH, *words, "--run", "whole")
     nas(*SEARCH[:-3], "--trials", 12, "-q", *words, "--run", "r")
     with sqlite3.connect("r/run.db") as db:  # as if it had been killed during the last trial
@@ -62,17 +86,11 @@ def test_a_search_with_a_device_resumes_as_it_would_have_gone(nas, board, tmp_pa
     assert open_run("r").trials()[names].equals(open_run("whole").trials()[names])
 
 
-def test_networks_that_a_device_does_not_know_have_no_latency():
-    space = SPACES["nasbench-macro"]
-    known, other = space.decode([0] * 8), space.decode([1] * 8)
-
-    class Partly:
-        def predict(self, archs):
-            if other in archs:
-                raise InputError("device table must have a row for the network")
-            return np.full(len(archs), 2.0)
-
-    np.testing.assert_array_equal(latencies(Partly(), [known, other, known]), [2.0, np.nan, 2.0])
+def test_networks_that_a_device_does_not_know_have_no_latency(tmp_path, known):
+    first, other = known[0][:2]
+    pd.DataFrame({"arch": [str(first)], "latency": [2.0]}).to_csv(tmp_path / "one.csv", index=False)
+    latency = Latency(f"table:{tmp_path / 'one.csv'}", SPACE)
+    np.testing.assert_array_equal(latency([first, other, first]), [2.0, np.nan, 2.0])
 
 
 def test_a_device_that_only_measures_cannot_be_searched_on(nas, board):
