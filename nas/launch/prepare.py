@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import controllers
 from nas.errors import InputError
+from nas.files import is_file
 from nas.launch.measures import check_measures, columns_for, find_measures, for_controller
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
+from nas.runs.config import read_settings
 from nas.runs.kinds import KINDS, space_of
 from nas.search.confirm import Confirm
 from nas.search.journal import Journal
@@ -119,6 +121,21 @@ def prepared(
     return settings, space_of(settings), make_evaluator(settings, data, weights, directory, listener)
 
 
+def with_known_split(settings: Settings) -> Settings:
+    """``settings`` with the split of the images that their weights were trained by, if these are of a run.
+
+    By another split, networks would be judged on images that their weights have seen.
+    """
+    for known in (settings.init, settings.teacher):
+        path = Path(known.source) if known else None
+        directory = path.parent if path and is_file(path) else path
+        if directory and settings.data_seed is None and is_file(directory / "run.db"):
+            before = read_settings(directory)
+            if before.data == settings.data:
+                settings = dataclasses.replace(settings, data_seed=before.split_seed)
+    return settings
+
+
 class Weights(NamedTuple):
     """The weights that networks begin with, and those of a teacher, if any."""
 
@@ -127,7 +144,7 @@ class Weights(NamedTuple):
 
 
 def read_weights(settings: Settings) -> tuple[Settings, Weights]:
-    """The weights that ``settings`` name, and settings that say which they are.
+    """The weights that ``settings`` name, and settings that say which they are, with their split of images.
 
     Raises:
         InputError: if they cannot be used, or are not those that the run began with.
@@ -139,7 +156,7 @@ def read_weights(settings: Settings) -> tuple[Settings, Weights]:
             weights = found[name] = _read(asked, name)
             read = dataclasses.replace(asked, arch=str(weights.arch), sha256=weights.sha256)
             settings = dataclasses.replace(settings, **{name: read})
-    return settings, Weights(**found)
+    return with_known_split(settings), Weights(**found)
 
 
 def _read(asked: Init, field: str) -> Pretrained:

@@ -23,7 +23,7 @@ from search_spaces.names import unknown
 NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
 ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front"]
 """Further columns of a network, if the seed noise was measured."""
-UNMEASURED = "Seed noise was not measured: no network was trained on a second seed."
+UNMEASURED = "Seed noise was not measured: it takes two networks, one of them trained on a second seed."
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,10 +39,12 @@ def spent_lines(run: Run) -> list[str]:
     """The same in words, without ``stopped``."""
     facts, lines = spent_facts(run), []
     if spent := facts.get("spent"):
-        lines.append(
-            f"Workers were busy {percent(spent['busy'])} of {duration(spent['seconds'])}; the controller "
-            f"took {duration(spent['controller_seconds'])}."
-        )
+        seconds, controller = duration(spent["seconds"]), duration(spent["controller_seconds"])
+        if run.settings.evaluator == "train":
+            busy = percent(spent["busy"])
+            lines.append(f"Workers were busy {busy} of {seconds}; the controller took {controller}.")
+        else:  # accuracies that are looked up keep nobody busy
+            lines.append(f"The controller took {controller} of {seconds}.")
     if retries := facts.get("retries"):
         number = sum(retries.values())
         why = "; ".join(f"{count} because {reason}" for reason, count in retries.items())

@@ -95,6 +95,17 @@ def test_candidates_of_a_search_inherit_and_its_winner_goes_on_from_the_same_wei
     assert "from the weights" not in out
 
 
+def test_networks_are_never_judged_on_images_that_their_weights_were_trained_by(nas, pretrained):
+    more = {"run": ("--init", "first"), "file": ("--init", "first/weights.safetensors"), "none": ()}
+    for run, init in {**more, "teacher": ("--teacher", "first")}.items():
+        assert nas("train", TINY, *pretrained, *SHORT, "--seed", 5, *init, "--run", run)[0] == 0
+        assert open_run(run).settings.split_seed == (5 if run == "none" else 0)
+    Path("other.npz").write_bytes(Path("images.npz").read_bytes())
+    other = ("--data", "npz:other.npz", *pretrained[2:])
+    assert nas("train", TINY, *other, *SHORT, "--seed", 5, *more["run"], "--run", "other")[0] == 0
+    assert open_run("other").settings.split_seed == 5
+
+
 def test_a_resumed_run_refuses_other_weights(nas, pretrained, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

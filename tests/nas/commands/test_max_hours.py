@@ -39,10 +39,10 @@ def test_a_search_that_its_time_ended_has_results_and_says_how_to_go_on(nas):
     assert out.splitlines()[2:4] == [out.splitlines()[2], stopped]
     assert "So far" not in out
     assert "Go on with the other trials: nas resume r\n" in out
-    assert "Workers were busy " in out
+    assert "The controller took " in out
     page = (open_run("r").directory / "report.html").read_text()
     assert "It stopped after 1 of 40 trials because of " in page
-    assert "Workers were busy " in page
+    assert "The controller took " in page
     facts = json.loads(nas("report", "r", "--json")[1])
     assert facts["stopped"] == {"after": 1, "of": 40}
     assert 0 <= facts["spent"]["busy"] <= 1

@@ -1,5 +1,6 @@
 """A search that must end within a time, and what its sessions are said to have spent."""
 
+import dataclasses
 import math
 import time
 
@@ -10,8 +11,12 @@ from fakes import Fake, Heard, compare, new_search
 from controllers import CONTROLLERS
 from nas import open_run
 from nas.launch.inline import run_inline
+from nas.runs.config import write_config
 from nas.runs.spent import spent_facts, spent_lines
 from nas.search.confirm import Confirm
+from nas.spec.objective import Objective
+from nas.spec.recipe import Recipe
+from nas.spec.settings import Settings
 from nas.spec.trial import Outcome
 from search_spaces import PRESETS
 
@@ -128,8 +133,11 @@ def test_every_process_that_worked_on_a_run_says_what_it_spent(tmp_path):
     assert spent["seconds"] == sessions["seconds"].sum()
     assert 0 < spent["busy"] < 1
     assert 0 < spent["workers"] <= 1
-    (line,) = spent_lines(run_)
-    assert line.startswith("Workers were busy ")
+    for evaluator, said in {"train": "Workers were busy ", "table:FILE": "The controller took "}.items():
+        settings = Settings("mnas", 30, "digits", evaluator, "random", Objective(4e8), Recipe())
+        write_config(tmp_path, dataclasses.asdict(settings))
+        (line,) = spent_lines(run_)
+        assert line.startswith(said)
 
 
 def test_lost_training_runs_are_counted_by_their_reasons(tmp_path):
