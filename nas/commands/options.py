@@ -79,8 +79,8 @@ TargetOption = Annotated[
     Option(
         metavar="NAME=VALUE",
         show_default="none",
-        help="A budget, e.g. latency=20ms, flops=300M or params=5M, or of a column of the table; "
-        "^-0.1 after it is its exponent. Several are multiplied. With --reward pareto, the name alone.",
+        help="A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several "
+        "multiply. For all budgets (reward pareto), the name alone.",
     ),
 ]
 SchedulerOption = Annotated[
