@@ -181,7 +181,9 @@ def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:
     """
     settings, done = run.settings, done_trials(run.trials())
     if random is None:
-        first = reports.near_random(settings.controller, settings.controller_settings)
+        # Where a front is sought, the highest accuracy is not what counts.
+        seeks_front, known = settings.objective.seeks_front, settings.controller_settings
+        first = 0 if seeks_front else reports.near_random(settings.controller, known)
         sample = done[done["trial"] < first]["reward"].to_numpy()
         source = "all its trials" if np.isinf(first) else f"its own first {len(sample)}"
     else:

@@ -65,6 +65,7 @@ def test_one_search_without_a_budget_answers_for_any(nas, table):
         *SEARCH, "--reward", "pareto", "--target", "latency", "--target", "flops", "--run", "r"
     )
     assert (code, err) == (0, "")
+    assert "random search" not in nas("report", "r")[1]
     networks = open_run("r").networks()
     limit = float(networks["latency"].median())
     best = networks[networks["latency"] <= limit].sort_values("accuracy").iloc[-1]
