@@ -43,7 +43,7 @@ def from_run(directory: Path) -> dict[str, Default]:
     settings = read_settings(directory)
     if settings.kind != "search":
         raise InputError(f"like must be a run of nas search, got {directory}, a run of kind {settings.kind}")
-    if settings.code:  # it runs only if the user names it
+    if "controller" in settings.files:  # it runs only if the user names it
         raise InputError(
             f"like must be a run without a controller in a file, got {directory} with {settings.controller}"
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from controllers import Measure as OfActions
 from nas.deploy.devices import open_device
 from nas.deploy.latency_model import Predictor
 from nas.errors import InputError
+from nas.files import is_file
 from nas.runs.kinds import space_of
 from nas.search import predictor
 from nas.search.measures import Measures, known_cost, of_actions
@@ -42,6 +46,9 @@ class Latency:
         self.device = open_device(device, space=space)
         if not self.device.predicts:
             raise InputError(f"device must be table:FILE or predictor:FILE for a search, got {device}")
+        text = device.partition(":")[2]
+        file = Path(text if is_file(Path(text)) else text.rpartition(":")[0])  # a table may name a column
+        self.sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         if isinstance(self.device, Predictor):
             self.device.predict([space.decode([0] * len(space.decisions))])  # raises now if it knows none
             if self.device.space.decisions == space.decisions:
@@ -57,6 +64,14 @@ class Latency:
             return np.concatenate([self([arch]) for arch in archs])
 
 
+def with_device(settings: Settings) -> Settings:
+    """``settings`` that know the contents of their device's file, which must stay so."""
+    if not settings.device:
+        return settings
+    latency = Latency(settings.device, space_of(settings))
+    return dataclasses.replace(settings, files={**settings.files, "device": latency.sha256})
+
+
 def columns_for(settings: Settings) -> tuple[str, ...]:
     """The costs that an evaluator has to give: those that neither a formula nor a device does."""
     given = {LATENCY} if settings.device else set()
@@ -69,7 +84,9 @@ def find_measures(settings: Settings, evaluator: object) -> Measures:
     if isinstance(evaluator, Table | predictor.Predictor):
         known = dict(evaluator.measures)
     if settings.device:
-        known[LATENCY] = Latency(settings.device, space_of(settings))
+        known[LATENCY] = latency = Latency(settings.device, space_of(settings))
+        if settings.files.get("device", latency.sha256) != latency.sha256:
+            raise InputError(f"device must be as it was when the run began, got another {settings.device}")
     return known
 
 

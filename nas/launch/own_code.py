@@ -94,7 +94,7 @@ def own_controller(settings: Settings, space: SearchSpace) -> tuple[Controller, 
         InputError: if there is none, or it is not made by ``NAME(space, seed=0)``, or lacks a method.
     """
     text, field = settings.controller, "controller"
-    made, sha256 = load(text, field, settings.code.get(field, ""))
+    made, sha256 = load(text, field, settings.files.get(field, ""))
     file, _, name = text.rpartition(":")
     code = getattr(made if inspect.isfunction(made) else getattr(made, "__init__", None), "__code__", None)
     where = f"{file}, line {code.co_firstlineno}" if code else file

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import controllers
 from nas.errors import InputError
 from nas.files import is_file
-from nas.launch.measures import check_measures, columns_for, find_measures, for_controller
+from nas.launch.measures import check_measures, columns_for, find_measures, for_controller, with_device
 from nas.launch.own_code import is_code, own_controller
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
@@ -51,7 +51,7 @@ def resolve_controller(settings: Settings) -> Settings:
             rule = "must be left out with a controller of your own"
             raise InputError(f"controller_settings {rule}, got {', '.join(settings.controller_settings)}")
         _, sha256 = own_controller(settings, space_of(settings))
-        return dataclasses.replace(settings, code={"controller": sha256})
+        return dataclasses.replace(settings, files={"controller": sha256})
     try:
         kind = controllers.find_kind(settings.controller).settings
     except ValueError as error:
@@ -142,6 +142,7 @@ def prepared(
         if weights.init is None or weights.init.classes == tuple(data.classes):  # it knows these images
             settings = dataclasses.replace(settings, tuned=None)
         pack_size(settings)  # networks that the recipe makes too large are refused before anything is made
+    settings = with_device(settings)  # its networks have the resolution of the images by now
     return settings, space_of(settings), make_evaluator(settings, data, weights, directory, listener)
 
 

@@ -49,7 +49,7 @@ class Settings:
 
     Args:
         space_text: the whole TOML file of a space that was read from one, which is then not needed again.
-        code: SHA-256 of files with the user's own code, by the name of the field that names the file.
+        files: SHA-256 of a device, and of the user's own code, by the name of the field that names the file.
         confirmations: networks to train again at the end, each on ``confirm_seeds`` fresh seeds.
         baselines: known networks, as text by name, to train beside these on as many seeds.
         scheduler: ``fifo`` trains every trial to its end, ``asha`` stops the worse ones early.
@@ -93,7 +93,7 @@ class Settings:
     patience: Annotated[int, Field(ge=0), AtMost(1_000_000)] = 0
     space_text: str = ""
     device: str = ""
-    code: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("seed", "data_seed"):

@@ -50,7 +50,7 @@ def test_a_controller_of_ones_own_is_resumed_exactly_where_it_is_trusted(nas, ow
     pd.testing.assert_frame_equal(whole, resumed)
     config = json.loads((own.parent / "whole" / "config.json").read_text())
     assert config["controller"] == f"{own}:HillClimbing"
-    assert len(config["code"]["controller"]) == 64
+    assert len(config["files"]["controller"]) == 64
 
 
 def test_no_command_runs_the_code_that_only_a_run_names(nas, own, broken):

@@ -10,6 +10,7 @@ from fakes import TABLE
 
 from nas import open_run
 from nas.deploy.latency_model import fit_model, write_model
+from nas.errors import InputError
 from nas.launch.launch import resume
 from nas.launch.measures import Latency
 from nas.search.measures import of_actions
@@ -18,6 +19,10 @@ from search_spaces import SPACES, SearchSpace, cost
 
 SPACE = SPACES["nasbench-macro"]
 SEARCH = ["search", *TABLE, "--trials", 12, "-q"]
+
+
+FACTS = {"device": "board", "threads": 1, "batch": 1, "classes": 10, "reference": "", "versions": {}}
+FACTS["reference_milliseconds"] = 0.0
 
 
 def slowness(arch):
@@ -38,9 +43,7 @@ def board(tmp_path, known):
     archs, milliseconds = known
     table = pd.DataFrame({"arch": map(str, archs), "latency": milliseconds})
     table.to_csv(tmp_path / "board.csv", index=False)
-    facts = {"device": "board", "threads": 1, "batch": 1, "classes": 10, "reference": "", "versions": {}}
-    facts["reference_milliseconds"] = 0.0
-    write_model(tmp_path / "board.json", fit_model(SPACE, archs[::20], milliseconds[::20], facts))
+    write_model(tmp_path / "board.json", fit_model(SPACE, archs[::20], milliseconds[::20], FACTS))
 
 
 @pytest.mark.parametrize("words", [["--target", "latency=1.1ms^-0.5"], ["--reward", "pareto"]])
@@ -64,6 +67,22 @@ def test_a_predictor_is_asked_for_many_networks_without_building_them(board, tmp
         np.testing.assert_allclose(of_actions(SPACE, latency)(actions), built)
 
 
+def test_a_predictor_of_the_resolution_of_the_images_is_taken(nas, tmp_path):
+    rng = np.random.default_rng(0)
+    photos = {"train_x": rng.integers(0, 256, (60, 40, 40, 3), np.uint8), "train_y": np.arange(60) % 3}
+    np.savez("photos.npz", **photos)
+    space = SPACES["mnas"].at(40, 3)
+    archs = [space.decode(space.sample(rng)) for _ in range(30)]
+    write_model(tmp_path / "l.json", fit_model(space, archs, [*map(slowness, archs)], FACTS))
+    short = [word for pair in ("epochs=1", "width=0.1", "resolution=16") for word in ("--proxy", pair)]
+    search = ["search", "--space", "mnas", "--data", "npz:photos.npz", "--trials", 2, "--confirm", 0, *short]
+    device = ["--device", "predictor:l.json", "--target", "latency=2ms"]
+    code, _, err = nas(*search, *device, "--address", "inline", "--run", "r", "-q")
+    assert (code, err) == (0, "")
+    assert open_run("r").best().resolution == 40
+    assert (open_run("r").trials()["latency"] > 0).all()
+
+
 def test_a_predictor_of_another_resolution_is_refused_before_anything_is_made(nas, board, tmp_path):
     search = ["search", "--space", "mnas", "--device", "predictor:board.json", "--target", "latency=1ms"]
     code, _, err = nas(*search, "--run", "r")
@@ -81,6 +100,12 @@ def test_a_search_with_a_device_resumes_as_it_would_have_gone(nas, board, tmp_pa
         db.execute("UPDATE trials SET status = 'running', accuracy = NULL, reward = NULL WHERE trial = 11")
     db.close()
     (tmp_path / "r" / "best.json").unlink()
+    changed = (tmp_path / "board.csv").read_text().replace("1.", "2.", 1)
+    kept = (tmp_path / "board.csv").rename("kept.csv")
+    (tmp_path / "board.csv").write_text(changed)
+    with pytest.raises(InputError, match=r"^device must be as it was when the run began, got another table:"):
+        resume(tmp_path / "r", Listener())
+    kept.rename(tmp_path / "board.csv")
     resume(tmp_path / "r", Listener())
     names = ["arch", "latency", "reward"]
     assert open_run("r").trials()[names].equals(open_run("whole").trials()[names])
