@@ -53,10 +53,13 @@ from ray._raylet import GcsClient
 try:
     GcsClient(address=address).internal_kv_get(b"session_name", b"session", timeout=10)
 except Exception as error:
-    if type(error).__name__ != "AuthenticationError":  # an answer; ray.init knows where tokens are
+    if type(error).__name__ != "AuthenticationError":
         raise
+    print("token")  # an answer, too
 """
 """Finds the cluster of an address, and asks it something; in its own process, which can be stopped."""
+ASKED: dict[str, bool] = {}
+"""Addresses that have answered, and whether the cluster there wants a token."""
 AUTH_MODE, AUTH_TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
 
 
@@ -159,8 +162,11 @@ def begin(options: dict[str, Any]) -> None:
         import ray
         from ray._private import worker
 
-        if options["address"] != "local":
-            take_token()
+        if (to := options["address"]) != "local":
+            if to not in ASKED:
+                ask_cluster(to)
+            if ASKED.pop(to):
+                take_token()
 
         listen = worker.listen_error_messages
         worker.listen_error_messages = lambda *_: None  # it would print Ray's words between ours
@@ -168,6 +174,8 @@ def begin(options: dict[str, Any]) -> None:
             ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
         finally:
             worker.listen_error_messages = listen
+    except InputError:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - Ray may raise anything
         raise refused(str(options["address"]), f"{type(error).__name__}: {error}") from None
     finally:
@@ -235,6 +243,7 @@ def ask_cluster(to: str) -> None:
     if answer.returncode:
         said = answer.stderr.decode(errors="replace").splitlines() or ["it died"]
         raise refused(to, said[-1].removeprefix("ConnectionError: "))
+    ASKED[to] = b"token" in answer.stdout
 
 
 @contextlib.contextmanager

@@ -9,8 +9,10 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from nas.files import exists
 from nas.launch.board import forget, get, put
 from nas.spec.trial import Epoch, Evaluator, Outcome, Trial, steps
 from nas.training.pulse import PULSE
@@ -22,6 +24,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 BEAT = 5.0
 """Seconds between signs of life."""
+GRACE = 1.0
+"""Seconds in which a worker may end by itself; if it is killed before, Ray tells the user that it died."""
 
 
 class Place(NamedTuple):
@@ -86,15 +90,21 @@ def end(actor: Any, place: Place | None, name: str) -> None:
     """Ends a worker, even one that has been stopped and hears nothing, and forgets its signs of life."""
     ray.kill(actor)
     if place and place.node == own_node():
-        kill(place.process)
+        kill(place.process, GRACE)
     elif place:  # if the machine is gone, this waits for ever, and nobody for it
         there = NodeAffinitySchedulingStrategy(place.node, soft=False)
-        ray.remote(num_cpus=0, max_retries=0)(kill).options(scheduling_strategy=there).remote(place.process)
+        killing = ray.remote(num_cpus=0, max_retries=0)(kill)
+        killing.options(scheduling_strategy=there).remote(place.process, GRACE)
     forget(name)
 
 
-def kill(process: int) -> None:
-    """SIGKILL; nothing if it is over."""
+def kill(process: int, grace: float = 0.0) -> None:
+    """SIGKILL; nothing if it is over, or ends by itself within ``grace`` seconds."""
+    until = time.monotonic() + grace
+    while time.monotonic() < until:
+        if not exists(Path(f"/proc/{process}")):
+            return
+        time.sleep(0.01)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(process, signal.SIGKILL)
 

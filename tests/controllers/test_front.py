@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from bandits import bandit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controllers import Observer, make
 from controllers.front import front_gain, on_front, usual_budgets
 from controllers.surrogate import Surrogate
+from controllers.testing import bandit
 from reports import hypervolume, pareto_front
 from search_spaces import SPACES, cost
 

@@ -286,7 +286,7 @@ nas.search('mnas', trials=2, proxy={TINY["proxy"]}, confirm=0, workers=1, addres
 assert ray.is_initialized() and ray.get(ray.remote(lambda: 3).remote()) == 3
 assert logging.getLogger("ray").level == level
 """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(here)}  # Ray leaves a token there
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     line = "address must be auto where this process uses Ray already, got local\n"
     assert (ended.returncode, ended.stdout) == (0, line), ended.stderr

@@ -146,7 +146,7 @@ def test_a_search_like_another_is_the_same_but_for_what_is_changed(nas, tmp_path
     assert nas("search", "--like", "first", *changed, "--run", "changed", "-q") == (0, "", "")
     found = settings("changed")
     assert (found["trials"], found["seed"], found["controller_settings"]["initial"]) == (5, 3, 2)
-    assert found["objective"] == {"target_flops": 55e6, "exponent": -0.07, "kind": "soft"}
+    assert found["objective"] == {"target_flops": 55e6, "exponent": -0.07, "kind": "soft", "targets": []}
     other = ["--controller", "random", "--run", "random", "-q"]  # which has none of dyna's settings
     assert nas("search", "--like", "first", *other) == (0, "", "")
 

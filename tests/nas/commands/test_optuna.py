@@ -8,6 +8,7 @@ import pytest
 from fakes import TABLE
 
 from nas import open_run
+from nas.search import loop
 from nas.search.tables import Table
 
 TIMES = ["seconds", "started", "finished"]
@@ -21,7 +22,7 @@ def trials_of(run):
 @pytest.mark.parametrize("saved", [False, True], ids=["replayed", "saved"])
 def test_a_search_with_a_sampler_that_was_interrupted_goes_on_exactly(nas, tmp_path, monkeypatch, saved):
     if saved:  # after every ask, as a slow controller is
-        monkeypatch.setattr("nas.search.loop.SAVE_EVERY", -1.0)
+        monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
     assert nas("search", *TABLE, *TPE, "--run", "whole")[0] == 0
 
     def interrupted(self, trial, found=Table.__call__):

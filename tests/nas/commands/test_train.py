@@ -251,10 +251,11 @@ def test_a_finished_training_is_not_resumed(nas, trained):
 
 DYING = """
 import io, os, signal, sys
-import nas.search.journal, nas.training.checkpoint, nas.training.full
+import nas.training.checkpoint, nas.training.full
+from nas.search.journal import Journal
 epoch, moment = int(sys.argv.pop(1)), sys.argv.pop(1)
 replace, write = nas.training.checkpoint.replace, nas.training.full.write_checkpoint
-journal = nas.search.journal.Journal.epoch
+journal = Journal.epoch
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
 
 def half(path, content):
@@ -272,7 +273,7 @@ def journalled(self, trial, point):
     moment == "journalled" and point.epoch == epoch and die()
 
 nas.training.checkpoint.replace, nas.training.full.write_checkpoint = half, written
-nas.search.journal.Journal.epoch = journalled
+Journal.epoch = journalled
 from nas.commands.main import main
 main()
 """

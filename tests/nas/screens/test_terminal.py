@@ -152,7 +152,7 @@ def test_what_is_dropped_is_known():
 
 def test_a_wrong_name_comes_with_the_right_one(nas):
     assert nas("serach")[2] == "nas: No such command 'serach'. Did you mean 'search'?\n"
-    assert nas("reprot", "r")[2] == "nas: No such command 'reprot'. Did you mean 'report'?\n"
+    assert nas("reprot", "r")[2] == "nas: No such command 'reprot'. Did you mean 'report', 'export'?\n"
     assert "--trials" in nas("search", "--space", "mnas", "--trails", 3)[2]
     assert "--target-flops" in nas("search", "--space", "mnas", "--target-flop", "3M")[2]
 

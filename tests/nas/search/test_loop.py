@@ -10,6 +10,7 @@ from controllers.dyna import DynaController
 from nas import InputError, Objective, open_run
 from nas.launch.inline import run_inline
 from nas.runs.config import write_config
+from nas.search import loop
 from nas.search.confirm import Confirm
 from nas.search.journal import Journal
 from nas.search.loop import GIVE_UP_AFTER, MOST_WAITING, Search
@@ -91,7 +92,7 @@ def test_a_saved_controller_is_not_replayed_and_goes_on_the_same(tmp_path, monke
     whole.mkdir()
     broken.mkdir()
     run_to_end(whole, create=True, controller="dyna")
-    monkeypatch.setattr("nas.search.loop.SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     with pytest.raises(KeyboardInterrupt):
         run_to_end(broken, Fake(die_at=die_at), create=True, controller="dyna")
     asks, told = [], []
