@@ -93,7 +93,7 @@ def end(actor: Any, place: Place | None, name: str) -> None:
         kill(place.process, GRACE)
     elif place:  # if the machine is gone, this waits for ever, and nobody for it
         there = NodeAffinitySchedulingStrategy(place.node, soft=False)
-        killing = ray.remote(num_cpus=0, max_retries=0)(kill)
+        killing: Any = ray.remote(num_cpus=0, max_retries=0)(kill)
         killing.options(scheduling_strategy=there).remote(place.process, GRACE)
     forget(name)
 
