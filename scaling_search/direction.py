@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -113,6 +115,41 @@ def log_growths(base: ArchSpec, arch: ArchSpec, num_classes: int = 1000) -> Arra
     whole = math.log2(cost(arch, num_classes).flops / cost(base, num_classes).flops)
     alone = np.log2(grown_alone(base, arch, num_classes))
     return alone * whole / alone.sum() if alone.sum() > 0 else alone
+
+
+def realisable(
+    base: ArchSpec,
+    shares: ArrayLike,
+    phis: Iterable[float],
+    *,
+    num_classes: int = 1000,
+    **how: Unpack[Rounding],
+) -> Array:
+    """``shares`` `[3]`, without a small one if rounding would make it large.
+
+    Layers are whole: rounded up, a depth of 1.05 adds one to every stage, and most of what a small model
+    grows by is depth. So among all ways to leave dimensions out, and to share the rest in proportion, this
+    is the one whose models at ``phis`` lose least by the formula above, for s* = ``shares``: c |s - s*|^2.
+    """
+    wanted, models = np.maximum(shares, 0), [phi for phi in phis if phi > 0]
+
+    def kept(mask: tuple[int, ...]) -> Array:
+        left = wanted * np.array(mask)
+        return np.asarray(left / left.sum())
+
+    def lost(mask: tuple[int, ...]) -> float:
+        coefficients = doubling(base, kept(mask), num_classes=num_classes, **how)
+        try:
+            archs = [scale(base, coefficients, phi, **how) for phi in models]
+        except ValueError:  # larger than a network may be
+            return math.inf
+        growths = np.array([log_growths(base, arch, num_classes) for arch in archs])
+        compute = growths.sum(axis=1, keepdims=True)
+        away = growths / np.where(compute > 0, compute, 1) - wanted
+        return float((np.maximum(compute, 0) * away**2).sum())
+
+    masks = [mask for mask in itertools.product((1, 0), repeat=3) if (wanted * np.array(mask)).sum() > 0]
+    return kept(min(masks, key=lost))
 
 
 @functools.cache

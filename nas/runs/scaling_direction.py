@@ -20,11 +20,13 @@ from scaling_search import (
     coefficients_of,
     doubling,
 )
-from scaling_search.direction import fit, log_growths, shares_of
+from scaling_search.direction import fit, log_growths, realisable, shares_of
 from search_spaces import ArchSpec
 
 LITTLE = 0.1
 """Training runs that narrow the prior by less say next to nothing."""
+WORTH_SAYING = 0.01
+"""The smallest share of a dimension whose absence from the family is explained."""
 DIMENSIONS = {"depth": "alpha", "width": "beta", "resolution": "gamma"}
 
 
@@ -69,7 +71,9 @@ def find_direction(trials: pd.DataFrame, settings: Settings) -> Direction | None
     grown = np.array([growths[arch] for arch in means.index])
     posterior = fit(grown, means.to_numpy(np.float64), counts, squares)
     shares = {arch: growth / max(growth.sum(), 1e-9) for arch, growth in growths.items()}
-    coefficients = doubling(scaling.arch, posterior.best, **scaling.how, num_classes=scaling.num_classes)
+    classes, phis = scaling.num_classes, scaling.phis.values()
+    kept = realisable(scaling.arch, posterior.best, phis, num_classes=classes, **scaling.how)
+    coefficients = doubling(scaling.arch, kept, num_classes=classes, **scaling.how)
     return Direction(posterior, shares, coefficients, len(done))
 
 
@@ -94,6 +98,16 @@ def shares_text(found: Direction) -> str:
         f"{name} {percent(share)} ({percent(low)} to {percent(high)})"
         for name, share, (low, high) in zip(DIMENSIONS, found.posterior.best, intervals, strict=True)
     )
+
+
+def left_out(found: Direction) -> list[str]:
+    """Which dimensions the family does without, and why."""
+    return [
+        f"The family leaves {name} as it is: rounded to whole layers, channels and pixels, it would grow by "
+        f"more than {percent(share)} of the compute."
+        for share, (name, letter) in zip(found.posterior.best, DIMENSIONS.items(), strict=True)
+        if getattr(found.coefficients, letter) == 1 and share >= WORTH_SAYING
+    ]
 
 
 def direction_lines(found: Direction) -> list[str]:
@@ -123,6 +137,7 @@ def direction_lines(found: Direction) -> list[str]:
     return [
         f"Chosen: {chosen}, by a model of all {found.trainings} training runs (90 %: {between}).",
         f"Of the growth in compute: {shares_text(found)}.",
+        *left_out(found),
         f"Probability that it is better than {beats}.",
         learned,
     ]

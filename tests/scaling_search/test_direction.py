@@ -14,9 +14,11 @@ from scaling_search.direction import (
     fit,
     log_growths,
     losses,
+    realisable,
     shares_of,
     triangle,
 )
+from scaling_search.families import PHIS
 from search_spaces import PRESETS, cost
 
 B0 = PRESETS["efficientnet-b0"]
@@ -120,3 +122,29 @@ def test_a_family_doubles_its_realised_flops(shares):
     assert shares_of(coefficients) == pytest.approx(shares, abs=0.01)
     growth = cost(scale(B0, coefficients, 7)).flops / cost(B0).flops
     assert 0.9 * 2**7 <= growth <= 2**7
+
+
+SHARES = st.tuples(*[st.floats(0.01, 1)] * 3).map(lambda parts: np.array(parts) / sum(parts))
+
+
+@quick
+@given(shares=SHARES)
+def test_what_is_left_of_a_direction_keeps_its_proportions(shares):
+    kept = realisable(B0, shares, PHIS.values())
+    assert kept.sum() == pytest.approx(1)
+    left = kept > 0
+    assert kept[left] == pytest.approx(shares[left] / shares[left].sum())
+
+
+def test_a_little_depth_is_left_out_where_rounding_up_would_make_it_much():
+    shares = [0.07, 0.01, 0.92]
+    growths = log_growths(B0, scale(B0, doubling(B0, shares), 1))
+    assert growths[0] / growths.sum() > 0.35  # a layer more in every stage
+    assert realisable(B0, shares, PHIS.values())[0] == 0
+    assert realisable(B0, shares, PHIS.values(), rounding="round")[0] > 0
+
+
+@pytest.mark.parametrize("coefficients", [(1.127, 1.118, 1.185), (1.265, 1.112, 1.126), (1.2, 1.1, 1.15)])
+def test_a_direction_near_the_published_one_is_kept_whole(coefficients):
+    shares = shares_of(Coefficients(*coefficients))
+    assert realisable(B0, shares, PHIS.values()) == pytest.approx(shares)

@@ -34,6 +34,7 @@ from scaling_search import (
     scale_to,
     within,
 )
+from scaling_search.direction import realisable
 from search_spaces import ArchSpec, canonical, cost
 
 SMALL = ArchSpec.parse(
@@ -68,11 +69,9 @@ def test_every_network_of_the_grid_is_trained_on_every_seed_and_a_family_comes_o
     family, coefficients = read_family(tmp_path / "r" / "family.json")
     assert family == models(SMALL, coefficients, multiple=4, num_classes=10)
     found = find_direction(trials, open_run("r").settings)
-    assert (
-        coefficients
-        == found.coefficients
-        == doubling(SMALL, found.posterior.best, multiple=4, num_classes=10)
-    )
+    how = {"multiple": 4, "num_classes": 10}
+    kept = realisable(SMALL, found.posterior.best, [model.phi for model in family.values()], **how)
+    assert coefficients == found.coefficients == doubling(SMALL, kept, **how)
     away = {arch: ((shares - found.posterior.best) ** 2).sum() for arch, shares in found.shares.items()}
     assert chosen["arch"] == min(away, key=away.get)
     report = nas("report", "r")[1]
