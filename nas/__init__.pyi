@@ -63,8 +63,8 @@ def search(
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
-        target: A budget, e.g. latency=20ms, flops=300M or params=5M, or of a column of the table; ^-0.1 after
-            it is its exponent. Several are multiplied. With reward pareto, the name alone. (default: none)
+        target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
+            multiply. For all budgets (reward pareto), the name alone. (default: none)
         device: Predicts the latency of networks: table:FILE or predictor:FILE of a device. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
         reward: soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|.
@@ -359,8 +359,8 @@ def plan(
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
-        target: A budget, e.g. latency=20ms, flops=300M or params=5M, or of a column of the table; ^-0.1 after
-            it is its exponent. Several are multiplied. With reward pareto, the name alone. (default: none)
+        target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
+            multiply. For all budgets (reward pareto), the name alone. (default: none)
         device: Predicts the latency of networks: table:FILE or predictor:FILE of a device. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
         reward: soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|.
