@@ -24,7 +24,7 @@ from nas.spec.targets import COSTS
 from reports.numbers import growth, plural, plus_minus, points
 from reports.page import Page, SweepRun
 from scaling_search import PowerLaw, fit_power_law
-from scaling_search.power_law import FURTHEST
+from scaling_search.power_law import FURTHEST, USUAL_NOISE
 from scaling_search.sweep import DIMENSIONS
 from search_spaces import PRESETS
 
@@ -113,7 +113,7 @@ def _predicted(
     name: str, law: PowerLaw, ratio: float, measured: pd.Series[Any] | None = None
 ) -> dict[str, Any]:
     """A row of ``Swept.forecast``; the band of a measured accuracy includes the error of its seeds."""
-    error = 0.0 if measured is None else float(np.nan_to_num(measured["seed_error"]))
+    error = 0.0 if measured is None else float(np.nan_to_num(measured["seed_error"], nan=USUAL_NOISE))
     middle, low, high = law.band(ratio, error=error)
     known = np.nan if measured is None else measured["accuracy"]
     return {"line": name, "growth": ratio, "accuracy": middle, "low": low, "high": high, "measured": known}
