@@ -137,7 +137,7 @@ def nearer(run: Run) -> Iterator[tuple[str, Any]]:
     """
     own, networks = run.settings.objective, run.networks()
     accuracy, flops = networks["accuracy"].to_numpy(float), networks["flops"].to_numpy(float)
-    others = sorted((-step for step in TRIED), key=lambda step: abs(step - (own.exponent or 0.0)))
+    others = sorted((0.0 - step for step in TRIED), key=lambda step: abs(step - (own.exponent or 0.0)))
     tried = [(own.kind, step, f"--exponent {step:g}") for step in others]
     tried += [(kind, usual, f"--reward {kind}") for kind, usual in EXPONENTS.items() if kind != own.kind]
     found: set[str] = set()

@@ -41,6 +41,13 @@ def fake_run(directory, *, trials=8, confirmations=0, price=None, **changes):
     return open_run(directory)
 
 
+def test_an_exponent_of_nothing_has_no_sign(nas, monkeypatch):
+    run = searched(nas)
+    monkeypatch.setattr("nas.runs.search_words.TRIED", (0.0,))
+    monkeypatch.setattr("nas.runs.search_words.NEAR", 1e9)
+    assert next(options for options, _ in nearer(run)) == "--exponent 0"
+
+
 def test_what_would_go_to_the_target_is_what_ranking_again_says(nas):
     run = searched(nas)
     (line,) = target_lines(run)
