@@ -164,7 +164,7 @@ def exporters() -> dict[str, bool]:
     """Our own graph writer beside torch's exporter."""
     import torch
 
-    from nas.deploy.graph import onnx_graph
+    from nas.deploy.measured_graph import onnx_graph
     from search_spaces.network import build_network
 
     space = SPACES["mnas"]

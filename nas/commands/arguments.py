@@ -34,7 +34,9 @@ TIME = re.compile(r"(?=.)(?:(\d+\.?\d*|\.\d+)h)?(?:(\d+\.?\d*|\.\d+)m)?(?:(\d+\.
 
 def parse_count(text: str, field: str = "target_flops") -> float:
     """``400M``, ``0.4G`` or ``4e8`` as a number."""
-    scale = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}.get(text[-1:].lower())
+    from nas.spec.targets import COUNTS
+
+    scale = COUNTS.get(text[-1:].lower())
     try:
         return float(text[:-1]) * scale if scale else float(text)
     except ValueError:

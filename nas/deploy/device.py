@@ -105,7 +105,7 @@ def checked(milliseconds: float, source: str) -> float:
 @contextlib.contextmanager
 def onnx_files(archs: Sequence[ArchSpec], classes: int) -> Iterator[list[Path]]:
     """The networks as ONNX files, with random weights, which are removed afterwards."""
-    from nas.deploy.graph import onnx_graph
+    from nas.deploy.measured_graph import onnx_graph
 
     with tempfile.TemporaryDirectory(prefix="nas-measure-") as directory:
         files = [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nas.deploy import graphs, litert, sources
+from nas.deploy import exported_graph, litert, sources
 from nas.deploy.finished import Finished, Run
 from nas.deploy.timm_text import spell
 from nas.errors import InputError
@@ -35,11 +35,11 @@ class Format(NamedTuple):
 
 FORMATS = {
     "onnx": Format(
-        {ONNX: graphs.onnx_bytes},
-        lambda folder, _: graphs.open_onnx(folder / ONNX),
+        {ONNX: exported_graph.onnx_bytes},
+        lambda folder, _: exported_graph.open_onnx(folder / ONNX),
         ("onnx", "onnxscript", "onnxruntime"),
     ),
-    "pt2": Format({PT2: graphs.pt2_bytes}, lambda folder, _: graphs.open_pt2(folder / PT2)),
+    "pt2": Format({PT2: exported_graph.pt2_bytes}, lambda folder, _: exported_graph.open_pt2(folder / PT2)),
     "pytorch": Format(
         {sources.MODEL: lambda one: sources.model_py(one).encode(), sources.WEIGHTS: sources.weights},
         lambda folder, _: sources.open_model(folder),

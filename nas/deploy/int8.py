@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nas.deploy.exported_graph import IMAGES, silenced
 from nas.deploy.finished import Floats, Run
-from nas.deploy.graphs import IMAGES, silenced
 
 INT8 = "model-int8.onnx"
 CALIBRATION = 256

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nas.deploy.exported_graph import silenced
 from nas.deploy.finished import Finished, Floats, Run
-from nas.deploy.graphs import silenced
 
 INSTALL = "pip install litert-torch"
 

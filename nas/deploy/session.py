@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nas.deploy.onnx_session import cpu_session
 from nas.deploy.protocol import Lap, Measurement, interleave
 
 PROC = Path("/proc/self")
@@ -91,12 +92,8 @@ def timed(run: Callable[[], object], request: Request) -> Runner:
 def load_onnx(file: str, resolution: int, request: Request) -> Runner:
     """A network in onnxruntime on the CPU."""
     import numpy as np
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = request.threads, 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    session = cpu_session(file, request.threads)
     shape = (request.batch, 3, resolution, resolution)
     images = np.random.default_rng(0).standard_normal(shape, np.float32)
     name = session.get_inputs()[0].name

@@ -19,8 +19,8 @@ import torch
 
 from nas.data.dataset import Part
 from nas.deploy import card, formats, int8
+from nas.deploy.exported_graph import open_onnx
 from nas.deploy.finished import Finished, Floats, as_run, design_of, in_parts
-from nas.deploy.graphs import open_onnx
 from nas.deploy.parity import TOLERANCE, compare
 from nas.deploy.sources import has_timm
 from nas.errors import InputError, RunError, WriteError, encoded, quoted

@@ -1,5 +1,6 @@
 """Small stand-ins for slow parts, and searches in separate processes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from nas import Objective, open_run
 from nas.search.confirm import Confirm
 from nas.search.journal import Journal
 from nas.search.loop import Search
+from nas.search.tables import Table
 from nas.spec.listener import Listener
 from nas.spec.trial import Epoch
 from search_spaces import SPACES
@@ -138,3 +140,17 @@ def compare(a, b):
     times = [*measured, "started", "finished"]
     pd.testing.assert_frame_equal(*(open_run(run).trials().drop(columns=times) for run in (a, b)))
     pd.testing.assert_frame_equal(*(open_run(run).epochs().drop(columns=measured) for run in (a, b)))
+
+
+@contextlib.contextmanager
+def interrupted_at(monkeypatch, number):
+    """Ctrl-C while the trial of this number is looked up in a table."""
+
+    def interrupted(self, trial, found=Table.__call__):
+        if trial.trial == number:
+            raise KeyboardInterrupt
+        return found(self, trial)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Table, "__call__", interrupted)
+        yield

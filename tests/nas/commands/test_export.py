@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from fakes import start
 from huggingface_hub import ModelCard
 from PIL import Image
 from places import ROOT
+from shades import photo, train_on_shades
 
 from nas.deploy import formats
 from nas.deploy.finished import as_run
@@ -23,28 +23,15 @@ from nas.launch.export import shortened
 from search_spaces import PRESETS
 
 TINY = "res8-relu6-stem8-mb3_r2_k3_s1_c8-mb3_r1_k3_s2_c16_se0.25-head64"
-SHADES = {"dark": 40, "grey, mid": 120, "light": 200}
 ALL = "onnx,pt2,pytorch,timm"
 CODE = re.findall(r"```python\n(.*?)```", (ROOT / "docs/export.md").read_text(), re.DOTALL)
-
-
-def photo(path, shade, seed=0, size=(12, 14)):
-    rng = np.random.default_rng(seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(rng.integers(shade - 30, shade + 30, (*size, 3), np.uint8)).save(path)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder of three shades, a network that was trained on them, and all its exports."""
     directory = tmp_path_factory.mktemp("made")
-    for name, shade in SHADES.items():
-        for i in range(20):
-            photo(directory / "photos" / name / f"{i}.png", shade, i)
-    recipe = ["--recipe", "proxy", "--set", "resolution=0", "--set", "width=1", "--set", "batch_size=8"]
-    options = ["--data", "folder:photos", *recipe, "--threads", 1, "--epochs", 6, "--run", "r", "-q"]
-    process = start(directory, "train", TINY, *options)
-    assert (*process.communicate(), process.returncode) == ("", "", 0)
+    train_on_shades(directory, TINY)
     process = start(directory, "export", "r", "--to", ALL, "--int8")
     out, err = process.communicate()
     assert (err, process.returncode) == ("", 0)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nas.deploy.graph import onnx_graph
+from nas.deploy.measured_graph import onnx_graph
 from search_spaces import PRESETS
 
 TINY = "res16-silu-stem8-conv_r1_k3_s1_c8-mb3_r2_k3_s2_c16_se0.25-head64"

@@ -5,11 +5,10 @@ import sys
 
 import pandas as pd
 import pytest
-from fakes import TABLE
+from fakes import TABLE, interrupted_at
 
 from nas import open_run
 from nas.search import loop
-from nas.search.tables import Table
 
 TIMES = ["seconds", "started", "finished"]
 TPE = ["--controller", "optuna:TPESampler", "--set", "n_startup_trials=8", "--trials", 25]
@@ -25,13 +24,7 @@ def test_a_search_with_a_sampler_that_was_interrupted_goes_on_exactly(nas, tmp_p
         monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
     assert nas("search", *TABLE, *TPE, "--run", "whole")[0] == 0
 
-    def interrupted(self, trial, found=Table.__call__):
-        if trial.trial == 17:
-            raise KeyboardInterrupt
-        return found(self, trial)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Table, "__call__", interrupted)
+    with interrupted_at(monkeypatch, 17):
         assert nas("search", *TABLE, *TPE, "--run", "broken")[0] == 130
     code, out, err = nas("resume", "broken")
     assert (code, err) == (0, "")

@@ -5,11 +5,10 @@ import shutil
 
 import pandas as pd
 import pytest
-from fakes import TABLE
+from fakes import TABLE, interrupted_at
 from places import ROOT
 
 from nas import open_run
-from nas.search.tables import Table
 
 TEXT = (ROOT / "examples" / "my_controller.py").read_text()
 OWN = ["--controller", "own.py:HillClimbing"]
@@ -28,13 +27,7 @@ def own(tmp_path):
 def broken(nas, own, monkeypatch):
     """The run ``broken``, interrupted, whose file has left no mark."""
 
-    def interrupted(self, trial, found=Table.__call__):
-        if trial.trial == 17:
-            raise KeyboardInterrupt
-        return found(self, trial)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Table, "__call__", interrupted)
+    with interrupted_at(monkeypatch, 17):
         assert nas("search", *TABLE, *OWN, "--trials", 25, "--run", "broken")[0] == 130
     (own.parent / "ran").unlink()
     return own.parent / "broken"

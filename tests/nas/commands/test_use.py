@@ -10,34 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import start
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from shades import SHADES, photo, train_on_shades
 from sklearn import metrics as sklearn
 
 from nas.training.weights import NAME, read_header
 
 TINY = "res8-silu-stem8-conv_r1_k3_s1_c8-mb3_r2_k3_s2_c16_se0.25-head64"
-SHADES = {"dark": 40, "grey, mid": 120, "light": 200}
-
-
-def photo(path, shade, seed=0):
-    rng = np.random.default_rng(seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(rng.integers(shade - 30, shade + 30, (12, 14, 3), np.uint8)).save(path)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder of three shades, and a network that was trained on them."""
     directory = tmp_path_factory.mktemp("made")
-    for name, shade in SHADES.items():
-        for i in range(20):
-            photo(directory / "photos" / name / f"{i}.png", shade, i)
-    recipe = ["--recipe", "proxy", "--set", "resolution=0", "--set", "width=1", "--set", "batch_size=8"]
-    options = ["--data", "folder:photos", *recipe, "--threads", 1, "--epochs", 6, "--run", "r", "-q"]
-    process = start(directory, "train", TINY, *options)
-    assert (*process.communicate(), process.returncode) == ("", "", 0)
+    train_on_shades(directory, TINY)
     return directory
 
 

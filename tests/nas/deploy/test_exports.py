@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nas.deploy import formats, graphs
+from nas.deploy import exported_graph, formats
 from nas.deploy.finished import Finished, as_run, design_of, in_parts
 from nas.deploy.parity import compare
 from search_spaces import SPACES, ArchSpec
@@ -97,7 +97,7 @@ def test_a_litert_file_computes_the_same_for_one_image_after_the_other(tmp_path)
 
 def test_an_onnx_file_says_how_images_are_made_ready(tmp_path):
     one, _ = finished(SMALL.format(32), view="centre")
-    (tmp_path / "a.onnx").write_bytes(graphs.onnx_bytes(one))
+    (tmp_path / "a.onnx").write_bytes(exported_graph.onnx_bytes(one))
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["classes"])[4] == 'class "4"'
@@ -109,11 +109,11 @@ def test_an_onnx_file_says_how_images_are_made_ready(tmp_path):
 
 def test_a_pt2_file_says_how_images_are_made_ready(tmp_path):
     one, _ = finished(SMALL.format(32))
-    (tmp_path / "a.pt2").write_bytes(graphs.pt2_bytes(one))
-    extra = {graphs.NOTES: ""}
-    with graphs.silenced():
+    (tmp_path / "a.pt2").write_bytes(exported_graph.pt2_bytes(one))
+    extra = {exported_graph.NOTES: ""}
+    with exported_graph.silenced():
         torch.export.load(tmp_path / "a.pt2", extra_files=extra)
-    assert json.loads(extra[graphs.NOTES])["classes"][0] == 'class "0"'
+    assert json.loads(extra[exported_graph.NOTES])["classes"][0] == 'class "0"'
 
 
 @pytest.mark.parametrize("op", ["mbconv", "bottleneck"])

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 import torch
 
-from nas.deploy.graph import onnx_graph
+from nas.deploy.measured_graph import onnx_graph
 from search_spaces import PRESETS, SPACES
 from search_spaces.network import build_network
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from nas.deploy.finished import Finished, Floats, Run, as_run
+from nas.deploy.onnx_session import cpu_session
 
 OPSET = 18
 """Of ONNX: the first that torch's exporter writes without converting; onnxruntime has read it since 1.14."""
@@ -90,11 +91,7 @@ def notes(finished: Finished) -> dict[str, str]:
 
 def open_onnx(path: Path, threads: int = 1) -> Run:
     """An ONNX file in onnxruntime, on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = cpu_session(path, threads)
 
     def run(images: Floats) -> Floats:
         found: Floats = session.run([LOGITS], {IMAGES: images})[0]
