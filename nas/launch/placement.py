@@ -54,15 +54,19 @@ def counted(resources: Resources) -> Resources:
 
 
 def fit(resources: Resources, available: dict[str, float]) -> Resources:
-    """``resources`` with workers and GPUs filled in; InputError if they exceed what is ``available``."""
+    """``resources`` with workers and GPUs filled in; InputError if they exceed what is ``available``.
+
+    A cluster may grow: a number of workers that is given there counts on machines that will join.
+    """
     cpus, gpus = available.get("CPU", 0.0), available.get("GPU", 0.0)
     asked = resources.gpus_per_trial
     gpus_per_trial = float(gpus > 0) if asked is None else asked
-    if gpus_per_trial > gpus:
+    grows = resources.joins and resources.workers is not None
+    if gpus_per_trial > gpus and not grows:
         raise InputError(
             f"gpus_per_trial must be at most the {gpus:g} GPUs there are, got {gpus_per_trial:g}"
         )
-    if resources.cpus_per_trial > cpus:
+    if resources.cpus_per_trial > cpus and not grows:
         raise InputError(
             f"cpus_per_trial must be at most the {cpus:g} CPUs there are, got {resources.cpus_per_trial:g}"
         )
@@ -73,7 +77,7 @@ def fit(resources: Resources, available: dict[str, float]) -> Resources:
         fitting = min(fitting, sharing)
     most = max(1, int(fitting + 1e-9))
     workers = resources.workers or most
-    if workers > most and resources.address == "local":  # a cluster may grow
+    if workers > most and not grows:
         raise InputError(
             f"workers must be at most {most} ({cpus:g} CPUs at {resources.cpus_per_trial:g}, "
             f"{gpus:g} GPUs at {gpus_per_trial:g} a trial), got {workers}"

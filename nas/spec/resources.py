@@ -41,6 +41,11 @@ class Resources:
     max_hours: Annotated[float | None, Field(gt=0, lt=math.inf), AtMost(10**6)] = None
 
     @property
+    def seat(self) -> str:
+        """What a worker needs, in words."""
+        return f"{self.cpus_per_trial:g} CPUs and {self.gpus_per_trial or 0:g} GPUs"
+
+    @property
     def joins(self) -> bool:
         """Whether trials run on a cluster that is there already."""
         return self.address not in ("local", "inline")

@@ -1,5 +1,10 @@
 import contextlib
+import json
 import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,6 +15,7 @@ from places import ROOT
 from ray.cluster_utils import Cluster
 
 from nas import InputError, open_run
+from nas.launch.cluster import ask_cluster
 from nas.launch.placement import opened
 from nas.launch.workers import run_ray
 from nas.spec.resources import Resources
@@ -57,10 +63,10 @@ def search(directory, trials, enough, resources=ANY):
 
 
 @contextlib.contextmanager
-def searching(directory):
+def searching(directory, resources=ANY):
     """A long search in a thread, which hurries at the end."""
     enough = directory.with_suffix(".enough")
-    thread = threading.Thread(target=search, args=(directory, 400, enough))
+    thread = threading.Thread(target=search, args=(directory, 400, enough, resources))
     thread.start()
     try:
         yield
@@ -85,10 +91,20 @@ def wait_until(condition):
         time.sleep(0.5)
 
 
+def answers(address):
+    """Whether a cluster is there."""
+    try:
+        ask_cluster(address)
+    except InputError:
+        return False
+    return True
+
+
 def test_a_process_searches_with_a_token_of_its_own_and_on_a_cluster_without_one_in_turn(
     tmp_path, monkeypatch
 ):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")]))
+    monkeypatch.setenv("HOME", str(tmp_path))  # the user's own may hold a token, which Ray then demands
     found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
         for number, address in enumerate(("local", found.address, "local", found.address)):
@@ -98,6 +114,63 @@ def test_a_process_searches_with_a_token_of_its_own_and_on_a_cluster_without_one
             assert not [name for name in os.environ if name.startswith("RAY_AUTH")]
     finally:
         found.shutdown()
+
+
+@contextlib.contextmanager
+def growing(directory):
+    """The address of a cluster whose head trains nothing; Ray's own autoscaler adds machines of a CPU."""
+    with socket.socket() as free:
+        free.bind(("", 0))
+        address = f"{ray.util.get_node_ip_address()}:{free.getsockname()[1]}"
+    machines = {
+        "head": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+        "small": {
+            "resources": {"CPU": 1, "object_store_memory": 100_000_000},
+            "node_config": {},
+            "min_workers": 0,
+            "max_workers": 2,
+        },
+    }
+    provider = {"type": "fake_multinode", "gcs_address": address, "use_node_id_as_ip": True}
+    provider |= {"disable_node_updaters": True, "disable_launch_config_check": True}
+    config = {"cluster_name": "small", "max_workers": 2, "head_node_type": "head", "auth": {}, "docker": {}}
+    config |= {"provider": provider, "available_node_types": machines, "idle_timeout_minutes": 5}
+    lists = ("initialization", "setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray")
+    config |= {f"{name}_commands": [] for name in lists} | {"rsync_exclude": [], "rsync_filter": []}
+    config |= {"file_mounts": {}, "cluster_synced_files": [], "file_mounts_sync_continuously": False}
+    (directory / "machines.yaml").write_text(json.dumps(config))
+    start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus", "0"]
+    start += ["--port", address.rpartition(":")[2], "--include-dashboard", "false"]
+    start += ["--autoscaling-config", str(directory / "machines.yaml")]
+    head = subprocess.Popen(
+        start,
+        env=os.environ | {"RAY_FAKE_CLUSTER": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield address
+    finally:
+        os.killpg(head.pid, signal.SIGKILL)
+        head.wait()
+
+
+def test_a_search_makes_a_cluster_grow_that_has_no_machine_for_trials_yet(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with growing(tmp_path) as address:
+        wait_until(lambda: answers(address))
+        with (
+            pytest.raises(InputError, match="cpus_per_trial must be at most the 0 CPUs there are, got 1"),
+            opened(Resources(address)),
+        ):
+            pass
+        with opened(Resources(address, workers=2)) as resources:
+            assert resources == Resources(address, 2, 1, 0.0)
+            with searching(tmp_path / "run", resources):
+                wait_until(lambda: slots(tmp_path / "run") == {"0", "1"})
+    assert set(open_run(tmp_path / "run").trials()["status"]) == {"done"}
 
 
 def test_a_machine_that_joins_is_used_and_one_that_goes_fails_no_trial(cluster, tmp_path):
