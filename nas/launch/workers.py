@@ -133,7 +133,7 @@ class Workers:
             self.ready = now
         elif now - self.ready > WAITING:
             self.ready = float("inf")  # it is said once
-            self.search.listener.say(f"No worker can start yet: no machine has {self.resources.seat} to spare.")
+            self.search.listener.say(f"No worker yet: no machine has {self.resources.seat} to spare.")
 
     def _wanted(self) -> int:
         """How many workers there should be."""
