@@ -3,7 +3,7 @@
     ArchSpec -- stages --> StageSpec -- layers() --> LayerSpec
 
 A stage is ``repeats`` layers of one design; only its first may have a stride or change the channels.
-Specs with equal ``ArchSpec.layers()`` build the same network; ``canonical`` gives them the same spec.
+Specs with equal ``ArchSpec.layers()`` build the same network; ``canonical`` gives them the same.
 """
 
 from __future__ import annotations
@@ -38,23 +38,6 @@ STRIDES = (1, 2)
 SKIPS = ("identity", "none")
 ACTIVATIONS = ("silu", "relu", "relu6")
 PADDINGS = ("symmetric", "same")
-
-
-def round_channels(channels: float, divisor: int = 8) -> int:
-    """The multiple of ``divisor`` nearest to ``channels`` (halves up), never more than 10 % below it.
-
-    Source: tensorflow/tpu, efficientnet_model.py, ``round_filters``.
-    """
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
-
-
-def round_repeats(repeats: float) -> int:
-    """``ceil(repeats)``, except that rounding errors do not count: ``50 * 1.1``, 55.00000000000001, gives 55.
-
-    Source: tensorflow/tpu, efficientnet_model.py, ``round_repeats``.
-    """
-    return math.ceil(repeats - 1e-9)
 
 
 class LayerSpec(NamedTuple):
@@ -299,29 +282,3 @@ def _fields(kind: type, data: object) -> dict[str, Any]:
         keys = [field.name for field in fields]
         raise ValueError(f"{kind.__name__} has the keys {keys}; missing {missing}, unknown {shown(unknown)}")
     return dict(data)
-
-
-def canonical(arch: ArchSpec) -> ArchSpec:
-    """The same spec for all specs that build the same network, so that it can serve as a key.
-
-    Neighbouring stages are joined if one stage could describe both (240 channels are both 1.25 x 192 and
-    0.75 x 320), and ``skip`` is ``identity`` wherever it makes no difference.
-    """
-    stages: list[StageSpec] = []
-    layers = list(arch.layers())
-    while layers:
-        first, *layers = layers
-        follower = first._replace(stride=1, in_channels=first.channels)
-        if first.stride == 1 and first.in_channels == first.channels:
-            identity = first.residual  # the first layer already shows the stage's skip
-        else:
-            identity = not (layers and layers[0] == follower._replace(residual=False))
-        follower = follower._replace(residual=identity)
-        repeats = 1
-        while layers and layers[0] == follower:
-            layers.pop(0)
-            repeats += 1
-        skip = "identity" if identity else "none"
-        op, kernel, stride, expand_ratio, _, channels, se_ratio, _ = first
-        stages.append(StageSpec(op, repeats, kernel, stride, expand_ratio, channels, se_ratio, skip))
-    return dataclasses.replace(arch, stages=tuple(stages))

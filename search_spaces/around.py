@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from search_spaces.arch import ArchSpec, StageSpec, round_channels
+from search_spaces.arch import ArchSpec, StageSpec
+from search_spaces.rounding import round_channels
 from search_spaces.space import Choice, SearchSpace
 from search_spaces.stages import SpaceForm, space_from, stage_form
 

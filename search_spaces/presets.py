@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from search_spaces.arch import BOTTLENECK, ArchSpec, StageSpec, canonical, round_channels, round_repeats
+from search_spaces.arch import BOTTLENECK, ArchSpec, StageSpec
+from search_spaces.canonical import canonical
+from search_spaces.rounding import round_channels, round_repeats
 
 EFFICIENTNET_COEFFICIENTS = {
     # name: (width, depth, resolution, dropout)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search_spaces.arch import ArchSpec, LayerSpec, StageSpec, canonical
+from search_spaces.arch import ArchSpec, LayerSpec, StageSpec
+from search_spaces.canonical import canonical
 from search_spaces.limits import MOST_SHOWN
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from search_spaces.arch import WITH_SE, ArchSpec, StageSpec, round_channels
+from search_spaces.arch import WITH_SE, ArchSpec, StageSpec
+from search_spaces.rounding import round_channels
 from search_spaces.space import Choice, Decision, SearchSpace, Slot, staged
 
 FIELDS = ("op", "kernel", "expand_ratio", "se_ratio", "skip", "layers", "channels", "filters")

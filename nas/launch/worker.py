@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from nas.files import exists
 from nas.launch.board import forget, get, put
@@ -26,6 +26,10 @@ BEAT = 5.0
 """Seconds between signs of life."""
 GRACE = 1.0
 """Seconds in which a worker may end by itself; if it is killed before, Ray tells the user that it died."""
+
+
+Whose = Literal["trial", "worker", "machine"]
+"""With what a training run was lost, or that it was its own doing."""
 
 
 class Place(NamedTuple):
@@ -109,13 +113,13 @@ def kill(process: int, grace: float = 0.0) -> None:
         os.kill(process, signal.SIGKILL)
 
 
-def why_it_died(error: RayError) -> tuple[str, bool]:
-    """Why a worker died, and whether its trial is to blame rather than the machine."""
+def why_it_died(error: RayError) -> tuple[str, Whose]:
+    """Why a worker died, and with what its trial was lost."""
     text = str(error)
     if isinstance(error, OutOfMemoryError) or "running low on memory" in text:
-        return "the machine ran out of memory", True
+        return "the machine ran out of memory", "trial"
     if code := re.search(r"exits with an exit code (\d+)", text):
-        return f"it ended its worker, with exit code {code[1]}", True
+        return f"it ended its worker, with exit code {code[1]}", "trial"
     if isinstance(error, ActorUnavailableError) or "its node has died" in text:
-        return "its machine is gone, or does not answer", False
-    return "its worker died (killed, perhaps for memory)", False
+        return "its machine is gone, or does not answer", "machine"
+    return "its worker died (killed, perhaps for memory)", "worker"

@@ -19,8 +19,9 @@ from nas.errors import InputError, NasError, RunError, command
 from nas.launch.asha import Asha
 from nas.launch.cluster import Head
 from nas.launch.placement import fit
+from nas.launch.seat import Seat
 from nas.launch.sharing import Share, sharing
-from nas.launch.worker import BEAT, NO_SIGN, Place, Sign, Worker, end, last_sign, why_it_died
+from nas.launch.worker import BEAT, Whose, Worker, end, last_sign, why_it_died
 from nas.search.loop import Search
 from nas.spec.resources import Resources
 from nas.spec.trial import Epoch, Evaluator, Outcome, Trial
@@ -37,39 +38,14 @@ SLOW, SLOWEST = 10.0, 600.0
 """So has one whose trial takes so many times as long as the longest so far, and at least so many seconds."""
 LOOK = 2.0
 """Seconds between looks at the size of the cluster."""
-PAUSE = 1.0
-"""Seconds until a lost trial runs again; each further time twice as many."""
+PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds until a lost trial runs again; each further time twice as many, but no more than the second."""
+MACHINES = 100
+"""A machine that goes is no fault of its trials; one that lost so many may have taken them down."""
 STARTS = 8
 """So many workers that die in a row before they can train end the search."""
 WAITING = 30.0
 """After so many seconds without a worker the user is told why nothing happens."""
-
-
-@dataclass(eq=False)
-class Seat:
-    """A worker, and the trial that it runs.
-
-    Args:
-        name: of its signs of life.
-        step: what it is doing; None if it waits for a trial.
-        heard, moved: when it last gave a sign of life, and when its training last went on.
-    """
-
-    slot: int
-    name: str
-    actor: Any
-    step: Any
-    place: Place | None = None
-    trial: Trial | None = None
-    began: float = 0.0
-    heard: float = 0.0
-    moved: float = 0.0
-    sign: Sign = NO_SIGN
-
-    @property
-    def worker(self) -> str:
-        """Its name in the table of trials."""
-        return f"{self.place.host}:{self.slot}" if self.place else ""
 
 
 @dataclass
@@ -79,7 +55,7 @@ class Workers:
     Args:
         resources: with workers None, there are as many as there is room for.
         lost: when they may run again, and trials that were lost with their worker.
-        losses: how often each trial was.
+        losses: how often each trial was, and with what.
         longest: seconds of the longest training run so far, from its first epoch to its last.
         failed_starts: workers that died one after another before they could train.
         most: workers that there should be now.
@@ -93,7 +69,7 @@ class Workers:
     asha: Asha | None
     seats: list[Seat] = field(default_factory=list)
     lost: list[tuple[float, Trial]] = field(default_factory=list)
-    losses: Counter[Trial] = field(default_factory=Counter)
+    losses: Counter[tuple[Trial, Whose]] = field(default_factory=Counter)
     longest: float = 0.0
     failed_starts: int = 0
     most: int = 1
@@ -234,7 +210,7 @@ class Workers:
             reason = whole.splitlines()[-1] if isinstance(cause, RayError) else whole  # Ray has a traceback
             self.search.finish(trial, Outcome(None, 0, 0.0, "", reason))
 
-    def _lose(self, seat: Seat, reason: str, to_blame: bool) -> None:
+    def _lose(self, seat: Seat, reason: str, whose: Whose) -> None:
         """A worker is gone; its trial has failed only if it is to blame, or was lost too often."""
         self._dismiss(seat)
         trial = seat.trial
@@ -243,15 +219,16 @@ class Workers:
             if self.failed_starts >= STARTS:
                 raise RunError(f"workers die before they can train: {reason}")
             return
-        self.losses[trial] += 1
-        times = self.losses[trial]
-        if to_blame or times > self.resources.max_retries:
+        self.losses[trial, whose] += 1
+        times = self.losses[trial, whose]
+        if times > {"trial": 0, "worker": self.resources.max_retries, "machine": MACHINES}[whose]:
             again = f", {times} times" if times > 1 else ""
             seconds = time.monotonic() - seat.began
             self.search.finish(trial, Outcome(None, 0, seconds, seat.worker, reason + again))
         else:
             self.search.retry(trial, reason)
-            self.lost.append((time.monotonic() + PAUSE * 2 ** (times - 1), trial))
+            pause = min(PAUSE * 2 ** (times - 1), LONGEST_PAUSE)
+            self.lost.append((time.monotonic() + pause, trial))
 
     def _watch(self) -> None:
         """Ends workers that hang, and trials that take too long."""
@@ -263,11 +240,11 @@ class Workers:
         for seat in [seat for seat in self.seats if seat.trial]:
             seconds = now - seat.began
             if timeout and seconds > timeout:
-                self._lose(seat, f"it took longer than {timeout:g} s, its time limit", to_blame=True)
+                self._lose(seat, f"it took longer than {timeout:g} s, its time limit", "trial")
             elif now - seat.heard > BEAT and (reason := self._hangs(seat, now)):
-                self._lose(seat, reason, to_blame=False)
+                self._lose(seat, reason, "worker")
             elif self.longest and not timeout and seconds > longest:
-                self._lose(seat, f"it took {longest:.0f} s, {SLOW:g} times as long as others", to_blame=False)
+                self._lose(seat, f"it took {longest:.0f} s, {SLOW:g} times as long as others", "worker")
 
     def _hangs(self, seat: Seat, now: float) -> str | None:
         """Why a worker is taken for dead, if it is."""

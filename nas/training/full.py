@@ -100,7 +100,7 @@ class FullTraining(Training):
         import torch
 
         from nas.training.classifier import open_classifier
-        from nas.training.trainer import uses_bfloat16
+        from nas.training.precision import uses_bfloat16
         from reports.metrics import measure
 
         # Processes on other machines may have had GPUs where this one has none.

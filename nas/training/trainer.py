@@ -32,6 +32,7 @@ from nas.training.initial import adapted, initial_network
 from nas.training.layouts import per_channel
 from nas.training.optimizers import WeightAverage, make_optimizer, set_rate
 from nas.training.pixels import Normaliser, Pixels, fit, normaliser
+from nas.training.precision import autocast, uses_bfloat16
 from nas.training.pulse import PULSE
 from nas.training.teacher import Teacher, distillation_loss
 from search_spaces import ArchSpec
@@ -246,7 +247,7 @@ class Trainer:
 
     def _step(self, images: Tensor, target: Tensor) -> Tensor:
         """Makes one update on images `[B, C, H, W]`; its loss."""
-        with self._autocast():
+        with autocast(self.device, bfloat16=self.bfloat16):
             logits = self.network(self.normalise(images))
             theirs = self.teacher(images) if self.teacher else None
         loss = weighted_loss(logits.float(), target, self.class_weights, self.recipe.label_smoothing)
@@ -258,11 +259,6 @@ class Trainer:
         loss.backward()
         self.optimizer.step()
         return loss.detach()
-
-    def _autocast(self) -> torch.autocast:
-        kind = torch.device(self.device).type
-        # No cache: CUDA graphs do not allow one, and each weight is used once anyway.
-        return torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False)
 
     @torch.no_grad()
     def evaluate(
@@ -282,7 +278,7 @@ class Trainer:
         counts = ClassCounts(self.data.num_classes, self.device) if by_class else None
         for start in range(0, len(labels), self.at_once):
             y = labels[start : start + self.at_once]
-            with self._autocast():
+            with autocast(self.device, bfloat16=self.bfloat16):
                 logits = network(self.normalise(pixels.range(start, start + len(y)))).float()
             PULSE.beat()
             loss += F.cross_entropy(logits, y, reduction="sum")
@@ -295,17 +291,6 @@ class Trainer:
                 right += (predicted == y).sum()
         accuracy = counts.measure(metric) if counts else right.item() / len(labels)
         return loss.item() / len(labels), accuracy
-
-
-def uses_bfloat16(precision: str, device: str) -> bool:
-    """Whether ``Recipe.precision`` means bfloat16 on ``device``.
-
-    It is faster on GPUs that support it, and slower on CPUs, with AMX too (LOG.md).
-    """
-    if precision != "auto":
-        return precision == "bfloat16"
-    cuda = torch.device(device).type == "cuda"
-    return cuda and bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import ray
@@ -174,7 +175,7 @@ def test_a_search_makes_a_cluster_grow_that_has_no_machine_for_trials_yet(tmp_pa
 
 
 def test_a_machine_that_joins_is_used_and_one_that_goes_fails_no_trial(cluster, tmp_path):
-    with searching(tmp_path / "run"):
+    with searching(tmp_path / "run", replace(ANY, max_retries=0)):  # they are for workers that die
         wait_until(lambda: slots(tmp_path / "run") == {"0"})
         node = cluster.add_node(num_cpus=2)  # Ray takes signals for it, so this is the main thread
         wait_until(lambda: slots(tmp_path / "run") == {"0", "1", "2"})
