@@ -122,15 +122,19 @@ def inject(root: Path, names: list[str], number: int, rng: random.Random) -> int
             places[id(options)] = prepared(root, options)
         wanted, hits, began = round(SHARES.get(name, rest) * number / 300), 0, time.monotonic()
         runs = resumed = 0
+        said = Counter[str]()
         while hits < max(1, wanted):
             place = Path(tempfile.mkdtemp(dir=root))
             (place / "few.npz").write_bytes((places[id(options)] / "few.npz").read_bytes())
             chaos = Chaos(place, list(options), rng)
             kinds[name](chaos, max(1, min(wanted - hits, 50)))
             total.update(check(chaos, places[id(options)] / "whole"))
+            said.update((place / "output").read_text().splitlines())
             runs, hits, resumed = runs + 1, hits + chaos.faults, resumed + chaos.resumed
         rows.append((name, hits, runs, resumed, time.monotonic() - began))
         print(f"{name}: {hits} faults in {runs} runs, {rows[-1][-1]:.0f} s; {dict(+total)}", flush=True)
+        for line, times in said.most_common(3):
+            print(f"    {times} times: {line}", flush=True)
     print(
         pd.DataFrame(rows, columns=["fault", "number", "runs", "resumed", "seconds"]).to_string(index=False)
     )

@@ -215,7 +215,7 @@ class Workers:
         self._dismiss(seat)
         trial = seat.trial
         if trial is None:
-            self.failed_starts += 1
+            self.failed_starts += whose != "machine"
             if self.failed_starts >= STARTS:
                 raise RunError(f"workers die before they can train: {reason}")
             return
