@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controllers import Measure as OfActions
-from nas.deploy.devices import open_device
+from nas.deploy.devices import only_measures, open_device
 from nas.deploy.latency_model import Predictor
 from nas.errors import InputError
 from nas.files import is_file
@@ -26,7 +26,7 @@ from nas.spec.targets import COSTS
 from search_spaces import ArchSpec, SearchSpace
 
 LATENCY = "latency"
-"""The cost that a device predicts, in milliseconds."""
+"""The cost that a device gives, in milliseconds."""
 PEAK = "peak_memory"
 """What every training run measures."""
 
@@ -39,13 +39,11 @@ class Latency:
         space: of the networks.
 
     Raises:
-        InputError: if it cannot be used, only measures, or predicts at another resolution.
+        InputError: if it cannot be used, or predicts at another resolution.
     """
 
     def __init__(self, device: str, space: SearchSpace) -> None:
         self.device = open_device(device, space=space)
-        if not self.device.predicts:
-            raise InputError(f"device must be table:FILE or predictor:FILE for a search, got {device}")
         text = device.partition(":")[2]
         file = Path(text if is_file(Path(text)) else text.rpartition(":")[0])  # a table may name a column
         self.sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -64,11 +62,24 @@ class Latency:
             return np.concatenate([self([arch]) for arch in archs])
 
 
-def with_device(settings: Settings) -> Settings:
-    """``settings`` that know the contents of their device's file, which must stay so."""
-    if not settings.device:
-        return settings
+def open_latency(settings: Settings) -> Latency | None:
+    """The latencies that a device knows before a trial; None if there is none, or it measures in each.
+
+    Raises:
+        InputError: if the device cannot be used, or its file is not as it was when the run began.
+    """
+    if not settings.device or only_measures(settings.device):
+        return None
     latency = Latency(settings.device, space_of(settings))
+    if settings.files.get("device", latency.sha256) != latency.sha256:
+        raise InputError(f"device must be as it was when the run began, got another {settings.device}")
+    return latency
+
+
+def with_device(settings: Settings, latency: Latency | None) -> Settings:
+    """``settings`` that know the contents of their device's file, which must stay so."""
+    if latency is None:
+        return settings
     return dataclasses.replace(settings, files={**settings.files, "device": latency.sha256})
 
 
@@ -78,16 +89,12 @@ def columns_for(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in settings.objective.measures if name not in given and name != PEAK)
 
 
-def find_measures(settings: Settings, evaluator: object) -> Measures:
-    """The costs that are known before a trial; InputError if the device cannot be used."""
+def known_measures(evaluator: object, latency: Latency | None) -> Measures:
+    """The costs that are known before a trial: of a table, and the ``latency`` of a device."""
     known: dict[str, Any] = {}
     if isinstance(evaluator, Table | predictor.Predictor):
         known = dict(evaluator.measures)
-    if settings.device:
-        known[LATENCY] = latency = Latency(settings.device, space_of(settings))
-        if settings.files.get("device", latency.sha256) != latency.sha256:
-            raise InputError(f"device must be as it was when the run began, got another {settings.device}")
-    return known
+    return known if latency is None else {**known, LATENCY: latency}
 
 
 def check_measures(settings: Settings) -> None:
