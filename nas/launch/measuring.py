@@ -9,6 +9,7 @@ import contextlib
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,6 +111,22 @@ class Measuring:
             except StopIteration as end:
                 return end.value
             yield epoch._replace(measures={**(epoch.measures or {}), **measured})
+
+
+def measuring_seconds(settings: Settings, space: SearchSpace, arch: ArchSpec) -> float:
+    """How long it takes to measure ``arch`` in a search, by trying; 0 where nothing is measured.
+
+    Raises:
+        InputError: if the device fails.
+    """
+    if not only_measures(settings.device):
+        return 0.0
+    reference = REFERENCE if settings.device in LOCAL else None
+    device = open_device(settings.device, conditions_of(settings, space, reference))
+    with turn():
+        started = time.monotonic()
+        device.measure(arch)
+        return time.monotonic() - started
 
 
 def measuring(evaluator: Evaluator, settings: Settings, space: SearchSpace) -> Evaluator:
