@@ -47,6 +47,22 @@ CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
 """The titles of a network's probabilities to be on the front and the best."""
 
 
+ON_DEVICE = {"latency_measured": "measured", "latency_error": "error"}
+"""The titles of what a device measured after the search, and of how far off its prediction was."""
+
+
+def known_in(networks: pd.DataFrame, name: str) -> bool:
+    """Whether some network has a value in the column ``name``."""
+    return name in networks and bool(networks[name].notna().any())
+
+
+def device_text(name: str, value: float) -> str:
+    """A measured latency, or a prediction's error; empty if it is unknown."""
+    if pd.isna(value):
+        return ""
+    return f"{100 * value:+.1f} %" if name == "latency_error" else cost_text(name, value)
+
+
 def front_table(
     front: pd.DataFrame,
     best: int | None = None,
@@ -65,8 +81,10 @@ def front_table(
     """
     further = [name for name in costs if name not in ("flops", "params")]
     chances = {name: title for name, title in CHANCES.items() if name in front}
+    on_device = {name: title for name, title in ON_DEVICE.items() if known_in(front, name)}
     table = FittedTable(
-        "trial", measured, *map(cost_title, further), "FLOPs", "params", "reward", *chances.values(),
+        "trial", measured, *map(cost_title, further), *on_device.values(), "FLOPs", "params", "reward",
+        *chances.values(),
         least=("params", "reward", "P(front)"),
         title=f"Pareto front: {measured} against {' and '.join(map(cost_title, costs))}",
     )  # fmt: skip
@@ -75,11 +93,12 @@ def front_table(
     above = sum(target is not None and row["flops"] <= target for row in rows)
     for number, row in enumerate(rows):
         if target is not None and number == above:
-            table.add_row(*_target_row(target, len(chances), len(further)))
+            table.add_row(*_target_row(target, len(chances), len(further) + len(on_device)))
         table.add_row(
             f"{'*' if row['trial'] == best else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
             *(cost_text(name, row[name]) for name in further),
+            *(device_text(name, row[name]) for name in on_device),
             count(row["flops"]),
             count(row["params"]),
             f"{row['reward']:.4f}",
@@ -87,12 +106,13 @@ def front_table(
             sketch(row["arch"]),
         )
     if target is not None and above == len(rows):
-        table.add_row(*_target_row(target, len(chances), len(further)))
+        table.add_row(*_target_row(target, len(chances), len(further) + len(on_device)))
     for network in known:
         table.add_row(
             network["name"],
             plus_minus(network["accuracy"], network["accuracy_error"]),
             *(cost_text(name, network[name]) if network.get(name) else "" for name in further),
+            *[""] * len(on_device),
             *(
                 count(network["flops"]),
                 count(network["params"]),
@@ -126,7 +146,10 @@ def ranking_table(
         ranked: ``rank``, ``trial``, ``accuracy``, the ``costs``, ``reward``, ``old_reward``, ``arch``.
     """
     titles = map(cost_title, costs)
-    table = FittedTable("rank", "trial", measured, *titles, "reward", "before", least=("before",))
+    on_device = {name: title for name, title in ON_DEVICE.items() if known_in(ranked, name)}
+    table = FittedTable(
+        "rank", "trial", measured, *titles, *on_device.values(), "reward", "before", least=("before",)
+    )
     table.add_words(STAGES, NARROWEST)
     for row in ranked.to_dict("records"):
         table.add_row(
@@ -134,6 +157,7 @@ def ranking_table(
             f"{'*' if row['trial'] == before else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
             *(cost_text(cost, row[cost]) for cost in costs),
+            *(device_text(name, row[name]) for name in on_device),
             f"{row['reward']:.4f}",
             f"{row['old_reward']:.4f}",
             sketch(row["arch"]),

@@ -238,7 +238,11 @@ class ResumeOptions:
     ] = None
     max_hours: MaxHoursOption = None
     trust_code: Annotated[
-        bool, Option("--trust-code", help="Run the run's own code: a controller of FILE.py:NAME, a device's command:PROGRAM.")
+        bool,
+        Option(
+            "--trust-code",
+            help="Run the run's own code: a controller of FILE.py:NAME, a device's command:PROGRAM.",
+        ),
     ] = False
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None

@@ -1,6 +1,6 @@
 """A device that measures, in a search: each network before its training, one at a time on each machine.
 
-    trial --> Measuring --its network--> the device, in a process of its own --> Epoch.measures
+trial --> Measuring --its network--> the device, in a process of its own --> Epoch.measures
 """
 
 from __future__ import annotations

@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 import reports
 from nas.errors import InputError
 from nas.runs.baselines import ENOUGH_TO_JUDGE, compared
+from nas.runs.device_results import device_facts
 from nas.runs.run import Run
 from nas.runs.spaces import decisions_of
 from nas.spec.objective import Objective
 from nas.spec.targets import COSTS
+from reports.measured import MEASURED
 from reports.page import Page
 from search_spaces.names import unknown
 
 NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
-ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front"]
-"""Further columns of a network, if the seed noise was measured."""
+ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front", *MEASURED]
+"""Further columns of a network, if the seed noise, or its latency on a device, was measured."""
 UNMEASURED = "Seed noise was not measured: it takes two networks, one of them trained on a second seed."
 
 
@@ -54,6 +56,7 @@ def trial_facts(run: Run) -> dict[str, Any]:
         **({"metric": run.settings.recipe.metric} if run.settings.recipe.metric != "accuracy" else {}),
         **_tested(run),
         **_compared(run),
+        **device_facts(run),
         "speed": reports.speed(trials),
     }
 

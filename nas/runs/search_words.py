@@ -11,6 +11,7 @@ import pandas as pd
 
 from nas.errors import command
 from nas.runs.baselines import baseline_lines, compared
+from nas.runs.device_results import device_lines
 from nas.runs.next_steps import Steps, train_steps, unfinished_steps
 from nas.runs.proxy import measured
 from nas.runs.run import Run
@@ -72,7 +73,7 @@ def search_notes(run: Run) -> list[str]:
         return []
     tests = test_lines(tested(run), measured(run.settings, test=True))
     early = filter(None, [stopped_line(run)])
-    return [*early, *tests, *baseline_lines(compared(run)), *target_lines(run)]
+    return [*early, *tests, *baseline_lines(compared(run)), *device_lines(run), *target_lines(run)]
 
 
 def test_lines(found: Mapping[str, Any] | None, name: str) -> list[str]:

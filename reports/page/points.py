@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.measured import MEASURED
 from reports.numbers import cost_text, cost_title, plus_minus
 from reports.page.drawing import Block, blocks
 from reports.pareto import pareto_front
@@ -20,6 +21,7 @@ COSTS = {"flops": "FLOPs", "params": "parameters", "activations": "activations"}
 COLUMNS = {
     *columns_of("trials"),
     *("trainings", "accuracy_error", "reward_error", "measured", "p_best", "p_front", "run"),
+    *MEASURED,
 }
 """Columns of networks that are no further cost."""
 MOST_POINTS = 3000
