@@ -82,15 +82,15 @@ def measure(options: MeasureOptions, as_json: JsonOption = False) -> None:
     from nas.deploy.devices import open_device
     from nas.runs.spaces import known_space
 
+    if options.front:
+        measure_front(options, as_json=as_json)
+        return
     if bool(options.archs) == (options.networks is not None):
         given = "both" if options.archs else "neither"
         raise InputError(f"archs must be given, or `networks` to draw from `space`, got {given}")
     if options.networks is None and (options.fit or options.run):
         field = "fit" if options.fit else "run"
         raise InputError(f"{field} needs --networks, got {getattr(options, field)}")
-    if options.front:
-        measure_front(options, as_json=as_json)
-        return
     conditions = conditions_of(options, 1000)
     space = None if options.space is None else known_space(options.space)
     if space is not None:
