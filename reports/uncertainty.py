@@ -11,7 +11,7 @@ needs no further correction, because the posterior includes the runs for which t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,6 +128,7 @@ def estimated_networks(
     confirmations: pd.DataFrame,
     rng: np.random.Generator,
     rewards: Rewards | None = None,
+    costs: Sequence[str] = ("flops",),
 ) -> pd.DataFrame:
     """One row per network, as ``network_means``, updated with the fresh training runs.
 
@@ -135,13 +136,14 @@ def estimated_networks(
         trials, confirmations: as for ``measured_noise``, with ``flops`` and ``reward``.
         rng: for the chances.
         rewards: the search's; None takes each network's reward to be proportional to its accuracy.
+        costs: of the front; columns of ``trials``.
 
     Returns:
         the columns of ``network_means``. With confirmations, ``accuracy`` and ``reward`` are posterior means,
         ``accuracy_error`` and ``reward_error`` their standard errors, ``trainings`` counts all runs, and
         ``measured`` is the plain mean of their accuracies. If the noise was measured on ``LEAST_TRAININGS``,
         ``p_best`` and ``p_front`` are added, the chances of having the highest reward of all and of being on
-        the front of accuracy against FLOPs. Noise and spread are taken as known, so the errors of 24
+        the front of accuracy against ``costs``. Noise and spread are taken as known, so the errors of 24
         networks, 3 of them confirmed on 2 seeds, are about a quarter too small
         (``tests/reports/test_uncertainty.py``).
     """
@@ -156,7 +158,7 @@ def estimated_networks(
         sums = again.sum().reindex(means["arch"], fill_value=0.0).to_numpy()
         first, counts = means["accuracy"].to_numpy(), means["trainings"].to_numpy()
         measured = (first * counts + sums) / (counts + more)
-        center = usual(first, means["flops"].to_numpy(float))
+        center = usual(first, sizes(means))
         accuracy, error = posterior(measured, counts + more, first, center, noise.deviation)
         means = means.assign(
             trainings=counts + more,
@@ -168,8 +170,14 @@ def estimated_networks(
         )
     if noise.trainings < LEAST_TRAININGS:
         return means
-    p_best, p_front = chances(means, offset, slope, rng)
+    p_best, p_front = chances(means, offset, slope, rng, costs=costs)
     return means.assign(p_best=p_best, p_front=p_front)
+
+
+def sizes(networks: pd.DataFrame) -> Array:
+    """What the usual accuracy of networks follows: FLOPs `[N]`, or ones where these are not known of all."""
+    flops = networks["flops"].to_numpy(float) if "flops" in networks else np.full(len(networks), np.nan)
+    return flops if (flops > 0).all() else np.ones(len(networks))
 
 
 def posterior(
@@ -218,8 +226,8 @@ def usual(first: Array, flops: Array) -> Usual:
 
 
 def flops_of(trials: pd.DataFrame, archs: pd.Index) -> Array:
-    """The FLOPs of each of ``archs``."""
-    return trials.drop_duplicates("arch").set_index("arch")["flops"].reindex(archs).to_numpy(float)
+    """The ``sizes`` of each of ``archs``."""
+    return sizes(trials.drop_duplicates("arch").set_index("arch").reindex(archs))
 
 
 def _spread(excess: Array, values: Array) -> Array:
@@ -237,21 +245,44 @@ def _prior(spread: Array, noise: float | Array) -> Array:
 
 
 def chances(
-    networks: pd.DataFrame, offset: Array, slope: Array, rng: np.random.Generator, draws: int = DRAWS
+    networks: pd.DataFrame,
+    offset: Array,
+    slope: Array,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    costs: Sequence[str] = ("flops",),
 ) -> tuple[Array, Array]:
     """Each network's chances of having the highest reward, and of being on the front.
 
     Only networks within ``REACH`` of the best or of the front are drawn.
 
     Args:
-        networks: ``accuracy``, ``accuracy_error``, ``flops``.
+        networks: ``accuracy``, ``accuracy_error``, and the ``costs``.
         offset, slope: `[N]`, reward = offset + slope * accuracy.
+        costs: of the front; a network that lacks one is not on it.
     """
-    flops = networks["flops"].to_numpy(float)
-    order = np.argsort(flops, kind="stable")
     mean, error = (networks[name].to_numpy(float) for name in ("accuracy", "accuracy_error"))
     reward, reach = offset + slope * mean, REACH * np.abs(slope) * error
     leading = np.flatnonzero(reward + reach >= (reward - reach).max())
+    best = np.zeros(len(mean))
+    count = min(draws, max(FEWEST, MOST // len(leading)))
+    for drawn in _drawn(mean[leading], error[leading], count, rng):
+        np.add.at(best, leading[(offset[leading] + slope[leading] * drawn).argmax(axis=1)], 1)
+    prices = networks[list(costs)].to_numpy(float)  # [N, costs]
+    known = np.flatnonzero(~np.isnan(prices).any(axis=1))
+    on_front = np.zeros(len(mean))
+    if len(known):
+        find = _on_front_of_one if len(costs) == 1 else _on_front_of_several
+        on_front[known] = find(prices[known], mean[known], error[known], rng, draws)
+    return best / count, on_front
+
+
+def _on_front_of_one(
+    prices: Array, mean: Array, error: Array, rng: np.random.Generator, draws: int
+) -> Array:
+    """Each network's chance `[N]` to be on the front of accuracy against one cost `[N, 1]`."""
+    flops = prices[:, 0]
+    order = np.argsort(flops, kind="stable")
     starts = np.flatnonzero(np.diff(flops[order], prepend=-np.inf))  # of each group of equal FLOPs
     low, high = ((mean + side * REACH * error)[order] for side in (-1, 1))
     beaten = np.maximum.accumulate(np.maximum.reduceat(low, starts))  # [group of equal FLOPs]
@@ -259,17 +290,38 @@ def chances(
     near = order[high >= beaten[_groups(starts, len(order))]]
     starts = np.flatnonzero(np.diff(flops[near], prepend=-np.inf))
     groups = _groups(starts, len(near))
-    best, on_front = np.zeros(len(mean)), np.zeros(len(mean))
-    count = min(draws, max(FEWEST, MOST // len(leading)))
-    for drawn in _drawn(mean[leading], error[leading], count, rng):
-        np.add.at(best, leading[(offset[leading] + slope[leading] * drawn).argmax(axis=1)], 1)
+    on_front = np.zeros(len(mean))
     draws = min(draws, max(FEWEST, MOST // len(near)))
     for drawn in _drawn(mean[near], error[near], draws, rng):
         tops = np.maximum.reduceat(drawn, starts, axis=1)  # [draw, group of equal FLOPs]
         cheaper = np.maximum.accumulate(tops, axis=1)
         tops[:, 1:][tops[:, 1:] <= cheaper[:, :-1]] = np.inf  # no more accurate than a cheaper one
         on_front[near] += (drawn >= tops[:, groups]).sum(axis=0)
-    return best / count, on_front / draws
+    return on_front / draws
+
+
+def _on_front_of_several(
+    prices: Array, mean: Array, error: Array, rng: np.random.Generator, draws: int
+) -> Array:
+    """Each network's chance `[N]` to be on the front of accuracy against several costs `[N, costs]`.
+
+    Only networks that no cheaper one beats for sure are drawn; those left out never dominate one of these.
+    """
+    low, high = mean - REACH * error, mean + REACH * error
+    near = np.flatnonzero([high[i] >= low[(prices <= prices[i]).all(axis=1)].max() for i in range(len(mean))])
+    kept = prices[near]
+    cheaper = [np.flatnonzero((kept <= one).all(axis=1) & (kept < one).any(axis=1)) for one in kept]
+    equal = [np.flatnonzero((kept == one).all(axis=1)) for one in kept]
+    on_front = np.zeros(len(mean))
+    draws = min(draws, max(FEWEST, MOST // len(near)))
+    for drawn in _drawn(mean[near], error[near], draws, rng):
+        for number, (rivals, twins) in enumerate(zip(cheaper, equal, strict=True)):
+            own = drawn[:, number]
+            beats = own >= drawn[:, twins].max(axis=1)
+            if len(rivals):
+                beats &= own > drawn[:, rivals].max(axis=1)
+            on_front[near[number]] += beats.sum()
+    return on_front / draws
 
 
 def _drawn(mean: Array, error: Array, draws: int, rng: np.random.Generator) -> Iterator[Array]:

@@ -94,15 +94,16 @@ class Run:
 
         See ``reports.estimated_networks``: after confirmation, ``accuracy`` and ``reward`` are estimates in
         which one lucky run counts less than three good ones, with ``accuracy_error``; ``p_best`` and
-        ``p_front`` are the probabilities to be the best and on the front, judged by the validation images
+        ``p_front`` are the probabilities to be the best and on the front of ``costs``, judged by the validation images
         that there are. The errors include that other images would give another accuracy.
         ``latency_measured`` (ms) is from ``measurements``, if there are any, and ``latency_error`` how far
         off, as a share, the latency is that the search went by.
         """
         rewards = self._rewards()
-        networks = reports.estimated_networks(*self._completed(rewards), np.random.default_rng(0), rewards)
-        if self.costs != ("flops",):  # that chance is of accuracy against FLOPs alone
-            networks = networks.drop(columns="p_front", errors="ignore")
+        trials, confirmations = self._completed(rewards)
+        costs = [name for name in self.costs if name in trials]
+        rng = np.random.default_rng(0)
+        networks = reports.estimated_networks(trials, confirmations, rng, rewards, costs or ["flops"])
         return with_measured(reports.widened(networks, self.judges), self.measurements())
 
     @property
