@@ -73,12 +73,18 @@ def points(difference: float, error: float) -> str:
     return f"{100 * difference:.1f} ±{100 * error:.1f} points"
 
 
-def reward_title(network: Mapping[Any, Any]) -> str:
+HIGHEST = "highest accuracy"
+"""What the best has where all budgets are sought: no reward weighs its cost."""
+
+
+def reward_title(network: Mapping[Any, Any], *, rewarded: bool = True) -> str:
     """The name of a network's reward, a row of ``nas.runs.run.Run.networks``.
 
     The best reward is that of a single training run; after confirmation it is expected, or else the mean of
-    several runs.
+    several runs. If not ``rewarded``, it is the accuracy itself.
     """
+    if not rewarded:
+        return HIGHEST
     if "measured" in network:
         return "expected reward"
     return "mean reward" if network["trainings"] > 1 else "best reward"

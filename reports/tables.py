@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.fitted import FittedTable, SideBySide
-from reports.numbers import cost_text, cost_title, count, percent, plus_minus
+from reports.numbers import HIGHEST, cost_text, cost_title, count, percent, plus_minus
 from search_spaces import ArchSpec, Decision, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
@@ -199,10 +199,11 @@ def comparison_table(compared: pd.DataFrame, cost: str = "flops", reward: str = 
     """
     formats: dict[str, Callable[[Any], str]] = {"done": str, cost: count}
     titles = {"done": "trials done", "reward": reward, "flops": "FLOPs"}
+    single = HIGHEST if reward == HIGHEST else "best reward"
     after = [name for name in map(str, compared) if name.startswith("after_")]
     shown = ("done", "reward", "accuracy", cost, "hypervolume", *after)
     return SideBySide(
-        [titles.get(name, name.replace("after_", "best reward after ")) for name in shown],
+        [titles.get(name, name.replace("after_", f"{single} after ")) for name in shown],
         [
             (row["run"], [known(row[name], formats.get(name, "{:.4f}".format)) for name in shown])
             for row in compared.to_dict("records")

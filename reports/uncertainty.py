@@ -277,9 +277,7 @@ def chances(
     return best / count, on_front
 
 
-def _on_front_of_one(
-    prices: Array, mean: Array, error: Array, rng: np.random.Generator, draws: int
-) -> Array:
+def _on_front_of_one(prices: Array, mean: Array, error: Array, rng: np.random.Generator, draws: int) -> Array:
     """Each network's chance `[N]` to be on the front of accuracy against one cost `[N, 1]`."""
     flops = prices[:, 0]
     order = np.argsort(flops, kind="stable")

@@ -38,18 +38,26 @@ def search_verdict(run: Run) -> str:
     trained = f" from {plural(int(best['trainings']), 'training run')}{luck}"
     reward = plus_minus(best["reward"], best["reward_error"] if expected else None)
     accuracy = f"{measured(run.settings)} {plus_minus(best['accuracy'], best.get('accuracy_error'))}"
+    trained = trained if run.settings.evaluator == "train" else ""
+    costs = f"{count(best['flops'])} FLOPs{measures_words(run, best)}"
+    if run.settings.objective.seeks_front:
+        front = plural(len(run.pareto()), "network")
+        against = " and ".join(map(cost_title, run.costs))
+        return (
+            f"{early}{'the' if early else 'The'} front of {measured(run.settings)} against {against} has "
+            f"{front} of {len(networks)}; the most accurate is trial {best['trial']} (*){sure}: {accuracy}, "
+            f"{costs}{trained}."
+        )
     return (
         f"{early}{'the' if early else 'The'} best of {plural(len(networks), 'network')} is trial "
-        f"{best['trial']} (*){sure}: {accuracy}, "
-        f"{count(best['flops'])} FLOPs, {measures_words(run, best)}{reward_title(best)} {reward}"
-        f"{trained if run.settings.evaluator == 'train' else ''}."
+        f"{best['trial']} (*){sure}: {accuracy}, {costs}, {reward_title(best)} {reward}{trained}."
     )
 
 
 def measures_words(run: Run, network: Mapping[str, Any]) -> str:
-    """``latency 12.3 ms, ``: what else it costs, of the costs that the search aimed at."""
+    """``, latency 12.3 ms``: what else it costs, of the costs that the search aimed at."""
     names = [name for name in run.costs if name != "flops"]
-    return "".join(f"{cost_title(name)} {cost_text(name, network[name])}, " for name in names)
+    return "".join(f", {cost_title(name)} {cost_text(name, network[name])}" for name in names)
 
 
 def nothing_yet(run: Run) -> str:
