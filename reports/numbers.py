@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from search_spaces.cost_units import is_bytes, is_time
@@ -103,6 +103,12 @@ def factor(number: float) -> str:
 def growth(ratio: float) -> str:
     """How many times the base's FLOPs: ``2.02x``."""
     return f"{ratio:.2f}x"
+
+
+def listing(words: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def plural(number: int, noun: str) -> str:

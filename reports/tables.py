@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.fitted import FittedTable, SideBySide
-from reports.numbers import HIGHEST, cost_text, cost_title, count, percent, plus_minus
+from reports.numbers import HIGHEST, cost_text, cost_title, count, listing, percent, plus_minus
 from search_spaces import ArchSpec, Decision, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
@@ -86,7 +86,7 @@ def front_table(
         "trial", measured, *map(cost_title, further), *on_device.values(), "FLOPs", "params", "reward",
         *chances.values(),
         least=("params", "reward", "P(front)"),
-        title=f"Pareto front: {measured} against {' and '.join(map(cost_title, costs))}",
+        title=f"Pareto front: {measured} against {listing(map(cost_title, costs))}",
     )  # fmt: skip
     table.add_words(STAGES, NARROWEST)
     rows = front.to_dict("records")

@@ -94,8 +94,8 @@ class Run:
 
         See ``reports.estimated_networks``: after confirmation, ``accuracy`` and ``reward`` are estimates in
         which one lucky run counts less than three good ones, with ``accuracy_error``; ``p_best`` and
-        ``p_front`` are the probabilities to be the best and on the front of ``costs``, judged by the validation images
-        that there are. The errors include that other images would give another accuracy.
+        ``p_front`` are the probabilities to be the best and on the front of ``costs``, judged by the
+        validation images that there are. The errors include that other images would give another accuracy.
         ``latency_measured`` (ms) is from ``measurements``, if there are any, and ``latency_error`` how far
         off, as a share, the latency is that the search went by.
         """

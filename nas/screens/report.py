@@ -95,8 +95,9 @@ def random_lines(baseline: dict[str, Any], *, rewarded: bool = True) -> list[str
     if baseline["random"] is None:
         return []
     trials, rests_on = baseline["trials"], baseline["rests_on"]
+    name = "best reward" if rewarded else HIGHEST
     line = (
-        f"After {plural(trials, 'trial')} the {'best reward' if rewarded else HIGHEST} of a single trial is {baseline['best']:.4f}; "
+        f"After {plural(trials, 'trial')} the {name} of a single trial is {baseline['best']:.4f}; "
         f"random search is expected to have {baseline['random']:.4f} by then, judging by "
         f"{plural(rests_on, 'random trial')} ({baseline['from']})."
     )
@@ -167,8 +168,8 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
         *common["warnings"],
         reports.comparison_table(compared, objective["cost"], common["reward"]),
         "",
-        f"{under}. {'Best reward' if rewarded else 'Highest accuracy'} after N: of a single training run among "
-        "the first N trials.",
+        f"{under}. {'Best reward' if rewarded else 'Highest accuracy'} after N: of a single training run "
+        "among the first N trials.",
         f"Hypervolume: the best accuracy to be had, averaged over all budgets up to {budgets}.",
         "",
         Steps([("Look closer", command("report", best["run"]))]),

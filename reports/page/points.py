@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.measured import MEASURED
-from reports.numbers import cost_text, cost_title, plus_minus
+from reports.numbers import cost_text, cost_title, listing, plus_minus
 from reports.page.drawing import Block, blocks
 from reports.pareto import pareto_front
 from reports.run_db import columns_of
@@ -61,7 +61,7 @@ class Points:
     @property
     def against(self) -> str:
         """The titles of the costs that the run aimed at, in words."""
-        return " and ".join(self.costs[name] for name in self.aims)
+        return listing(self.costs[name] for name in self.aims) if self.aims else ""
 
     @property
     def shown(self) -> dict[str, str]:
