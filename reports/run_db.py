@@ -40,11 +40,13 @@ TABLES = {
     # what each process that worked on the run spent, and how it ended: done or max_hours; NULL if it did not
     "sessions": "session INTEGER PRIMARY KEY, seconds REAL NOT NULL, worker_seconds REAL NOT NULL,"
     " busy_seconds REAL NOT NULL, controller_seconds REAL NOT NULL, ended TEXT",
-    # networks that were measured on a device after they were found: float32, or int8 with its accuracy
+    # networks that were measured on a device after they were found: float32, or int8; where a trained network
+    # was exported in int8, with the accuracy of both on the images of a part of the data
     "measurements": "arch TEXT NOT NULL, device TEXT NOT NULL, precision TEXT NOT NULL, threads INTEGER,"
     " batch INTEGER, classes INTEGER, milliseconds REAL NOT NULL, low REAL, high REAL, ratio REAL,"
     " reference TEXT, reference_milliseconds REAL, usual_milliseconds REAL, peak_memory INTEGER,"
-    " runs INTEGER, core_share REAL, accuracy REAL, images INTEGER, finished TEXT NOT NULL",
+    " runs INTEGER, core_share REAL, accuracy REAL, images INTEGER, finished TEXT NOT NULL,"
+    " part TEXT",
     # the controller's state after an event, so that only later ones need to be replayed
     "controller": "event INTEGER PRIMARY KEY, state TEXT NOT NULL",
 }

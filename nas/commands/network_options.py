@@ -19,6 +19,7 @@ from nas.commands.options import (
     InitArchOption,
     JsonOption,
     MetricOption,
+    QuietOption,
     RunArgument,
     SchedulerOption,
     TuneOption,
@@ -297,3 +298,5 @@ class ExportOptions:
     untrained: Annotated[
         bool, Option("--untrained", help="A network without weights gets random ones, to be measured, say.")
     ] = False
+    quiet: QuietOption = False
+    as_json: JsonOption = False

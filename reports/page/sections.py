@@ -62,8 +62,8 @@ def sizes_text(points: Points, row: Mapping[Any, Any]) -> str:
 def parallel_section(points: Points) -> Html:
     """Networks as lines between parallel axes."""
     words = hint(
-        "Each line is a network, its colour the stronger the more accurate it is; the better end of each axis "
-        "is at the top. Drag along an axis to keep the networks there alone."
+        "Each line is a network, its colour the stronger the more accurate it is; the better end of each "
+        "axis is at the top. Drag along an axis to keep the networks there alone."
     )
     return section(
         "All costs",
