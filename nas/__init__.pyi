@@ -120,6 +120,8 @@ def scale(
     rounding: str = 'ceil',
     multiple: int = 8,
     late_depth: bool = False,
+    target: str = 'flops',
+    device: str | None = None,
     phis: str | Sequence[str | float] = '0,0.5,1,2,3.5,5,6,7',
     budgets: str | Sequence[str | float] | None = None,
     max_resolution: int | None = None,
@@ -163,6 +165,9 @@ def scale(
         rounding: How layers are rounded: ceil as published, or round.
         multiple: Resolutions are multiples of this, in pixels.
         late_depth: Add the layers to later stages, like EfficientNetV2; as many in all.
+        target: Networks are compared where this is equal; phi doubles it.
+        device: Gives latency, for target latency and the family: cpu, torch-cpu, cuda, command:'PROGRAM
+            {onnx}' or table:FILE. (default: none)
         phis: The phi of each model, B0, B1, ...; rising from 0.
         budgets: In place of phis: after the base, the largest model within each, like 400M,1G,4G.
         max_resolution: No network of grid and family has more pixels. (default: the images' own)

@@ -14,7 +14,7 @@ from nas.deploy.devices import only_measures, open_device
 from nas.deploy.latency_model import Predictor
 from nas.errors import InputError
 from nas.files import is_file
-from nas.launch.measures import open_latency
+from nas.launch.measures import Latency, open_latency
 from nas.launch.measuring import REFERENCE, turn
 from nas.runs.kinds import space_of
 from nas.runs.run import Run
@@ -44,8 +44,7 @@ def model_of(settings: Settings) -> Predictor | None:
         latency = open_latency(settings)
     except InputError:
         return None
-    assert latency is None or isinstance(latency.device, Predictor)
-    return latency.device if latency else None
+    return latency.device if isinstance(latency, Latency) and isinstance(latency.device, Predictor) else None
 
 
 def usual_milliseconds(settings: Settings, device: Device, conditions: Conditions) -> float | None:

@@ -62,12 +62,27 @@ class Latency:
             return np.concatenate([self([arch]) for arch in archs])
 
 
-def open_latency(settings: Settings) -> Latency | None:
+class Listed:
+    """Latencies that are known of a list of networks, as a measure: milliseconds, by their texts."""
+
+    sha256 = ""
+
+    def __init__(self, latencies: Mapping[str, float]) -> None:
+        self.latencies = latencies
+
+    def __call__(self, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
+        """Milliseconds `[N]`; NaN for a network that is not in the list."""
+        return np.array([self.latencies.get(str(arch), np.nan) for arch in archs])
+
+
+def open_latency(settings: Settings) -> Latency | Listed | None:
     """The latencies that a device knows before a trial; None if there is none, or it measures in each.
 
     Raises:
         InputError: if the device cannot be used, or its file is not as it was when the run began.
     """
+    if settings.scaling and settings.scaling.latencies:
+        return Listed(settings.scaling.latencies)
     if not settings.device or only_measures(settings.device):
         return None
     latency = Latency(settings.device, space_of(settings))
@@ -76,20 +91,21 @@ def open_latency(settings: Settings) -> Latency | None:
     return latency
 
 
-def with_device(settings: Settings, latency: Latency | None) -> Settings:
+def with_device(settings: Settings, latency: Latency | Listed | None) -> Settings:
     """``settings`` that know the contents of their device's file, which must stay so."""
-    if latency is None:
+    if latency is None or not latency.sha256:
         return settings
     return dataclasses.replace(settings, files={**settings.files, "device": latency.sha256})
 
 
 def columns_for(settings: Settings) -> tuple[str, ...]:
     """The costs that an evaluator has to give: those that neither a formula nor a device does."""
-    given = {LATENCY} if settings.device else set()
+    known = settings.device or (settings.scaling and settings.scaling.latencies)
+    given = {LATENCY} if known else set()
     return tuple(name for name in settings.objective.measures if name not in given and name != PEAK)
 
 
-def known_measures(evaluator: object, latency: Latency | None) -> Measures:
+def known_measures(evaluator: object, latency: Latency | Listed | None) -> Measures:
     """The costs that are known before a trial: of a table, and the ``latency`` of a device."""
     known: dict[str, Any] = {}
     if isinstance(evaluator, Table | predictor.Predictor):
