@@ -242,10 +242,10 @@ def quantised(
         accuracies[{"valid": "validation"}.get(name, name)] = (found[0], found[1], len(judged))
     before, after = int8.alternately((full, short), images[:1])
     sizes = [file.stat().st_size / 1e6 for file in files]
-    found = int8.Compared(accuracies, (before, after), (sizes[0], sizes[1]))
-    for line in found.lines():
+    both = int8.Compared(accuracies, (before, after), (sizes[0], sizes[1]))
+    for line in both.lines():
         listener.say(line)
-    return found
+    return both
 
 
 def finished_of(run: Path, classifier: Classifier, name: str) -> Finished:

@@ -61,7 +61,7 @@ def start(
     refuse_existing(place.directory)
     check_resources(settings.resources, trains=settings.evaluator == "train")
     settings, _, evaluator, measures = prepare.prepared(settings, Path(), listener)
-    settings = tried(settings)
+    settings = tried(settings, listener)
     return start_with(evaluator, settings, place, listener, notes(settings), ends, measures)
 
 

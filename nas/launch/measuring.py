@@ -10,7 +10,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from nas.errors import InputError
 from nas.files import locked
 from nas.launch.measures import LATENCY
 from nas.runs.kinds import space_of
+from nas.spec.listener import Listener
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Evaluator, Trial
 from nas.training.pulse import PULSE
@@ -51,7 +52,7 @@ def conditions_of(settings: Settings, space: SearchSpace, reference: ArchSpec | 
     )
 
 
-def tried(settings: Settings) -> Settings:
+def tried(settings: Settings, listener: Listener) -> Settings:
     """``settings`` after one measurement, if their device only measures; with the reference's latency.
 
     On this machine the reference network is measured, elsewhere the first network of the space.
@@ -67,7 +68,14 @@ def tried(settings: Settings) -> Settings:
     device = open_device(settings.device, conditions_of(settings, space))
     with turn():
         milliseconds = device.measure(first).milliseconds
-    return replace(settings, reference_ms=milliseconds) if local else settings
+    if not local:
+        listener.say("Each network is measured before its training; trials take turns.")
+        return settings
+    listener.say(
+        "Each network is measured before its training: its ratio to efficientnet-lite0, times the "
+        f"{milliseconds:.3g} ms that this takes here now."
+    )
+    return replace(settings, reference_ms=milliseconds)
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ class Measuring:
         assert found.ratio is not None
         return found.ratio * self.reference_ms
 
-    def __call__(self, trial: Trial) -> Iterator[Epoch]:
+    def __call__(self, trial: Trial) -> Generator[Epoch, None, Epoch | None]:
         """Measures, then evaluates. A network that is trained again was measured before."""
         measured = {} if trial.confirms and not trial.baseline else {LATENCY: self.latency(trial.arch)}
         epochs: Any = iter(self.evaluator(trial))
@@ -109,7 +117,8 @@ class Measuring:
             try:
                 epoch = next(epochs)
             except StopIteration as end:
-                return end.value
+                last: Epoch | None = end.value
+                return last
             yield epoch._replace(measures={**(epoch.measures or {}), **measured})
 
 

@@ -118,10 +118,10 @@ def int8_facts(run: Run) -> dict[str, Any]:
     found = found[found["accuracy"].notna()].drop_duplicates("precision", keep="last")
     if set(found["precision"]) != set(PRECISIONS):
         return {}
-    rows = found.set_index("precision")
-    shared = {name: reports.plain(rows)[0][name] for name in ("part", "images")}
+    rows = {row["precision"]: row for row in reports.plain(found)}
+    shared = {name: rows["int8"][name] for name in ("part", "images")}
     names = ("accuracy", "milliseconds")
-    return {"int8": {**shared, **{one: {n: float(rows.loc[one, n]) for n in names} for one in PRECISIONS}}}
+    return {"int8": {**shared, **{one: {name: rows[one][name] for name in names} for one in PRECISIONS}}}
 
 
 def int8_lines(facts: Mapping[str, Any]) -> list[str]:

@@ -102,6 +102,7 @@ class Screen(Listener):
                 reward = "on the front so far, " if self.on_front(row) else ""
             self.say(
                 f"trial {row.trial}: {self.measured} {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
+                f"{self.further_costs(row)}"
                 f"{reward}{outcome.seconds:.1f} s{again}"
             )
 
@@ -128,6 +129,14 @@ class Screen(Listener):
             return False
         self.best = row
         return True
+
+    def further_costs(self, row: Row) -> str:
+        """``latency 12 ms, ``: what a trial costs beside FLOPs, of the costs that count."""
+        return "".join(
+            f"{reports.cost_title(name)} {reports.cost_text(name, row.costs[name])}, "
+            for name in self.costs
+            if name != "flops" and name in row.costs
+        )
 
     def point(self, row: Row) -> Point:
         """What the front is of: what a finished trial lacks in accuracy, and its costs."""

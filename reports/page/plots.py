@@ -134,7 +134,7 @@ def parallel_figure(points: Points) -> Figure:
     """
     others = np.setdiff1d(np.arange(len(points.table)), points.front)
     some = others[evenly(len(others), max(0, MOST_LINES - len(points.front)))]
-    rows = points.table.iloc[np.r_[some, points.front]]
+    rows: pd.DataFrame = points.table.iloc[[*some.tolist(), *points.front.tolist()]]
     accuracy = rows["accuracy"].astype(float).tolist()
     dimensions: list[dict[str, Any]] = [{"label": label(points.measured), "values": accuracy}]
     for cost in points.aims:
