@@ -14,9 +14,16 @@ from nas.deploy.device import Conditions
 from nas.errors import InputError
 from nas.launch.launch import resume
 from nas.launch.measuring import Measuring, NotMeasured, turn
+from nas.spec.init import Init
 from nas.spec.listener import Listener
+from nas.spec.objective import Objective
+from nas.spec.recipe import Recipe
+from nas.spec.settings import Settings
+from nas.spec.source import source_settings
+from nas.spec.targets import Target
+from nas.spec.task import Task
 from nas.spec.trial import Outcome, Trial, steps
-from search_spaces import SPACES
+from search_spaces import PRESETS, SPACES
 
 SPACE = SPACES["nasbench-macro"]
 SEARCH = ["search", *TABLE, "--trials", 3, "--seed", 1, "-q"]
@@ -157,3 +164,16 @@ def test_workers_measure_what_they_train(nas, board, tmp_path):
     trials = open_run("r").trials()
     assert set(trials["worker"].str[-2:]) == {":0", ":1"}
     assert (trials["latency"] > 0).all()
+
+
+def test_the_weights_that_candidates_inherit_are_tuned_without_the_device():
+    arch = str(PRESETS["efficientnet-lite0"])
+    settings = Settings(
+        *("mnas", 2, "digits", "train", "dyna", Objective(None, targets=(Target("latency", 5.0),))),
+        Recipe(resolution=32),
+        init=Init("efficientnet-lite0", arch),
+        tuned=Recipe(resolution=32),
+        task=Task(classes=10, train=100, valid=50, image_size=32),
+        device="cpu",
+    )
+    assert source_settings(settings).device == ""
