@@ -47,6 +47,8 @@ CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
 """The titles of a network's probabilities to be on the front and the best."""
 
 
+SIZES = {"flops": "FLOPs", "params": "params"}
+"""The titles of what is known of every network, but for those of a space of the user's own."""
 ON_DEVICE = {"latency_measured": "measured", "latency_error": "error"}
 """The titles of what a device measured after the search, and of how far off its prediction was."""
 
@@ -71,61 +73,66 @@ def front_table(
     known: Sequence[Mapping[str, Any]] = (),
     measured: str = "accuracy",
     costs: Sequence[str] = ("flops",),
+    rewarded: bool = True,
 ) -> FittedTable:
     """A Pareto front, one row per network; ``best`` is the chosen trial, which is marked.
 
-    Errors and the chances of being on the front or the best are shown if ``front`` has them. Networks up to
-    ``target``, in FLOPs, stand above a row with its number, the others below it. ``known`` networks, with a
-    ``name``, come last. ``measured`` says what accuracies are. ``costs`` are those of the front; beside FLOPs
-    and params, they have columns of their own.
+    Errors, what a device measured, and the chances of being on the front or the best are shown if ``front``
+    has them. Networks up to ``target``, in FLOPs, stand above a row with its number, the others below it.
+    ``known`` networks, with a ``name``, come last.
+
+    Args:
+        measured: what accuracies are.
+        costs: of the front; beside FLOPs and params, they have columns of their own.
+        rewarded: whether rewards say more than accuracies do.
     """
-    further = [name for name in costs if name not in ("flops", "params")]
+    further = [name for name in costs if name not in SIZES]
+    sizes = {name: title for name, title in SIZES.items() if known_in(front, name) or front.empty}
     chances = {name: title for name, title in CHANCES.items() if name in front}
     on_device = {name: title for name, title in ON_DEVICE.items() if known_in(front, name)}
+    rewards = ["reward"] * rewarded
     table = FittedTable(
-        "trial", measured, *map(cost_title, further), *on_device.values(), "FLOPs", "params", "reward",
+        "trial", measured, *map(cost_title, further), *on_device.values(), *sizes.values(), *rewards,
         *chances.values(),
         least=("params", "reward", "P(front)"),
         title=f"Pareto front: {measured} against {listing(map(cost_title, costs))}",
     )  # fmt: skip
     table.add_words(STAGES, NARROWEST)
+
+    def target_row(flops: float) -> None:
+        before, after = len(further) + len(on_device), len(sizes) - 1 + len(rewards) + len(chances) + 1
+        table.add_row("target", "", *[""] * before, count(flops), *[""] * after)
+
     rows = front.to_dict("records")
+    target = target if "flops" in sizes else None
     above = sum(target is not None and row["flops"] <= target for row in rows)
     for number, row in enumerate(rows):
         if target is not None and number == above:
-            table.add_row(*_target_row(target, len(chances), len(further) + len(on_device)))
+            target_row(target)
         table.add_row(
             f"{'*' if row['trial'] == best else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
             *(cost_text(name, row[name]) for name in further),
             *(device_text(name, row[name]) for name in on_device),
-            count(row["flops"]),
-            count(row["params"]),
-            f"{row['reward']:.4f}",
+            *(count(row[name]) for name in sizes),
+            *(f"{row[name]:.4f}" for name in rewards),
             *(percent(row[name]) for name in chances),
             sketch(row["arch"]),
         )
     if target is not None and above == len(rows):
-        table.add_row(*_target_row(target, len(chances), len(further) + len(on_device)))
+        target_row(target)
     for network in known:
         table.add_row(
             network["name"],
             plus_minus(network["accuracy"], network["accuracy_error"]),
             *(cost_text(name, network[name]) if network.get(name) else "" for name in further),
             *[""] * len(on_device),
-            *(
-                count(network["flops"]),
-                count(network["params"]),
-                "" if network["reward"] is None else f"{network['reward']:.4f}",
-            ),
+            *(count(network[name]) for name in sizes),
+            *("" if network[name] is None else f"{network[name]:.4f}" for name in rewards),
             *[""] * len(chances),
             sketch(network["arch"]),
         )
     return table
-
-
-def _target_row(target: float, chances: int, further: int) -> tuple[str, ...]:
-    return ("target", "", *[""] * further, count(target), *[""] * (chances + 3))
 
 
 def epochs_table(curve: Iterable[Mapping[str, Any]]) -> FittedTable:
@@ -201,7 +208,8 @@ def comparison_table(compared: pd.DataFrame, cost: str = "flops", reward: str = 
     titles = {"done": "trials done", "reward": reward, "flops": "FLOPs"}
     single = HIGHEST if reward == HIGHEST else "best reward"
     after = [name for name in map(str, compared) if name.startswith("after_")]
-    shown = ("done", "reward", "accuracy", cost, "hypervolume", *after)
+    accuracy = ["accuracy"] * (reward != HIGHEST)
+    shown = ("done", "reward", *accuracy, cost, "hypervolume", *after)
     return SideBySide(
         [titles.get(name, name.replace("after_", f"{single} after ")) for name in shown],
         [

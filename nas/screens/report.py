@@ -18,7 +18,7 @@ from nas.runs.run import Run
 from nas.runs.search_results import UNMEASURED
 from nas.screens.words import Parts, Steps
 from nas.spec.objective import PARETO
-from reports.numbers import HIGHEST, cost_text, cost_title, count, memory, plural, plus_minus
+from reports.numbers import HIGHEST, cost_text, cost_title, count, listing, memory, plural, plus_minus
 from reports.tables import MOST_NETWORKS, STAGES_LEGEND
 
 
@@ -32,6 +32,7 @@ def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
             known=known_networks(facts),
             measured=measured(run.settings),
             costs=run.costs,
+            rewarded=not run.settings.objective.seeks_front,
         ),
         STAGES_LEGEND,
         "",
@@ -152,7 +153,8 @@ def ranking_parts(ranked: dict[str, Any], name: str) -> Parts:
 def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
     """Runs side by side; see ``nas.runs.comparison.comparison``."""
     objective, reference = common["objective"], common["reference"]
-    under = f"Rewards are {objective_text(objective)}"
+    under = f"{'' if objective['kind'] == PARETO else 'Rewards are '}{objective_text(objective)}"
+    under = under[0].upper() + under[1:]
     if common["others_differ"]:
         under += f", the objective of {compared['run'].iloc[0]}; the others searched under another one"
     best = compared.iloc[int(compared["reward"].to_numpy().argmax())]
@@ -186,7 +188,7 @@ def objective_text(objective: dict[str, Any]) -> str:
     """``soft, 300M FLOPs, exponent -0.07``, and further targets."""
     kind, usual = objective["kind"], objective["exponent"]
     if kind == PARETO:
-        costs = " and ".join(cost_title(target["name"]) for target in objective["targets"])
+        costs = listing(cost_title(target["name"]) for target in objective["targets"])
         return f"accuracies, against all budgets of {costs}"
     cost = cost_title(objective["cost"])
     parts = []
