@@ -65,7 +65,8 @@ def search(
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
         target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
             multiply. For all budgets (reward pareto), the name alone. (default: none)
-        device: Predicts the latency of networks: table:FILE or predictor:FILE of a device. (default: none)
+        device: Gives latency: table:FILE or predictor:FILE; or measures it in each trial, as nas measure
+            does: cpu, torch-cpu, cuda, command:'PROGRAM {onnx}'. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
         reward: soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|.
             pareto: no T, the best networks for all budgets.
@@ -119,6 +120,8 @@ def scale(
     rounding: str = 'ceil',
     multiple: int = 8,
     late_depth: bool = False,
+    target: str = 'flops',
+    device: str | None = None,
     phis: str | Sequence[str | float] = '0,0.5,1,2,3.5,5,6,7',
     budgets: str | Sequence[str | float] | None = None,
     max_resolution: int | None = None,
@@ -162,6 +165,9 @@ def scale(
         rounding: How layers are rounded: ceil as published, or round.
         multiple: Resolutions are multiples of this, in pixels.
         late_depth: Add the layers to later stages, like EfficientNetV2; as many in all.
+        target: Networks are compared where this is equal; phi doubles it.
+        device: Gives latency, for target latency and the family: cpu, torch-cpu, cuda, command:'PROGRAM
+            {onnx}' or table:FILE. (default: none)
         phis: The phi of each model, B0, B1, ...; rising from 0.
         budgets: In place of phis: after the base, the largest model within each, like 400M,1G,4G.
         max_resolution: No network of grid and family has more pixels. (default: the images' own)
@@ -361,7 +367,8 @@ def plan(
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
         target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
             multiply. For all budgets (reward pareto), the name alone. (default: none)
-        device: Predicts the latency of networks: table:FILE or predictor:FILE of a device. (default: none)
+        device: Gives latency: table:FILE or predictor:FILE; or measures it in each trial, as nas measure
+            does: cpu, torch-cpu, cuda, command:'PROGRAM {onnx}'. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
         reward: soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|.
             pareto: no T, the best networks for all budgets.
@@ -422,7 +429,7 @@ def resume(
         data: Where the same images are now, if they were moved. (default: as before)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
-        trust_code: Run the run's own code, a controller of FILE.py:NAME.
+        trust_code: Run the run's own code: a controller of FILE.py:NAME, a device's command:PROGRAM.
         workers: As for nas search. (default: as before)
         cpus_per_trial: As for nas search. (default: as before)
         gpus_per_trial: As for nas search. (default: as before)

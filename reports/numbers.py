@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from search_spaces.cost_units import is_bytes, is_time
@@ -73,12 +73,18 @@ def points(difference: float, error: float) -> str:
     return f"{100 * difference:.1f} ±{100 * error:.1f} points"
 
 
-def reward_title(network: Mapping[Any, Any]) -> str:
+HIGHEST = "highest accuracy"
+"""What the best has where all budgets are sought: no reward weighs its cost."""
+
+
+def reward_title(network: Mapping[Any, Any], *, rewarded: bool = True) -> str:
     """The name of a network's reward, a row of ``nas.runs.run.Run.networks``.
 
     The best reward is that of a single training run; after confirmation it is expected, or else the mean of
-    several runs.
+    several runs. If not ``rewarded``, it is the accuracy itself.
     """
+    if not rewarded:
+        return HIGHEST
     if "measured" in network:
         return "expected reward"
     return "mean reward" if network["trainings"] > 1 else "best reward"
@@ -97,6 +103,12 @@ def factor(number: float) -> str:
 def growth(ratio: float) -> str:
     """How many times the base's FLOPs: ``2.02x``."""
     return f"{ratio:.2f}x"
+
+
+def listing(words: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def plural(number: int, noun: str) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 from reports.run_db_rules import COST, read_actions, refuse_wrong_rows
 
 APPLICATION_ID = 0x6E617331  # "nas1": SQLite keeps it in the file to tell which program wrote it
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 _MEASURED = "images_per_second REAL, peak_memory INTEGER"
 TABLES = {
     # one row per proposal of the controller
@@ -40,6 +40,13 @@ TABLES = {
     # what each process that worked on the run spent, and how it ended: done or max_hours; NULL if it did not
     "sessions": "session INTEGER PRIMARY KEY, seconds REAL NOT NULL, worker_seconds REAL NOT NULL,"
     " busy_seconds REAL NOT NULL, controller_seconds REAL NOT NULL, ended TEXT",
+    # networks that were measured on a device after they were found: float32, or int8; where a trained network
+    # was exported in int8, with the accuracy of both on the images of a part of the data
+    "measurements": "arch TEXT NOT NULL, device TEXT NOT NULL, precision TEXT NOT NULL, threads INTEGER,"
+    " batch INTEGER, classes INTEGER, milliseconds REAL NOT NULL, low REAL, high REAL, ratio REAL,"
+    " reference TEXT, reference_milliseconds REAL, usual_milliseconds REAL, peak_memory INTEGER,"
+    " runs INTEGER, core_share REAL, accuracy REAL, images INTEGER, finished TEXT NOT NULL,"
+    " part TEXT",
     # the controller's state after an event, so that only later ones need to be replayed
     "controller": "event INTEGER PRIMARY KEY, state TEXT NOT NULL",
 }
@@ -49,7 +56,12 @@ MEASURED_TABLES = ("trials", "baselines")
 """Tables that may have further columns at their end: costs that a search aimed at, such as ``latency``."""
 UNLOCKED = "SQLite's locks do not work here"
 """What ``run.lock`` says then."""
-_KEYS = {"epochs": "trial, epoch", "confirmations": "trial, seed", "baselines": "name, seed"}
+_KEYS = {
+    "epochs": "trial, epoch",
+    "confirmations": "trial, seed",
+    "baselines": "name, seed",
+    "measurements": "arch, device, precision",
+}
 """Primary keys of more than one column."""
 
 
@@ -142,6 +154,14 @@ def read_baselines(directory: Path) -> pd.DataFrame:
     """Training runs of known networks: name, seed, arch, flops, accuracy, ... Raises as ``read_trials``."""
     frame = _read(directory, "baselines", "name, seed")
     return frame.astype({"accuracy": float, "test_accuracy": float})
+
+
+def read_measurements(directory: Path) -> pd.DataFrame:
+    """Networks measured on a device: arch, device, milliseconds, ..., oldest first. Raises as
+    ``read_trials``.
+    """
+    names = ("milliseconds", "ratio", "usual_milliseconds", "accuracy")
+    return _read(directory, "measurements", "finished").astype(dict.fromkeys(names, float))
 
 
 def read_sessions(directory: Path) -> pd.DataFrame:

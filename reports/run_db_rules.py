@@ -15,7 +15,7 @@ from search_spaces.limits import MOST_FLOPS, shown
 
 LATER = ("images_per_second", "peak_memory", "test_accuracy", "reason")
 """Columns that older files lack."""
-LATER_TABLES = ("baselines", "sessions")
+LATER_TABLES = ("baselines", "sessions", "measurements")
 """Tables that they lack."""
 MOST_EPOCHS = 10**6
 TYPES = {
@@ -23,7 +23,10 @@ TYPES = {
     "REAL": "{0} < ''",  # SQLite sorts numbers before texts
     "TEXT": "typeof({0}) = 'text'",
 }
-MEASURED = ("seconds", "worker_seconds", "busy_seconds", "controller_seconds", "images_per_second")
+MEASURED = (
+    *("seconds", "worker_seconds", "busy_seconds", "controller_seconds", "images_per_second"),
+    *("milliseconds", "low", "high", "ratio", "reference_milliseconds", "usual_milliseconds", "core_share"),
+)
 COST = "REAL COST"
 """The type of a further column: a measured cost."""
 RULES = {

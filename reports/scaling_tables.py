@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.fitted import FittedTable
-from reports.numbers import count, factor, growth, plus_minus
+from reports.numbers import cost_text, count, factor, growth, plus_minus
 from reports.tables import known
 
 Pair = tuple[float, float]
@@ -20,14 +20,15 @@ def grid_table(compared: pd.DataFrame, measured: str = "accuracy") -> FittedTabl
     """The networks that were compared: ``*`` is chosen, ``=`` cannot be told apart from it.
 
     The brackets after alpha hold the range that gives the same network; ``growth`` is FLOPs over the base's,
-    ``trained`` the same for what the proxy trains.
+    ``trained`` the same for what the proxy trains, ``slower`` the latency over the base's.
 
     Args:
         compared: from ``nas.runs.scaling_results.compare``.
         measured: what accuracies are.
     """
     several = compared["strategy"].nunique() > 1
-    numbers = ["beta", "gamma", "px", "growth", "trained", measured, "reward"]
+    timed = ["latency", "slower"] if "latency" in compared else []
+    numbers = ["beta", "gamma", "px", *timed, "growth", "trained", measured, "reward"]
     table = FittedTable("  alpha", *numbers, least=("trained", "px"))
     if several:
         table.add_words("strategy", max(map(len, ",".join(compared["strategy"]).split(","))))
@@ -38,6 +39,7 @@ def grid_table(compared: pd.DataFrame, measured: str = "accuracy") -> FittedTabl
             factor(row["beta"]),
             factor(row["gamma"]),
             str(row["resolution"]),
+            *([cost_text("latency", row["latency"]), growth(row["latency_growth"])] if timed else []),
             growth(row["growth"]),
             growth(row["trained_growth"]),
             plus_minus(row["accuracy"], row["accuracy_error"]),
@@ -74,6 +76,11 @@ def family_cells(family: pd.DataFrame) -> list[dict[str, str]]:
             "FLOPs": count(row["flops"]),
             "growth": growth(row["growth"]),
             "2^phi": known(row["nominal_growth"], growth),
+            **(
+                {"latency": cost_text("latency", row["latency"]), "slower": growth(row["latency_growth"])}
+                if "latency" in row
+                else {}
+            ),
             "params": count(row["params"]),
             "activations": count(row["activations"]),
             "dropout": f"{row['dropout']:g}",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.fitted import FittedTable, SideBySide
-from reports.numbers import cost_text, cost_title, count, percent, plus_minus
+from reports.numbers import HIGHEST, cost_text, cost_title, count, listing, percent, plus_minus
 from search_spaces import ArchSpec, Decision, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
@@ -47,6 +47,24 @@ CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
 """The titles of a network's probabilities to be on the front and the best."""
 
 
+SIZES = {"flops": "FLOPs", "params": "params"}
+"""The titles of what is known of every network, but for those of a space of the user's own."""
+ON_DEVICE = {"latency_measured": "measured", "latency_error": "error"}
+"""The titles of what a device measured after the search, and of how far off its prediction was."""
+
+
+def known_in(networks: pd.DataFrame, name: str) -> bool:
+    """Whether some network has a value in the column ``name``."""
+    return name in networks and bool(networks[name].notna().any())
+
+
+def device_text(name: str, value: float) -> str:
+    """A measured latency, or a prediction's error; empty if it is unknown."""
+    if pd.isna(value):
+        return ""
+    return f"{100 * value:+.1f} %" if name == "latency_error" else cost_text(name, value)
+
+
 def front_table(
     front: pd.DataFrame,
     best: int | None = None,
@@ -55,57 +73,66 @@ def front_table(
     known: Sequence[Mapping[str, Any]] = (),
     measured: str = "accuracy",
     costs: Sequence[str] = ("flops",),
+    rewarded: bool = True,
 ) -> FittedTable:
     """A Pareto front, one row per network; ``best`` is the chosen trial, which is marked.
 
-    Errors and the chances of being on the front or the best are shown if ``front`` has them. Networks up to
-    ``target``, in FLOPs, stand above a row with its number, the others below it. ``known`` networks, with a
-    ``name``, come last. ``measured`` says what accuracies are. ``costs`` are those of the front; beside FLOPs
-    and params, they have columns of their own.
+    Errors, what a device measured, and the chances of being on the front or the best are shown if ``front``
+    has them. Networks up to ``target``, in FLOPs, stand above a row with its number, the others below it.
+    ``known`` networks, with a ``name``, come last.
+
+    Args:
+        measured: what accuracies are.
+        costs: of the front; beside FLOPs and params, they have columns of their own.
+        rewarded: whether rewards say more than accuracies do.
     """
-    further = [name for name in costs if name not in ("flops", "params")]
+    further = [name for name in costs if name not in SIZES]
+    sizes = {name: title for name, title in SIZES.items() if known_in(front, name) or front.empty}
     chances = {name: title for name, title in CHANCES.items() if name in front}
+    on_device = {name: title for name, title in ON_DEVICE.items() if known_in(front, name)}
+    rewards = ["reward"] * rewarded
     table = FittedTable(
-        "trial", measured, *map(cost_title, further), "FLOPs", "params", "reward", *chances.values(),
+        "trial", measured, *map(cost_title, further), *on_device.values(), *sizes.values(), *rewards,
+        *chances.values(),
         least=("params", "reward", "P(front)"),
-        title=f"Pareto front: {measured} against {' and '.join(map(cost_title, costs))}",
+        title=f"Pareto front: {measured} against {listing(map(cost_title, costs))}",
     )  # fmt: skip
     table.add_words(STAGES, NARROWEST)
+
+    def target_row(flops: float) -> None:
+        before, after = len(further) + len(on_device), len(sizes) - 1 + len(rewards) + len(chances) + 1
+        table.add_row("target", "", *[""] * before, count(flops), *[""] * after)
+
     rows = front.to_dict("records")
+    target = target if "flops" in sizes else None
     above = sum(target is not None and row["flops"] <= target for row in rows)
     for number, row in enumerate(rows):
         if target is not None and number == above:
-            table.add_row(*_target_row(target, len(chances), len(further)))
+            target_row(target)
         table.add_row(
             f"{'*' if row['trial'] == best else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
             *(cost_text(name, row[name]) for name in further),
-            count(row["flops"]),
-            count(row["params"]),
-            f"{row['reward']:.4f}",
+            *(device_text(name, row[name]) for name in on_device),
+            *(count(row[name]) for name in sizes),
+            *(f"{row[name]:.4f}" for name in rewards),
             *(percent(row[name]) for name in chances),
             sketch(row["arch"]),
         )
     if target is not None and above == len(rows):
-        table.add_row(*_target_row(target, len(chances), len(further)))
+        target_row(target)
     for network in known:
         table.add_row(
             network["name"],
             plus_minus(network["accuracy"], network["accuracy_error"]),
             *(cost_text(name, network[name]) if network.get(name) else "" for name in further),
-            *(
-                count(network["flops"]),
-                count(network["params"]),
-                "" if network["reward"] is None else f"{network['reward']:.4f}",
-            ),
+            *[""] * len(on_device),
+            *(count(network[name]) for name in sizes),
+            *("" if network[name] is None else f"{network[name]:.4f}" for name in rewards),
             *[""] * len(chances),
             sketch(network["arch"]),
         )
     return table
-
-
-def _target_row(target: float, chances: int, further: int) -> tuple[str, ...]:
-    return ("target", "", *[""] * further, count(target), *[""] * (chances + 3))
 
 
 def epochs_table(curve: Iterable[Mapping[str, Any]]) -> FittedTable:
@@ -126,7 +153,10 @@ def ranking_table(
         ranked: ``rank``, ``trial``, ``accuracy``, the ``costs``, ``reward``, ``old_reward``, ``arch``.
     """
     titles = map(cost_title, costs)
-    table = FittedTable("rank", "trial", measured, *titles, "reward", "before", least=("before",))
+    on_device = {name: title for name, title in ON_DEVICE.items() if known_in(ranked, name)}
+    table = FittedTable(
+        "rank", "trial", measured, *titles, *on_device.values(), "reward", "before", least=("before",)
+    )
     table.add_words(STAGES, NARROWEST)
     for row in ranked.to_dict("records"):
         table.add_row(
@@ -134,6 +164,7 @@ def ranking_table(
             f"{'*' if row['trial'] == before else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
             *(cost_text(cost, row[cost]) for cost in costs),
+            *(device_text(name, row[name]) for name in on_device),
             f"{row['reward']:.4f}",
             f"{row['old_reward']:.4f}",
             sketch(row["arch"]),
@@ -175,10 +206,12 @@ def comparison_table(compared: pd.DataFrame, cost: str = "flops", reward: str = 
     """
     formats: dict[str, Callable[[Any], str]] = {"done": str, cost: count}
     titles = {"done": "trials done", "reward": reward, "flops": "FLOPs"}
+    single = HIGHEST if reward == HIGHEST else "best reward"
     after = [name for name in map(str, compared) if name.startswith("after_")]
-    shown = ("done", "reward", "accuracy", cost, "hypervolume", *after)
+    accuracy = ["accuracy"] * (reward != HIGHEST)
+    shown = ("done", "reward", *accuracy, cost, "hypervolume", *after)
     return SideBySide(
-        [titles.get(name, name.replace("after_", "best reward after ")) for name in shown],
+        [titles.get(name, name.replace("after_", f"{single} after ")) for name in shown],
         [
             (row["run"], [known(row[name], formats.get(name, "{:.4f}".format)) for name in shown])
             for row in compared.to_dict("records")

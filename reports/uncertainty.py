@@ -11,19 +11,16 @@ needs no further correction, because the posterior includes the runs for which t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.chances import chances
 from reports.means import Array, Rewards, network_means, pooled_deviation, trained
 
-DRAWS = 2000
-"""Draws from the posterior; a probability is exact to 0.011 or better."""
-REACH = 4.0
-"""A network that would not win with an error of this many standard errors is not drawn."""
 LEAST_SHARE = 0.1
 """At least this share of the variance between networks is taken to be real, however large the noise."""
 MISFIT = 0.5
@@ -33,11 +30,6 @@ LEAST_TRAININGS = 3
 """With fewer fresh training runs, the noise is known too poorly to give chances."""
 LEAST_FOR_TREND = 10
 """With fewer networks, no trend over FLOPs is fitted."""
-FEWEST, MOST = 400, 4_000_000
-"""Least number of draws, and most numbers drawn in all, if very many networks may be the best: each then has
-almost no chance, and 400 draws are exact to 0.025."""
-CHUNK = 500_000
-"""Numbers drawn at a time."""
 
 
 class Noise(NamedTuple):
@@ -128,6 +120,7 @@ def estimated_networks(
     confirmations: pd.DataFrame,
     rng: np.random.Generator,
     rewards: Rewards | None = None,
+    costs: Sequence[str] = ("flops",),
 ) -> pd.DataFrame:
     """One row per network, as ``network_means``, updated with the fresh training runs.
 
@@ -135,13 +128,14 @@ def estimated_networks(
         trials, confirmations: as for ``measured_noise``, with ``flops`` and ``reward``.
         rng: for the chances.
         rewards: the search's; None takes each network's reward to be proportional to its accuracy.
+        costs: of the front; columns of ``trials``.
 
     Returns:
         the columns of ``network_means``. With confirmations, ``accuracy`` and ``reward`` are posterior means,
         ``accuracy_error`` and ``reward_error`` their standard errors, ``trainings`` counts all runs, and
         ``measured`` is the plain mean of their accuracies. If the noise was measured on ``LEAST_TRAININGS``,
         ``p_best`` and ``p_front`` are added, the chances of having the highest reward of all and of being on
-        the front of accuracy against FLOPs. Noise and spread are taken as known, so the errors of 24
+        the front of accuracy against ``costs``. Noise and spread are taken as known, so the errors of 24
         networks, 3 of them confirmed on 2 seeds, are about a quarter too small
         (``tests/reports/test_uncertainty.py``).
     """
@@ -156,7 +150,7 @@ def estimated_networks(
         sums = again.sum().reindex(means["arch"], fill_value=0.0).to_numpy()
         first, counts = means["accuracy"].to_numpy(), means["trainings"].to_numpy()
         measured = (first * counts + sums) / (counts + more)
-        center = usual(first, means["flops"].to_numpy(float))
+        center = usual(first, sizes(means))
         accuracy, error = posterior(measured, counts + more, first, center, noise.deviation)
         means = means.assign(
             trainings=counts + more,
@@ -168,8 +162,14 @@ def estimated_networks(
         )
     if noise.trainings < LEAST_TRAININGS:
         return means
-    p_best, p_front = chances(means, offset, slope, rng)
+    p_best, p_front = chances(means, offset, slope, rng, costs=costs)
     return means.assign(p_best=p_best, p_front=p_front)
+
+
+def sizes(networks: pd.DataFrame) -> Array:
+    """What the usual accuracy of networks follows: FLOPs `[N]`, or ones where these are not known of all."""
+    flops = networks["flops"].to_numpy(float) if "flops" in networks else np.full(len(networks), np.nan)
+    return flops if (flops > 0).all() else np.ones(len(networks))
 
 
 def posterior(
@@ -218,8 +218,8 @@ def usual(first: Array, flops: Array) -> Usual:
 
 
 def flops_of(trials: pd.DataFrame, archs: pd.Index) -> Array:
-    """The FLOPs of each of ``archs``."""
-    return trials.drop_duplicates("arch").set_index("arch")["flops"].reindex(archs).to_numpy(float)
+    """The ``sizes`` of each of ``archs``."""
+    return sizes(trials.drop_duplicates("arch").set_index("arch").reindex(archs))
 
 
 def _spread(excess: Array, values: Array) -> Array:
@@ -234,54 +234,6 @@ def _spread(excess: Array, values: Array) -> Array:
 def _prior(spread: Array, noise: float | Array) -> Array:
     """The networks' part of the variance of single runs."""
     return np.asarray(np.maximum(spread - noise**2, LEAST_SHARE * spread))
-
-
-def chances(
-    networks: pd.DataFrame, offset: Array, slope: Array, rng: np.random.Generator, draws: int = DRAWS
-) -> tuple[Array, Array]:
-    """Each network's chances of having the highest reward, and of being on the front.
-
-    Only networks within ``REACH`` of the best or of the front are drawn.
-
-    Args:
-        networks: ``accuracy``, ``accuracy_error``, ``flops``.
-        offset, slope: `[N]`, reward = offset + slope * accuracy.
-    """
-    flops = networks["flops"].to_numpy(float)
-    order = np.argsort(flops, kind="stable")
-    mean, error = (networks[name].to_numpy(float) for name in ("accuracy", "accuracy_error"))
-    reward, reach = offset + slope * mean, REACH * np.abs(slope) * error
-    leading = np.flatnonzero(reward + reach >= (reward - reach).max())
-    starts = np.flatnonzero(np.diff(flops[order], prepend=-np.inf))  # of each group of equal FLOPs
-    low, high = ((mean + side * REACH * error)[order] for side in (-1, 1))
-    beaten = np.maximum.accumulate(np.maximum.reduceat(low, starts))  # [group of equal FLOPs]
-    # In order of FLOPs. The networks left out never dominate one of these.
-    near = order[high >= beaten[_groups(starts, len(order))]]
-    starts = np.flatnonzero(np.diff(flops[near], prepend=-np.inf))
-    groups = _groups(starts, len(near))
-    best, on_front = np.zeros(len(mean)), np.zeros(len(mean))
-    count = min(draws, max(FEWEST, MOST // len(leading)))
-    for drawn in _drawn(mean[leading], error[leading], count, rng):
-        np.add.at(best, leading[(offset[leading] + slope[leading] * drawn).argmax(axis=1)], 1)
-    draws = min(draws, max(FEWEST, MOST // len(near)))
-    for drawn in _drawn(mean[near], error[near], draws, rng):
-        tops = np.maximum.reduceat(drawn, starts, axis=1)  # [draw, group of equal FLOPs]
-        cheaper = np.maximum.accumulate(tops, axis=1)
-        tops[:, 1:][tops[:, 1:] <= cheaper[:, :-1]] = np.inf  # no more accurate than a cheaper one
-        on_front[near] += (drawn >= tops[:, groups]).sum(axis=0)
-    return best / count, on_front / draws
-
-
-def _drawn(mean: Array, error: Array, draws: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Accuracies `[B, K]`, ``draws`` rows in all, in parts of at most ``CHUNK`` numbers."""
-    size = max(1, CHUNK // len(mean))
-    for done in range(0, draws, size):
-        yield rng.standard_normal((min(size, draws - done), len(mean))) * error + mean
-
-
-def _groups(starts: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """The number of the group that each of ``length`` elements is in, from the groups' first elements."""
-    return np.repeat(np.arange(len(starts)), np.diff(starts, append=length))
 
 
 def _linear(networks: pd.DataFrame, rewards: Rewards | None) -> tuple[Array, Array]:

@@ -32,6 +32,7 @@ class Model:
         width: multiplier of channels, before rounding.
         dropout: rate before the classifier.
         num_classes: outputs of the classifier, which costs include.
+        latency: milliseconds on a device; None if that is not known.
     """
 
     arch: ArchSpec
@@ -40,10 +41,15 @@ class Model:
     width: float
     dropout: float
     num_classes: int = 1000
+    latency: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The keys of ``nas show --json``, then the other fields; ``num_classes`` unless it is 1000."""
+        """The keys of ``nas show --json``, then the other fields; ``num_classes`` unless it is 1000.
+
+        ``latency`` only if it is known.
+        """
         names = ["phi", "depth", "width", "dropout"] + ["num_classes"] * (self.num_classes != 1000)
+        names += ["latency"] * (self.latency is not None)
         shown = {name: getattr(self, name) for name in names}
         costs = cost(self.arch, self.num_classes)._asdict()
         return {"arch": str(self.arch), **costs, "resolution": self.arch.resolution, **shown}
@@ -147,7 +153,8 @@ def _model(name: str, data: object) -> Model:
     rate = _number(name, data, "dropout", 0, 1)
     classes = data.get("num_classes", 1000)
     require_size(f"{name}'s num_classes", classes, MOST_CLASSES)
-    model = Model(ArchSpec.from_json(data), phi, depth, width, rate, classes)
+    latency = _number(name, data, "latency", 0, math.inf) if "latency" in data else None
+    model = Model(ArchSpec.from_json(data), phi, depth, width, rate, classes, latency)
     for key, value in model.to_json().items():
         if key in ("flops", "params", "activations", "resolution") and data.get(key) != value:
             raise ValueError(f"{name}'s {key} must be its network's {value:,}, got {shown(data.get(key))}")

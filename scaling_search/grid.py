@@ -116,12 +116,26 @@ def within(
         ValueError: if there is none.
     """
     growth = {arch: cost(arch, num_classes).flops / flops for arch in classes}
+    return near(classes, growth, tolerance, f"FLOPs within {100 * tolerance:g} % of {flops:,.0f}")
+
+
+def near(
+    classes: Mapping[ArchSpec, list[Coefficients]],
+    growth: Mapping[ArchSpec, float],
+    tolerance: float,
+    rule: str,
+) -> dict[ArchSpec, list[Coefficients]]:
+    """The networks whose cost is 1 in ``growth``, over what it should be, to the share ``tolerance``.
+
+    Raises:
+        ValueError: if there is none; ``rule`` says what they should have.
+    """
     kept = {arch: triples for arch, triples in classes.items() if abs(growth[arch] - 1) <= tolerance}
     if not kept:
         nearest = min(growth.values(), key=lambda ratio: abs(ratio - 1))
         raise ValueError(
-            f"grid is empty: of {len(classes)} networks none has FLOPs within {100 * tolerance:g} % of "
-            f"{flops:,.0f}; the nearest has {nearest:.3f} times that. Is the base too small to scale?"
+            f"grid is empty: of {len(classes)} networks none has {rule}; "
+            f"the nearest has {nearest:.3f} times that. Is the base too small to scale?"
         )
     return kept
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,25 @@ def absolute(source: str) -> str:
     if reason:
         raise InputError(f"{kind} must be a path that can be used ({reason}), got {path}")
     return f"{kind}:{path}"
+
+
+def absolute_device(text: str) -> str:
+    """A device with the absolute paths of its files, those among the words of a program too."""
+    from nas.deploy.devices import PROGRAM
+
+    if not text.startswith(PROGRAM):
+        return absolute(text)
+    try:
+        words = shlex.split(text.removeprefix(PROGRAM))
+    except ValueError:
+        return text  # the device says what is wrong
+    found = [str(Path(word).absolute()) if is_file(Path(word)) else word for word in words]
+    return text if found == words else PROGRAM + " ".join(map(shell_word, found))
+
+
+def shell_word(word: str) -> str:
+    """A word as a shell reads it, in which ``{onnx}`` stays as it is."""
+    return word if re.fullmatch(r"[\w@%+=:,./{}-]+", word, re.ASCII) else shlex.quote(word)
 
 
 def absolute_code(text: str) -> str:

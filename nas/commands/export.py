@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+
+import typer
 
 from nas.commands.arguments import find_arch, find_family
 from nas.commands.declare import declared
@@ -40,11 +43,13 @@ def export(options: ExportOptions) -> None:
     name = name_of(options.arch)
     kinds = [*formats, *["int8"] * options.int8]
     request = Request(name, formats, options.out or Path(f"{name}-{'-'.join(kinds)}"), options.int8)
-    with Screen() as screen:
+    with Screen(quiet=options.quiet or options.as_json) as screen:
         if classes is None:
-            export_run(Path(options.arch), request, screen)
+            exported = export_run(Path(options.arch), request, screen)
         else:
-            export_arch(find_arch(options.arch), classes, request, screen)
+            exported = export_arch(find_arch(options.arch), classes, request, screen)
+    if options.as_json:
+        typer.echo(json.dumps(exported.to_json(), indent=2))
 
 
 def refusal_of(arch: str, *, trained: bool) -> str:

@@ -36,6 +36,7 @@ def from_run(directory: Path) -> dict[str, Default]:
     Raises:
         InputError: if it is no run of ``nas search``.
     """
+    from nas.deploy.devices import PROGRAM
     from nas.runs.config import read_settings
     from nas.runs.next_steps import nearest_recipe
     from nas.spec.objective import EXPONENTS
@@ -55,7 +56,7 @@ def from_run(directory: Path) -> dict[str, Default]:
         **({"space": None} if settings.space_text else {}),  # its file has to be named again
         "target_flops": objective.target_flops and repr(objective.target_flops),
         "target": [str(target) for target in objective.targets] or None,
-        "device": settings.device or None,
+        "device": (not settings.device.startswith(PROGRAM) and settings.device) or None,  # as a controller
         "exponent": None if objective.exponent == usual else objective.exponent,
         "reward": objective.kind,
         "controller_settings": [f"{name}={value}" for name, value in settings.controller_settings.items()],

@@ -36,10 +36,15 @@ class MeasureOptions:
         list[str] | None,
         Argument(metavar="ARCH", help="Presets, runs, JSON files or texts; none with --networks."),
     ] = None
+    front: Annotated[
+        bool, Option("--front", help="Measure all networks of a run's front; nas report shows them.")
+    ] = False
     device: Annotated[str, Option(help=DEVICE)] = "cpu"
     threads: Annotated[int, Option(help="Threads of one network, each on a core of its own.")] = 1
     batch: Annotated[int, Option(help="Images at a time; latencies are those of the whole batch.")] = 1
-    classes: Annotated[int, Option(help="Outputs of the classifier.")] = 1000
+    classes: Annotated[
+        int | None, Option(show_default="1000; a run's with --front", help="Outputs of the classifier.")
+    ] = None
     resolution: Annotated[
         int | None, Option(min=1, show_default="the networks' own", help="Of the images, in pixels.")
     ] = None
@@ -71,41 +76,79 @@ class MeasureOptions:
 def measure(options: MeasureOptions, as_json: JsonOption = False) -> None:
     """Measure the latency and the memory of networks, here or on any device.
 
-    Examples: nas measure efficientnet-b0 runs/first --device cpu;
+    Examples: nas measure efficientnet-b0 runs/first --device cpu; nas measure runs/first --front;
     nas measure --space mnas --networks 300 --fit latency.json
     """
-    from nas.deploy.device import Conditions
     from nas.deploy.devices import open_device
     from nas.runs.spaces import known_space
 
+    if options.front:
+        measure_front(options, as_json=as_json)
+        return
     if bool(options.archs) == (options.networks is not None):
         given = "both" if options.archs else "neither"
         raise InputError(f"archs must be given, or `networks` to draw from `space`, got {given}")
     if options.networks is None and (options.fit or options.run):
         field = "fit" if options.fit else "run"
         raise InputError(f"{field} needs --networks, got {getattr(options, field)}")
-    reference = None if options.reference == "none" else find_arch(options.reference, "reference")
-    conditions = Conditions(
-        threads=options.threads,
-        batch=options.batch,
-        classes=options.classes,
-        seconds=options.seconds,
-        timeout=parse_seconds(options.timeout, "timeout"),
-        reference=reference,
-    )
+    conditions = conditions_of(options, 1000)
     space = None if options.space is None else known_space(options.space)
     if space is not None:
-        space = space.at(options.resolution or space.resolution, options.classes)
+        space = space.at(options.resolution or space.resolution, conditions.classes)
     device = open_device(options.device, conditions, space)
     if options.networks is None:
-        measure_given(options, device, as_json=as_json)
+        measure_given(options, device, conditions, as_json=as_json)
     elif space is None:
         raise InputError(f"networks must be drawn from a --space, got {options.networks} and none")
     else:
         measure_drawn(options, options.networks, space, device, conditions, as_json=as_json)
 
 
-def measure_given(options: MeasureOptions, device: Device, *, as_json: bool) -> None:
+def conditions_of(options: MeasureOptions, classes: int) -> Conditions:
+    """How networks are measured; ``classes`` is what is usual."""
+    from nas.deploy.device import Conditions
+
+    return Conditions(
+        threads=options.threads,
+        batch=options.batch,
+        classes=classes if options.classes is None else options.classes,
+        seconds=options.seconds,
+        timeout=parse_seconds(options.timeout, "timeout"),
+        reference=None if options.reference == "none" else find_arch(options.reference, "reference"),
+    )
+
+
+def measure_front(options: MeasureOptions, *, as_json: bool) -> None:
+    """Measures the networks of a run's front, keeps the results in the run, and prints them."""
+    from nas.launch import measured_front
+    from nas.runs.device_results import device_facts
+    from nas.runs.run import open_run
+    from nas.screens.measure import Surveying, front_json, print_front
+    from nas.screens.terminal import Terminal
+
+    texts = options.archs or []
+    if len(texts) != 1:
+        raise InputError(f"front must stand with one run, got {len(texts)} networks or runs")
+    for name in ("resolution", "space", "networks"):
+        if (value := getattr(options, name)) is not None:
+            raise InputError(f"{name} must be left out with `front`, got {value}")
+    run = open_run(texts[0])
+    conditions = conditions_of(options, measured_front.classes_of(run))
+    console = Terminal(quiet=as_json)
+    try:
+        with Surveying(console, len(measured_front.front_networks(run))) as screen:
+            found = measured_front.measure_front(run, options.device, conditions, screen.on_row)
+    except KeyboardInterrupt:
+        console.print("Interrupted; what was measured is kept in the run.")
+        raise typer.Exit(130) from None
+    facts = device_facts(open_run(texts[0]))["measured_on"]
+    if as_json:
+        typer.echo(json.dumps(front_json(found, facts), indent=2))
+    else:
+        print_front(console, found, facts, run.directory)
+
+
+def measure_given(options: MeasureOptions, device: Device, conditions: Conditions, *, as_json: bool) -> None:
     """Measures the networks that are named, or looks them up, and prints them."""
     from nas.deploy.devices import LOCAL
     from nas.screens.measure import Row, measure_json, print_measurements
@@ -126,7 +169,7 @@ def measure_given(options: MeasureOptions, device: Device, *, as_json: bool) -> 
         rows = [Row(text, arch, float(ms), None) for text, arch, ms in zip(texts, archs, known, strict=True)]
     facts: dict[str, Any] = {"device": device.name}
     if device.measures:
-        facts |= {"batch": options.batch, "classes": options.classes}
+        facts |= {"batch": conditions.batch, "classes": conditions.classes}
     if device.name in LOCAL:
         facts["threads"] = options.threads
     reference = options.reference if device.measures else "none"

@@ -19,6 +19,7 @@ from nas.commands.options import (
     InitArchOption,
     JsonOption,
     MetricOption,
+    QuietOption,
     RunArgument,
     SchedulerOption,
     TuneOption,
@@ -175,6 +176,21 @@ class ScaleOptions:
         bool,
         Option("--late-depth", help="Add the layers to later stages, like EfficientNetV2; as many in all."),
     ] = False
+    target: Annotated[
+        str,
+        Option(
+            metavar="flops|latency",
+            help="Networks are compared where this is equal; phi doubles it.",
+        ),
+    ] = "flops"
+    device: Annotated[
+        str | None,
+        Option(
+            show_default="none",
+            help="Gives latency, for --target latency and the family: cpu, torch-cpu, cuda, "
+            "command:'PROGRAM {onnx}' or table:FILE.",
+        ),
+    ] = None
     phis: Annotated[
         str, Option(metavar="PHI,...", help="The phi of each model, B0, B1, ...; rising from 0.")
     ] = "0,0.5,1,2,3.5,5,6,7"
@@ -297,3 +313,5 @@ class ExportOptions:
     untrained: Annotated[
         bool, Option("--untrained", help="A network without weights gets random ones, to be measured, say.")
     ] = False
+    quiet: QuietOption = False
+    as_json: JsonOption = False

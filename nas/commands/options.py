@@ -116,9 +116,10 @@ class SearchOptions:
     device: Annotated[
         str | None,
         Option(
-            metavar="KIND:FILE",
+            metavar="DEVICE",
             show_default="none",
-            help="Predicts the latency of networks: table:FILE or predictor:FILE of a device.",
+            help="Gives latency: table:FILE or predictor:FILE; or measures it in each trial, as nas measure "
+            "does: cpu, torch-cpu, cuda, command:'PROGRAM {onnx}'.",
         ),
     ] = None
     exponent: Annotated[
@@ -237,7 +238,11 @@ class ResumeOptions:
     ] = None
     max_hours: MaxHoursOption = None
     trust_code: Annotated[
-        bool, Option("--trust-code", help="Run the run's own code, a controller of FILE.py:NAME.")
+        bool,
+        Option(
+            "--trust-code",
+            help="Run the run's own code: a controller of FILE.py:NAME, a device's command:PROGRAM.",
+        ),
     ] = False
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None

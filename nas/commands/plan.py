@@ -44,7 +44,7 @@ def planned(options: SearchOptions, resources: ResourceOptions, *, quiet: bool =
         refuse_existing(options.run)
         placement.check_resources(settings.resources, trains=settings.evaluator == "train")
         there = placement.counted(settings.resources)
-        settings, found, task = prepare.prepared(settings, Path(), screen)
+        settings, found, task, _ = prepare.prepared(settings, Path(), screen)
         if not isinstance(task, Training):
             screen.say(
                 f"Nothing is trained with --evaluator {options.evaluator}: {settings.trials} look-ups."

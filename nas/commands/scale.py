@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from nas.commands.arguments import absolute_device, checked
 from nas.commands.declare import command_words, declared
 from nas.commands.defaults import DefaultOptions
 from nas.commands.network_options import ScaleOptions
@@ -19,6 +20,7 @@ from nas.commands.scale_settings import (
     find_origin,
     find_scaling,
     refined_settings,
+    refuse_latency,
     scale_settings,
 )
 from nas.errors import InputError
@@ -92,12 +94,15 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
     """The run that finds the coefficients; if there is nothing to find, one of the family alone."""
     from nas.launch import launch
     from nas.launch.new_run import Place
+    from nas.launch.scaling_latency import with_latencies, write_latencies
+    from nas.runs.page import write_page
     from nas.runs.scaling_results import scaling_of
     from nas.screens.scaling import describe, limit_line
     from nas.spec.scaling import fairness
     from scaling_search import PUBLISHED_COEFFICIENTS, published
 
     place = Place(options.run, "scale", command_words("scale", options, resources))
+    refuse_latency(options)
     if options.preset is not None:
         refuse_preset(options)
         asked: dict[str, object] = {"preset": options.preset}
@@ -106,10 +111,18 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
         refuse_beside_sweep(options)
     origin = find_origin(options.base)
     scaling = find_scaling(options, origin)
+    device = options.device and absolute_device(options.device)
+    if options.target == "latency":
+        assert device is not None
+        with checked():
+            scaling = with_latencies(scaling, device, screen)
     if (settled := scaling.settled) is not None:
         family = find_models(scaling, settled)
         asked = {"scaling": dataclasses.asdict(scaling), "base_run": base_run(options.base)}
-        run = show_family(screen, launch.start_family(place, family, settled, asked))
+        directory = launch.start_family(place, family, settled, asked)
+        if device is not None:
+            write_latencies(directory, device, screen)
+        run = show_family(screen, directory)
         if line := limit_line(scaling):
             screen.say(line)
         return run
@@ -118,10 +131,15 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
     def notes(settings: Settings) -> list[str]:
         compared = scaling_of(settings)
         said = [f"Base on {settings.data}: {origin.note}", describe(compared), limit_line(compared)]
-        said.append(fairness(compared, settings.recipe) if settings.evaluator == "train" else None)
+        fair = settings.evaluator == "train" and not compared.latencies
+        said.append(fairness(compared, settings.recipe) if fair else None)
         return [line for line in said if line]
 
-    return launch.start(settings, place, screen, notes)
+    run = launch.start(settings, place, screen, notes)
+    if device is not None and options.sweep is None:
+        write_latencies(run.directory, device, screen)
+        write_page(run)
+    return run
 
 
 def show_family(screen: Screen, directory: Path) -> Run:
@@ -151,7 +169,7 @@ def refuse_preset(options: ScaleOptions) -> None:
     if options.preset != "efficientnet":
         raise InputError(f"preset: {unknown('preset', str(options.preset), ['efficientnet'])}")
     defaults = ScaleOptions()
-    shapes = ("phis", "budgets", "rounding", "multiple", "late_depth", "max_resolution")
+    shapes = ("phis", "budgets", "rounding", "multiple", "late_depth", "max_resolution", "device")
     for name in ("base", "coefficients", "strategy", *shapes):
         if getattr(options, name) != getattr(defaults, name):
             raise InputError(f"preset must stand without `{name}`, got {options.preset!r}")

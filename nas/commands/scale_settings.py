@@ -119,7 +119,8 @@ def find_scaling(options: ScaleOptions, origin: Origin) -> Scaling:
             modelled=options.evaluator == "train"
             and strategies[0] == "compound"
             and given is None
-            and options.sweep is None,
+            and options.sweep is None
+            and options.target == "flops",
             sweep=options.sweep or "",
             check=None if options.check is None else parse_check(options.check, options),
             coefficients=None if given is None else parse_coefficients(given, force=options.force),
@@ -133,6 +134,20 @@ def find_scaling(options: ScaleOptions, origin: Origin) -> Scaling:
             largest=options.max_resolution or limit,
             num_classes=origin.task.classes,
         )
+
+
+def refuse_latency(options: ScaleOptions) -> None:
+    """InputError where networks of equal latency cannot be compared, or nothing gives their latency."""
+    if options.target not in ("flops", "latency"):
+        raise InputError(f"target must be flops or latency, got {options.target}")
+    if options.target == "flops":
+        return
+    if options.device is None:
+        raise InputError("target latency must stand with `device`, got none")
+    defaults = ScaleOptions()
+    for name in ("preset", "coefficients", "sweep", "check", "refine", "strategy"):
+        if (value := getattr(options, name)) != getattr(defaults, name):
+            raise InputError(f"{name} must be left out with `target` latency, got {value}")
 
 
 def find_models(scaling: Scaling, coefficients: Coefficients) -> dict[str, Model]:
@@ -153,6 +168,7 @@ def scale_settings(
     from nas.spec.objective import Objective
     from nas.spec.recipe import RECIPES, Recipe, default_recipe
     from nas.spec.settings import Settings
+    from nas.spec.targets import Target
     from search_spaces.rules import parse_settings
 
     with checked():
@@ -170,6 +186,10 @@ def scale_settings(
     with checked("proxy"):
         recipe = parse_settings(Recipe, {**dataclasses.asdict(trained_by), **fields})
     aim = (0.0, "soft") if scaling.sweep else (origin.exponent, origin.reward)  # accuracy, whatever it costs
+    if scaling.latencies:
+        objective = Objective(None, *aim, (Target("latency", scaling.target_latency),))
+    else:
+        objective = Objective(scaling.target_flops, *aim)
     with checked():
         settings = Settings(
             space="scaling",
@@ -177,7 +197,7 @@ def scale_settings(
             data=origin.data if options.data is None else absolute(options.data),
             evaluator=absolute(options.evaluator),
             controller="grid",
-            objective=Objective(scaling.target_flops, *aim),
+            objective=objective,
             recipe=recipe,
             init=init,
             tuned=find_tuned(init, tune=options.tune),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nas.commands.arguments import (
     absolute,
     absolute_code,
+    absolute_device,
     checked,
     find_arch,
     find_init,
@@ -80,7 +81,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     )
     found = find_space(options.space)
     usual = 400e6 if found.center is None else float(cost(found.center).flops)
-    device = None if options.device is None else absolute(options.device)
+    device = None if options.device is None else absolute_device(options.device)
     with checked():
         return Settings(
             space=found.name,

@@ -22,6 +22,13 @@ from search_spaces.names import unknown
 
 LOCAL = ("cpu", "torch-cpu", "cuda")
 WITH_ARGUMENT = ("command", "table", "predictor")
+PROGRAM = "command:"
+"""Begins the name of a device that is a program."""
+
+
+def only_measures(text: str) -> bool:
+    """Whether the device that ``text`` names measures networks, and knows none before."""
+    return text in LOCAL or text.startswith(PROGRAM)
 
 
 def open_device(text: str, conditions: Conditions | None = None, space: SearchSpace | None = None) -> Device:

@@ -40,6 +40,15 @@ class Compared(NamedTuple):
     milliseconds: tuple[float, float]
     megabytes: tuple[float, float]
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values, by precision."""
+        facts: dict[str, Any] = {}
+        for number, precision in enumerate(("float32", "int8")):
+            accuracies = {part: values[number] for part, values in self.accuracies.items()}
+            times = {"milliseconds": self.milliseconds[number], "megabytes": self.megabytes[number]}
+            facts[precision] = {"accuracy": accuracies, **times}
+        return {**facts, "images": {part: values[2] for part, values in self.accuracies.items()}}
+
     def lines(self) -> list[str]:
         """What int8 costs and gains, in a sentence for each part and one for time and size."""
         found = [

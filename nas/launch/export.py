@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,13 +21,14 @@ from nas.data.dataset import Part
 from nas.deploy import card, formats, int8
 from nas.deploy.exported_graph import open_onnx
 from nas.deploy.finished import Finished, Floats, as_run, design_of, in_parts
-from nas.deploy.parity import TOLERANCE, compare
+from nas.deploy.parity import TOLERANCE, Parity, compare
 from nas.deploy.sources import has_timm
 from nas.errors import InputError, RunError, WriteError, encoded, quoted
 from nas.files import new_directory, replace
 from nas.launch.judge import own_images
 from nas.launch.new_run import refuse_existing
 from nas.runs.config import read_config, read_settings
+from nas.search.journal import Journal
 from nas.spec.listener import Listener
 from nas.training.classifier import open_classifier
 from nas.training.weights import network_conventions, read_header
@@ -71,7 +72,27 @@ class Seen(NamedTuple):
     words: str
 
 
-def export_run(run: Path, request: Request, listener: Listener) -> None:
+class Exported(NamedTuple):
+    """What was exported.
+
+    out: the folder. sizes: of its files, in bytes. parities: by format. images: of the check, in words.
+    int8: beside float; None where that was not asked for.
+    """
+
+    out: Path
+    sizes: dict[str, int]
+    parities: dict[str, Parity]
+    images: str
+    int8: int8.Compared | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        checks = {name: parity._asdict() for name, parity in self.parities.items()}
+        facts = {"directory": str(self.out), "files": self.sizes, "images": self.images, "checks": checks}
+        return {**facts, **({"int8": self.int8.to_json()} if self.int8 else {})}
+
+
+def export_run(run: Path, request: Request, listener: Listener) -> Exported:
     """Exports the network that a run of ``nas train`` has trained, checked on the run's validation images.
 
     If these are gone, random images take their place, which is said.
@@ -101,15 +122,44 @@ def export_run(run: Path, request: Request, listener: Listener) -> None:
         seen = seen_by(classifier.network, images, f"validation images of {shortened(data.name)}")
     parts = {"valid": data.valid, "test": data.test} if data else {}
 
-    def compared(folder: Path) -> list[str]:
+    def compared(folder: Path) -> int8.Compared:
         assert data is not None
         kept = {name: part for name, part in parts.items() if part is not None}
         return quantised(folder, classifier, data.train, kept, checked(finished), listener)
 
-    _export(finished, seen, origin_of(run), request, listener, compared if request.int8 else None)
+    exported = _export(finished, seen, origin_of(run), request, listener, compared if request.int8 else None)
+    if exported.int8:
+        keep_int8(run, finished, exported.int8, listener)
+    return exported
 
 
-def export_arch(arch: ArchSpec, classes: int, request: Request, listener: Listener) -> None:
+def keep_int8(run: Path, finished: Finished, found: int8.Compared, listener: Listener) -> None:
+    """Keeps what int8 costs and gains in the run, for ``nas report``; says it if that cannot be."""
+    part = next((name for name in ("test", "validation") if name in found.accuracies), None)
+    try:
+        with Journal(run) as journal:
+            for number, precision in enumerate(("float32", "int8")):
+                accuracies = {} if part is None else {
+                    "accuracy": found.accuracies[part][number], "images": found.accuracies[part][2],
+                }  # fmt: skip
+                journal.measure(
+                    {
+                        "arch": str(finished.arch),
+                        "device": "cpu",
+                        "precision": precision,
+                        "threads": 1,
+                        "batch": 1,
+                        "classes": len(finished.design.classes),
+                        "milliseconds": found.milliseconds[number],
+                        "part": part,
+                        **accuracies,
+                    }
+                )
+    except (InputError, WriteError) as error:
+        listener.say(f"nas report will not show int8, as the run cannot be written: {error}")
+
+
+def export_arch(arch: ArchSpec, classes: int, request: Request, listener: Listener) -> Exported:
     """Exports a network with random weights, checked on random images; raises as ``export_run``."""
     refuse_existing(request.out)
     formats.refuse(request.formats, arch)
@@ -119,13 +169,20 @@ def export_arch(arch: ArchSpec, classes: int, request: Request, listener: Listen
     names = [f"class {number}" for number in range(classes)]
     finished = Finished(request.name, arch, design_of(arch, names, *IMAGENET), network.state_dict())
     seen = seen_by(network, random_images(finished), "random images")
-    _export(finished, seen, card.Origin(), request, listener, None)
+    return _export(finished, seen, card.Origin(), request, listener, None)
 
 
 def _export(
-    finished: Finished, seen: Seen, origin: card.Origin, request: Request, listener: Listener, compared: Any
-) -> None:
+    finished: Finished,
+    seen: Seen,
+    origin: card.Origin,
+    request: Request,
+    listener: Listener,
+    compared: Callable[[Path], int8.Compared] | None,
+) -> Exported:
     checks: list[str] = []
+    parities: dict[str, Parity] = {}
+    short = None
     steps = len(request.formats) + bool(compared)
     try:
         with new_directory(request.out) as folder:
@@ -140,17 +197,21 @@ def _export(
                     )
                 by_grammar = name == "timm" and not has_timm()
                 by = " (by its grammar, as timm does not import here)" * by_grammar
+                parities[name] = parity
                 checks.append(f"{name}{by}: {parity}; {seen.words}")
                 listener.say(checks[-1])
             if compared:
-                checks += compared(folder)
+                short = compared(folder)
+                checks += short.lines()
             files = [name for name in card.FILES if (folder / name).exists()]
             replace(folder / card.NAME, encoded(card.card(finished, origin, files, checks)), shared=True)
     except (OSError, WriteError) as error:
         reason = error.reason if isinstance(error, WriteError) else error.strerror or error
         raise InputError(f"directory must have room for the files ({reason}), got {request.out}") from None
-    for name in (*files, card.NAME):
-        listener.say(f"{request.out / name} ({memory((request.out / name).stat().st_size)})")
+    sizes = {name: (request.out / name).stat().st_size for name in (*files, card.NAME)}
+    for name, size in sizes.items():
+        listener.say(f"{request.out / name} ({memory(size)})")
+    return Exported(request.out, sizes, parities, seen.words, short)
 
 
 def quantised(
@@ -160,8 +221,8 @@ def quantised(
     parts: dict[str, Part],
     most: int,
     listener: Listener,
-) -> list[str]:
-    """Writes the int8 network beside the float one; what it costs and gains, in sentences.
+) -> int8.Compared:
+    """Writes the int8 network beside the float one; what it costs and gains.
 
     Args:
         train: the part by which it is scaled.
@@ -181,10 +242,10 @@ def quantised(
         accuracies[{"valid": "validation"}.get(name, name)] = (found[0], found[1], len(judged))
     before, after = int8.alternately((full, short), images[:1])
     sizes = [file.stat().st_size / 1e6 for file in files]
-    lines = int8.Compared(accuracies, (before, after), (sizes[0], sizes[1])).lines()
-    for line in lines:
+    both = int8.Compared(accuracies, (before, after), (sizes[0], sizes[1]))
+    for line in both.lines():
         listener.say(line)
-    return lines
+    return both
 
 
 def finished_of(run: Path, classifier: Classifier, name: str) -> Finished:

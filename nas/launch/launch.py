@@ -15,7 +15,8 @@ from nas.errors import InputError, NasError, RunError
 from nas.files import exists, say_unlocked, write_json
 from nas.launch import prepare, suited
 from nas.launch.inline import run_inline
-from nas.launch.measures import find_measures
+from nas.launch.measures import known_measures, open_latency
+from nas.launch.measuring import measuring, tried
 from nas.launch.new_run import Place, make, refuse_existing
 from nas.launch.placement import check_resources, opened
 from nas.launch.plan import memory_warning
@@ -27,6 +28,7 @@ from nas.runs.kinds import KINDS, space_of
 from nas.runs.run import Run
 from nas.search.journal import Journal
 from nas.search.loop import Search
+from nas.search.measures import NONE, Measures
 from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
@@ -58,8 +60,9 @@ def start(
     ends = end_of(settings.resources)
     refuse_existing(place.directory)
     check_resources(settings.resources, trains=settings.evaluator == "train")
-    settings, _, evaluator = prepare.prepared(settings, Path(), listener)
-    return start_with(evaluator, settings, place, listener, notes(settings), ends)
+    settings, _, evaluator, measures = prepare.prepared(settings, Path(), listener)
+    settings = tried(settings, listener)
+    return start_with(evaluator, settings, place, listener, notes(settings), ends, measures)
 
 
 def end_of(resources: Resources) -> float:
@@ -74,10 +77,10 @@ def start_with(
     listener: Listener,
     notes: Sequence[str],
     ends: float = math.inf,
+    measures: Measures = NONE,
 ) -> Run:
     """As ``start``, once everything has been checked and ``evaluator`` made."""
     space = space_of(settings)
-    measures = find_measures(settings, evaluator)
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
@@ -207,7 +210,8 @@ def go_on(
             settings = dataclasses.replace(settings, data=data)
         space = space_of(settings)
         journal = stack.enter_context(open_journal(directory, listener))
-        measures = prepare.measures_again(settings, directory)
+        known = prepare.looked_up_again(settings, directory, listener)
+        measures = known_measures(known, open_latency(settings))
         try:
             search = prepare.make_search(settings, space, journal, listener, measures, trusted=trusted)
         except NasError:
@@ -229,7 +233,7 @@ def go_on(
             check_resources(resources, trains=trains)
             _, weights = prepare.read_weights(settings)
             images = images_again(settings, listener, moved=data is not None) if trains else None
-            evaluator = prepare.make_evaluator(settings, images, weights, directory, listener)
+            evaluator = known or prepare.make_evaluator(settings, images, weights, directory, listener)
             moved = functools.partial(go_on, resources=None, data=data)
             check_inputs(directory, settings, evaluator)
             evaluator = with_source(evaluator, settings, directory, listener, moved)
@@ -287,7 +291,9 @@ def run(
         warning := memory_warning(search.space, evaluator, resources, settings.seed)
     ):
         search.listener.say(warning)
-    if resources.address == "inline" or isinstance(evaluator, FullTraining):
+    inline = resources.address == "inline" or isinstance(evaluator, FullTraining)
+    evaluator = measuring(evaluator, settings, search.space)
+    if inline:
         run_inline(search, evaluator)
     else:
         from nas.launch.workers import run_ray

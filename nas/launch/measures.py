@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controllers import Measure as OfActions
-from nas.deploy.devices import open_device
+from nas.deploy.devices import only_measures, open_device
 from nas.deploy.latency_model import Predictor
 from nas.errors import InputError
 from nas.files import is_file
@@ -26,7 +26,7 @@ from nas.spec.targets import COSTS
 from search_spaces import ArchSpec, SearchSpace
 
 LATENCY = "latency"
-"""The cost that a device predicts, in milliseconds."""
+"""The cost that a device gives, in milliseconds."""
 PEAK = "peak_memory"
 """What every training run measures."""
 
@@ -39,13 +39,11 @@ class Latency:
         space: of the networks.
 
     Raises:
-        InputError: if it cannot be used, only measures, or predicts at another resolution.
+        InputError: if it cannot be used, or predicts at another resolution.
     """
 
     def __init__(self, device: str, space: SearchSpace) -> None:
         self.device = open_device(device, space=space)
-        if not self.device.predicts:
-            raise InputError(f"device must be table:FILE or predictor:FILE for a search, got {device}")
         text = device.partition(":")[2]
         file = Path(text if is_file(Path(text)) else text.rpartition(":")[0])  # a table may name a column
         self.sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -64,30 +62,55 @@ class Latency:
             return np.concatenate([self([arch]) for arch in archs])
 
 
-def with_device(settings: Settings) -> Settings:
-    """``settings`` that know the contents of their device's file, which must stay so."""
-    if not settings.device:
-        return settings
+class Listed:
+    """Latencies that are known of a list of networks, as a measure: milliseconds, by their texts."""
+
+    sha256 = ""
+
+    def __init__(self, latencies: Mapping[str, float]) -> None:
+        self.latencies = latencies
+
+    def __call__(self, archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
+        """Milliseconds `[N]`; NaN for a network that is not in the list."""
+        return np.array([self.latencies.get(str(arch), np.nan) for arch in archs])
+
+
+def open_latency(settings: Settings) -> Latency | Listed | None:
+    """The latencies that a device knows before a trial; None if there is none, or it measures in each.
+
+    Raises:
+        InputError: if the device cannot be used, or its file is not as it was when the run began.
+    """
+    if settings.scaling and settings.scaling.latencies:
+        return Listed(settings.scaling.latencies)
+    if not settings.device or only_measures(settings.device):
+        return None
     latency = Latency(settings.device, space_of(settings))
+    if settings.files.get("device", latency.sha256) != latency.sha256:
+        raise InputError(f"device must be as it was when the run began, got another {settings.device}")
+    return latency
+
+
+def with_device(settings: Settings, latency: Latency | Listed | None) -> Settings:
+    """``settings`` that know the contents of their device's file, which must stay so."""
+    if latency is None or not latency.sha256:
+        return settings
     return dataclasses.replace(settings, files={**settings.files, "device": latency.sha256})
 
 
 def columns_for(settings: Settings) -> tuple[str, ...]:
     """The costs that an evaluator has to give: those that neither a formula nor a device does."""
-    given = {LATENCY} if settings.device else set()
+    known = settings.device or (settings.scaling and settings.scaling.latencies)
+    given = {LATENCY} if known else set()
     return tuple(name for name in settings.objective.measures if name not in given and name != PEAK)
 
 
-def find_measures(settings: Settings, evaluator: object) -> Measures:
-    """The costs that are known before a trial; InputError if the device cannot be used."""
+def known_measures(evaluator: object, latency: Latency | Listed | None) -> Measures:
+    """The costs that are known before a trial: of a table, and the ``latency`` of a device."""
     known: dict[str, Any] = {}
     if isinstance(evaluator, Table | predictor.Predictor):
         known = dict(evaluator.measures)
-    if settings.device:
-        known[LATENCY] = latency = Latency(settings.device, space_of(settings))
-        if settings.files.get("device", latency.sha256) != latency.sha256:
-            raise InputError(f"device must be as it was when the run began, got another {settings.device}")
-    return known
+    return known if latency is None else {**known, LATENCY: latency}
 
 
 def check_measures(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nas.launch.measuring import measuring_seconds
 from nas.launch.placement import gpus_of, threads_of
 from nas.spec.listener import Listener
 from nas.spec.resources import Resources
@@ -80,6 +81,7 @@ class Plan:
         device: where trials train, with ``threads`` of torch.
         resources: with workers and GPUs filled in.
         seconds: mean time of a trial over the space; None if no timed network fits.
+        measuring_seconds: time of these to measure the network on a device; 0 where that is not done.
         source_seconds: time to fine-tune the weights that candidates inherit; 0 if that is not done.
         hours: from start to end, without Ray's start.
         cpu_hours, gpu_hours: core-hours and GPU-hours of all training runs.
@@ -95,6 +97,7 @@ class Plan:
     trials: int
     confirmations: int
     seconds: float | None
+    measuring_seconds: float
     source_seconds: float
     hours: float | None
     cpu_hours: float | None
@@ -127,7 +130,9 @@ def make_plan(
         timed.append(Timed(place, candidate, timing, trial_seconds(timing, task)))
     listener.progress("Timing networks", len(TIMED), len(TIMED))
     done = [(row.candidate.trained_cost, row.seconds) for row in timed if row.seconds is not None]
-    seconds = mean_seconds(done, [candidate.trained_cost for candidate in found]) if done else None
+    measured = measuring_seconds(settings, space, found[len(found) // 2].arch)
+    costs = [candidate.trained_cost for candidate in found]
+    seconds = mean_seconds(done, costs) + measured if done else None
     again = (settings.confirmations + len(settings.baselines)) * settings.confirm_seeds
     hours = cpu_hours = gpu_hours = None
     tuning = source_seconds(settings, task)
@@ -144,6 +149,7 @@ def make_plan(
         trials=settings.trials,
         confirmations=again,
         seconds=seconds,
+        measuring_seconds=measured,
         source_seconds=tuning,
         hours=hours,
         cpu_hours=cpu_hours,

@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import controllers
+from nas.deploy.devices import PROGRAM
 from nas.errors import InputError
 from nas.files import is_file
-from nas.launch.measures import check_measures, columns_for, find_measures, for_controller, with_device
+from nas.launch.measures import (
+    check_measures,
+    columns_for,
+    for_controller,
+    known_measures,
+    open_latency,
+    with_device,
+)
 from nas.launch.own_code import is_code, own_controller
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
@@ -102,6 +110,8 @@ def make_search(
         measures: that are known before a trial.
         trusted: as in ``make_controller``.
     """
+    if settings.device.startswith(PROGRAM) and not trusted:
+        raise InputError(f"trust_code must be given to run the program of {settings.device}")
     stops_early = settings.scheduler == "asha" and settings.evaluator == "train"
     return Search(
         space,
@@ -122,10 +132,20 @@ def make_search(
     )
 
 
-def prepared(
-    settings: Settings, directory: Path, listener: Listener
-) -> tuple[Settings, SearchSpace, EvaluatorKind]:
-    """What a new run needs: its settings for the images that there are, their space, and its evaluator.
+class Inputs(NamedTuple):
+    """What a new run needs: settings for the images that there are, and what they name.
+
+    measures: the costs that are known before a trial.
+    """
+
+    settings: Settings
+    space: SearchSpace
+    evaluator: EvaluatorKind
+    measures: Measures
+
+
+def prepared(settings: Settings, directory: Path, listener: Listener) -> Inputs:
+    """Reads what a new run needs, all of it once.
 
     Raises:
         InputError: if the settings cannot be met.
@@ -142,8 +162,10 @@ def prepared(
         if weights.init is None or weights.init.classes == tuple(data.classes):  # it knows these images
             settings = dataclasses.replace(settings, tuned=None)
         pack_size(settings)  # networks that the recipe makes too large are refused before anything is made
-    settings = with_device(settings)  # its networks have the resolution of the images by now
-    return settings, space_of(settings), make_evaluator(settings, data, weights, directory, listener)
+    latency = open_latency(settings)  # its networks have the resolution of the images by now
+    settings = with_device(settings, latency)
+    evaluator = make_evaluator(settings, data, weights, directory, listener)
+    return Inputs(settings, space_of(settings), evaluator, known_measures(evaluator, latency))
 
 
 def with_known_split(settings: Settings) -> Settings:
@@ -231,14 +253,13 @@ def make_evaluator(
     raise InputError(f"evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}")
 
 
-def measures_again(settings: Settings, directory: Path) -> Measures:
-    """The costs that a run knows before its trials, as it knew them when it began."""
-    if not settings.objective.measures:
-        return NONE
-    if settings.evaluator == "train":
-        return find_measures(settings, None)
-    nothing = Weights(None, None)
-    return find_measures(settings, make_evaluator(settings, None, nothing, directory, Listener()))
+def looked_up_again(settings: Settings, directory: Path, listener: Listener) -> Table | Predictor | None:
+    """The table or the predictor of a run that is resumed, if its objective asks for it; otherwise None."""
+    if settings.evaluator == "train" or not settings.objective.measures:
+        return None
+    found = make_evaluator(settings, None, Weights(None, None), directory, listener)
+    assert not isinstance(found, Training)
+    return found
 
 
 def find_data(settings: Settings, size: int | Callable[[int], int], listener: Listener) -> Dataset:

@@ -72,7 +72,9 @@ def for_images(settings: Settings, data: Dataset) -> Settings:
     except ValueError as error:
         raise InputError(str(error)) from None
     trials = len(scaling.candidates) * scaling.seeds
-    objective = dataclasses.replace(settings.objective, target_flops=scaling.target_flops)
+    objective = settings.objective
+    if not scaling.latencies:
+        objective = dataclasses.replace(objective, target_flops=scaling.target_flops)
     return dataclasses.replace(settings, scaling=scaling, trials=trials, objective=objective)
 
 

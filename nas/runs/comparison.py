@@ -22,7 +22,7 @@ from nas.runs.search_results import (
 )
 from nas.spec.settings import Settings
 from nas.spec.targets import COSTS
-from reports.numbers import reward_title
+from reports.numbers import HIGHEST, reward_title
 
 TITLES = ("best reward", "mean reward", "expected reward")
 """The titles of rewards; if runs differ, the last of theirs holds."""
@@ -70,7 +70,9 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
         "objective": objective_facts(asked),
         "others_differ": ranking is None and len(set(objectives)) > 1,
         "reference": reference,
-        "reward": max((reward_title(run.best_trial()) for run in runs), key=TITLES.index),
+        "reward": HIGHEST
+        if asked.objective.seeks_front
+        else max((reward_title(run.best_trial()) for run in runs), key=TITLES.index),
         "warnings": differences(runs),
     }
     compared = pd.DataFrame(rows)

@@ -17,6 +17,7 @@ def family_frame(family: Mapping[str, Model]) -> pd.DataFrame:
     """``family.csv``: one row per model, with its channels and repeats stage by stage."""
     first = next(iter(family.values()))
     base = cost(first.arch, first.num_classes).flops
+    measured = all(model.latency for model in family.values())
     rows = []
     for name, model in family.items():
         values, arch = model.to_json(), model.arch
@@ -31,11 +32,19 @@ def family_frame(family: Mapping[str, Model]) -> pd.DataFrame:
                 **{key: values[key] for key in ("flops", "params", "activations")},
                 "growth": values["flops"] / base,
                 "nominal_growth": float("nan") if model.phi is None else 2.0**model.phi,
+                **(_latency_columns(model, first) if measured else {}),
                 "dropout": model.dropout,
                 "arch": values["arch"],
             }
         )
     return pd.DataFrame(rows)
+
+
+def _latency_columns(model: Model, first: Model) -> dict[str, float]:
+    """What a model takes, in milliseconds, and how many times as long as the first one."""
+    assert model.latency
+    assert first.latency
+    return {"latency": model.latency, "latency_growth": model.latency / first.latency}
 
 
 def coefficients_line(coefficients: Coefficients) -> str:

@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
 
 def search_figure(run: Run, facts: Mapping[str, Any]) -> Figure:
-    """The front and the progress of a search, from its ``nas.runs.kinds.summary``."""
+    """The front and the progress of a search, from its ``nas.runs.kinds.summary``.
+
+    The front is against the first cost that the search aimed at.
+    """
     from reports.figures import draw_search
 
-    return draw_search(run.trials(), run.networks(), run.pareto(), facts["best"]["trial"], facts["baseline"])
+    cost = next((name for name in run.costs if name in run.networks()), "flops")
+    shown = run.trials(), run.networks(), run.pareto(minimize=[cost])
+    return draw_search(*shown, facts["best"]["trial"], facts["baseline"], cost)
 
 
 def scaling_figure(run: Run, facts: Mapping[str, Any]) -> Figure:

@@ -154,6 +154,7 @@ KINDS = {
         verdict=next_steps.training_line,
         steps=next_steps.training_steps,
         page=training_results.training_page,
+        notes=lambda run: training_results.int8_lines(training_results.int8_facts(run)),
         keeps_weights=True,
     ),
 }

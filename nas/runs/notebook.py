@@ -7,7 +7,8 @@ from nas.files import is_file
 from nas.runs.kinds import KINDS
 from nas.runs.page import without_marks
 from nas.runs.run import Run
-from reports.numbers import count, plus_minus
+from nas.spec.targets import COSTS
+from reports.numbers import cost_text, cost_title, count, plus_minus
 from reports.page.markup import Html, join, tag
 from reports.tables import sketch
 
@@ -59,12 +60,15 @@ def _front(run: Run) -> Html:
     best = run.best_trial()["trial"]
     middle = next((number for number, row in enumerate(rows) if row["trial"] == best), 0)
     first = max(0, min(middle - MOST_ROWS // 2, len(rows) - MOST_ROWS))
-    header = tag("tr", *(tag("th", name) for name in ("trial", "accuracy", "FLOPs", "params", "stages")))
+    costs = [name for name in run.costs if name not in COSTS and name in run.networks()]
+    titles = ("trial", "accuracy", *map(cost_title, costs), "FLOPs", "params", "stages")
+    header = tag("tr", *(tag("th", name) for name in titles))
     body = [
         tag(
             "tr",
             tag("td", f"{row['trial']}{' ★' if row['trial'] == best else ''}"),
             tag("td", plus_minus(row["accuracy"], row.get("accuracy_error"))),
+            *(tag("td", cost_text(name, row[name])) for name in costs),
             tag("td", count(row["flops"])),
             tag("td", count(row["params"])),
             tag("td", sketch(row["arch"])),

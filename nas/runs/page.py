@@ -44,6 +44,8 @@ def collect(run: Run, random: Run | None = None) -> Page:
         notes=tuple(filter(None, [*kind.notes(run), *source_lines(run), proxy_line(run.settings)])),
         steps=tuple(kind.steps(run)),
         measured=measured(run.settings),
+        aims=run.costs,
+        rewarded=not run.settings.objective.seeks_front,
         spent=tuple(spent_lines(run)),
     )
     return kind.page(page, run, random)

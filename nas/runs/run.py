@@ -22,6 +22,7 @@ from nas.spec.objective import Objective
 from nas.spec.settings import Settings
 from nas.spec.targets import COSTS, parse_target, parse_value, plain_value
 from reports.means import Rewards
+from reports.measured import with_measured
 from scaling_search import Model
 from search_spaces import ArchSpec
 from search_spaces.names import unknown
@@ -76,6 +77,10 @@ class Run:
         """Training runs of known networks, for comparison: name, seed, arch, flops, accuracy, ..."""
         return self._checked(reports.read_baselines)
 
+    def measurements(self) -> pd.DataFrame:
+        """Networks of the front as a device measured them: arch, device, milliseconds, ratio, ..."""
+        return self._checked(reports.read_measurements)
+
     def sessions(self) -> pd.DataFrame:
         """What each process that worked on the run spent: seconds, worker_seconds, busy_seconds, ..."""
         return self._checked(reports.read_sessions)
@@ -89,14 +94,17 @@ class Run:
 
         See ``reports.estimated_networks``: after confirmation, ``accuracy`` and ``reward`` are estimates in
         which one lucky run counts less than three good ones, with ``accuracy_error``; ``p_best`` and
-        ``p_front`` are the probabilities to be the best and on the front, judged by the validation images
-        that there are. The errors include that other images would give another accuracy.
+        ``p_front`` are the probabilities to be the best and on the front of ``costs``, judged by the
+        validation images that there are. The errors include that other images would give another accuracy.
+        ``latency_measured`` (ms) is from ``measurements``, if there are any, and ``latency_error`` how far
+        off, as a share, the latency is that the search went by.
         """
         rewards = self._rewards()
-        networks = reports.estimated_networks(*self._completed(rewards), np.random.default_rng(0), rewards)
-        if self.costs != ("flops",):  # that chance is of accuracy against FLOPs alone
-            networks = networks.drop(columns="p_front", errors="ignore")
-        return reports.widened(networks, self.judges)
+        trials, confirmations = self._completed(rewards)
+        costs = [name for name in self.costs if name in trials]
+        rng = np.random.default_rng(0)
+        networks = reports.estimated_networks(trials, confirmations, rng, rewards, costs or ["flops"])
+        return with_measured(reports.widened(networks, self.judges), self.measurements())
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -320,6 +328,9 @@ class Snapshot(Run):
 
     def baselines(self) -> pd.DataFrame:
         return self.once("baselines", super().baselines)
+
+    def measurements(self) -> pd.DataFrame:
+        return self.once("measurements", super().measurements)
 
     def sessions(self) -> pd.DataFrame:
         return self.once("sessions", super().sessions)

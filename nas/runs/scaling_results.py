@@ -67,6 +67,7 @@ def compare(
                 "strategy": candidate.strategy,
                 **dataclasses.asdict(triple),
                 **_intervals(scaling, candidate.arch, triple),
+                **_latency_columns(scaling, candidate.arch),
                 "growth": measured["flops"] / scaling.base_flops,
                 "trained_growth": trained[text],
                 "resolution": candidate.arch.resolution,
@@ -83,6 +84,14 @@ def compare(
     frame = frame.assign(chosen=frame.index == chosen, tied=reports.not_told_apart(frame, chosen))
     frame = reports.widened(frame, judges)
     return frame.sort_values("reward", ascending=False, ignore_index=True)
+
+
+def _latency_columns(scaling: Scaling, arch: ArchSpec) -> dict[str, float]:
+    """``latency`` and ``latency_growth`` over the base's; nothing where networks have equal FLOPs."""
+    if not scaling.latencies:
+        return {}
+    own = scaling.latency(arch)
+    return {"latency": own, "latency_growth": own / scaling.latency(scaling.arch)}
 
 
 def verdict(compared: pd.DataFrame, scaling: Scaling, found: Direction | None = None) -> list[str]:
@@ -118,9 +127,12 @@ def _choice_lines(chosen: pd.Series[Any], scaling: Scaling) -> list[str]:
     """The network with the best mean."""
     triple = ", ".join(f"{name} {factor(chosen[name])}" for name in ("alpha", "beta", "gamma"))
     accuracy = plus_minus(chosen["accuracy"], chosen["accuracy_error"])
+    slower = ""
+    if "latency_growth" in chosen:
+        slower = f"{growth(chosen['latency_growth'])} the base's latency and "
     lines = [
-        f"Chosen (*): {triple}; {growth(chosen['growth'])} the base's FLOPs at phi {scaling.phi:g}, accuracy "
-        f"{accuracy}."
+        f"Chosen (*): {triple}; {slower}{growth(chosen['growth'])} the base's FLOPs at phi {scaling.phi:g}, "
+        f"accuracy {accuracy}."
     ]
     if "alpha_low" in chosen and chosen["alpha_high"] - chosen["alpha_low"] >= 0.01:
         lines.append(
@@ -210,7 +222,9 @@ def scaling_page(page: Page, run: Run, _random: Run | None) -> Page:
         compared=compared,
         phi=scaling.phi,
         grid=_grid(scaling) if "compound" in scaling.strategies and not scaling.coefficients else None,
-        band=(target * (1 - tolerance), target * (1 + tolerance)),
+        band=(float(compared["growth"].min()), float(compared["growth"].max()))
+        if scaling.latencies
+        else (target * (1 - tolerance), target * (1 + tolerance)),
         family=family,
         published=family_frame(published()),
         coefficients=coefficients,

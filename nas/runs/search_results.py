@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,16 +14,18 @@ from numpy.typing import NDArray
 import reports
 from nas.errors import InputError
 from nas.runs.baselines import ENOUGH_TO_JUDGE, compared
+from nas.runs.device_results import device_facts
 from nas.runs.run import Run
 from nas.runs.spaces import decisions_of
 from nas.spec.objective import Objective
 from nas.spec.targets import COSTS
+from reports.measured import MEASURED
 from reports.page import Page
 from search_spaces.names import unknown
 
 NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
-ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front"]
-"""Further columns of a network, if the seed noise was measured."""
+ERRORS = ["accuracy_error", "reward_error", "measured", "trainings", "p_best", "p_front", *MEASURED]
+"""Further columns of a network, if the seed noise, or its latency on a device, was measured."""
 UNMEASURED = "Seed noise was not measured: it takes two networks, one of them trained on a second seed."
 
 
@@ -50,10 +53,12 @@ def trial_facts(run: Run) -> dict[str, Any]:
         "best": _records(pd.DataFrame([run.best_trial()]), columns)[0],
         "pareto": _records(run.pareto(), columns),
         "hypervolume": hypervolume_of(run, reference_of([run])),
+        **({} if run.costs == ("flops",) else {"hypervolume_costs": list(volume_costs([run]))}),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
         **({"metric": run.settings.recipe.metric} if run.settings.recipe.metric != "accuracy" else {}),
         **_tested(run),
         **_compared(run),
+        **device_facts(run),
         "speed": reports.speed(trials),
     }
 
@@ -105,10 +110,17 @@ def trial_state(run: Run) -> dict[str, Any]:
         "trials": settings.trials,
         "status": status,
         "best_reward": float(done["reward"].max()) if len(done) else None,
-        "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
+        **({"seeks_front": True} if settings.objective.seeks_front else {}),
+        "front": front_size(run, done),
         "confirmations": len(again),
         "over": run.ended == "max_hours" or (run.ended is not None and all_done),
     }
+
+
+def front_size(run: Run, done: pd.DataFrame) -> int:
+    """How many networks of the finished trials are on the front of the costs that the search aims at."""
+    costs = [name for name in run.costs if name in done]
+    return len(reports.pareto_front(done.drop_duplicates("arch"), minimize=costs))
 
 
 def statuses(trials: pd.DataFrame) -> dict[str, int]:
@@ -250,19 +262,41 @@ def rewards_of(trials: pd.DataFrame, ranking: Ranking) -> NDArray[np.float64]:
     return objective.rewards(trials["accuracy"].to_numpy(), rows)
 
 
+MOST_COSTS = 2
+"""Costs of a hypervolume: with accuracy, three objectives."""
+
+
+def volume_costs(runs: Sequence[Run]) -> tuple[str, ...]:
+    """The costs that hypervolumes of these runs are of: those that all aimed at, at most two.
+
+    If they have none in common, FLOPs, where all know them.
+    """
+    first, *others = (run.costs for run in runs)
+    common = tuple(name for name in first if all(name in costs for costs in others))
+    return common[:MOST_COSTS] or ("flops",)
+
+
 def reference_of(runs: Sequence[Run]) -> dict[str, float]:
-    """The reference of the hypervolume: accuracy 0 at the FLOPs of the largest network that was trained."""
-    flops = [run.networks()["flops"].max() for run in runs if len(run.networks())]
-    return {"accuracy": 0.0, "flops": float(max(flops, default=1.0))}
+    """The reference of the hypervolume: accuracy 0 at the largest costs of all networks that were trained."""
+    reference = {"accuracy": 0.0}
+    for name in volume_costs(runs):
+        largest = [networks[name].max() for run in runs if name in (networks := run.networks())]
+        known = [float(value) for value in largest if value > 0]
+        reference[name] = max(known, default=1.0)
+    return reference
 
 
-def hypervolume_of(run: Run, reference: dict[str, float]) -> float:
-    """The hypervolume of accuracy against FLOPs, over the reference's FLOPs.
+def hypervolume_of(run: Run, reference: Mapping[str, float]) -> float:
+    """The hypervolume of accuracy against the reference's costs, over their product.
 
-    This is the best accuracy within a budget, averaged over all budgets up to the reference; it counts as 0
+    This is the best accuracy within budgets, averaged over all budgets up to the reference; it counts as 0
     below the smallest network.
     """
-    return reports.hypervolume(run.networks(), reference=reference) / reference["flops"]
+    costs, networks = [name for name in reference if name != "accuracy"], run.networks()
+    if any(name not in networks for name in costs):
+        return 0.0
+    volume = reports.hypervolume(networks, minimize=costs, reference=reference)
+    return volume / math.prod(reference[name] for name in costs)
 
 
 def _records(frame: pd.DataFrame, columns: Sequence[str] = NETWORK) -> list[dict[str, Any]]:

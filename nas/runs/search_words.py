@@ -11,13 +11,14 @@ import pandas as pd
 
 from nas.errors import command
 from nas.runs.baselines import baseline_lines, compared
+from nas.runs.device_results import device_lines
 from nas.runs.next_steps import Steps, train_steps, unfinished_steps
 from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import tested, trial_state
 from nas.runs.spent import stopped_line
 from nas.spec.objective import EXPONENTS
-from reports.numbers import cost_text, cost_title, count, percent, plural, plus_minus, reward_title
+from reports.numbers import cost_text, cost_title, count, listing, percent, plural, plus_minus, reward_title
 
 FAR, NEAR = 1.5, 1.25
 """A network is far from the target if it is more than so many times as large or small; near if it is less."""
@@ -37,18 +38,26 @@ def search_verdict(run: Run) -> str:
     trained = f" from {plural(int(best['trainings']), 'training run')}{luck}"
     reward = plus_minus(best["reward"], best["reward_error"] if expected else None)
     accuracy = f"{measured(run.settings)} {plus_minus(best['accuracy'], best.get('accuracy_error'))}"
+    trained = trained if run.settings.evaluator == "train" else ""
+    costs = f"{count(best['flops'])} FLOPs{measures_words(run, best)}"
+    if run.settings.objective.seeks_front:
+        front = plural(len(run.pareto()), "network")
+        against = listing(map(cost_title, run.costs))
+        return (
+            f"{early}{'the' if early else 'The'} front of {measured(run.settings)} against {against} has "
+            f"{front} of {len(networks)}; the most accurate is trial {best['trial']} (*){sure}: {accuracy}, "
+            f"{costs}{trained}."
+        )
     return (
         f"{early}{'the' if early else 'The'} best of {plural(len(networks), 'network')} is trial "
-        f"{best['trial']} (*){sure}: {accuracy}, "
-        f"{count(best['flops'])} FLOPs, {measures_words(run, best)}{reward_title(best)} {reward}"
-        f"{trained if run.settings.evaluator == 'train' else ''}."
+        f"{best['trial']} (*){sure}: {accuracy}, {costs}, {reward_title(best)} {reward}{trained}."
     )
 
 
 def measures_words(run: Run, network: Mapping[str, Any]) -> str:
-    """``latency 12.3 ms, ``: what else it costs, of the costs that the search aimed at."""
+    """``, latency 12.3 ms``: what else it costs, of the costs that the search aimed at."""
     names = [name for name in run.costs if name != "flops"]
-    return "".join(f"{cost_title(name)} {cost_text(name, network[name])}, " for name in names)
+    return "".join(f", {cost_title(name)} {cost_text(name, network[name])}" for name in names)
 
 
 def nothing_yet(run: Run) -> str:
@@ -72,7 +81,7 @@ def search_notes(run: Run) -> list[str]:
         return []
     tests = test_lines(tested(run), measured(run.settings, test=True))
     early = filter(None, [stopped_line(run)])
-    return [*early, *tests, *baseline_lines(compared(run)), *target_lines(run)]
+    return [*early, *tests, *baseline_lines(compared(run)), *device_lines(run), *target_lines(run)]
 
 
 def test_lines(found: Mapping[str, Any] | None, name: str) -> list[str]:

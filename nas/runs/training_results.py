@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def training_facts(run: Run, _random: Run | None = None) -> dict[str, Any]:
         "curve": curve,
         **(_kept_facts(settings.task, settings.keep, kept, test) if settings.task else {}),
         **({"metrics": metrics} if done and (metrics := metrics_json(run.directory)) else {}),
+        **int8_facts(run),
     }
 
 
@@ -102,6 +104,36 @@ def training_state(run: Run) -> dict[str, Any]:
     """``training_facts``, and whether the training run is ``over``."""
     facts = training_facts(run)
     return {**facts, "over": facts["status"] in ("done", "failed")}
+
+
+PRECISIONS = ("float32", "int8")
+
+
+def int8_facts(run: Run) -> dict[str, Any]:
+    """Accuracy and latency in float and in int8, as the last ``nas export --int8`` found them.
+
+    Nothing if there was none.
+    """
+    found = run.measurements()
+    found = found[found["accuracy"].notna()].drop_duplicates("precision", keep="last")
+    if set(found["precision"]) != set(PRECISIONS):
+        return {}
+    rows = {row["precision"]: row for row in reports.plain(found)}
+    shared = {name: rows["int8"][name] for name in ("part", "images")}
+    names = ("accuracy", "milliseconds")
+    return {"int8": {**shared, **{one: {name: rows[one][name] for name in names} for one in PRECISIONS}}}
+
+
+def int8_lines(facts: Mapping[str, Any]) -> list[str]:
+    """``int8_facts`` in words."""
+    if not (found := facts.get("int8")):
+        return []
+    full, short = found["float32"], found["int8"]
+    return [
+        f"In int8 its accuracy is {short['accuracy']:.4f} at {short['milliseconds']:.2f} ms an image, in "
+        f"float {full['accuracy']:.4f} at {full['milliseconds']:.2f} ms "
+        f"({plural(int(found['images']), 'image')} of the {found['part']} part; onnxruntime, one thread)."
+    ]
 
 
 def training_page(page: Page, run: Run, _random: Run | None) -> Page:

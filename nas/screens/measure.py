@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,10 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from nas.deploy.latency_model import LatencyModel
 from nas.deploy.protocol import Measurement
-from nas.errors import command_line
+from nas.errors import command, command_line
+from nas.runs.device_results import device_sentence
 from nas.screens.words import Steps, print_parts
+from reports import plain
 from reports.fitted import FittedTable
-from reports.numbers import count, memory, percent
+from reports.measured import LATENCY
+from reports.numbers import cost_text, count, memory, percent
+from reports.tables import device_text, known_in
 from search_spaces import ArchSpec, cost
 
 if TYPE_CHECKING:
@@ -85,6 +90,47 @@ def measure_json(rows: Sequence[Row], facts: Mapping[str, Any], reference: str) 
         found = dataclasses.asdict(row.measured) if row.measured else {"milliseconds": row.milliseconds}
         networks.append({"name": row.name, "arch": str(row.arch), **found})
     return {**facts, "reference": None if reference == "none" else reference, "networks": networks}
+
+
+def print_front(console: Console, found: pd.DataFrame, facts: Mapping[str, Any], directory: Path) -> None:
+    """Prints the networks of a front as they were measured, beside what was predicted."""
+    predicted = known_in(found, LATENCY)
+    titles = ["predicted"] * predicted + ["measured"] + ["error"] * predicted + ["quartiles", "ratio"]
+    table = FittedTable("trial", "accuracy", *titles, "FLOPs", least=("quartiles", "ratio"))
+    for row in found.to_dict("records"):
+        measured = [cost_text(LATENCY, row["latency_measured"])]
+        if predicted:
+            measured = [
+                cost_text(LATENCY, row[LATENCY]),
+                *measured,
+                device_text("latency_error", row["latency_error"]),
+            ]
+        table.add_row(
+            str(row["trial"]),
+            f"{row['accuracy']:.4f}",
+            *measured,
+            f"{row['low']:.2f}-{row['high']:.2f}",
+            "" if math.isnan(row["ratio"]) else f"{row['ratio']:.3f}",
+            count(row["flops"]),
+        )
+    steps = Steps([("See them in the report", command("report", directory))])
+    print_parts(console, [device_sentence(facts), "", table, "", steps])
+
+
+def front_json(found: pd.DataFrame, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as JSON values."""
+    names = (
+        "trial",
+        "arch",
+        "accuracy",
+        LATENCY,
+        "latency_measured",
+        "latency_error",
+        "low",
+        "high",
+        "ratio",
+    )
+    return {**facts, "networks": list(plain(found[[name for name in names if name in found]]))}
 
 
 class Surveying:

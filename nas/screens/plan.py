@@ -58,6 +58,11 @@ def lines(plan: Plan) -> list[str]:
         said = [
             f"{work}: about {rough_duration(plan.hours)}, {plan.seconds:.1f} s a trial on average over "
             f"{plan.sampled} random networks, each timed alone.",
+            *(
+                [f"Of each trial, {plan.measuring_seconds:.1f} s measure the network's latency."]
+                if plan.measuring_seconds
+                else []
+            ),
             f"That is {gpus}{plan.cpu_hours:.3g} CPU-core-hours.",
             *limit_lines(plan, plan.hours, plan.seconds),
         ]

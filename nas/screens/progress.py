@@ -18,9 +18,17 @@ from nas.screens.warnings import warnings
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
+from reports.numbers import HIGHEST
 
 PLAIN_LINES = 200
 """Roughly the most lines that a run prints for its trials, however long it is."""
+Point = tuple[float, ...]
+"""What a network's place on the front depends on, less is better: accuracy with a minus, and costs."""
+
+
+def covers(one: Point, other: Point) -> bool:
+    """Whether ``one`` is no worse than ``other`` in anything."""
+    return all(a <= b for a, b in zip(one, other, strict=True))
 
 
 class Screen(Listener):
@@ -30,7 +38,9 @@ class Screen(Listener):
         self.console = Terminal(quiet=quiet)
         self.directory: Path | None = None  # of the run, once it is there
         self.best: Row | None = None
-        self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
+        self.front: list[Point] = []  # of the front so far
+        self.costs: tuple[str, ...] = ("flops",)
+        self.seeks_front = False
         self.ranked = True  # by reward
         self.measured = "accuracy"
         self.doing = "Starting"
@@ -67,6 +77,7 @@ class Screen(Listener):
         kind = KINDS[settings.kind]
         self.ranked, self.doing = kind.ranked, "Training" if kind.given else "Searching"
         self.best, self.front = None, []
+        self.costs, self.seeks_front = settings.objective.costs, settings.objective.seeks_front
         self.measured = measured(settings)
         for row in finished:
             self._count(row)
@@ -87,8 +98,11 @@ class Screen(Listener):
         elif record or row.trial % every == 0:
             again = f", as trial {row.repeat_of}" if row.repeat_of is not None else ""
             reward = f"reward {row.reward:.4f}{' (best so far)' if record else ''}, " if self.ranked else ""
+            if self.seeks_front:
+                reward = "on the front so far, " if self.on_front(row) else ""
             self.say(
                 f"trial {row.trial}: {self.measured} {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
+                f"{self.further_costs(row)}"
                 f"{reward}{outcome.seconds:.1f} s{again}"
             )
 
@@ -107,14 +121,31 @@ class Screen(Listener):
         """Updates best and front with a finished trial; True if it is the best so far."""
         if row.accuracy is None or row.reward is None:
             return False
-        flops, accuracy = float(row.flops), row.accuracy
-        if not any(f <= flops and a >= accuracy for f, a in self.front):
-            self.front = [(f, a) for f, a in self.front if not (f >= flops and a <= accuracy)]
-            self.front.append((flops, accuracy))
+        point = self.point(row)
+        if not any(covers(other, point) for other in self.front):
+            self.front = [other for other in self.front if not covers(point, other)]
+            self.front.append(point)
         if self.best is not None and self.best.reward is not None and row.reward <= self.best.reward:
             return False
         self.best = row
         return True
+
+    def further_costs(self, row: Row) -> str:
+        """``latency 12 ms, ``: what a trial costs beside FLOPs, of the costs that count."""
+        return "".join(
+            f"{reports.cost_title(name)} {reports.cost_text(name, row.costs[name])}, "
+            for name in self.costs
+            if name != "flops" and name in row.costs
+        )
+
+    def point(self, row: Row) -> Point:
+        """What the front is of: what a finished trial lacks in accuracy, and its costs."""
+        costs = {"flops": float(row.flops), **row.costs}
+        return (-(row.accuracy or 0.0), *(costs.get(name, math.inf) for name in self.costs))
+
+    def on_front(self, row: Row) -> bool:
+        """Whether a finished trial is on the front so far."""
+        return self.point(row) in self.front
 
     def _update(self, standing: Standing) -> None:
         if self._progress.disable:
@@ -124,7 +155,8 @@ class Screen(Listener):
         pace = self._pace.update(self._progress.get_time(), done, total, standing.running)
         state = [f"{standing.running} running"] * (standing.running > 0)
         if self.best and self.ranked:
-            state = [f"best reward {self.best.reward:.4f}", *state, f"front {len(self.front)}"]
+            name = HIGHEST if self.seeks_front else "best reward"
+            state = [f"{name} {self.best.reward:.4f}", *state, f"front {len(self.front)}"]
         confirming = standing.confirmations > 0 and standing.finished == standing.trials
         self._progress.update(
             self._task,

@@ -18,7 +18,7 @@ from nas.runs.run import Run
 from nas.runs.search_results import UNMEASURED
 from nas.screens.words import Parts, Steps
 from nas.spec.objective import PARETO
-from reports.numbers import cost_text, cost_title, count, memory, plural, plus_minus
+from reports.numbers import HIGHEST, cost_text, cost_title, count, listing, memory, plural, plus_minus
 from reports.tables import MOST_NETWORKS, STAGES_LEGEND
 
 
@@ -32,12 +32,13 @@ def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
             known=known_networks(facts),
             measured=measured(run.settings),
             costs=run.costs,
+            rewarded=not run.settings.objective.seeks_front,
         ),
         STAGES_LEGEND,
         "",
         f"{plural(facts['trials'], 'trial')}: {counts_text(facts['status'])}{again}",
         str(noise or UNMEASURED),
-        *random_lines(facts["baseline"]),
+        *random_lines(facts["baseline"], rewarded=not run.settings.objective.seeks_front),
         *speed_lines(facts["speed"]),
         f"Everything is in {facts['run']}; report.html there is the report as a page.",
     ]
@@ -56,6 +57,7 @@ def search_so_far(run: Run) -> Parts:
 def trial_sentence(state: dict[str, Any], name: str = "best reward") -> str:
     """The progress of the trials in words; ``name`` says what their rewards are."""
     counts = counts_text(state["status"]) or "none yet"
+    name = HIGHEST if state.get("seeks_front") else name
     best = "" if state["best_reward"] is None else f"; {name} {state['best_reward']:.4f}"
     again = f"; {state['confirmations']} confirmations" if state["confirmations"] else ""
     parts = {"long": "the longer schedule", "check": "the check"}
@@ -86,13 +88,17 @@ def audit_so_far(run: Run) -> Parts:
     return [] if run.networks().empty else audit_parts(run)
 
 
-def random_lines(baseline: dict[str, Any]) -> list[str]:
-    """The search against random search, and how many random trials that rests on."""
+def random_lines(baseline: dict[str, Any], *, rewarded: bool = True) -> list[str]:
+    """The search against random search, and how many random trials that rests on.
+
+    If not ``rewarded``, accuracies are compared.
+    """
     if baseline["random"] is None:
         return []
     trials, rests_on = baseline["trials"], baseline["rests_on"]
+    name = "best reward" if rewarded else HIGHEST
     line = (
-        f"After {plural(trials, 'trial')} the best reward of a single trial is {baseline['best']:.4f}; "
+        f"After {plural(trials, 'trial')} the {name} of a single trial is {baseline['best']:.4f}; "
         f"random search is expected to have {baseline['random']:.4f} by then, judging by "
         f"{plural(rests_on, 'random trial')} ({baseline['from']})."
     )
@@ -147,19 +153,26 @@ def ranking_parts(ranked: dict[str, Any], name: str) -> Parts:
 def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
     """Runs side by side; see ``nas.runs.comparison.comparison``."""
     objective, reference = common["objective"], common["reference"]
-    under = f"Rewards are {objective_text(objective)}"
+    under = f"{'' if objective['kind'] == PARETO else 'Rewards are '}{objective_text(objective)}"
+    under = under[0].upper() + under[1:]
     if common["others_differ"]:
         under += f", the objective of {compared['run'].iloc[0]}; the others searched under another one"
     best = compared.iloc[int(compared["reward"].to_numpy().argmax())]
+    name, rewarded = common["reward"], common["reward"] != HIGHEST
+    budgets = " and ".join(
+        f"{cost_title(cost)} {cost_text(cost, value)}"
+        for cost, value in reference.items()
+        if cost != "accuracy"
+    )
     return [
-        f"The highest {common['reward']} is {best['reward']:.4f}, of {best['run']}"
+        f"The {'highest ' * rewarded}{name} is {best['reward']:.4f}, of {best['run']}"
         f"{', but these runs do not compare:' if common['warnings'] else '.'}",
         *common["warnings"],
         reports.comparison_table(compared, objective["cost"], common["reward"]),
         "",
-        f"{under}. Best reward after N: of a single training run among the first N trials.",
-        "Hypervolume: the best accuracy to be had, averaged over all budgets up to "
-        f"{count(reference['flops'])} FLOPs.",
+        f"{under}. {'Best reward' if rewarded else 'Highest accuracy'} after N: of a single training run "
+        "among the first N trials.",
+        f"Hypervolume: the best accuracy to be had, averaged over all budgets up to {budgets}.",
         "",
         Steps([("Look closer", command("report", best["run"]))]),
     ]
@@ -175,7 +188,7 @@ def objective_text(objective: dict[str, Any]) -> str:
     """``soft, 300M FLOPs, exponent -0.07``, and further targets."""
     kind, usual = objective["kind"], objective["exponent"]
     if kind == PARETO:
-        costs = " and ".join(cost_title(target["name"]) for target in objective["targets"])
+        costs = listing(cost_title(target["name"]) for target in objective["targets"])
         return f"accuracies, against all budgets of {costs}"
     cost = cost_title(objective["cost"])
     parts = []

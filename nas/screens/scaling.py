@@ -116,7 +116,10 @@ def explanation_parts(directory: Path, *, late_depth: bool = False) -> Parts:
 
 def describe(scaling: Scaling) -> str:
     """What will be compared."""
-    times = f"{scaling.grid.product**scaling.phi:.3g} times its {reports.count(scaling.base_flops)} FLOPs"
+    cost = f"{reports.count(scaling.base_flops)} FLOPs"
+    if scaling.latencies:
+        cost = f"latency of {reports.cost_text('latency', scaling.latency(scaling.arch))}"
+    times = f"{scaling.grid.product**scaling.phi:.3g} times its {cost}"
     trainings = f"{len(scaling.candidates)} networks, {plural(scaling.seeds, 'training run')} each"
     if scaling.sweep:
         lines = plural(len({point.line for point in scaling.points}), "line")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import reports
 from nas.errors import command
 from nas.runs.run import Run
-from nas.runs.training_results import training_facts, training_verdict, usage
+from nas.runs.training_results import int8_lines, training_facts, training_verdict, usage
 from nas.screens.progress import PLAIN_LINES, Screen
 from nas.screens.warnings import few_warning, uneven_warning
 from nas.screens.words import Parts, Steps
@@ -88,7 +88,7 @@ def training_parts(_run: Run, facts: dict[str, Any]) -> Parts:
     """What was found, the last epochs, the network, and what to do next."""
     table = reports.epochs_table(facts["curve"][-SHOWN:])
     parts: Parts = [training_sentence(facts), "", table, "", *metrics_lines(facts)]
-    return [*parts, network_line(facts), *next_lines(facts)]
+    return [*parts, network_line(facts), *int8_lines(facts), *next_lines(facts)]
 
 
 def metrics_lines(facts: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,15 @@ from nas.files import locked, write_lock
 from nas.search import snapshot
 from nas.search.storage import Storage, storage_of
 from nas.spec.trial import Epoch, Outcome, Row, Trial
-from reports.run_db import UNLOCKED, columns_of, further_columns, refuse_damage, upgrade, with_measures
+from reports.run_db import (
+    TABLES,
+    UNLOCKED,
+    columns_of,
+    further_columns,
+    refuse_damage,
+    upgrade,
+    with_measures,
+)
 from reports.run_db_rules import read_actions, refuse_foreign
 from search_spaces import Cost
 
@@ -86,7 +94,7 @@ def _open(path: Path, storage: Storage, *, create: bool) -> sqlite3.Connection:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-        refuse_damage(connection, "trials", "epochs", "events", "confirmations", "baselines", "sessions")
+        refuse_damage(connection, *(table for table in TABLES if table != "controller"))
     except (sqlite3.DatabaseError, ValueError) as error:
         connection.close()
         line = " ".join(str(error).split())
@@ -249,6 +257,16 @@ class Journal:
                 f"INSERT OR REPLACE INTO baselines ({', '.join(columns)})"  # noqa: S608 - columns' own names
                 f" VALUES ({', '.join('?' * len(columns))})",
                 values,
+            )
+
+    def measure(self, row: Mapping[str, Any]) -> None:
+        """Records that a network was measured on a device; ``row`` has columns of ``measurements``."""
+        values = {**row, "finished": now()}
+        with self._transaction() as db:
+            db.execute(
+                f"INSERT OR REPLACE INTO measurements ({', '.join(values)})"  # noqa: S608 - our own names
+                f" VALUES ({', '.join('?' * len(values))})",
+                [_text(value) if isinstance(value, str) else value for value in values.values()],
             )
 
     def rows(self) -> list[Row]:

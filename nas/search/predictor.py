@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nas.errors import InputError
 from nas.search.measures import Measures
-from nas.search.tables import read_costs, read_table
+from nas.search.tables import read_with_costs
 from nas.spec.trial import Epoch, Trial
 from search_spaces import ArchSpec, SearchSpace, cost
 from search_spaces.cost_table import CostTable
@@ -42,7 +42,7 @@ class Predictor:
         from sklearn.linear_model import Ridge
         from sklearn.model_selection import KFold, cross_val_predict
 
-        archs, accuracies = read_table(file, space)
+        archs, accuracies, costs = read_with_costs(file, space, measures)
         if len(archs) < FEWEST:
             raise InputError(
                 f"evaluator predictor needs a table of at least {FEWEST} rows, got {len(archs)}: {file}"
@@ -63,7 +63,7 @@ class Predictor:
         self.regressions: dict[str, tuple[NDArray[np.float64], float]] = {}
         """By name: weights and bias for a cost's logarithm."""
         self.tau_of: dict[str, float] = {}
-        for name, known in read_costs(file, space, measures).items():
+        for name, known in costs.items():
             if len(known) < FEWEST:
                 raise InputError(
                     f"evaluator predictor needs {FEWEST} rows with {name}, got {len(known)}: {file}"

@@ -44,9 +44,8 @@ class Table:
     """
 
     def __init__(self, file: Path, space: SearchSpace, measures: Sequence[str] = ()) -> None:
-        archs, accuracies = read_table(file, space)
+        archs, accuracies, self.costs = read_with_costs(file, space, measures)
         self.accuracies = dict(zip(archs, accuracies.tolist(), strict=True))
-        self.costs = read_costs(file, space, measures)
         self.file, self.space = file, space
 
     @property
@@ -69,16 +68,19 @@ def _looked_up(known: Mapping[ArchSpec, float], archs: Sequence[ArchSpec]) -> ND
     return np.array([known.get(arch, np.nan) for arch in archs])
 
 
-def read_costs(file: Path, space: SearchSpace, names: Sequence[str]) -> dict[str, dict[ArchSpec, float]]:
-    """The columns ``names`` of a table, by network, as means of its rows; rows without a value are left out.
+Costs = dict[str, dict[ArchSpec, float]]
+"""By the name of a column: of each network that has one, its cost."""
+
+
+def _costs(
+    frame: pd.DataFrame, archs: Sequence[ArchSpec], file: Path, space: SearchSpace, names: Sequence[str]
+) -> Costs:
+    """The columns ``names``, as means of each network's rows; rows without a value are left out.
 
     Raises:
-        InputError: as ``Table``, or if a column is missing or has anything but positive numbers.
+        InputError: if a column is missing or has anything but positive numbers.
     """
-    if not names:
-        return {}
-    frame, archs = _networks(file, space)
-    costs = {}
+    costs: Costs = {}
     for name in names:
         if name not in frame:
             numeric = [
@@ -102,13 +104,18 @@ def read_costs(file: Path, space: SearchSpace, names: Sequence[str]) -> dict[str
 
 
 def read_table(file: Path, space: SearchSpace) -> tuple[list[ArchSpec], NDArray[np.float64]]:
-    """The distinct networks of a table, and their (mean) accuracies in [0, 1].
+    """The distinct networks of a table, and their (mean) accuracies in [0, 1]. Errors as ``Table``."""
+    archs, accuracies, _ = read_with_costs(file, space)
+    return archs, accuracies
 
-    Raises:
-        InputError: as ``Table``.
-    """
+
+def read_with_costs(
+    file: Path, space: SearchSpace, measures: Sequence[str] = ()
+) -> tuple[list[ArchSpec], NDArray[np.float64], Costs]:
+    """``read_table``, and the columns ``measures``. Errors as ``Table``."""
     frame, archs = _networks(file, space)
-    return _accuracies(frame, archs, file)
+    costs = _costs(frame, archs, file, space, measures)
+    return *_accuracies(frame, archs, file), costs
 
 
 def _networks(file: Path, space: SearchSpace) -> tuple[pd.DataFrame, list[ArchSpec]]:

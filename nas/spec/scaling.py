@@ -29,6 +29,7 @@ from scaling_search import (
     Point,
     distinct,
     member,
+    near,
     points,
     scale,
     scale_to,
@@ -81,6 +82,8 @@ class Scaling:
         check: the conditions of a second, smaller design: ``phi`` or ``epochs``, and that phi, or how many
             times the epochs; None for no check.
         most: networks of the grid that are compared, as different as possible; None for all.
+        latencies: milliseconds of the base and of the grid's networks, by their texts; candidates then have
+            equal latency in place of FLOPs.
     """
 
     base: str
@@ -102,6 +105,7 @@ class Scaling:
         tuple[Annotated[str, OneOf(("phi", "epochs"))], Annotated[float, Field(gt=0), AtMost(1000)]] | None
     ) = None
     most: Annotated[int | None, Field(ge=1)] = None
+    latencies: Mapping[str, Annotated[float, Field(gt=0, lt=math.inf)]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ArchSpec.parse(self.base)
@@ -130,6 +134,15 @@ class Scaling:
             return self.base_flops * float(self.grid.product**self.phi)
         except OverflowError:
             return math.inf
+
+    def latency(self, arch: ArchSpec) -> float:
+        """Milliseconds of the base, or of a network of the grid."""
+        return self.latencies[str(canonical(arch))]
+
+    @property
+    def target_latency(self) -> float:
+        """Milliseconds that every candidate should take: the base's times ``grid.product ** phi``."""
+        return self.latency(self.arch) * float(self.grid.product**self.phi)
 
     @property
     def how(self) -> Rounding:
@@ -193,7 +206,13 @@ class Scaling:
     @property
     def within(self) -> dict[ArchSpec, list[Coefficients]]:
         """The networks of the grid that are compared; ValueError if there are none."""
-        kept = within(self.classes, self.target_flops, self.grid.flops_tolerance, self.num_classes)
+        tolerance = self.grid.flops_tolerance
+        if self.latencies:
+            growth = {arch: self.latency(arch) / self.target_latency for arch in self.classes}
+            rule = f"a latency within {100 * tolerance:g} % of {self.target_latency:.3g} ms"
+            kept = near(self.classes, growth, tolerance, rule)
+        else:
+            kept = within(self.classes, self.target_flops, tolerance, self.num_classes)
         if self.most is None or len(kept) <= self.most:
             return kept
         return {arch: kept[arch] for arch in spread(self.arch, [*kept], self.most)}

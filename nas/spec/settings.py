@@ -63,7 +63,9 @@ class Settings:
             the result; None where weights are taken as they are, and in older runs.
         teacher: for a training run, the trained network whose outputs it learns too; None for labels alone.
         patience: a training run ends after this many epochs without a better accuracy; 0 for never.
-        device: what predicts ``latency``: ``table:FILE`` or ``predictor:FILE``; empty for none.
+        device: what predicts ``latency``, ``table:FILE`` or ``predictor:FILE``, or measures it in each trial;
+            empty for none.
+        reference_ms: the latency of the reference network when the run began; 0 where nothing is measured.
         keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
 
@@ -93,6 +95,7 @@ class Settings:
     patience: Annotated[int, Field(ge=0), AtMost(1_000_000)] = 0
     space_text: str = ""
     device: str = ""
+    reference_ms: Annotated[float, Field(ge=0)] = 0.0
     files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -52,5 +52,7 @@ def source_settings(settings: Settings) -> Settings | None:
         audit=None,
         task=dataclasses.replace(task, resolution=None),
         resources=here,
+        device="",
+        files={},
         keep="last",  # the best epoch would be chosen by the images that judge candidates
     )

@@ -22,6 +22,7 @@ OWN = (
     *("trial", "status", "arch", "actions", "accuracy", "reward", "epochs", "seconds", "seed", "worker"),
     *("error", "started", "finished", "repeat_of", "images_per_second", "trainings", "measured", "p_best"),
     *("p_front", "accuracy_error", "reward_error", "run", "rank", "old_reward", "name", "test_accuracy"),
+    *("latency_measured", "latency_error"),
 )
 """Columns of trials that are no cost of a network."""
 KNOWN = (*COSTS, "latency", "peak_memory")

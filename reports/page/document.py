@@ -15,7 +15,7 @@ from reports.page.controller import controller_section, entropy_figure
 from reports.page.drawing import define
 from reports.page.markup import Html, embedded_json, join, tag
 from reports.page.parts import hint, next_section, plot, section, words
-from reports.page.plots import Figure, curves_figure, front_figure, progress_figure
+from reports.page.plots import Figure, curves_figure, front_figure, parallel_figure, progress_figure
 from reports.page.points import choose_points, points_json
 from reports.page.scaling import ScalingRun, scaling_figures, scaling_sections
 from reports.page.sections import (
@@ -23,13 +23,18 @@ from reports.page.sections import (
     failures_section,
     front_section,
     known_section,
+    parallel_section,
     pareto_section,
     summary,
     time_section,
+    title,
 )
 from reports.page.sweep import SweepRun, sweep_figure, sweep_section
 from reports.page.training import TrainingRun, training_figures, training_sections
 from search_spaces import Decision
+
+MOST_PLAIN = 2
+"""With more costs than that, networks are shown as lines between parallel axes, too."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Page:
         random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
         scaling, sweep, audit, training: results of a run of this kind.
         measured: what accuracies are, such as ``macro F1``.
+        aims: the costs that the run aimed at.
+        rewarded: whether a reward weighs accuracy against costs; otherwise it is the accuracy.
         spent: how busy the workers were and what was lost, in words.
     """
 
@@ -77,6 +84,8 @@ class Page:
     audit: AuditRun | None = None
     training: TrainingRun | None = None
     measured: str = "accuracy"
+    aims: tuple[str, ...] = ("flops",)
+    rewarded: bool = True
     spent: tuple[str, ...] = ()
 
 
@@ -88,9 +97,13 @@ def render(page: Page) -> str:
     """
     if page.training:
         return _render_training(page, page.training)
-    points = choose_points(page.networks, page.best, measured=page.measured)
+    points = choose_points(
+        page.networks, page.best, measured=page.measured, aims=page.aims, rewarded=page.rewarded
+    )
     table, blocks = points_json(points)
-    progress, dots = progress_figure(page.trials, page.random_best)
+    progress, dots = progress_figure(
+        page.trials, page.random_best, "reward" if page.rewarded else page.measured
+    )
     figures: dict[str, Figure] = {
         f"front-{cost}": front_figure(points, cost, page.known) for cost in points.costs
     }
@@ -107,13 +120,17 @@ def render(page: Page) -> str:
         parts.append(audit_section(page.audit))
     unranked = page.audit or page.sweep
     parts.append(summary(page.trials, points, page.noise, ranked=not unranked))
-    parts.append(pareto_section(points))
+    if points.costs:
+        parts.append(pareto_section(points))
+    if len(points.aims) > MOST_PLAIN:
+        figures["parallel"] = parallel_figure(points)
+        parts.append(parallel_section(points))
     if not unranked:  # where networks are given, nothing makes progress
-        parts.append(_progress_section(dots))
+        parts.append(_progress_section(dots, "Reward" if page.rewarded else title(page.measured)))
     parts.append(front_section(points))
     if page.known:
         parts.append(known_section(page.known, page.measured))
-    front = points.table.iloc[points.fronts["flops"]]
+    front = points.table.iloc[points.front]
     if curves := curves_figure(page.epochs, front, page.best, page.measured):
         figures["curves"] = curves[0]
         parts.append(_curves_section(curves[1], page.measured))
@@ -140,13 +157,13 @@ def _render_training(page: Page, training: TrainingRun) -> str:
     return _document(page, body, {"figures": training_figures(training), "points": None, "heights": []})
 
 
-def _progress_section(dots: int) -> Html:
+def _progress_section(dots: int, name: str) -> Html:
     left = f"{dots:,} dots are left out, evenly." if dots else ""
-    return section("Progress", plot("progress", "Reward per trial and the best so far"), hint(left))
+    return section("Progress", plot("progress", f"{name} per trial and the best so far"), hint(left))
 
 
 def _curves_section(left_out: int, measured: str) -> Html:
-    left = f"{left_out} curves are left out, evenly over FLOPs." if left_out else ""
+    left = f"{left_out} curves are left out, evenly over the front." if left_out else ""
     words = f"Validation {measured} after each epoch, for the networks of the front; ★ is the best. "
     return section("Learning curves of the front", hint(words, left), plot("curves", "Learning curves"))
 

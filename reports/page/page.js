@@ -8,7 +8,8 @@
   const config = { displaylogo: false, responsive: true, displayModeBar: touch ? false : "hover",
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
     showSendToCloud: false, plotlyServerURL: "" }; // plotly 7 would offer to share the chart on its server
-  let cost = "flops";
+  let cost = points?.first;
+  let second = ""; // a cost that is shown as colour
   let row = points?.best; // a single training has no points
 
   // A figure's colours are names of CSS variables.
@@ -29,8 +30,28 @@
     const front = plot.dataset.figure === "front";
     const figure = themed(figures[front ? `front-${cost}` : plot.dataset.figure]);
     if (touch) figure.layout.dragmode = false; // a finger scrolls the page
+    if (front && second && second !== cost) colour(figure);
     if (front) Object.assign(figure.data.at(-1), { x: [points[cost][row]], y: [points.accuracy[row]], customdata: [row] });
     return Plotly.react(plot, figure.data, figure.layout, config);
+  }
+
+  // Points are coloured by a second cost, and the front is that of accuracy against both.
+  function colour(figure) {
+    const rows = points.joint[`${cost} ${second}`] ?? points.joint[`${second} ${cost}`];
+    const values = points[second], on = new Set(rows);
+    const rest = [...values.keys()].filter((index) => !on.has(index));
+    const scale = { cmin: Math.min(...values), cmax: Math.max(...values),
+      colorscale: themed([[0, "var(--front)"], [0.5, "var(--c5)"], [1, "var(--best)"]]) };
+    const place = (trace, indices, marker) => Object.assign(trace, { mode: "markers", error_y: undefined,
+      x: indices.map((index) => points[cost][index]), y: indices.map((index) => points.accuracy[index]),
+      customdata: indices, marker: { ...trace.marker, ...scale, ...marker, color: indices.map((index) => values[index]) } });
+    const narrow = figure.layout.width < 500 || innerWidth < 600;
+    place(figure.data[0], rest, { opacity: 0.35 });
+    place(figure.data[1], rows, { size: 11, showscale: true,
+      colorbar: { title: { text: points.costs[second], side: narrow ? "top" : "right" }, tickformat: "~s", thickness: 12,
+        outlinewidth: 0, ...(narrow ? { orientation: "h", y: -0.2, yanchor: "top" } : {}) } });
+    figure.data[1].name = `front in ${points.costs[cost]} and ${points.costs[second]}`;
+    return figure;
   }
 
   function networkDrawing(blocks) {
@@ -65,10 +86,9 @@
 
   function showHover(event) {
     const index = event.points[0].customdata;
-    const [accuracy, flops, params, activations, ...further] = points.text[index], reward = further.pop();
-    const lines = [`Trial ${points.trial[index]}: accuracy ${accuracy}`, `reward ${reward}, ${flops} FLOPs`,
-      `${params} parameters, ${activations} activations`,
-      ...further.map((text, number) => `${points.names[4 + number]} ${text}`)];
+    const [accuracy, ...others] = points.text[index].map((text, number) => `${points.names[number]} ${text}`);
+    const lines = [`Trial ${points.trial[index]}: ${accuracy}`];
+    for (let number = 0; number < others.length; number += 2) lines.push(others.slice(number, number + 2).join(", "));
     const code = document.createElement("code");
     code.textContent = points.arch[index];
     hover.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })), code);
@@ -120,6 +140,10 @@
   document.querySelectorAll('input[name="cost"]').forEach((input) => {
     input.checked = input.value === cost; // a reload keeps what was chosen, but not its figure
     input.addEventListener("change", () => { cost = input.value; draw(front); });
+  });
+  document.querySelectorAll('input[name="second"]').forEach((input) => {
+    input.checked = input.value === second;
+    input.addEventListener("change", () => { second = input.value; draw(front); });
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plots.forEach(draw));
 })();

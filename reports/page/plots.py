@@ -123,10 +123,46 @@ def _known_trace(known: Sequence[Mapping[str, Any]], cost: str) -> dict[str, Any
     return scatter(x, y, "markers+text", name="known networks", marker=mark, **more)
 
 
-def progress_figure(trials: pd.DataFrame, random_best: pd.DataFrame | None) -> tuple[Figure, int]:
+MOST_LINES = 1000
+"""Between parallel axes; those of the front among them."""
+
+
+def parallel_figure(points: Points) -> Figure:
+    """Each network as a line from axis to axis: accuracy, then the costs that the run aimed at.
+
+    Its colour is its accuracy. The better end of each axis is at the top.
+    """
+    others = np.setdiff1d(np.arange(len(points.table)), points.front)
+    some = others[evenly(len(others), max(0, MOST_LINES - len(points.front)))]
+    rows: pd.DataFrame = points.table.iloc[[*some.tolist(), *points.front.tolist()]]
+    accuracy = rows["accuracy"].astype(float).tolist()
+    dimensions: list[dict[str, Any]] = [{"label": label(points.measured), "values": accuracy}]
+    for cost in points.aims:
+        values = rows[cost].astype(float)
+        ends = [float(values.max()), float(values.min())]
+        dimensions.append(
+            {"label": label(points.costs[cost]), "values": values.tolist(), "range": ends, "tickformat": "~s"}
+        )
+    dimensions = [one for one in dimensions if min(one["values"]) < max(one["values"])]
+    colors = [[0.0, "var(--grid)"], [1.0, "var(--front)"]]
+    trace = {
+        "type": "parcoords",
+        "line": {"color": accuracy, "colorscale": colors},
+        "dimensions": dimensions,
+        "labelfont": {"color": "var(--ink)", "size": 12},
+        "tickfont": {"color": "var(--muted)", "size": 11},
+        "rangefont": {"color": "rgba(0,0,0,0)", "size": 1},
+    }
+    return figure([trace], axis(""), axis(""), margin={"l": 56, "r": 56, "t": 44, "b": 16})
+
+
+def progress_figure(
+    trials: pd.DataFrame, random_best: pd.DataFrame | None, name: str = "reward"
+) -> tuple[Figure, int]:
     """Reward per trial, its mean over windows, the best so far; and how many dots were left out.
 
     Args:
+        name: what rewards are.
         random_best: ``trial`` and ``expected``, the best reward that random search would have by then.
     """
     done = trials.dropna(subset=["reward"])
@@ -136,21 +172,21 @@ def progress_figure(trials: pd.DataFrame, random_best: pd.DataFrame | None) -> t
     steps = np.flatnonzero(np.r_[True, best[1:] > best[:-1]])
     steps = np.r_[steps, len(x) - 1]  # the last step goes on to the last trial
     marker = {"color": "var(--rest)", "size": 5, "opacity": 0.5 if len(x) > 300 else 0.9}
-    traces = [line(x[dots], y[dots], "reward", "var(--rest)", "markers") | {"marker": marker}]
+    traces = [line(x[dots], y[dots], name, "var(--rest)", "markers") | {"marker": marker}]
     windows = min(40, len(x) // 10)
     if windows > 3:
         parts = np.array_split(np.arange(len(x)), windows)
         middle, mean = [x[part].mean() for part in parts], [y[part].mean() for part in parts]
-        name = f"mean of {len(x) // windows} trials"
-        traces.append(line(middle, mean, name, "var(--front)", "lines"))
+        window = f"mean of {len(x) // windows} trials"
+        traces.append(line(middle, mean, window, "var(--front)", "lines"))
     if random_best is not None:
         thin = random_best.iloc[evenly(len(random_best), 500)]
-        name = "random search, expected best"
-        random = line(thin["trial"], thin["expected"], name, "var(--random)", "lines")
+        title = "random search, expected best"
+        random = line(thin["trial"], thin["expected"], title, "var(--random)", "lines")
         traces.append(random | {"line": {"color": "var(--random)", "width": 2, "dash": "dash"}})
     record = line(x[steps], best[steps], "best so far", "var(--best)", "lines")
     traces.append(record | {"line": {"color": "var(--best)", "width": 2.5, "shape": "hv"}})
-    return figure(traces, axis("trial"), axis("reward", range=span(y))), len(x) - len(dots)
+    return figure(traces, axis("trial"), axis(name, range=span(y))), len(x) - len(dots)
 
 
 def line(x: Any, y: Any, name: str, color: str, mode: str) -> dict[str, Any]:

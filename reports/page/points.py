@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,16 +11,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.numbers import cost_text, cost_title, plus_minus
+from reports.measured import MEASURED
+from reports.numbers import cost_text, cost_title, listing, plus_minus
 from reports.page.drawing import Block, blocks
 from reports.pareto import pareto_front
 from reports.run_db import columns_of
 from search_spaces import ArchSpec
 
 COSTS = {"flops": "FLOPs", "params": "parameters", "activations": "activations"}
+MEMORY = "peak_memory"
 COLUMNS = {
     *columns_of("trials"),
     *("trainings", "accuracy_error", "reward_error", "measured", "p_best", "p_front", "run"),
+    *MEASURED,
 }
 """Columns of networks that are no further cost."""
 MOST_POINTS = 3000
@@ -33,30 +37,47 @@ class Points:
     Args:
         table: rows of ``Run.networks``, numbered from 0.
         fronts: per cost, the numbers of its front's rows, the cheapest first.
+        front: the numbers of the rows on the front of all ``aims``, the cheapest first.
         best: the number of the best network's row.
         left_out: networks that are not in ``table``.
-        front_size: how many networks are on the front of FLOPs, shown or not.
+        front_size: how many networks are on that front, shown or not.
         measured: what their accuracies are, such as ``macro F1``.
         costs: the titles of their costs, by name.
+        aims: the costs that the run aimed at, of those.
+        rewarded: whether a reward weighs accuracy against costs; otherwise it is the accuracy.
     """
 
     table: pd.DataFrame
     fronts: Mapping[str, NDArray[np.int64]]
+    front: NDArray[np.int64]
     best: int
     left_out: int
     front_size: int
     measured: str = "accuracy"
     costs: Mapping[str, str] = field(default_factory=lambda: COSTS)
+    aims: tuple[str, ...] = ("flops",)
+    rewarded: bool = True
+
+    @property
+    def against(self) -> str:
+        """The titles of the costs that the run aimed at, in words."""
+        return listing(self.costs[name] for name in self.aims) if self.aims else ""
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The costs that tables have columns of: not the memory of training, unless the run aimed at it."""
+        return {name: title for name, title in self.costs.items() if name != MEMORY or name in self.aims}
 
 
 def costs_of(networks: pd.DataFrame) -> dict[str, str]:
-    """The titles of the costs that networks have: those of all, and what was measured of all of these."""
-    further = (
-        name
-        for name in networks.select_dtypes("number")
-        if name not in COLUMNS and networks[name].notna().all()
-    )
-    return {**COSTS, **{str(name): cost_title(str(name)) for name in further}}
+    """The titles of the costs that all of the networks have; FLOPs first, if they are among them."""
+    names = [
+        *COSTS,
+        *(str(name) for name in networks.select_dtypes("number") if name not in COLUMNS),
+        MEMORY,
+    ]
+    known = [name for name in names if name in networks and networks[name].notna().all()]
+    return {name: COSTS.get(name, cost_title(name)) for name in known}
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:
@@ -65,7 +86,13 @@ def evenly(count: int, most: int) -> NDArray[np.int64]:
 
 
 def choose_points(
-    networks: pd.DataFrame, best: int, most: int = MOST_POINTS, measured: str = "accuracy"
+    networks: pd.DataFrame,
+    best: int,
+    most: int = MOST_POINTS,
+    measured: str = "accuracy",
+    aims: Sequence[str] = ("flops",),
+    *,
+    rewarded: bool = True,
 ) -> Points:
     """The fronts, the best network, those nearest to a front and an even sample of the rest.
 
@@ -75,16 +102,20 @@ def choose_points(
     Args:
         networks: one finished network or more, from ``Run.networks``.
         best: the trial of the best network, which is among them.
-        measured: see ``Points``.
+        measured, aims, rewarded: see ``Points``; if not all networks have an aim, the others hold.
     """
     table, costs = networks.reset_index(drop=True), costs_of(networks)
     fronts = {cost: pareto_front(table, ["accuracy"], [cost]).sort_values([cost, "trial"]) for cost in costs}
-    front_size = len(fronts["flops"])
+    aimed = tuple(name for name in aims if name in costs) or tuple(costs)[:1]
+    own = pareto_front(table, ["accuracy"], aimed).sort_values([*aimed[:1], "trial"])
+    front_size = len(own)
+    own = own.iloc[evenly(len(own), MOST_ON_FRONT)]
     fronts = {cost: front.iloc[evenly(len(front), MOST_ON_FRONT)] for cost, front in fronts.items()}
     best_row = int((table["trial"] == best).argmax())
-    gap = np.min([_gap(table, front, cost) for cost, front in fronts.items()], axis=0)
+    gaps = [_gap(table, front, cost) for cost, front in fronts.items()]
+    gap = np.min(gaps, axis=0) if gaps else np.zeros(len(table))
     must = np.zeros(len(table), bool)
-    must[[best_row, *(row for front in fronts.values() for row in front.index)]] = True
+    must[[best_row, *own.index, *(row for front in fronts.values() for row in front.index)]] = True
     order = np.argsort(np.where(must, -1.0, gap), kind="stable")
     if len(order) > most:
         sure = max(int(must.sum()), most // 2)
@@ -94,12 +125,23 @@ def choose_points(
     return Points(
         table.loc[kept].reset_index(drop=True),
         {cost: np.searchsorted(kept, front.index.to_numpy(np.int64)) for cost, front in fronts.items()},
+        np.searchsorted(kept, own.index.to_numpy(np.int64)),
         int(np.searchsorted(kept, best_row)),
         len(table) - len(kept),
         front_size,
         measured,
         costs,
+        aimed,
+        rewarded,
     )
+
+
+def joint_fronts(points: Points) -> dict[str, list[int]]:
+    """For each two costs, as ``flops params``, the rows on the front of accuracy against both."""
+    return {
+        f"{one} {other}": pareto_front(points.table, ["accuracy"], [one, other]).index.tolist()
+        for one, other in itertools.combinations(points.costs, 2)
+    }
 
 
 def _gap(table: pd.DataFrame, front: pd.DataFrame, cost: str) -> NDArray[np.float64]:
@@ -123,6 +165,11 @@ def drawable(arch: str) -> list[Block]:
         return []
 
 
+def names_of(points: Points) -> list[str]:
+    """The titles of what is known of a point: its accuracy, its costs and its reward."""
+    return ["accuracy", *points.costs.values(), *(["reward"] if points.rewarded else [])]
+
+
 def points_json(points: Points) -> tuple[dict[str, Any], list[Block]]:
     """The points as columns for the script, and the distinct blocks that ``blocks`` refers to by number."""
     numbers: dict[Block, int] = {}
@@ -133,15 +180,19 @@ def points_json(points: Points) -> tuple[dict[str, Any], list[Block]]:
         "arch": [str(row["arch"]) for row in rows],
         "accuracy": points.table["accuracy"].astype(float).tolist(),
         **{cost: points.table[cost].astype(float).tolist() for cost in points.costs},
-        "names": ["accuracy", *points.costs.values(), "reward"],
+        "names": names_of(points),
         "text": [
             [
                 accuracy_text(row),
                 *(cost_text(cost, row[cost]) for cost in points.costs),
-                f"{row['reward']:.4f}",
+                *([f"{row['reward']:.4f}"] if points.rewarded else []),
             ]
             for row in rows
         ],
+        "costs": dict(points.costs),
+        "measured": points.measured,
+        "first": next(iter(points.aims), ""),
+        "joint": joint_fronts(points),
         "blocks": drawings,
         "best": points.best,
     }

@@ -14,9 +14,9 @@ from reports.numbers import points as points_better
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
 from reports.page.parts import ARCHITECTURE, copyable, data_table, facts, hint, plot, section, tiles, titled
-from reports.page.points import COSTS, Points, accuracy_text, drawable, evenly
+from reports.page.points import COSTS, Points, accuracy_text, drawable, evenly, names_of
 from reports.run_db import speed
-from reports.tables import CHANCES
+from reports.tables import CHANCES, ON_DEVICE, device_text, known_in
 
 MOST_DRAWINGS = 6
 """Drawings of front networks that are visible at first; the others unfold."""
@@ -31,34 +31,53 @@ def summary(trials: pd.DataFrame, points: Points, noise: str, *, ranked: bool = 
     reward = plus_minus(best["reward"], best["reward_error"] if best["trainings"] > 1 else None)
     status = ", ".join(f"{number:,} {name}" for name, number in trials["status"].value_counts().items())
     repeats = int(trials["repeat_of"].notna().sum())
-    sizes = f"{count(best['flops'])} FLOPs, {count(best['params'])} parameters"
+    sizes = sizes_text(points, best)
     trial = f"trial {best['trial']}"
     numbers = [
         (reward_title(best), reward, trial),
         (f"its {points.measured}", accuracy_text(best), sizes),
     ]
-    if not ranked:
+    if not (ranked and points.rewarded):
         numbers = [(f"best {points.measured}", accuracy_text(best), f"{trial}, {sizes}")]
     numbers += [
-        ("Pareto front", f"{points.front_size:,}", f"in {points.measured} and FLOPs"),
+        ("Pareto front", f"{points.front_size:,}", f"in {points.measured} and {points.against}"),
         ("trials", f"{len(trials):,}", status + (f"; {repeats:,} repeats" if repeats else "")),
         ("compute", duration(float(trials["seconds"].sum())), "in trials, one after the other"),
     ]
     return join(tiles(numbers), tag("p", noise, class_="noise") if noise else "")
 
 
+def sizes_text(points: Points, row: Mapping[Any, Any]) -> str:
+    """What a network costs: the costs that the run aimed at, then FLOPs and parameters."""
+    names = dict.fromkeys([*points.aims, *(name for name in ("flops", "params") if name in points.costs)])
+    plain = {"flops": "FLOPs", "params": "parameters"}
+    return ", ".join(
+        f"{count(row[name])} {plain[name]}"
+        if name in plain
+        else f"{points.costs[name]} {cost_text(name, row[name])}"
+        for name in names
+    )
+
+
+def parallel_section(points: Points) -> Html:
+    """Networks as lines between parallel axes."""
+    words = hint(
+        "Each line is a network, its colour the stronger the more accurate it is; the better end of each "
+        "axis is at the top. Drag along an axis to keep the networks there alone."
+    )
+    return section(
+        "All costs",
+        words,
+        tag("div", plot("parallel", f"{title(points.measured)}, {points.against}, as axes"), class_="scroll"),
+    )
+
+
 def pareto_section(points: Points) -> Html:
     """The interactive scatter plot, and beside it the pinned network."""
-    choices = (
-        tag(
-            "label",
-            tag("input", type="radio", name="cost", value=cost, checked="" if cost == "flops" else None),
-            tag("span", name),
-        )
-        for cost, name in points.costs.items()
-    )
+    first = next(iter(points.aims), "")
+    choices = (_choice("cost", cost, name, checked=cost == first) for cost, name in points.costs.items())
     names = {"accuracy": points.measured}
-    numbers = ("accuracy", *points.costs.values(), "reward")
+    numbers = names_of(points)
     pinned = tag(
         "aside",
         tag("h3", tag("span", data_pin="trial"), tag("span", data_pin="mark", class_="mark")),
@@ -71,35 +90,56 @@ def pareto_section(points: Points) -> Html:
     shown = f"{len(points.table):,} networks are shown"
     if points.left_out:
         shown += f"; {points.left_out:,} are left out, most of them far from every front"
-    switch = tag("fieldset", tag("legend", f"{_title(points.measured)} against"), *choices, class_="switch")
+    switch = tag("fieldset", tag("legend", f"{title(points.measured)} against"), *choices, class_="switch")
+    second = ""
+    if len(points.costs) > 1:
+        further = [_choice("second", "", "nothing else", checked=True)]
+        further += [_choice("second", cost, name) for cost, name in points.costs.items()]
+        second = tag("fieldset", tag("legend", "and, as colour,"), *further, class_="switch")
     words = hint("Hover over a network to see it, click to pin it. ", shown, ".")
     left = tag(
-        "div", switch, plot("front", f"{_title(points.measured)} against cost, and the Pareto front"), words
+        "div",
+        switch,
+        second,
+        plot("front", f"{title(points.measured)} against cost, and the Pareto front"),
+        words,
     )
     return section("Pareto front", tag("div", left, pinned, class_="beside"))
 
 
+def _choice(name: str, value: str, text: str, *, checked: bool = False) -> Html:
+    """A radio button."""
+    button = tag("input", type="radio", name=name, value=value, checked="" if checked else None)
+    return tag("label", button, tag("span", text))
+
+
 def front_section(points: Points) -> Html:
-    """The front as a table and as drawings."""
-    front = points.fronts["flops"][evenly(len(points.fronts["flops"]), MOST_ROWS)]
+    """The front of the costs that the run aimed at, as a table and as drawings."""
+    front = points.front[evenly(len(points.front), MOST_ROWS)]
     rows = points.table.iloc[front].to_dict("records")
     chances = {column: title for column, title in CHANCES.items() if column in points.table}
-    header = ["trial", points.measured, *points.costs.values(), "reward", *chances.values(), ARCHITECTURE]
+    device = {name: words for name, words in ON_DEVICE.items() if known_in(points.table, name)}
+    rewards = ["reward"] if points.rewarded else []
+    costs = points.shown
+    header = ["trial", points.measured, *costs.values(), *device.values(), *rewards, *chances.values()]
+    header.append(ARCHITECTURE)
     body = [
         (
             tag("button", str(row["trial"]), type="button", class_="pin", data_row=number),
             accuracy_text(row),
-            *(cost_text(cost, row[cost]) for cost in points.costs),
-            f"{row['reward']:.4f}",
+            *(cost_text(cost, row[cost]) for cost in costs),
+            *(device_text(name, row[name]) for name in device),
+            *([f"{row['reward']:.4f}"] if rewards else []),
             *("" if pd.isna(row[column]) else percent(row[column]) for column in chances),
             row["arch"],
         )
         for number, row in zip(front, rows, strict=True)
     ]
-    words = "Chances follow from the measured noise. " if chances else ""
+    words = f"The front of {points.measured} against {points.against}. "
+    words += "Chances follow from the measured noise. " if chances else ""
     if points.front_size > len(rows):
         words += f"{points.front_size - len(rows):,} more, evenly spread, are in pareto.csv."
-    cards = [_card(row) for row in rows]
+    cards = [_card(row, points) for row in rows]
     drawings = tag("div", *cards[:MOST_DRAWINGS], class_="cards")
     if cards[MOST_DRAWINGS:]:
         more = tag("summary", f"{len(cards) - MOST_DRAWINGS} more")
@@ -135,16 +175,17 @@ def known_section(known: Sequence[Mapping[str, Any]], measured: str) -> Html:
     return section("Known networks", words, data_table(header, rows, "known"))
 
 
-def _title(measured: str) -> str:
+def title(measured: str) -> str:
+    """``measured`` at the beginning of a line."""
     return measured[0].upper() + measured[1:]
 
 
-def _card(row: Mapping[Any, Any]) -> Html:
+def _card(row: Mapping[Any, Any], points: Points) -> Html:
     rows = drawable(row["arch"])
-    title = tag("h3", f"Trial {row['trial']}")
-    text = f"{accuracy_text(row)} · {count(row['flops'])} FLOPs · {count(row['params'])} params"
+    heading = tag("h3", f"Trial {row['trial']}")
+    costs = sizes_text(points, row).replace(", ", " · ").replace("parameters", "params")
     picture = draw(rows, f"Network of trial {row['trial']}") if rows else tag("p", "No architecture")
-    return tag("article", title, tag("p", text), picture, class_="card")
+    return tag("article", heading, tag("p", f"{accuracy_text(row)} · {costs}"), picture, class_="card")
 
 
 def failures_section(trials: pd.DataFrame) -> Html:

@@ -211,3 +211,31 @@ def test_equal_networks_cannot_be_told_apart_and_different_ones_can():
     different = [seed_noise(*search(rng, spread=0.3, noise=0.001)[1:]) for _ in range(50)]
     assert np.mean([noise.ties == 1 for noise in different]) > 0.8
     assert "(3 networks trained again, on 6 fresh seeds in all)" in str(equal[0])
+
+
+def test_the_front_of_two_costs_holds_what_is_beaten_in_one_of_them():
+    costs = {"flops": [1.0, 2.0, 3.0, 2.0, 4.0], "latency": [3.0, 2.0, 1.0, 2.0, np.nan]}
+    accuracy = {"accuracy": [0.5, 0.5, 0.5, 0.4, 0.9], "accuracy_error": [0.0] * 5}
+    networks, nothing = pd.DataFrame({**costs, **accuracy}), np.zeros(5)
+    rng = np.random.default_rng(0)
+    _, both = chances(networks, nothing, nothing + 1, rng, costs=["flops", "latency"])
+    assert both.tolist() == [1, 1, 1, 0, 0]  # the last lacks a cost
+    _, one = chances(networks, nothing, nothing + 1, rng, costs=["flops"])
+    assert one.tolist() == [1, 0, 0, 0, 1]
+
+
+def test_the_front_of_several_costs_is_drawn_as_that_of_one_is():
+    rng = np.random.default_rng(1)
+    networks = pd.DataFrame(
+        {
+            "flops": rng.integers(1, 6, 30).astype(float),
+            "accuracy": 0.5 + 0.02 * rng.standard_normal(30),
+            "accuracy_error": 0.01,
+        }
+    )
+    same = networks.assign(again=2 * networks["flops"])
+    zero, ones = np.zeros(30), np.ones(30)
+    _, one = chances(same, zero, ones, np.random.default_rng(2), draws=4000)
+    _, two = chances(same, zero, ones, np.random.default_rng(3), draws=4000, costs=["flops", "again"])
+    assert two == pytest.approx(one, abs=0.04)
+    assert one.max() > 0.5

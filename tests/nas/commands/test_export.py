@@ -218,3 +218,24 @@ def test_paths_are_shortened_to_their_last_part():
     assert shortened("/home/me/run") == "run"
     assert shortened("fields=/a/b") == "fields=b"
     assert shortened("hf:user/name") == "hf:user/name"
+
+
+def test_json_says_what_was_exported_and_the_report_of_the_run_shows_int8(nas, run):
+    code, out, err = nas("export", run, "--to", "onnx", "--int8", "--json", "--out", "o")
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    assert facts["files"] == {path.name: path.stat().st_size for path in sorted(Path("o").iterdir())}
+    assert facts["checks"]["onnx"]["same"] == facts["checks"]["onnx"]["images"] == 12
+    both = facts["int8"]
+    shown = json.loads(nas("report", run, "--json")[1])["int8"]
+    for precision in ("float32", "int8"):
+        assert shown[precision]["accuracy"] == both[precision]["accuracy"][shown["part"]]
+        assert shown[precision]["milliseconds"] == both[precision]["milliseconds"]
+    line = f"In int8 its accuracy is {both['int8']['accuracy'][shown['part']]:.4f} at "
+    assert line in nas("report", run)[1]
+    assert line in Path(run, "report.html").read_text()
+
+
+def test_a_quiet_export_says_nothing(nas):
+    assert nas("export", TINY, "--untrained", "--to", "pytorch", "-q") == (0, "", "")
+    assert Path("network-pytorch", "model.py").is_file()

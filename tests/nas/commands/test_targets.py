@@ -8,6 +8,9 @@ import pytest
 from fakes import TABLE
 
 from nas import open_run
+from nas.runs.search_results import trial_state
+from nas.screens.report import trial_sentence
+from reports import hypervolume
 from search_spaces import SPACES, cost
 
 ACCEL = SPACES["accel-nasbench"]
@@ -163,3 +166,29 @@ def test_a_run_of_flops_alone_knows_no_latency(nas):
     code, out, err = nas("report", "r", "--budget", "flops=60M", "--budget", "params=3M")
     assert (code, err) == (0, "")
     assert out.startswith("Within FLOPs 60.0M and params 3.00M the most accurate is trial")
+
+
+def test_a_search_for_all_budgets_speaks_of_its_front_and_of_no_reward(nas, table):
+    aims = ["--reward", "pareto", "--target", "latency", "--target", "params"]
+    words = [*SEARCH[:-1], "--controller", "random", *aims, "--run", "r"]
+    code, out, err = nas(*words)
+    assert (code, err) == (0, "")
+    run = open_run("r")
+    front = len(run.pareto())
+    assert f"The front of accuracy against latency and params has {front} networks of " in out
+    assert "on the front so far" in out
+    assert "reward" not in out
+    facts = json.loads(nas("report", "r", "--json")[1])
+    assert facts["hypervolume_costs"] == ["latency", "params"]
+    networks = run.networks()
+    most = {name: float(networks[name].max()) for name in ("latency", "params")}
+    volume = hypervolume(networks, minimize=[*most], reference={"accuracy": 0.0, **most})
+    assert facts["hypervolume"] == pytest.approx(volume / most["latency"] / most["params"])
+    assert f"highest accuracy {run.trials()['accuracy'].max():.4f}, front {front}" in trial_sentence(
+        trial_state(run)
+    )
+    assert nas(*SEARCH, "--controller", "random", "--seed", 1, *aims, "--run", "s")[0] == 0
+    compared = nas("report", "r", "s")[1]
+    assert "The highest accuracy is " in compared
+    assert "reward" not in compared.lower()
+    assert "averaged over all budgets up to latency " in compared

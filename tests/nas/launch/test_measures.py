@@ -116,11 +116,3 @@ def test_networks_that_a_device_does_not_know_have_no_latency(tmp_path, known):
     pd.DataFrame({"arch": [str(first)], "latency": [2.0]}).to_csv(tmp_path / "one.csv", index=False)
     latency = Latency(f"table:{tmp_path / 'one.csv'}", SPACE)
     np.testing.assert_array_equal(latency([first, other, first]), [2.0, np.nan, 2.0])
-
-
-def test_a_device_that_only_measures_cannot_be_searched_on(nas, board):
-    code, _, err = nas(*SEARCH, "--device", "cpu", "--target", "latency=1ms")
-    assert (code, err) == (
-        2,
-        "nas: --device must be table:FILE or predictor:FILE for a search, got cpu\n",
-    )

@@ -199,7 +199,28 @@ class Curves(Varied):
 
     def __call__(self, trial):
         for epoch in range(1, 5):
-            yield Epoch(epoch, 1.0, None, fake_accuracy(trial) * epoch / 4, 0.0)
+            accuracy = fake_accuracy(trial) * epoch / 4
+            yield Epoch(epoch, 1.0, None, accuracy, 0.0, measures={"latency": 2.0})
+
+
+class Outcomes(Listener):
+    """Keeps how many epochs each trial had, and what it cost."""
+
+    def __init__(self):
+        self.ended = []
+
+    def on_finish(self, row, outcome, standing):
+        self.ended.append((outcome.epochs, dict(outcome.measures)))
+
+
+def test_a_trial_that_is_stopped_early_keeps_what_was_measured(tmp_path, ray):
+    heard = Outcomes()
+    options = {"controller": "random", "space": "mnas", "epochs": 4, "listener": heard}
+    journal, search = new_search(tmp_path, create=True, trials=12, **options)
+    with journal:
+        run_ray(search, Curves(), Resources(workers=1, gpus_per_trial=0.0))
+    assert min(epochs for epochs, _ in heard.ended) < 4
+    assert all(measures == {"latency": 2.0} for _, measures in heard.ended)
 
 
 def test_asha_stops_the_worse_half_and_the_best_is_found_all_the_same(tmp_path, ray):

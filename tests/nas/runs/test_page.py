@@ -25,13 +25,16 @@ from reports import count
 from reports.page import render
 from reports.page.drawing import blocks
 from reports.page.points import COSTS
-from search_spaces import ArchSpec
+from reports.pareto import pareto_front
+from search_spaces import SPACES, ArchSpec, cost
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
+DRIVER = "GL Driver Message"
+"""What a machine without a GPU says of parallel axes, which are drawn by WebGL."""
 ATTACK = "</script><script>alert(1)</script><!-- <b>&amp;"
 
 
@@ -62,7 +65,7 @@ def view(browser, tmp_path):
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: said.append(f"console: {message.text}"))
+        page.on("console", lambda message: DRIVER in message.text or said.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
         page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
         page.on("request", lambda request: said.append(f"request: {request.url[:200]}"))
@@ -419,3 +422,60 @@ def test_the_page_of_a_training_draws_its_curves_and_compares_nothing(nas, view,
     counts = page.evaluate("document.querySelector('[data-figure=confusion]').data[0].text")
     assert [[int(number or 0) for number in row] for row in counts] == metrics["confusion"]
     assert "Pareto" not in page.inner_text("main")
+
+
+@pytest.fixture
+def everything(nas, tmp_path):
+    """A search for all budgets of three costs, of which one is none of the formulas."""
+    space, rng = SPACES["accel-nasbench"], np.random.default_rng(0)
+    archs = [*dict.fromkeys(space.decode(space.sample(rng)) for _ in range(60))]
+    priced = [cost(arch) for arch in archs]
+    rows = {"arch": map(str, archs), "latency": [price.activations / 1e6 for price in priced]}
+    accuracies = [0.5 + 0.02 * np.log(price.params) for price in priced]
+    pd.DataFrame({**rows, "accuracy": accuracies}).to_csv("accel.csv", index=False)
+    aims = [word for name in ("latency", "params", "flops") for word in ("--target", name)]
+    asked = ["--space", "accel-nasbench", "--evaluator", "predictor:accel.csv", "--controller", "random"]
+    code, _, err = nas("search", *asked, "--trials", 80, "--reward", "pareto", *aims, "--run", "r", "-q")
+    assert (code, err) == (0, "")
+    return open_run("r")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_a_search_for_all_budgets_shows_every_two_costs_and_all(view, everything, tmp_path, width, scheme):
+    page = view("r", width, scheme)
+    look(page, tmp_path / f"pareto-{width}-{scheme}.png")
+    assert page.locator("input[name=cost]:checked").get_attribute("value") == "latency"
+    table = everything.networks().reset_index(drop=True)
+    page.check("input[name=second][value=params]", force=True)
+    shown = page.evaluate("document.querySelector('[data-figure=front]').data[1].customdata")
+    assert sorted(shown) == pareto_front(table, minimize=["latency", "params"]).index.tolist()
+    colours = page.evaluate("document.querySelector('[data-figure=front]').data[1].marker.color")
+    assert colours == [float(table["params"][row]) for row in shown]
+    page.check('input[name=second][value=""]', force=True)
+    single = page.evaluate("document.querySelector('[data-figure=front]').data[1].customdata")
+    assert sorted(single) == pareto_front(table, minimize=["latency"]).index.tolist()
+    lines = page.evaluate("document.querySelector('[data-figure=parallel]').data[0].dimensions")
+    assert [line["label"] for line in lines] == ["accuracy", "latency", "parameters", "FLOPs"]
+    assert len(lines[0]["values"]) == len(table)
+    trials = page.locator("#table-front td[data-label=trial]").all_inner_texts()
+    assert [int(trial) for trial in trials] == everything.pareto()["trial"].tolist()
+    assert "reward" not in page.inner_text("main").split("Configuration")[0]
+
+
+def test_a_page_needs_no_flops(search):
+    page = collect(open_run(search))
+    latency = page.networks["activations"] / 1e6
+    networks = page.networks.drop(columns=["flops", "params", "activations"]).assign(latency=latency)
+    text = render(dataclasses.replace(page, networks=networks, aims=("latency",)))
+    figures = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])["figures"]
+    assert [name for name in figures if name.startswith("front")] == ["front-latency"]
+    assert "in accuracy and latency" in text
+    bare = render(dataclasses.replace(page, networks=networks.drop(columns="latency"), aims=()))
+    assert 'id="pareto-front"' not in bare
+
+
+def test_measured_latencies_stand_beside_those_that_were_predicted(search):
+    page = collect(open_run(search))
+    networks = page.networks.assign(latency=2.0, latency_measured=2.5, latency_error=-0.2)
+    text = render(dataclasses.replace(page, networks=networks, aims=("latency",)))
+    assert '<td data-label="measured">2.5 ms</td><td data-label="error">-20.0 %</td>' in text

@@ -14,7 +14,7 @@ from nas.search.journal import Journal
 from nas.search.loop import Search
 from nas.search.measures import NONE, known_cost, of_actions
 from nas.search.predictor import Predictor
-from nas.search.tables import Table, read_costs
+from nas.search.tables import Table, read_with_costs
 from nas.spec.recipe import Recipe
 from nas.spec.settings import Settings
 from nas.spec.targets import Target
@@ -68,13 +68,13 @@ def test_a_table_of_all_networks_gives_its_costs_before_the_trial(tmp_path):
 def test_a_column_that_is_no_cost_is_refused(tmp_path, values, message):
     written(tmp_path / "t.csv", ACCEL, 4, latency=values)
     with pytest.raises(InputError, match=message):
-        read_costs(tmp_path / "t.csv", ACCEL, ("latency",))
+        read_with_costs(tmp_path / "t.csv", ACCEL, ("latency",))
 
 
 def test_a_column_that_is_not_there_is_refused_with_those_that_are(tmp_path):
     written(tmp_path / "t.csv", ACCEL, 4, latency=latency)
     with pytest.raises(InputError, match="target: unknown column 'latenzy'; did you mean 'latency'"):
-        read_costs(tmp_path / "t.csv", ACCEL, ("latenzy",))
+        read_with_costs(tmp_path / "t.csv", ACCEL, ("latenzy",))
 
 
 def test_a_predictor_predicts_a_column_for_any_network(tmp_path):

@@ -1,0 +1,114 @@
+"""``nas scale --target latency``: networks of equal latency are compared, and families list it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nas import open_run
+from search_spaces import ArchSpec, cost
+
+BASE = "res32-silu-stem8-conv_r1_k3_s1_c8-mb3_r2_k3_s2_c16_se0.25-mb3_r2_k3_s2_c24-head64"
+BOARD = (
+    "import sys, onnx\n"
+    "shape = onnx.load(sys.argv[1]).graph.input[0].type.tensor_type.shape\n"
+    "print(shape.dim[2].dim_value ** 2 / 1000)\n"
+)
+"""A board on which a network takes as long as its image is large, whatever is computed."""
+
+
+@pytest.fixture
+def device(nas, tmp_path):
+    (tmp_path / "board.py").write_text(BOARD)
+    return ["--device", f"command:{sys.executable} board.py {{onnx}}"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table of all networks that the grid may hold: deeper is better."""
+    from scaling_search import Grid, distinct
+
+    base = ArchSpec.parse(BASE)
+    archs = distinct(base, Grid(step=0.1, tolerance=0.4).triples(), 1.0, multiple=4)
+    depth = [sum(stage.repeats for stage in arch.stages) for arch in archs]
+    frame = pd.DataFrame({"arch": map(str, archs), "accuracy": [0.5 + 0.01 * layers for layers in depth]})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    return ["--evaluator", "table:table.csv"]
+
+
+GRID = ["--base", BASE, "--grid", "step=0.1", "--grid", "tolerance=0.4", "--multiple", 4]
+FAMILY = ["--phis", "0,1,2"]
+
+
+def test_networks_of_equal_latency_are_compared(nas, device, table):
+    code, out, err = nas("scale", *GRID, *FAMILY, "--target", "latency", *device, *table, "--run", "r")
+    assert (code, err) == (0, "")
+    run = open_run("r")
+    grid = pd.read_csv("r/grid.csv")
+    for text, latency in zip(grid["arch"], grid["latency"], strict=True):
+        assert latency == pytest.approx(ArchSpec.parse(text).resolution ** 2 / 1000)
+    base = 32**2 / 1000
+    assert (abs(grid["latency"] / (2 * base) - 1) <= 0.12).all()
+    # At equal FLOPs, networks that do not grow in resolution would have been among them.
+    assert grid["resolution"].min() > 40
+    assert list(run.trials()["latency"]) == pytest.approx(
+        [ArchSpec.parse(text).resolution ** 2 / 1000 for text in run.trials()["arch"]]
+    )
+    assert run.settings.objective.costs == ("latency",)
+    best = grid.loc[grid["reward"].idxmax()]
+    assert best["chosen"]
+    assert "the base's latency and" in out
+    assert "networks; within 12 % of 2 times its latency of 1.02 ms" in out
+
+
+def test_families_list_latency(nas, device, table):
+    asked = ["--coefficients", "1.2,1.1,1.15", "--base", BASE, *FAMILY, *device]
+    code, out, err = nas("scale", *asked, "--max-resolution", 40, "--run", "r")
+    assert (code, err) == (0, "")
+    family = open_run("r").family()
+    assert {model.arch.resolution for model in family.values()} <= {32, 40}
+    for model in family.values():
+        assert model.latency == pytest.approx(model.arch.resolution**2 / 1000)
+    listed = json.loads(Path("r/family.json").read_text())
+    assert listed["B1"]["latency"] == family["B1"].latency
+    frame = pd.read_csv("r/family.csv")
+    assert list(frame["latency_growth"]) == pytest.approx(list(frame["latency"] / 1.024))
+    header = next(line for line in out.splitlines() if line.startswith("model"))
+    assert "latency" in header
+    assert nas("scale", "--base", "r:B1", "--coefficients", "1.2,1.1,1.15", "--run", "again")[0] == 0
+    assert open_run("again").family()["B0"].latency is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--target", "latency"], "--target latency must stand with --device, got none"),
+        (["--target", "params"], "--target must be flops or latency, got params"),
+        (
+            ["--target", "latency", "--device", "cpu", "--strategy", "depth"],
+            "--strategy must be left out with --target latency, got depth",
+        ),
+        (
+            ["--target", "latency", "--device", "cpu", "--refine"],
+            "--refine must be left out with --target latency, got True",
+        ),
+        (["--target", "latency", "--device", "gpu"], "--device: unknown device 'gpu'"),
+    ],
+)
+def test_wrong_requests_are_one_line(nas, tmp_path, words, message):
+    code, _, err = nas("scale", *words, "--run", "r")
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_table_must_know_the_grid(nas, table, tmp_path):
+    (tmp_path / "board.csv").write_text(f"arch,ms\n{BASE},1.0\n")
+    words = ["--target", "latency", "--device", "table:board.csv"]
+    code, _, err = nas("scale", *GRID, *words, *table, "--run", "r")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("nas: --device table must have a row for the network ")
+    assert not (tmp_path / "r").exists()
+    assert cost(ArchSpec.parse(BASE)).flops > 0
