@@ -10,6 +10,7 @@ from nas.errors import NasError as NasError
 from nas.errors import RunError as RunError
 from nas.runs.run import Run as Run
 from nas.runs.run import open_run as open_run
+from nas.spec.listener import Listener as Listener
 from nas.spec.objective import Objective as Objective
 from nas.training.classifier import load_classifier as load_classifier
 from search_spaces import ArchSpec
@@ -42,6 +43,7 @@ def search(
     confirm_seeds: int = 2,
     baseline: str | Sequence[str | ArchSpec] | None = None,
     seed: int = 0,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     workers: int | None = None,
     cpus_per_trial: float = 1.0,
@@ -90,6 +92,8 @@ def search(
         baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
             the space's published ones)
         seed: Seeds everything random in the run.
+        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
+            FILE.py:NAME. (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-SPACE)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -133,6 +137,7 @@ def scale(
     tune: bool = True,
     metric: str | None = None,
     seed: int | None = None,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     workers: int | None = None,
     cpus_per_trial: float = 1.0,
@@ -181,6 +186,8 @@ def scale(
             which is less noisy; balanced_accuracy or macro_f1, means over classes. (default: accuracy;
             soft_accuracy with init)
         seed: Seeds everything random. (default: the base run's, or 0)
+        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
+            FILE.py:NAME. (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-scale)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -210,6 +217,7 @@ def train(
     class_weights: str | None = None,
     keep: str = 'best',
     seed: int = 0,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     device: str = 'auto',
     threads: int | None = None,
@@ -240,6 +248,8 @@ def train(
         class_weights: balanced: in training, images of rare classes count more. (default: none)
         keep: Which weights: of the best epoch, by validation accuracy, or of the last.
         seed: Seeds everything random; the split of the images too, unless a run has one.
+        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
+            FILE.py:NAME. (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-train)
         device: cpu, cuda, or auto: a GPU if there is one.
         threads: CPU threads of a process; several share all cores. (default: the fastest, timed)
@@ -267,6 +277,7 @@ def audit(
     reference: str | PathLike[str] | None = None,
     sample_seed: int = 0,
     seed: int = 0,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     workers: int | None = None,
     cpus_per_trial: float = 1.0,
@@ -298,6 +309,8 @@ def audit(
         reference: Known accuracies, as for table:FILE; the networks are drawn from it.
         sample_seed: Seeds the draw of the networks.
         seed: Seeds everything else that is random.
+        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
+            FILE.py:NAME. (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-audit)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -338,6 +351,7 @@ def plan(
     confirm_seeds: int = 2,
     baseline: str | Sequence[str | ArchSpec] | None = None,
     seed: int = 0,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     workers: int | None = None,
     cpus_per_trial: float = 1.0,
@@ -386,6 +400,8 @@ def plan(
         baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
             the space's published ones)
         seed: Seeds everything random in the run.
+        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
+            FILE.py:NAME. (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-SPACE)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -405,6 +421,7 @@ def resume(
     *,
     data: str | None = None,
     max_hours: float | None = None,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     trust_code: bool = False,
     workers: int | None = None,
     cpus_per_trial: float | None = None,
@@ -422,7 +439,8 @@ def resume(
         data: Where the same images are now, if they were moved. (default: as before)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
-        trust_code: Run the run's own code, a controller of FILE.py:NAME.
+        track: As for nas search; none goes on without any. (default: as before)
+        trust_code: Run the run's own code, as of a controller in FILE.py:NAME.
         workers: As for nas search. (default: as before)
         cpus_per_trial: As for nas search. (default: as before)
         gpus_per_trial: As for nas search. (default: as before)

@@ -34,6 +34,7 @@ from nas.commands.home import settle_home
 from nas.commands.like import from_run
 from nas.errors import InputError
 from nas.files import refusal
+from nas.spec.listener import Listener
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 CONTEXT = inspect.Parameter("context", KEYWORD, annotation=typer.Context)
@@ -154,7 +155,8 @@ def command_words(name: str, *groups: Any) -> list[str]:
             if isinstance(value, bool):
                 options.append(yes if value else no)
                 continue
-            texts = [str(each) for each in (value if isinstance(value, list) else [value])]
+            given = value if isinstance(value, list) else [value]
+            texts = [str(each) for each in given if not isinstance(each, Listener)]
             if is_argument(one):
                 arguments += texts
             else:

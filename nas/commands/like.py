@@ -69,6 +69,7 @@ def from_run(directory: Path) -> dict[str, Default]:
         "confirm_seeds": settings.confirm_seeds,
         "baseline": known(settings),
         "seed": settings.seed,
+        "track": [one for one in settings.track if ".py:" not in one] or None,
         **{name: value for name, value in dataclasses.asdict(resources).items() if name != "max_hours"},
         "cache_size": str(resources.cache_size),
         "trial_timeout": resources.trial_timeout and f"{resources.trial_timeout:f}s",

@@ -9,6 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from nas.commands.fields import print_controllers, print_recipe
+from nas.commands.values import TRACKERS
 
 DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
 NEW_RUN = "The run's directory; it must not exist yet."
@@ -64,6 +65,14 @@ TuneOption = Annotated[
     Option(
         "--tune/--no-tune",
         help="First fine-tune the pretrained network itself on these images, once, and inherit from that.",
+    ),
+]
+TrackOption = Annotated[
+    list[str] | None,
+    Option(
+        metavar=TRACKERS,
+        show_default="none",
+        help="Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own, FILE.py:NAME.",
     ),
 ]
 MaxHoursOption = Annotated[
@@ -190,6 +199,7 @@ class SearchOptions:
         ),
     ] = None
     seed: Annotated[int, Option(help="Seeds everything random in the run.")] = 0
+    track: TrackOption = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-SPACE", help=NEW_RUN)] = None
 
 
@@ -236,8 +246,14 @@ class ResumeOptions:
         Option(show_default="as before", help="Where the same images are now, if they were moved."),
     ] = None
     max_hours: MaxHoursOption = None
+    track: Annotated[
+        list[str] | None,
+        Option(
+            metavar=TRACKERS, show_default="as before", help="As for nas search; none goes on without any."
+        ),
+    ] = None
     trust_code: Annotated[
-        bool, Option("--trust-code", help="Run the run's own code, a controller of FILE.py:NAME.")
+        bool, Option("--trust-code", help="Run the run's own code, as of a controller in FILE.py:NAME.")
     ] = False
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
@@ -286,6 +302,7 @@ class AuditOptions:
     ] = None
     sample_seed: Annotated[int, Option(help="Seeds the draw of the networks.")] = 0
     seed: Annotated[int, Option(help="Seeds everything else that is random.")] = 0
+    track: TrackOption = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-audit", help=NEW_RUN)] = None
 
 

@@ -53,12 +53,14 @@ def searched(options: SearchOptions, resources: ResourceOptions, *, quiet: bool 
     from nas.launch import launch
     from nas.launch.new_run import Place
     from nas.screens.progress import Screen
+    from nas.trackers.chosen import choose
 
-    settings = search_settings(options, resources)
+    chosen = choose(options.track)
+    settings = chosen.noted(search_settings(options, resources))
     name = settings.space.partition(":")[0].removesuffix(TOML)
     place = Place(options.run, name, command_words("search", options, resources))
     screen = Screen(quiet=quiet)
-    return watch(screen, lambda: launch.start(settings, place, screen))
+    return watch(screen, lambda listener: launch.start(settings, place, listener), chosen)
 
 
 def search_settings(options: SearchOptions, resources: ResourceOptions) -> Settings:

@@ -64,6 +64,7 @@ class Settings:
         teacher: for a training run, the trained network whose outputs it learns too; None for labels alone.
         patience: a training run ends after this many epochs without a better accuracy; 0 for never.
         device: what predicts ``latency``: ``table:FILE`` or ``predictor:FILE``; empty for none.
+        track: the trackers that are told of the run: names, and FILE.py:NAME.
         keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
 
@@ -94,6 +95,7 @@ class Settings:
     space_text: str = ""
     device: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    track: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("seed", "data_seed"):
