@@ -21,8 +21,8 @@ from nas.commands.options import (
     MetricOption,
     RunArgument,
     SchedulerOption,
-    TuneOption,
     TrackOption,
+    TuneOption,
 )
 
 DeviceOption = Annotated[str, Option(help="cpu, cuda, or auto: a GPU if there is one.")]

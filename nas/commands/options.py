@@ -72,7 +72,7 @@ TrackOption = Annotated[
     Option(
         metavar=TRACKERS,
         show_default="none",
-        help="Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own, FILE.py:NAME.",
+        help="Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.",
     ),
 ]
 MaxHoursOption = Annotated[

@@ -36,8 +36,8 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     before = read_settings(run)
     if options.max_hours is not None and before.kind != "search":
         raise InputError(f"max_hours must be left out where nothing is searched, got {options.max_hours:g}")
-    data = given.pop("data", None)
-    del given["trust_code"], given["track"]
+    data, _ = given.pop("data", None), given.pop("track", None)
+    del given["trust_code"]
     with checked():
         resources = dataclasses.replace(before.resources, **given)
     chosen = choose(options.track) if options.track else choose(*tracked_before(before, options))

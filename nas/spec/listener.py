@@ -34,8 +34,8 @@ class Standing:
 class Listener:
     """Ignores every event; a subclass overrides the ones it wants.
 
-    Events come one at a time, in the process that runs the search, after they have been journalled; to trackers
-    in a thread of their own. What they hold must not be changed.
+    Events come one at a time, in the process that runs the search, after they have been journalled; to
+    trackers in a thread of their own. What they hold must not be changed.
     """
 
     def say(self, text: str) -> None:
@@ -72,4 +72,4 @@ class Listener:
         """A full training run has taken a step; ``epochs`` are done, the current one as a fraction."""
 
     def on_end(self, directory: Path, how: str) -> None:
-        """All is over, for this process: ``done``, with all files written, or ``interrupted`` or ``failed``."""
+        """It is over, for this process: ``done``, with all files written, ``interrupted`` or ``failed``."""

@@ -58,7 +58,9 @@ def choose(asked: Sequence[str | Listener] | None, sha256: str = "") -> Chosen:
     texts = [text.strip() for one in asked or () if isinstance(one, str) for text in one.split(",")]
     if texts == ["none"]:
         texts = []
-    trackers, names, files = [Aside(type(one).__name__, one) for one in given], [], {}
+    trackers = [Aside(type(one).__name__, one) for one in given]
+    names: list[str] = []
+    files: dict[str, str] = {}
     for text in dict.fromkeys(texts):
         if is_code(text):
             if files:

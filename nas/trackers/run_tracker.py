@@ -102,7 +102,8 @@ class RunTracker(Listener):
                 self.best = max(self.best, row.reward or self.best)
                 continue
             for point in curves[row.trial].to_dict("records") if row.trial in curves else []:
-                self.sink.epoch(name, int(point.pop("epoch")), numbers({**point, "trial": None}))
+                values = {str(key): value for key, value in point.items() if key not in ("trial", "epoch")}
+                self.sink.epoch(name, int(point["epoch"]), numbers(values))
             self._tell(row)
         for again, of in ((run.confirmations(), "trial"), (run.baselines(), "name")):
             for one in again.to_dict("records"):
@@ -148,7 +149,7 @@ class RunTracker(Listener):
         settings = run.settings
         self.space = None if KINDS[settings.kind].given else space_of(settings)
         decisions = pd.DataFrame([self._decisions(actions) for actions in trials["actions"]], trials.index)
-        return trials.join(decisions, rsuffix="_decision")
+        return trials.join(decisions.rename(columns={name: f"{name}_decision" for name in trials}))
 
     def _decisions(self, actions: Actions) -> dict[str, str]:
         if self.space is None:
@@ -185,7 +186,7 @@ def _text(value: Any) -> str | None:
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """Those of ``values`` that are finite numbers, without ``trial``'s own."""
+    """Those of ``values`` that are finite numbers."""
     found = {}
     for name, value in values.items():
         if isinstance(value, int | float) and float("-inf") < value < float("inf"):

@@ -36,6 +36,7 @@ class MLflow:
         self.client = MlflowClient()
         self.children: dict[str, str] = {}  # name -> MLflow's id
         self.known: frozenset[str] = frozenset()
+        self.front: set[str] = set()  # names of those that were on it when the run was interrupted
         self.last = 0  # epoch of the run's own curve
         if not before or not self._go_on(before):
             name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
@@ -68,9 +69,10 @@ class MLflow:
         self.client.set_terminated(child, "FINISHED" if network.error is None else "FAILED")
 
     def end(self, ending: Ending) -> None:
-        for name in ending.names:
-            if name in self.children:
-                self.client.set_tag(self.children[name], "front", "true")
+        for name in self.front.difference(ending.names):
+            self.client.delete_tag(self.children[name], "front")
+        for name in (name for name in ending.names if name in self.children):
+            self.client.set_tag(self.children[name], "front", "true")
         for file in ending.files:
             self.client.log_artifact(self.run, str(file))
         self.client.set_terminated(self.run, STATUS[ending.how])
@@ -98,6 +100,7 @@ class MLflow:
                     self.client.delete_run(child.info.run_id)
                 else:
                     known.add(child.info.run_name)
+                    self.front |= {child.info.run_name} if "front" in child.data.tags else set()
                     self.children[child.info.run_name] = child.info.run_id
             token = page.token or ""
         self.known = frozenset(known)

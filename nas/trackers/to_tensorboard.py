@@ -44,7 +44,7 @@ class TensorBoard:
         writer = self._of(network.name)
         final = {f"final/{key}": value for key, value in network.values.items()}
         for part in hparams(dict(network.decisions), final):
-            writer.file_writer.add_summary(part)
+            writer._get_file_writer().add_summary(part)  # as SummaryWriter.add_hparams, for this writer
         for key, value in final.items():
             writer.add_scalar(key, value, network.step)
         if network.error is not None:

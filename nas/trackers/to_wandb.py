@@ -1,7 +1,7 @@
 """Weights & Biases: one run, with the curves of each network and tables of the front.
 
-Where it goes, wandb itself decides: ``WANDB_PROJECT``, ``WANDB_MODE=offline`` and so on. Without a connection,
-a resumed run is a second directory with the same id, which ``wandb sync`` joins to the first.
+Where it goes, wandb itself decides: ``WANDB_PROJECT``, ``WANDB_MODE=offline`` and so on. Offline, a resumed
+run is a second directory with the same id, which ``wandb sync`` joins to the first.
 """
 
 from __future__ import annotations
