@@ -18,7 +18,7 @@ from search_spaces import ArchSpec
 __version__: str
 
 def search(
-    space: str,
+    space: str = ...,
     *,
     data: str = 'digits',
     trials: int | None = None,
@@ -53,12 +53,14 @@ def search(
     max_retries: int = 3,
     trial_timeout: str | float | None = None,
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
+    like: str | PathLike[str] | Run | None = None,
 ) -> Run:
     """Searches a space for the best network: proposes, trains, rewards, learns.
 
     Args:
-        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, your
-            own.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml, your
+            own; or RUN, as that run.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
             files).
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
@@ -92,8 +94,8 @@ def search(
         baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
             the space's published ones)
         seed: Seeds everything random in the run.
-        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
-            FILE.py:NAME. (default: none)
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-SPACE)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -106,6 +108,8 @@ def search(
         trial_timeout: A trial that takes longer has failed; 90s, 10m or 1h30m. (default: 10 times the longest
             so far)
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
+        like: Repeat a search: its arguments in place of the defaults, but for run and max_hours.
     """
 
 def scale(
@@ -147,6 +151,7 @@ def scale(
     max_retries: int = 3,
     trial_timeout: str | float | None = None,
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
 ) -> Run:
     """Scales a network to a family: finds alpha, beta and gamma on a grid, then emits B0 to B7.
 
@@ -186,8 +191,8 @@ def scale(
             which is less noisy; balanced_accuracy or macro_f1, means over classes. (default: accuracy;
             soft_accuracy with init)
         seed: Seeds everything random. (default: the base run's, or 0)
-        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
-            FILE.py:NAME. (default: none)
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-scale)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -200,10 +205,11 @@ def scale(
         trial_timeout: A trial that takes longer has failed; 90s, 10m or 1h30m. (default: 10 times the longest
             so far)
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
     """
 
 def train(
-    arch: str | PathLike[str] | Run | ArchSpec,
+    arch: str | PathLike[str] | Run | ArchSpec = ...,
     *,
     data: str | None = None,
     init: str | None = None,
@@ -225,6 +231,7 @@ def train(
     address: str = 'local',
     cache_size: str | float = '50G',
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
 ) -> Run:
     """Trains one network to the end, and keeps its weights.
 
@@ -248,8 +255,8 @@ def train(
         class_weights: balanced: in training, images of rare classes count more. (default: none)
         keep: Which weights: of the best epoch, by validation accuracy, or of the last.
         seed: Seeds everything random; the split of the images too, unless a run has one.
-        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
-            FILE.py:NAME. (default: none)
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-train)
         device: cpu, cuda, or auto: a GPU if there is one.
         threads: CPU threads of a process; several share all cores. (default: the fastest, timed)
@@ -258,6 +265,7 @@ def train(
         cache_size: Room for packed images on this machine, e.g. 200G; the oldest go first. NAS_CACHE says
             where.
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
     """
 
 def audit(
@@ -287,6 +295,7 @@ def audit(
     max_retries: int = 3,
     trial_timeout: str | float | None = None,
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
 ) -> Run:
     """Is the proxy any good? Trains networks on several seeds, and longer, and compares.
 
@@ -309,8 +318,8 @@ def audit(
         reference: Known accuracies, as for table:FILE; the networks are drawn from it.
         sample_seed: Seeds the draw of the networks.
         seed: Seeds everything else that is random.
-        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
-            FILE.py:NAME. (default: none)
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-audit)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -323,10 +332,11 @@ def audit(
         trial_timeout: A trial that takes longer has failed; 90s, 10m or 1h30m. (default: 10 times the longest
             so far)
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
     """
 
 def plan(
-    space: str,
+    space: str = ...,
     *,
     data: str = 'digits',
     trials: int | None = None,
@@ -361,12 +371,14 @@ def plan(
     max_retries: int = 3,
     trial_timeout: str | float | None = None,
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
+    like: str | PathLike[str] | Run | None = None,
 ) -> dict[str, Any]:
     """Says what a search would take: hours, and memory; as JSON values. Writes nothing.
 
     Args:
-        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, your
-            own.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml, your
+            own; or RUN, as that run.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
             files).
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
@@ -400,8 +412,8 @@ def plan(
         baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
             the space's published ones)
         seed: Seeds everything random in the run.
-        track: Tell others of the run, too: tensorboard, mlflow, wandb, or a listener of your own,
-            FILE.py:NAME. (default: none)
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-SPACE)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -414,6 +426,8 @@ def plan(
         trial_timeout: A trial that takes longer has failed; 90s, 10m or 1h30m. (default: 10 times the longest
             so far)
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
+        like: Repeat a search: its arguments in place of the defaults, but for run and max_hours.
     """
 
 def resume(

@@ -39,6 +39,7 @@ def from_run(directory: Path) -> dict[str, Default]:
     from nas.runs.config import read_settings
     from nas.runs.next_steps import nearest_recipe
     from nas.spec.objective import EXPONENTS
+    from nas.trackers.chosen import is_own
 
     settings = read_settings(directory)
     if settings.kind != "search":
@@ -52,7 +53,7 @@ def from_run(directory: Path) -> dict[str, Default]:
     usual = EXPONENTS.get(objective.kind, 0.0)
     options: dict[str, Any] = {
         **{name: getattr(settings, name) for name in ("space", "trials", "data", "evaluator", "controller")},
-        **({"space": None} if settings.space_text else {}),  # its file has to be named again
+        **({"space": str(directory)} if settings.space_text else {}),  # which keeps the text of its file
         "target_flops": objective.target_flops and repr(objective.target_flops),
         "target": [str(target) for target in objective.targets] or None,
         "device": settings.device or None,
@@ -69,7 +70,7 @@ def from_run(directory: Path) -> dict[str, Default]:
         "confirm_seeds": settings.confirm_seeds,
         "baseline": known(settings),
         "seed": settings.seed,
-        "track": [one for one in settings.track if ".py:" not in one] or None,
+        "track": [one for one in settings.track if not is_own(one)] or None,
         **{name: value for name, value in dataclasses.asdict(resources).items() if name != "max_hours"},
         "cache_size": str(resources.cache_size),
         "trial_timeout": resources.trial_timeout and f"{resources.trial_timeout:f}s",

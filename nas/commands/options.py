@@ -104,8 +104,8 @@ class SearchOptions:
     space: Annotated[
         str,
         Option(
-            help="Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, "
-            "your own."
+            help="Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml, "
+            "your own; or RUN, as that run."
         ),
     ]
     data: Annotated[str, Option(help=DATA)] = "digits"

@@ -55,8 +55,9 @@ def tracked_before(before: Settings, options: ResumeOptions) -> tuple[Sequence[s
     Raises:
         InputError: if there is code among them, and it is not trusted.
     """
-    sha256 = before.files.get("track", "")
-    code = [name for name in before.track if name.rpartition(":")[0].endswith(".py")]
+    from nas.trackers.chosen import is_own
+
+    code = [name for name in before.track if is_own(name)]
     if code and not options.trust_code:
         raise InputError(f"trust_code must be given to run the code of {code[0]}")
-    return before.track, sha256
+    return before.track, before.files.get("track", "")

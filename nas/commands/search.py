@@ -25,6 +25,7 @@ from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
 from nas.commands.running import interruptible, watch
 from nas.commands.targets import find_objective
 from nas.errors import InputError
+from nas.files import is_file
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
@@ -120,22 +121,32 @@ class Found(NamedTuple):
 
 
 def find_space(name: str) -> Found:
-    """The space that ``name`` names: of this package, ``around:ARCH``, or in a TOML file.
+    """The space that ``name`` names: of this package, ``around:ARCH``, in a TOML file, or that of a run.
 
     Raises:
         InputError: as ``find_arch``, or if the file cannot be read.
     """
+    from search_spaces import SPACES
     from search_spaces.around import AROUND
 
     if name.endswith(TOML):
         return Found(Path(name).name, text=read_file(name, "space"))
     if not name.startswith(AROUND):
-        return Found(name)
+        a_run = name not in SPACES and is_file(Path(name, "config.json"))
+        return find_space_of(Path(name)) if a_run else Found(name)
     around = name.removeprefix(AROUND)
     if not around:
         raise InputError(f"space must be {AROUND} and a network, got {name!r}")
     center = find_arch(around, "space")
     return Found(f"{AROUND}{center}", center)
+
+
+def find_space_of(run: Path) -> Found:
+    """The space that a run searched; InputError if its ``config.json`` is damaged, or it had no space."""
+    from nas.runs.config import read_settings
+
+    before = read_settings(run)
+    return Found(before.space, text=before.space_text) if before.space_text else find_space(before.space)
 
 
 def find_baselines(names: str | None, space: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nas.errors import InputError
-from nas.launch.own_code import is_code, load, told
+from nas.launch.own_code import load, told
 from nas.screens.progress import Screen
 from nas.spec.listener import Listener
 from nas.spec.settings import Settings
@@ -62,7 +62,7 @@ def choose(asked: Sequence[str | Listener] | None, sha256: str = "") -> Chosen:
     names: list[str] = []
     files: dict[str, str] = {}
     for text in dict.fromkeys(texts):
-        if is_code(text):
+        if is_own(text):
             if files:
                 raise InputError(f"track must name one file of code at most, got {text} too")
             listener, files["track"] = own_listener(text, sha256)
@@ -72,6 +72,11 @@ def choose(asked: Sequence[str | Listener] | None, sha256: str = "") -> Chosen:
             trackers.append(Aside(text, tracker(text)))
         names.append(text)
     return Chosen(trackers, tuple(names), files)
+
+
+def is_own(name: str) -> bool:
+    """Whether it names the user's own code, FILE.py:NAME."""
+    return ".py:" in name
 
 
 def tracker(name: str) -> Listener:
