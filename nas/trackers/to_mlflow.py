@@ -43,14 +43,12 @@ class MLflow:
             found = self.client.get_experiment_by_name(name)
             self.experiment = found.experiment_id if found else self.client.create_experiment(name)
             self.run = self.client.create_run(self.experiment, run_name=directory.resolve().name).info.run_id
-        self._parameters(self.run, settings)
+        self._settings(settings)
         return str(self.run)
 
     def epoch(self, name: str, epoch: int, values: Mapping[str, float]) -> None:
-        if name:
-            self._metrics(self._child(name), values, epoch)
-        elif epoch > self.last:
-            self._metrics(self.run, values, epoch)
+        if name or epoch > self.last:
+            self.client.log_batch(self._child(name) if name else self.run, metrics(values, epoch))
 
     def again(self, name: str) -> None:
         if name in self.children:
@@ -58,14 +56,14 @@ class MLflow:
 
     def trained(self, network: Trained) -> None:
         child = self._child(network.name)
-        self._parameters(child, network.decisions)
-        self._metrics(child, {f"final/{key}": value for key, value in network.values.items()}, 0)
-        if network.error is not None:
-            self.client.set_tag(child, "error", network.error[:LONGEST])
+        final = metrics({f"final/{key}": value for key, value in network.values.items()}, 0)
+        params = [Param(named(key), value[:LONGEST]) for key, value in network.decisions.items()]
+        tags = [] if network.error is None else [RunTag("error", network.error[:LONGEST])]
+        self.client.log_batch(child, final, params[:MOST], tags)
         if network.step is not None:
             part = network.name.rpartition("/")[0] or "trials"
             values = {f"{part}/{key}": value for key, value in network.values.items()}
-            self._metrics(self.run, values, network.step)
+            self.client.log_batch(self.run, metrics(values, network.step))
         self.client.set_terminated(child, "FINISHED" if network.error is None else "FAILED")
 
     def end(self, ending: Ending) -> None:
@@ -114,21 +112,22 @@ class MLflow:
             self.children[name] = made.info.run_id
         return self.children[name]
 
-    def _metrics(self, run: str, values: Mapping[str, float], step: int) -> None:
-        now = int(time.time() * 1000)
-        metrics = [Metric(named(key), value, now, step) for key, value in values.items()]
-        self.client.log_batch(run, metrics=metrics)
-
-    def _parameters(self, run: str, values: Mapping[str, str]) -> None:
-        """Sets parameters; those of a resumed run that have another value by now are tags."""
-        there = self.client.get_run(run).data.params
+    def _settings(self, values: Mapping[str, str]) -> None:
+        """Sets the run's parameters; those of a resumed run that have another value by now are tags."""
+        there = self.client.get_run(self.run).data.params
         new = {named(key): value[:LONGEST] for key, value in values.items()}
         params = [Param(key, value) for key, value in new.items() if key not in there]
         for first in range(0, len(params), MOST):
-            self.client.log_batch(run, params=params[first : first + MOST])
+            self.client.log_batch(self.run, params=params[first : first + MOST])
         changed = [RunTag(key, value) for key, value in new.items() if there.get(key, value) != value]
         if changed:
-            self.client.log_batch(run, tags=changed)
+            self.client.log_batch(self.run, tags=changed)
+
+
+def metrics(values: Mapping[str, float], step: int) -> list[Metric]:
+    """Points of curves, as MLflow takes them."""
+    now = int(time.time() * 1000)
+    return [Metric(named(key), value, now, step) for key, value in values.items()]
 
 
 def named(key: str) -> str:
