@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard.summary import hparams, scalar, text
 
+from nas.files import append
 from nas.trackers.sink import Ending, Trained
 
 DIRECTORY = "tensorboard"
@@ -23,57 +29,63 @@ class TensorBoard:
         self.directory = directory / DIRECTORY
         if before == DIRECTORY:  # what was written while the run was killed would stand there twice
             shutil.rmtree(self.directory, ignore_errors=True)
-        self.own = self._writer("")
-        self.open: dict[str, SummaryWriter] = {}
-        self.own.add_text("settings", table([("setting", "value"), *settings.items()]))
-        self.own.flush()
+        self.own = EventFile(self.directory)
+        self.files: dict[str, EventFile] = {}
+        self.own.add(text("settings", table([("setting", "value"), *settings.items()])))
         return DIRECTORY
 
     def epoch(self, name: str, epoch: int, values: Mapping[str, float]) -> None:
-        writer = self._of(name)
-        for key, value in values.items():
-            writer.add_scalar(key, value, epoch)
-        writer.flush()
+        self._of(name).curves(values, epoch)
 
     def again(self, name: str) -> None:
-        if name in self.open:
-            self.open.pop(name).close()
+        self.files.pop(name, None)
         shutil.rmtree(self.directory / name, ignore_errors=True)
 
     def trained(self, network: Trained) -> None:
-        writer = self._of(network.name)
+        file = self._of(network.name)
         final = {f"final/{key}": value for key, value in network.values.items()}
-        for part in hparams(dict(network.decisions), final):
-            writer._get_file_writer().add_summary(part)  # as SummaryWriter.add_hparams, for this writer
-        for key, value in final.items():
-            writer.add_scalar(key, value, network.step)
+        file.add(*hparams(dict(network.decisions), final))
+        file.curves(final, network.step or 0)
         if network.error is not None:
-            writer.add_text("error", network.error)
-        self.open.pop(network.name, writer).close()
+            file.add(text("error", network.error))
+        del self.files[network.name]
         if network.step is not None:
-            part = network.name.rpartition("/")[0]
-            for key, value in network.values.items():
-                self.own.add_scalar(f"{part or 'trials'}/{key}", value, network.step)
-            self.own.flush()
+            part = network.name.rpartition("/")[0] or "trials"
+            self.own.curves({f"{part}/{key}": value for key, value in network.values.items()}, network.step)
 
     def end(self, ending: Ending) -> None:
-        front = ending.front
+        front = ending.front.drop(columns="actions", errors="ignore").astype(str)
         if len(front):
-            rows = front[[name for name in front if name != "actions"]].astype(str).itertuples(index=False)
-            self.own.add_text("front", table([[name for name in front if name != "actions"], *rows]))
-        for writer in (*self.open.values(), self.own):
-            writer.close()
+            self.own.add(text("front", table([list(front), *front.itertuples(index=False)])))
 
-    def _of(self, name: str) -> SummaryWriter:
-        """The open writer of a network, or of the run itself."""
+    def _of(self, name: str) -> EventFile:
+        """The file of a network that is being trained, or of the run itself."""
         if not name:
             return self.own
-        if name not in self.open:
-            self.open[name] = self._writer(name)
-        return self.open[name]
+        if name not in self.files:
+            self.files[name] = EventFile(self.directory / name)
+        return self.files[name]
 
-    def _writer(self, name: str) -> SummaryWriter:
-        return SummaryWriter(str(self.directory / name), flush_secs=10)
+
+class EventFile:
+    """A new event file in ``directory``. TensorBoard's own writer has a thread, which prints its errors."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / f"events.out.tfevents.{time.time():.0f}.{uuid.uuid4().hex[:8]}"
+        self._write([Event(wall_time=time.time(), file_version="brain.Event:2")])
+
+    def add(self, *summaries: Any, step: int = 0) -> None:
+        self._write([Event(wall_time=time.time(), step=step, summary=one) for one in summaries])
+
+    def curves(self, values: Mapping[str, float], step: int) -> None:
+        """A point of each curve."""
+        self.add(*(scalar(key, value) for key, value in values.items()), step=step)
+
+    def _write(self, events: Iterable[Event]) -> None:
+        records = io.BytesIO()
+        for event in events:
+            RecordWriter(records).write(event.SerializeToString())
+        append(self.path, records.getvalue())
 
 
 def table(rows: Iterable[Sequence[object]]) -> str:

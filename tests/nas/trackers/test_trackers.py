@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -33,6 +34,23 @@ class Kill(nas.Listener):
             time.sleep(0.01)
         if row.trial == 2:
             os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+REFUSE = """
+import pathlib, shutil
+import nas
+
+class Refuse(nas.Listener):
+    def on_finish(self, row, outcome, standing):
+        if row.trial == 2:
+            directory = pathlib.Path("a/tensorboard")
+            while not directory.is_file():
+                shutil.rmtree(directory, ignore_errors=True)
+                try:
+                    directory.write_text("")
+                except IsADirectoryError:
+                    pass
 """
 
 
@@ -278,6 +296,16 @@ def test_a_server_that_is_down_costs_one_line(nas, monkeypatch):
         == 1
     )
     assert len(points(tensorboard("a/tensorboard"), "trials/reward")) == TRIALS
+
+
+def test_a_disk_that_refuses_to_go_on_costs_one_line(nas, tmp_path):
+    (tmp_path / "refuse.py").write_text(REFUSE)
+    words = ["search", *TABLE, "--trials", TRIALS, "--track", "refuse.py:Refuse,tensorboard", "--run", "a"]
+    code, out, err = nas(*words)
+    assert (code, err) == (0, "")
+    line = r"Tracker tensorboard is left out from here on: (NotADirectory|FileExists|FileNotFound)Error \("
+    assert out.count("is left out") == len(re.findall(line, out)) == 1, out
+    assert nas("report", "a")[0] == 0
 
 
 def test_a_finished_run_that_is_resumed_again_stays_finished_for_its_tracker(nas, tmp_path):
