@@ -39,7 +39,7 @@ def from_run(directory: Path) -> dict[str, Default]:
     from nas.runs.config import read_settings
     from nas.runs.next_steps import nearest_recipe
     from nas.spec.objective import EXPONENTS
-    from nas.trackers.chosen import is_own
+    from nas.trackers.chosen import names_code
 
     settings = read_settings(directory)
     if settings.kind != "search":
@@ -70,7 +70,7 @@ def from_run(directory: Path) -> dict[str, Default]:
         "confirm_seeds": settings.confirm_seeds,
         "baseline": known(settings),
         "seed": settings.seed,
-        "track": [one for one in settings.track if not is_own(one)] or None,
+        "track": [one for one in settings.track if not names_code(one)] or None,
         **{name: value for name, value in dataclasses.asdict(resources).items() if name != "max_hours"},
         "cache_size": str(resources.cache_size),
         "trial_timeout": resources.trial_timeout and f"{resources.trial_timeout:f}s",

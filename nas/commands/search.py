@@ -142,11 +142,21 @@ def find_space(name: str) -> Found:
 
 
 def find_space_of(run: Path) -> Found:
-    """The space that a run searched; InputError if its ``config.json`` is damaged, or it had no space."""
+    """The space that a run searched, but for code: that runs only if the user names it.
+
+    Raises:
+        InputError: if its ``config.json`` is damaged, or it had no such space.
+    """
     from nas.runs.config import read_settings
+    from search_spaces import SPACES
+    from search_spaces.around import AROUND
 
     before = read_settings(run)
-    return Found(before.space, text=before.space_text) if before.space_text else find_space(before.space)
+    if before.space_text:
+        return Found(before.space, text=before.space_text)
+    if before.space in SPACES or before.space.startswith(AROUND):
+        return find_space(before.space)
+    raise InputError(f"space must be a run with a space of this package or a TOML file, got {run}")
 
 
 def find_baselines(names: str | None, space: str) -> dict[str, str]:

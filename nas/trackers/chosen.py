@@ -62,7 +62,7 @@ def choose(asked: Sequence[str | Listener] | None, sha256: str = "") -> Chosen:
     names: list[str] = []
     files: dict[str, str] = {}
     for text in dict.fromkeys(texts):
-        if is_own(text):
+        if names_code(text):
             if files:
                 raise InputError(f"track must name one file of code at most, got {text} too")
             listener, files["track"] = own_listener(text, sha256)
@@ -74,7 +74,7 @@ def choose(asked: Sequence[str | Listener] | None, sha256: str = "") -> Chosen:
     return Chosen(trackers, tuple(names), files)
 
 
-def is_own(name: str) -> bool:
+def names_code(name: str) -> bool:
     """Whether it names the user's own code, FILE.py:NAME."""
     return ".py:" in name
 

@@ -185,6 +185,14 @@ def test_a_space_in_a_file_need_not_be_there_any_more_to_search_it_again(nas, tm
     for run in ("again", "named"):
         assert settings(run) == settings("first")
         compare(tmp_path / "first", tmp_path / run)
+    config = json.loads((tmp_path / "first" / "config.json").read_text())
+    config |= {"space": "evil.py:Space", "space_text": ""}
+    (tmp_path / "first" / "config.json").write_text(json.dumps(config))
+    code, _, err = nas(*words, "--space", "first")
+    assert (code, err) == (
+        2,
+        "nas: --space must be a run with a space of this package or a TOML file, got first\n",
+    )
 
 
 def test_only_a_search_can_be_repeated(nas):
