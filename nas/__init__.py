@@ -19,12 +19,13 @@ from typing import Any
 from nas.errors import InputError, NasError, RunError
 
 __all__ = [
-    "InputError", "NasError", "Objective", "Run", "RunError", "audit", "evaluate", "load_classifier",
-    "open_run", "plan", "predict", "resume", "scale", "search", "train",
+    "InputError", "Listener", "NasError", "Objective", "Run", "RunError", "audit", "evaluate",
+    "load_classifier", "open_run", "plan", "predict", "resume", "scale", "search", "train",
 ]  # fmt: skip
 
 COMMANDS = ("audit", "evaluate", "plan", "predict", "resume", "scale", "search", "train")
 HOMES = {
+    "Listener": "nas.spec.listener",
     "Run": "nas.runs.run",
     "open_run": "nas.runs.run",
     "Objective": "nas.spec.objective",

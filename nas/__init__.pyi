@@ -10,6 +10,7 @@ from nas.errors import NasError as NasError
 from nas.errors import RunError as RunError
 from nas.runs.run import Run as Run
 from nas.runs.run import open_run as open_run
+from nas.spec.listener import Listener as Listener
 from nas.spec.objective import Objective as Objective
 from nas.training.classifier import load_classifier as load_classifier
 from search_spaces import ArchSpec
@@ -17,7 +18,7 @@ from search_spaces import ArchSpec
 __version__: str
 
 def search(
-    space: str,
+    space: str = ...,
     *,
     data: str = 'digits',
     trials: int | None = None,
@@ -42,6 +43,7 @@ def search(
     confirm_seeds: int = 2,
     baseline: str | Sequence[str | ArchSpec] | None = None,
     seed: int = 0,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     workers: int | None = None,
     cpus_per_trial: float = 1.0,
@@ -51,12 +53,14 @@ def search(
     max_retries: int = 3,
     trial_timeout: str | float | None = None,
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
+    like: str | PathLike[str] | Run | None = None,
 ) -> Run:
     """Searches a space for the best network: proposes, trains, rewards, learns.
 
     Args:
-        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, your
-            own.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml, your
+            own; or RUN, as that run.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
             files).
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
@@ -91,6 +95,8 @@ def search(
         baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
             the space's published ones)
         seed: Seeds everything random in the run.
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-SPACE)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -103,6 +109,8 @@ def search(
         trial_timeout: A trial that takes longer has failed; 90s, 10m or 1h30m. (default: 10 times the longest
             so far)
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
+        like: Repeat a search: its arguments in place of the defaults, but for run and max_hours.
     """
 
 def scale(
@@ -136,6 +144,7 @@ def scale(
     tune: bool = True,
     metric: str | None = None,
     seed: int | None = None,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     workers: int | None = None,
     cpus_per_trial: float = 1.0,
@@ -145,6 +154,7 @@ def scale(
     max_retries: int = 3,
     trial_timeout: str | float | None = None,
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
 ) -> Run:
     """Scales a network to a family: finds alpha, beta and gamma on a grid, then emits B0 to B7.
 
@@ -187,6 +197,8 @@ def scale(
             which is less noisy; balanced_accuracy or macro_f1, means over classes. (default: accuracy;
             soft_accuracy with init)
         seed: Seeds everything random. (default: the base run's, or 0)
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-scale)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -199,10 +211,11 @@ def scale(
         trial_timeout: A trial that takes longer has failed; 90s, 10m or 1h30m. (default: 10 times the longest
             so far)
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
     """
 
 def train(
-    arch: str | PathLike[str] | Run | ArchSpec,
+    arch: str | PathLike[str] | Run | ArchSpec = ...,
     *,
     data: str | None = None,
     init: str | None = None,
@@ -216,6 +229,7 @@ def train(
     class_weights: str | None = None,
     keep: str = 'best',
     seed: int = 0,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     device: str = 'auto',
     threads: int | None = None,
@@ -223,6 +237,7 @@ def train(
     address: str = 'local',
     cache_size: str | float = '50G',
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
 ) -> Run:
     """Trains one network to the end, and keeps its weights.
 
@@ -246,6 +261,8 @@ def train(
         class_weights: balanced: in training, images of rare classes count more. (default: none)
         keep: Which weights: of the best epoch, by validation accuracy, or of the last.
         seed: Seeds everything random; the split of the images too, unless a run has one.
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-train)
         device: cpu, cuda, or auto: a GPU if there is one.
         threads: CPU threads of a process; several share all cores. (default: the fastest, timed)
@@ -254,6 +271,7 @@ def train(
         cache_size: Room for packed images on this machine, e.g. 200G; the oldest go first. NAS_CACHE says
             where.
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
     """
 
 def audit(
@@ -273,6 +291,7 @@ def audit(
     reference: str | PathLike[str] | None = None,
     sample_seed: int = 0,
     seed: int = 0,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     workers: int | None = None,
     cpus_per_trial: float = 1.0,
@@ -282,6 +301,7 @@ def audit(
     max_retries: int = 3,
     trial_timeout: str | float | None = None,
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
 ) -> Run:
     """Is the proxy any good? Trains networks on several seeds, and longer, and compares.
 
@@ -304,6 +324,8 @@ def audit(
         reference: Known accuracies, as for table:FILE; the networks are drawn from it.
         sample_seed: Seeds the draw of the networks.
         seed: Seeds everything else that is random.
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-audit)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -316,10 +338,11 @@ def audit(
         trial_timeout: A trial that takes longer has failed; 90s, 10m or 1h30m. (default: 10 times the longest
             so far)
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
     """
 
 def plan(
-    space: str,
+    space: str = ...,
     *,
     data: str = 'digits',
     trials: int | None = None,
@@ -344,6 +367,7 @@ def plan(
     confirm_seeds: int = 2,
     baseline: str | Sequence[str | ArchSpec] | None = None,
     seed: int = 0,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     run: str | PathLike[str] | None = None,
     workers: int | None = None,
     cpus_per_trial: float = 1.0,
@@ -353,12 +377,14 @@ def plan(
     max_retries: int = 3,
     trial_timeout: str | float | None = None,
     quiet: bool = False,
+    config: str | PathLike[str] | Mapping[str, object] | None = None,
+    like: str | PathLike[str] | Run | None = None,
 ) -> dict[str, Any]:
     """Says what a search would take: hours, and memory; as JSON values. Writes nothing.
 
     Args:
-        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, your
-            own.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml, your
+            own; or RUN, as that run.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
             files).
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
@@ -393,6 +419,8 @@ def plan(
         baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
             the space's published ones)
         seed: Seeds everything random in the run.
+        track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
+            (default: none)
         run: The run's directory; it must not exist yet. (default: runs/TIME-SPACE)
         workers: Trials at a time. (default: as many as fit)
         cpus_per_trial: CPUs of a trial; it has a thread for each whole one.
@@ -405,6 +433,8 @@ def plan(
         trial_timeout: A trial that takes longer has failed; 90s, 10m or 1h30m. (default: 10 times the longest
             so far)
         quiet: Print nothing but errors.
+        config: Arguments that are not given: a mapping, or a TOML file of options.
+        like: Repeat a search: its arguments in place of the defaults, but for run and max_hours.
     """
 
 def resume(
@@ -412,6 +442,7 @@ def resume(
     *,
     data: str | None = None,
     max_hours: float | None = None,
+    track: str | Listener | Sequence[str | Listener] | None = None,
     trust_code: bool = False,
     workers: int | None = None,
     cpus_per_trial: float | None = None,
@@ -429,6 +460,7 @@ def resume(
         data: Where the same images are now, if they were moved. (default: as before)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
+        track: As for nas search; none goes on without any. (default: as before)
         trust_code: Run the run's own code: a controller of FILE.py:NAME, a device's command:PROGRAM.
         workers: As for nas search. (default: as before)
         cpus_per_trial: As for nas search. (default: as before)

@@ -10,15 +10,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import os
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from nas.commands.audit import audited
-from nas.commands.declare import as_path, help_of, is_eager, parameters_of, spelled
+from nas.commands.declare import as_path, help_of, is_eager, option_of, parameters_of, spelled
+from nas.commands.defaults import Default, DefaultOptions, Layer, from_file, from_mapping, layered
 from nas.commands.evaluate import evaluated
 from nas.commands.home import settle_home
+from nas.commands.like import RepeatOptions, from_run
 from nas.commands.options import QuietOption
 from nas.commands.plan import planned
 from nas.commands.predict import predicted
@@ -46,18 +50,21 @@ def as_function(name: str, work: Callable[..., Any], **fields: str) -> Callable[
         from nas.launch.host import left_as_found
 
         bound = _bound(name, signature, values, arguments)
+        said = words
         try:
-            given = {one: as_path(one, as_option(parameters[one], bound[one])) for one in bound}
+            given, said = _settled(name, parameters, bound, words)
             settle_home()
             with left_as_found():
                 return work(*(_group(kind, one, given) for one, kind in groups.items()), quiet=given["quiet"])
         except InputError as error:
-            raise InputError(spelled(str(error), words)) from None
+            raise InputError(spelled(str(error), said)) from None
 
     # Without the types of options, as arguments may be natural to Python: the stub has those.
-    signature = inspect.Signature([one.replace(annotation=Parameter.empty) for one in parameters.values()])
+    taken = [*parameters.values(), *FROM.get(name, ())]
+    signature = inspect.Signature([one.replace(annotation=Parameter.empty) for one in taken])
     function.__name__ = function.__qualname__ = name
     said = [f"    {one.name}: {help_of(one)}" for one in parameters.values()]
+    said += [f"    {one.name}: {SAID[one.name]}" for one in FROM.get(name, ())]
     function.__doc__ = re.sub(
         r"--([a-z][a-z-]*)", _argument, "\n".join([f"{work.__doc__}", "", "Args:", *said])
     )
@@ -94,18 +101,53 @@ def arguments_of(work: Callable[..., Any]) -> list[Parameter]:
 def _bound(
     name: str, signature: inspect.Signature, values: Sequence[Any], arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The arguments by name, with defaults; TypeError if one is unknown or missing."""
+    """The arguments by name; TypeError if one is unknown, or missing where nothing else can give it."""
     for one in arguments:
         if one not in signature.parameters:
             close = difflib.get_close_matches(one, signature.parameters, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise TypeError(f"nas.{name}() has no argument {one!r}{hint}")
     try:
-        bound = signature.bind(*values, **arguments)
+        elsewhere = any(arguments.get(one.name) is not None for one in FROM.get(name, ()))
+        return (signature.bind_partial if elsewhere else signature.bind)(*values, **arguments).arguments
     except TypeError as error:
         raise TypeError(f"nas.{name}() {error}") from None
-    bound.apply_defaults()
-    return bound.arguments
+
+
+def _settled(
+    name: str, parameters: Mapping[str, Parameter], bound: dict[str, Any], words: dict[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """All arguments, from wherever they come, and what to call each in messages.
+
+    Raises:
+        InputError: if one is wrong where it comes from.
+        TypeError: if one that is needed comes from nowhere.
+    """
+    like, config = bound.pop("like", None), bound.pop("config", None)
+    layers: list[Layer] = [] if like is None else [from_run(_path("like", like))]
+    if isinstance(config, Mapping):
+        layers.append(from_mapping(config, parameters))
+    elif config is not None:
+        options = {one: option_of(parameter) for one, parameter in parameters.items()}
+        layers.append(from_file(_path("config", config), parameters, options))
+    layers.append({one: Default(as_option(parameters[one], bound[one]), words[one]) for one in bound})
+    found = layered(layers)
+    for one, parameter in parameters.items():
+        if parameter.default is not Parameter.empty:
+            found.setdefault(one, Default(as_option(parameter, parameter.default), words[one]))
+        elif one not in found:
+            raise TypeError(f"nas.{name}() missing a required argument: {one!r}")
+    further = {one: default.words for one, default in found.items() if one not in bound}
+    given = {one: as_path(one, found[one].value) for one in parameters}
+    return given, words | {one: said for one, said in further.items() if " " in said}
+
+
+def _path(name: str, value: Any) -> Path:
+    """A path, or that of a run; InputError if it is none."""
+    value = getattr(value, "directory", value)
+    if not isinstance(value, str | os.PathLike):
+        raise InputError(f"{name} must be a path, got {value!r}")
+    return Path(as_path(name, Path(value)))
 
 
 def _group(kind: Any, name: str, given: Mapping[str, Any]) -> Any:
@@ -115,6 +157,18 @@ def _group(kind: Any, name: str, given: Mapping[str, Any]) -> Any:
     fields = [one.name for one in dataclasses.fields(kind) if one.name in given]
     return kind(**{one: given[one] for one in fields})
 
+
+CONFIG = Parameter("config", Parameter.KEYWORD_ONLY, default=None, annotation=DefaultOptions)
+LIKE = Parameter("like", Parameter.KEYWORD_ONLY, default=None, annotation=RepeatOptions)
+FROM = {
+    **dict.fromkeys(("search", "plan"), (CONFIG, LIKE)),
+    **dict.fromkeys(("scale", "train", "audit"), (CONFIG,)),
+}
+"""Where the arguments of functions come from that are not given: a file or a mapping, an earlier search."""
+SAID = {
+    "config": "Arguments that are not given: a mapping, or a TOML file of options.",
+    "like": "Repeat a search: its arguments in place of the defaults, but for run and max_hours.",
+}
 
 WORKS: dict[str, tuple[Callable[..., Any], dict[str, str]]] = {
     "search": (searched, {"table": "evaluator"}),

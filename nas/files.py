@@ -93,6 +93,13 @@ def table_text(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False)
 
 
+def append(path: Path, content: bytes) -> None:
+    """Adds to a file that only grows, such as a log, whose readers take it as far as it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(content)
+
+
 def write_json(path: Path, value: object, *, shared: bool = True) -> None:
     """Writes ``value`` to a file; see ``replace``."""
     replace(path, json_text(value).encode(), shared=shared)

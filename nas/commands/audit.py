@@ -42,11 +42,13 @@ def audited(options: AuditOptions, resources: ResourceOptions, *, quiet: bool = 
     from nas.launch import launch
     from nas.launch.new_run import Place
     from nas.screens.progress import Screen
+    from nas.trackers.chosen import choose
 
-    settings = audit_settings(options, resources)
+    chosen = choose(options.track)
+    settings = chosen.noted(audit_settings(options, resources))
     place = Place(options.run, "audit", command_words("audit", options, resources))
     screen = Screen(quiet=quiet)
-    return watch(screen, lambda: launch.start(settings, place, screen))
+    return watch(screen, lambda listener: launch.start(settings, place, listener), chosen)
 
 
 def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Settings:

@@ -34,6 +34,7 @@ from nas.commands.home import settle_home
 from nas.commands.like import from_run
 from nas.errors import InputError
 from nas.files import refusal
+from nas.spec.listener import Listener
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 CONTEXT = inspect.Parameter("context", KEYWORD, annotation=typer.Context)
@@ -65,7 +66,7 @@ def declared(
         own = {one.name: one for one in parameters if not is_eager(one)}
         if defaults:
             parameters = [*map(_optional, parameters), *parameters_of(defaults), CONTEXT]
-        words = {one.name: _option(one) for one in parameters if one is not CONTEXT} | NAMES | names
+        words = {one.name: option_of(one) for one in parameters if one is not CONTEXT} | NAMES | names
 
         @functools.wraps(command)
         def called(**values: Any) -> None:
@@ -150,11 +151,12 @@ def command_words(name: str, *groups: Any) -> list[str]:
             value = getattr(group, one.name)
             if value is None or value == one.default:
                 continue
-            yes, _, no = _option(one).partition("/")
+            yes, _, no = option_of(one).partition("/")
             if isinstance(value, bool):
                 options.append(yes if value else no)
                 continue
-            texts = [str(each) for each in (value if isinstance(value, list) else [value])]
+            given = value if isinstance(value, list) else [value]
+            texts = [str(each) for each in given if not isinstance(each, Listener)]
             if is_argument(one):
                 arguments += texts
             else:
@@ -218,7 +220,7 @@ def help_of(parameter: inspect.Parameter) -> str:
     return f"{declaration.help} (default: {words})" if isinstance(words, str) else str(declaration.help)
 
 
-def _option(parameter: inspect.Parameter) -> str:
+def option_of(parameter: inspect.Parameter) -> str:
     """``--cpus-per-trial`` for ``cpus_per_trial``, unless it is declared otherwise; an argument's metavar."""
     (declaration,) = parameter.annotation.__metadata__
     if isinstance(declaration.default, str):  # typer's first positional argument

@@ -147,6 +147,18 @@ def from_file(file: Path, parameters: Parameters, spelled: Mapping[str, str]) ->
     return found
 
 
+def from_mapping(values: Mapping[str, Any], parameters: Parameters) -> dict[str, Default]:
+    """The options in a mapping of Python; InputError if one is unknown, or has a wrong value."""
+    from search_spaces.names import unknown
+
+    found = {}
+    for name, value in values.items():
+        if name not in parameters:
+            raise InputError(f"config: {unknown('argument', name, parameters)}")
+        found[name] = Default(as_option(parameters[name], value), f"{name} of config")
+    return found
+
+
 def _line(text: str, key: str) -> int:
     """The line of the file in which a key, or a table of this name, begins."""
     begins = re.search(rf"""^[ \t]*\[?[ \t]*["']?{re.escape(key)}["']?[ \t]*[\].=]""", text, re.MULTILINE)

@@ -40,6 +40,7 @@ def from_run(directory: Path) -> dict[str, Default]:
     from nas.runs.config import read_settings
     from nas.runs.next_steps import nearest_recipe
     from nas.spec.objective import EXPONENTS
+    from nas.trackers.chosen import names_code
 
     settings = read_settings(directory)
     if settings.kind != "search":
@@ -53,7 +54,7 @@ def from_run(directory: Path) -> dict[str, Default]:
     usual = EXPONENTS.get(objective.kind, 0.0)
     options: dict[str, Any] = {
         **{name: getattr(settings, name) for name in ("space", "trials", "data", "evaluator", "controller")},
-        **({"space": None} if settings.space_text else {}),  # its file has to be named again
+        **({"space": str(directory)} if settings.space_text else {}),  # which keeps the text of its file
         "target_flops": objective.target_flops and repr(objective.target_flops),
         "target": [str(target) for target in objective.targets] or None,
         "device": (not settings.device.startswith(PROGRAM) and settings.device) or None,  # as a controller
@@ -70,6 +71,7 @@ def from_run(directory: Path) -> dict[str, Default]:
         "confirm_seeds": settings.confirm_seeds,
         "baseline": known(settings),
         "seed": settings.seed,
+        "track": [one for one in settings.track if not names_code(one)] or None,
         **{name: value for name, value in dataclasses.asdict(resources).items() if name != "max_hours"},
         "cache_size": str(resources.cache_size),
         "trial_timeout": resources.trial_timeout and f"{resources.trial_timeout:f}s",

@@ -22,6 +22,7 @@ from nas.commands.options import (
     QuietOption,
     RunArgument,
     SchedulerOption,
+    TrackOption,
     TuneOption,
 )
 
@@ -102,6 +103,7 @@ class TrainOptions:
     seed: Annotated[
         int, Option(help="Seeds everything random; the split of the images too, unless a run has one.")
     ] = 0
+    track: TrackOption = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-train", help=NEW_RUN)] = None
     device: DeviceOption = "auto"
     threads: Annotated[
@@ -240,6 +242,7 @@ class ScaleOptions:
     seed: Annotated[
         int | None, Option(show_default="the base run's, or 0", help="Seeds everything random.")
     ] = None
+    track: TrackOption = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-scale", help=NEW_RUN)] = None
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from nas.commands.fields import print_controllers, print_recipe
+from nas.commands.values import TRACKERS
 
 DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
 NEW_RUN = "The run's directory; it must not exist yet."
@@ -66,6 +67,14 @@ TuneOption = Annotated[
         help="First fine-tune the pretrained network itself on these images, once, and inherit from that.",
     ),
 ]
+TrackOption = Annotated[
+    list[str] | None,
+    Option(
+        metavar=TRACKERS,
+        show_default="none",
+        help="Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.",
+    ),
+]
 MaxHoursOption = Annotated[
     float | None,
     Option(
@@ -95,8 +104,8 @@ class SearchOptions:
     space: Annotated[
         str,
         Option(
-            help="Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, "
-            "your own."
+            help="Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml, "
+            "your own; or RUN, as that run."
         ),
     ]
     data: Annotated[str, Option(help=DATA)] = "digits"
@@ -191,6 +200,7 @@ class SearchOptions:
         ),
     ] = None
     seed: Annotated[int, Option(help="Seeds everything random in the run.")] = 0
+    track: TrackOption = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-SPACE", help=NEW_RUN)] = None
 
 
@@ -237,6 +247,12 @@ class ResumeOptions:
         Option(show_default="as before", help="Where the same images are now, if they were moved."),
     ] = None
     max_hours: MaxHoursOption = None
+    track: Annotated[
+        list[str] | None,
+        Option(
+            metavar=TRACKERS, show_default="as before", help="As for nas search; none goes on without any."
+        ),
+    ] = None
     trust_code: Annotated[
         bool,
         Option(
@@ -291,6 +307,7 @@ class AuditOptions:
     ] = None
     sample_seed: Annotated[int, Option(help="Seeds the draw of the networks.")] = 0
     seed: Annotated[int, Option(help="Seeds everything else that is random.")] = 0
+    track: TrackOption = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-audit", help=NEW_RUN)] = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nas.commands.arguments import absolute, checked, read_resources
@@ -13,6 +14,7 @@ from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
+    from nas.spec.settings import Settings
 
 
 @declared()
@@ -27,17 +29,35 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     from nas.launch import launch
     from nas.runs.config import read_settings
     from nas.screens.views import VIEWS
+    from nas.trackers.chosen import choose
 
     given = read_resources(dataclasses.asdict(options))
     given["max_hours"] = options.max_hours  # it is one command's: what an earlier one was given is over
     before = read_settings(run)
     if options.max_hours is not None and before.kind != "search":
         raise InputError(f"max_hours must be left out where nothing is searched, got {options.max_hours:g}")
-    data = given.pop("data", None)
+    data, _ = given.pop("data", None), given.pop("track", None)
     del given["trust_code"]
     with checked():
         resources = dataclasses.replace(before.resources, **given)
+    chosen = choose(options.track) if options.track else choose(*tracked_before(before, options))
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
     where, trusted = data and absolute(data), options.trust_code
-    return watch(screen, lambda: launch.resume(run, screen, resources, where, trusted=trusted))
+    return watch(
+        screen, lambda listener: launch.resume(run, listener, resources, where, trusted=trusted), chosen
+    )
+
+
+def tracked_before(before: Settings, options: ResumeOptions) -> tuple[Sequence[str], str]:
+    """The trackers that the run began with, and the SHA-256 of their code.
+
+    Raises:
+        InputError: if there is code among them, and it is not trusted.
+    """
+    from nas.trackers.chosen import names_code
+
+    code = [name for name in before.track if names_code(name)]
+    if code and not options.trust_code:
+        raise InputError(f"trust_code must be given to run the code of {code[0]}")
+    return before.track, before.files.get("track", "")

@@ -15,22 +15,29 @@ from nas.files import is_file
 if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.screens.progress import Screen
+    from nas.spec.listener import Listener
+    from nas.trackers.chosen import Chosen
 
 
-def watch(screen: Screen, work: Callable[[], Run]) -> Run:
+def watch(screen: Screen, work: Callable[[Listener], Run], chosen: Chosen) -> Run:
     """Does ``work`` while ``screen`` shows it; prints the report of the run that it gives, and returns it.
 
     A family that was scaled without training has no report.
+
+    Args:
+        work: is given the listener that it tells what happens: the screen, and the trackers of ``chosen``.
 
     Raises:
         KeyboardInterrupt: after saying how to go on; every finished trial is in the journal by then.
     """
     from nas.screens.views import print_report
     from nas.screens.words import Steps, print_parts
+    from nas.trackers.chosen import followed
 
     with screen:
         try:
-            run = work()
+            with followed(screen, chosen) as listener:
+                run = work(listener)
             if is_file(run.directory / "run.db"):
                 print_report(screen.console, run)
         except KeyboardInterrupt as stop:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from nas.runs.run import Run
     from nas.screens.progress import Screen
+    from nas.spec.listener import Listener
     from nas.spec.settings import Settings
 
 
@@ -59,15 +61,28 @@ def scaled(options: ScaleOptions, resources: ResourceOptions, *, quiet: bool = F
     from nas.screens.progress import Screen
     from nas.screens.scaling import explanation_parts
     from nas.screens.words import print_parts
+    from nas.trackers.chosen import choose
 
-    screen = Screen(quiet=quiet)
-    run = watch(screen, lambda: scaled_and_refined(options, resources, screen))
+    screen, chosen = Screen(quiet=quiet), choose(options.track)
+
+    def work(listener: Listener) -> Run:
+        return scaled_and_refined(options, resources, Watched(screen, listener, chosen.noted))
+
+    run = watch(screen, work, chosen)
     if options.explain:
         print_parts(screen.console, explanation_parts(run.directory, late_depth=options.late_depth))
     return run
 
 
-def scaled_and_refined(options: ScaleOptions, resources: ResourceOptions, screen: Screen) -> Run:
+class Watched(NamedTuple):
+    """Who sees a scaling run: a person, and whoever is told what happens; ``noted`` writes down who."""
+
+    screen: Screen
+    listener: Listener
+    noted: Callable[[Settings], Settings]
+
+
+def scaled_and_refined(options: ScaleOptions, resources: ResourceOptions, watched: Watched) -> Run:
     """As ``make_family``; and, if that is asked, searches around the scaled network in ``RUN/refined``."""
     from nas.launch import launch
     from nas.launch.new_run import Place
@@ -77,20 +92,20 @@ def scaled_and_refined(options: ScaleOptions, resources: ResourceOptions, screen
 
     if options.refine:
         refuse_beside_refine(options)
-    run = make_family(options, resources, screen)
+    run = make_family(options, resources, watched)
     if not options.refine:
         return run
     directory = run.directory
-    settings = refined_settings(run)
+    settings, screen = refined_settings(run), watched.screen
     flops = count(settings.objective.target_flops or 0)
     screen.say(f"Around the network that was scaled, at its {flops} FLOPs")
     place = Place(directory / REFINED, REFINED, command_words("scale", options, resources))
-    launch.start(settings, place, screen)
+    launch.start(settings, place, watched.listener)
     screen.directory = directory
     return finish(directory)  # its verdict says what was found there
 
 
-def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Screen) -> Run:
+def make_family(options: ScaleOptions, resources: ResourceOptions, watched: Watched) -> Run:
     """The run that finds the coefficients; if there is nothing to find, one of the family alone."""
     from nas.launch import launch
     from nas.launch.new_run import Place
@@ -101,7 +116,7 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
     from nas.spec.scaling import fairness
     from scaling_search import PUBLISHED_COEFFICIENTS, published
 
-    place = Place(options.run, "scale", command_words("scale", options, resources))
+    place, screen = Place(options.run, "scale", command_words("scale", options, resources)), watched.screen
     refuse_latency(options)
     if options.preset is not None:
         refuse_preset(options)
@@ -126,7 +141,7 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
         if line := limit_line(scaling):
             screen.say(line)
         return run
-    settings = scale_settings(options, resources, scaling, origin)
+    settings = watched.noted(scale_settings(options, resources, scaling, origin))
 
     def notes(settings: Settings) -> list[str]:
         compared = scaling_of(settings)
@@ -135,7 +150,7 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, screen: Scree
         said.append(fairness(compared, settings.recipe) if fair else None)
         return [line for line in said if line]
 
-    run = launch.start(settings, place, screen, notes)
+    run = launch.start(settings, place, watched.listener, notes)
     if device is not None and options.sweep is None:
         write_latencies(run.directory, device, screen)
         write_page(run)

@@ -26,6 +26,7 @@ from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
 from nas.commands.running import interruptible, watch
 from nas.commands.targets import find_objective
 from nas.errors import InputError
+from nas.files import is_file
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
@@ -54,12 +55,14 @@ def searched(options: SearchOptions, resources: ResourceOptions, *, quiet: bool 
     from nas.launch import launch
     from nas.launch.new_run import Place
     from nas.screens.progress import Screen
+    from nas.trackers.chosen import choose
 
-    settings = search_settings(options, resources)
+    chosen = choose(options.track)
+    settings = chosen.noted(search_settings(options, resources))
     name = settings.space.partition(":")[0].removesuffix(TOML)
     place = Place(options.run, name, command_words("search", options, resources))
     screen = Screen(quiet=quiet)
-    return watch(screen, lambda: launch.start(settings, place, screen))
+    return watch(screen, lambda listener: launch.start(settings, place, listener), chosen)
 
 
 def search_settings(options: SearchOptions, resources: ResourceOptions) -> Settings:
@@ -119,22 +122,42 @@ class Found(NamedTuple):
 
 
 def find_space(name: str) -> Found:
-    """The space that ``name`` names: of this package, ``around:ARCH``, or in a TOML file.
+    """The space that ``name`` names: of this package, ``around:ARCH``, in a TOML file, or that of a run.
 
     Raises:
         InputError: as ``find_arch``, or if the file cannot be read.
     """
+    from search_spaces import SPACES
     from search_spaces.around import AROUND
 
     if name.endswith(TOML):
         return Found(Path(name).name, text=read_file(name, "space"))
     if not name.startswith(AROUND):
-        return Found(name)
+        a_run = name not in SPACES and is_file(Path(name, "config.json"))
+        return find_space_of(Path(name)) if a_run else Found(name)
     around = name.removeprefix(AROUND)
     if not around:
         raise InputError(f"space must be {AROUND} and a network, got {name!r}")
     center = find_arch(around, "space")
     return Found(f"{AROUND}{center}", center)
+
+
+def find_space_of(run: Path) -> Found:
+    """The space that a run searched, but for code: that runs only if the user names it.
+
+    Raises:
+        InputError: if its ``config.json`` is damaged, or it had no such space.
+    """
+    from nas.runs.config import read_settings
+    from search_spaces import SPACES
+    from search_spaces.around import AROUND
+
+    before = read_settings(run)
+    if before.space_text:
+        return Found(before.space, text=before.space_text)
+    if before.space in SPACES or before.space.startswith(AROUND):
+        return find_space(before.space)
+    raise InputError(f"space must be a run with a space of this package or a TOML file, got {run}")
 
 
 def find_baselines(names: str | None, space: str) -> dict[str, str]:

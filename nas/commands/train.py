@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from nas.launch.new_run import Place
     from nas.launch.training import Origin
     from nas.runs.run import Run
-    from nas.screens.training import TrainingScreen
     from nas.spec.init import Init
+    from nas.spec.listener import Listener
     from nas.spec.recipe import Recipe
     from nas.spec.settings import Settings
     from search_spaces import ArchSpec
@@ -57,16 +58,33 @@ def trained(options: TrainOptions, *, quiet: bool = False) -> Run:
     """Trains one network to the end, and keeps its weights."""
     from nas.launch.new_run import Place
     from nas.screens.training import TrainingScreen
+    from nas.trackers.chosen import choose
 
     started = time.monotonic()
     screen = TrainingScreen(quiet=quiet)
     place = Place(options.run, "train", command_words("train", options))
     until = None if options.time is None else started + find_seconds(options)
-    return watch(screen, lambda: train_network(options, place, screen, until))
+    chosen = choose(options.track)
+
+    def work(listener: Listener) -> Run:
+        return train_network(options, place, listener, chosen.noted, until)
+
+    return watch(screen, work, chosen)
 
 
-def train_network(options: TrainOptions, place: Place, screen: TrainingScreen, until: float | None) -> Run:
-    """The run that the options ask for, when it is over."""
+def train_network(
+    options: TrainOptions,
+    place: Place,
+    listener: Listener,
+    noted: Callable[[Settings], Settings],
+    until: float | None,
+) -> Run:
+    """The run that the options ask for, when it is over.
+
+    Args:
+        noted: settings that say who tracks the run.
+        until: it should be over by then, by ``time.monotonic``; None for whenever it is.
+    """
     from nas.launch.training import prepare_training, start_training
     from nas.runs.source import source_of
     from nas.screens.training import preparation_lines
@@ -83,10 +101,11 @@ def train_network(options: TrainOptions, place: Place, screen: TrainingScreen, u
     fields = with_options(pairs(options.fields, "fields"), class_weights=options.class_weights)
     recipe = find_training(options.arch, name, fields, options.epochs)
     recipe.shrink(network)  # raises now if it would be too large
+    asked = dataclasses.replace(train_settings(options, network, recipe, origin), init=init, teacher=teacher)
     prepared = prepare_training(
-        dataclasses.replace(train_settings(options, network, recipe, origin), init=init, teacher=teacher),
+        noted(asked),
         place,
-        screen,
+        listener,
         origin=origin,
         until=until,
         choose_threads=options.threads is None,
@@ -97,7 +116,7 @@ def train_network(options: TrainOptions, place: Place, screen: TrainingScreen, u
     if origin and not origin.trained and options.data is None:
         where = origin.directory
         notes.append(f"{where} looked accuracies up and has no images of its own; --data takes others.")
-    return start_training(prepared, place, screen, notes)
+    return start_training(prepared, place, listener, notes)
 
 
 def find_whole(

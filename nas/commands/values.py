@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nas.errors import InputError
+from nas.spec.listener import Listener
 
 WORDS = {"bool": "true or false", "int": "of type int", "float": "of type float", "str": "a text"}
 """What a value of each type must be, as ``search_spaces.rules`` says it."""
@@ -18,6 +19,8 @@ COUNTED = ("COUNT", "BYTES", "TIME")
 """The metavars of texts with a unit; a bare number is in multiply-adds, bytes or seconds."""
 LISTED = ("LINES", "A,B,C")
 """Those of options that take several texts between commas, as do those that end in ``,...``."""
+TRACKERS = "TRACKER,..."
+"""That of the option which takes listeners, too."""
 
 
 class Kind(typing.NamedTuple):
@@ -57,6 +60,9 @@ def as_option(parameter: inspect.Parameter, value: Any) -> Any:
     if value is None and kind.optional:
         return None
     declaration = parameter.annotation.__metadata__[0]
+    if declaration.metavar == TRACKERS:
+        value = [value] if isinstance(value, Listener) else _several(name, value)
+        return [one if isinstance(one, Listener) else _one(name, one, kind.type, "") for one in value]
     if kind.several:
         return [_one(name, one, kind.type, "") for one in _several(name, value)]
     made = _one(name, value, kind.type, str(declaration.metavar or ""))

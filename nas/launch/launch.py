@@ -284,6 +284,7 @@ def run(
         workers: how many there may be; None for as many as there is room for at any time.
     """
     finished = [row for row in search.rows.values() if row.status in ("done", "failed")]
+    search.listener.on_part(search.journal.directory)
     search.listener.on_start(settings, finished, search.standing)
     for note in notes:
         search.listener.say(note)

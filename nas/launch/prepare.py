@@ -59,7 +59,7 @@ def resolve_controller(settings: Settings) -> Settings:
             rule = "must be left out with a controller of your own"
             raise InputError(f"controller_settings {rule}, got {', '.join(settings.controller_settings)}")
         _, sha256 = own_controller(settings, space_of(settings))
-        return dataclasses.replace(settings, files={"controller": sha256})
+        return dataclasses.replace(settings, files={**settings.files, "controller": sha256})
     try:
         kind = controllers.find_kind(settings.controller).settings
     except ValueError as error:

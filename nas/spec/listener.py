@@ -34,7 +34,8 @@ class Standing:
 class Listener:
     """Ignores every event; a subclass overrides the ones it wants.
 
-    Events come one at a time, in the process that runs the search, after they have been journalled.
+    Events come one at a time, in the process that runs the search, after they have been journalled; to
+    trackers in a thread of their own. What they hold must not be changed.
     """
 
     def say(self, text: str) -> None:
@@ -45,6 +46,9 @@ class Listener:
 
     def on_made(self, directory: Path) -> None:
         """The directory of a new run has been made: the run can be resumed from now on."""
+
+    def on_part(self, directory: Path) -> None:
+        """Trials of the run, or of a part of it such as ``RUN/long``, begin in ``directory``."""
 
     def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
         """Trials begin; ``finished`` are those of a resumed run that had finished before."""
@@ -66,3 +70,6 @@ class Listener:
 
     def on_step(self, epochs: float) -> None:
         """A full training run has taken a step; ``epochs`` are done, the current one as a fraction."""
+
+    def on_end(self, directory: Path, how: str) -> None:
+        """It is over, for this process: ``done``, with all files written, ``interrupted`` or ``failed``."""

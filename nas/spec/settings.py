@@ -66,6 +66,7 @@ class Settings:
         device: what predicts ``latency``, ``table:FILE`` or ``predictor:FILE``, or measures it in each trial;
             empty for none.
         reference_ms: the latency of the reference network when the run began; 0 where nothing is measured.
+        track: the trackers that are told of the run: names, and FILE.py:NAME.
         keep: for a training run, the weights of its ``best`` epoch or of its ``last``, as in older runs.
     """
 
@@ -97,6 +98,7 @@ class Settings:
     device: str = ""
     reference_ms: Annotated[float, Field(ge=0)] = 0.0
     files: Mapping[str, str] = field(default_factory=dict)
+    track: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("seed", "data_seed"):

@@ -268,7 +268,19 @@ def configuration_section(config: Mapping[str, Any]) -> Html:
         for name, values in {"settings": plain, **nested}.items()
         if values
     ]
-    return section("Configuration", repeat if words else "", tag("div", *blocks, class_="columns"))
+    files = [tag("p", line) for line in file_lines(config)]
+    return section("Configuration", repeat if words else "", *files, tag("div", *blocks, class_="columns"))
+
+
+def file_lines(config: Mapping[str, Any]) -> list[str]:
+    """Which files of the user's own the run used, code among them, each with its SHA-256."""
+    lines = []
+    for name, sha256 in (config.get("files") or {}).items():
+        value = config.get(name, "")
+        file = value if isinstance(value, str) else ", ".join(str(one) for one in value if ".py:" in str(one))
+        what = "ran the code" if ".py:" in file else "read"
+        lines.append(f"As {name} it {what} {file} (SHA-256 {sha256}).")
+    return lines
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object]]:

@@ -10,7 +10,7 @@ import pytest
 from places import ROOT
 
 EXAMPLES = ROOT / "examples"
-SHORT = ("optuna_study.py", "my_controller.py", "test_my_controller.py")
+SHORT = ("optuna_study.py", "my_controller.py", "test_my_controller.py", "my_tracker.py")
 
 
 def run(*words, cwd=EXAMPLES):

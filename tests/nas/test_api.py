@@ -177,12 +177,41 @@ def test_an_argument_that_there_is_not_is_a_type_error_with_a_suggestion(here):
         nas.search()
 
 
+def test_arguments_come_from_a_mapping_a_file_or_an_earlier_search_too(here):
+    first = nas.search(config={**TABLE, "trials": 9, "seed": 5}, trials=8, quiet=True, run="first")
+    assert (first.settings.trials, first.settings.seed) == (8, 5)
+    (here / "s.toml").write_text(
+        f'space = "nasbench-macro"\nevaluator = "{TABLE["evaluator"]}"\nset = ["initial=4"]'
+    )
+    second = nas.search(config="s.toml", trials=8, seed=5, quiet=True, run="second")
+    assert second.settings.controller_settings["initial"] == 4
+    again = nas.search(like=second, config={"trials": 6}, quiet=True, run="again")
+    assert again.settings.trials == 6
+    assert again.settings.controller_settings == second.settings.controller_settings
+    assert again.trials()["arch"].tolist() == second.trials()["arch"].tolist()[:6]
+    wrong = {
+        "config: unknown argument 'trails'; did you mean 'trials'?": {"config": {"trails": 3}},
+        "config must be a path, got 3": {"config": 3},
+        "trials of config must be at least 1, got 0": {**TABLE, "config": {"trials": 0}},
+        "like must be a path, got 3": {"like": 3},
+    }
+    for line, given in wrong.items():
+        with pytest.raises(nas.InputError) as error:
+            nas.search(**given, run="none")
+        assert str(error.value).startswith(line)
+    with pytest.raises(TypeError, match=r"nas\.search\(\) missing a required argument: 'space'"):
+        nas.search(config={"trials": 3})
+    with pytest.raises(TypeError, match=r"nas\.train\(\) has no argument 'like'"):
+        nas.train("mobilenet-v2", like=first)
+    assert not (here / "none").exists()
+
+
 def test_the_arguments_are_the_options_and_the_stub_has_them():
     fields = [
         field.name for kind in (SearchOptions, ResourceOptions) for field in dataclasses.fields(kind)
         if not field.name.startswith("help_")
     ]  # fmt: skip
-    assert list(inspect.signature(nas.search).parameters) == [*fields, "quiet"]
+    assert list(inspect.signature(nas.search).parameters) == [*fields, "quiet", "config", "like"]
     assert "target_flops: The budget T" in nas.search.__doc__
     written = subprocess.run([sys.executable, ROOT / "scripts" / "stub", "-"], capture_output=True, text=True)
     stub = (ROOT / "nas" / "__init__.pyi").read_text()

@@ -175,6 +175,26 @@ def test_a_search_that_trains_can_be_repeated(nas, tmp_path):
     assert (recipe["epochs"], recipe["resolution"], recipe["class_weights"]) == (1, 8, "balanced")
 
 
+def test_a_space_in_a_file_need_not_be_there_any_more_to_search_it_again(nas, tmp_path):
+    (tmp_path / "mine.toml").write_text(nas("spaces", "--show", "nasbench-macro")[1])
+    words = ["search", "--evaluator", EVALUATOR, "--controller", "random", "--trials", 5, "-q"]
+    assert nas(*words, "--space", "mine.toml", "--run", "first") == (0, "", "")
+    (tmp_path / "mine.toml").unlink()
+    assert nas("search", "--like", "first", "--run", "again", "-q") == (0, "", "")
+    assert nas(*words, "--space", "first", "--run", "named") == (0, "", "")
+    for run in ("again", "named"):
+        assert settings(run) == settings("first")
+        compare(tmp_path / "first", tmp_path / run)
+    config = json.loads((tmp_path / "first" / "config.json").read_text())
+    config |= {"space": "evil.py:Space", "space_text": ""}
+    (tmp_path / "first" / "config.json").write_text(json.dumps(config))
+    code, _, err = nas(*words, "--space", "first")
+    assert (code, err) == (
+        2,
+        "nas: --space must be a run with a space of this package or a TOML file, got first\n",
+    )
+
+
 def test_only_a_search_can_be_repeated(nas):
     assert nas("scale", "--preset", "efficientnet", "--run", "r", "-q")[0] == 0
     for run in ("r", "none"):

@@ -44,6 +44,8 @@ def test_a_controller_of_ones_own_is_resumed_exactly_where_it_is_trusted(nas, ow
     config = json.loads((own.parent / "whole" / "config.json").read_text())
     assert config["controller"] == f"{own}:HillClimbing"
     assert len(config["files"]["controller"]) == 64
+    line = f"As controller it ran the code {own}:HillClimbing (SHA-256 {config['files']['controller']})."
+    assert line in (own.parent / "whole" / "report.html").read_text()
 
 
 def test_no_command_runs_the_code_that_only_a_run_names(nas, own, broken):
