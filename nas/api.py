@@ -28,6 +28,7 @@ from nas.commands.search import searched
 from nas.commands.train import trained
 from nas.commands.values import as_option
 from nas.errors import InputError
+from nas.spec import own
 
 Parameter = inspect.Parameter
 
@@ -45,11 +46,11 @@ def as_function(name: str, work: Callable[..., Any], **fields: str) -> Callable[
     def function(*values: Any, **arguments: Any) -> Any:
         from nas.launch.host import left_as_found
 
-        bound = _bound(name, signature, values, arguments)
+        bound, objects = own_objects(_bound(name, signature, values, arguments))
         try:
             given = {one: as_path(one, as_option(parameters[one], bound[one])) for one in bound}
             settle_home()
-            with left_as_found():
+            with left_as_found(), own.given(**objects):
                 return work(*(_group(kind, one, given) for one, kind in groups.items()), quiet=given["quiet"])
         except InputError as error:
             raise InputError(spelled(str(error), words)) from None
@@ -63,6 +64,26 @@ def as_function(name: str, work: Callable[..., Any], **fields: str) -> Callable[
     )
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
+
+
+def own_objects(bound: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arguments in which a space and an evaluation of the user's own have names; and these, by argument."""
+    from search_spaces import SPACES, SearchSpace
+
+    named, objects = dict(bound), {}
+    for field in ("space", "evaluator"):
+        value = bound.get(field)
+        if isinstance(value, SearchSpace) and SPACES.get(value.name) is value:
+            named[field] = value.name
+        elif isinstance(value, SearchSpace) or (callable(value) and not isinstance(value, type)):
+            name = value.name if isinstance(value, SearchSpace) else _name(value)
+            objects[field] = value
+            named[field] = own.PYTHON + (re.sub(r"\W+", "_", name).strip("_") or field)
+    return named, objects
+
+
+def _name(value: Any) -> str:
+    return str(getattr(value, "__name__", type(value).__name__))
 
 
 def _argument(option: re.Match[str]) -> str:

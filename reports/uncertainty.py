@@ -204,11 +204,11 @@ def usual(first: Array, flops: Array) -> Usual:
     """The usual among accuracies `[N]` of single runs: a line over the logarithm of ``flops``.
 
     The slope is that of least squares, and half of the networks lie above the line. With fewer than
-    ``LEAST_FOR_TREND`` networks, or equal FLOPs, it is the median.
+    ``LEAST_FOR_TREND`` networks, or equal FLOPs, or FLOPs that are not all known, it is the median.
     """
     x = np.log(flops) - np.log(flops).mean()
     squares = float(x @ x)
-    if squares < 1e-12 or len(first) < LEAST_FOR_TREND:
+    if not squares >= 1e-12 or len(first) < LEAST_FOR_TREND:
         x, squares = np.zeros_like(x), 1.0
     slope = float(x @ first) / squares
     level = float(np.median(first - slope * x))
@@ -247,7 +247,7 @@ def chances(
         networks: ``accuracy``, ``accuracy_error``, ``flops``.
         offset, slope: `[N]`, reward = offset + slope * accuracy.
     """
-    flops = networks["flops"].to_numpy(float)
+    flops = np.nan_to_num(networks["flops"].to_numpy(float), nan=1.0)  # unknown ones count as equal
     order = np.argsort(flops, kind="stable")
     mean, error = (networks[name].to_numpy(float) for name in ("accuracy", "accuracy_error"))
     reward, reach = offset + slope * mean, REACH * np.abs(slope) * error

@@ -118,6 +118,19 @@ def absolute(source: str) -> str:
     return f"{kind}:{path}"
 
 
+def code_of(text: str, field: str) -> str:
+    """FILE.py:NAME with the file's absolute path, or python:NAME; empty if ``text`` names no code.
+
+    Raises:
+        InputError: if it is a file without a name.
+    """
+    from nas.spec.own import is_own
+
+    if text.endswith(".py"):
+        raise InputError(f"{field} must read FILE.py:NAME, got {text}")
+    return absolute_code(text) if is_own(text) else ""
+
+
 def absolute_code(text: str) -> str:
     """FILE.py:NAME with the file's absolute path; another ``text`` as it is."""
     file, _, name = text.rpartition(":")

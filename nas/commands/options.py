@@ -13,6 +13,7 @@ from nas.commands.fields import print_controllers, print_recipe
 DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
 NEW_RUN = "The run's directory; it must not exist yet."
 AS_SEARCH = "As for nas search."
+MOVED = "The run's own, named again: it runs without --trust-code, and may be in another place."
 LOCAL = "local; inline with a table or predictor"
 PAIR = "NAME=VALUE"
 
@@ -80,7 +81,7 @@ TargetOption = Annotated[
         metavar="NAME=VALUE",
         show_default="none",
         help="A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several "
-        "multiply. For all budgets (reward pareto), the name alone.",
+        "multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.",
     ),
 ]
 SchedulerOption = Annotated[
@@ -95,8 +96,8 @@ class SearchOptions:
     space: Annotated[
         str,
         Option(
-            help="Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, "
-            "your own."
+            help="Search space, see nas spaces; around:ARCH, the networks around a given one; or your own, "
+            "FILE.toml or FILE.py:NAME."
         ),
     ]
     data: Annotated[str, Option(help=DATA)] = "digits"
@@ -152,7 +153,8 @@ class SearchOptions:
     evaluator: Annotated[
         str,
         Option(
-            help="Where accuracies come from: train, table:FILE, or predictor:FILE (a regression on a table)."
+            help="Where accuracies come from: train, table:FILE, predictor:FILE (a regression on a table), or "
+            "your own function, FILE.py:NAME."
         ),
     ] = "train"
     recipe: Annotated[
@@ -237,8 +239,15 @@ class ResumeOptions:
     ] = None
     max_hours: MaxHoursOption = None
     trust_code: Annotated[
-        bool, Option("--trust-code", help="Run the run's own code, a controller of FILE.py:NAME.")
+        bool,
+        Option(
+            "--trust-code", help="Run the run's own code: a space, evaluator or controller of FILE.py:NAME."
+        ),
     ] = False
+    space: Annotated[str | None, Option(metavar="FILE.py:NAME", show_default="as before", help=MOVED)] = None
+    evaluator: Annotated[str | None, Option(metavar="FILE.py:NAME", show_default="as before", help=MOVED)] = (
+        None
+    )
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
     gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nas.commands.arguments import absolute, checked, read_resources
+from nas.commands.arguments import absolute, checked, code_of, read_resources
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResumeOptions, RunArgument
 from nas.commands.running import interruptible, watch
@@ -13,6 +13,7 @@ from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
+    from nas.spec.settings import Settings
 
 
 @declared()
@@ -34,10 +35,34 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     if options.max_hours is not None and before.kind != "search":
         raise InputError(f"max_hours must be left out where nothing is searched, got {options.max_hours:g}")
     data = given.pop("data", None)
+    code = named_again({field: given.pop(field, None) for field in ("space", "evaluator")}, before)
     del given["trust_code"]
     with checked():
         resources = dataclasses.replace(before.resources, **given)
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
     where, trusted = data and absolute(data), options.trust_code
-    return watch(screen, lambda: launch.resume(run, screen, resources, where, trusted=trusted))
+    return watch(screen, lambda: launch.resume(run, screen, resources, where, trusted=trusted, code=code))
+
+
+def named_again(named: dict[str, str | None], before: Settings) -> dict[str, str]:
+    """The space and the evaluation that the user names again, by field; their code must be what it was.
+
+    Raises:
+        InputError: if the run has none of its own there, or as ``nas.launch.own_run.take``.
+    """
+    from nas.launch.own_run import take
+    from nas.spec.own import is_own
+
+    found = {}
+    for field, text in named.items():
+        if text is None:
+            continue
+        code = code_of(text, field)
+        if not code or not is_own(getattr(before, field)):
+            raise InputError(
+                f"{field} must be left out unless the run has one of its own, FILE.py:NAME, got {text}"
+            )
+        take(field, code, before.files.get(field, ""))
+        found[field] = code
+    return found

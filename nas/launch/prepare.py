@@ -12,7 +12,9 @@ import controllers
 from nas.errors import InputError
 from nas.files import is_file
 from nas.launch.measures import check_measures, columns_for, find_measures, for_controller, with_device
-from nas.launch.own_code import is_code, own_controller
+from nas.launch.own_code import own_controller
+from nas.launch.own_evaluator import OwnEvaluator
+from nas.launch.own_run import check_own, price_of
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
 from nas.runs.config import read_settings
@@ -23,20 +25,21 @@ from nas.search.loop import Search
 from nas.search.measures import NONE, Measures
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
+from nas.spec import own
 from nas.spec.init import Init
 from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
-from search_spaces import ArchSpec, SearchSpace, cost
+from search_spaces import ArchSpec, SearchSpace
 from search_spaces.rules import parse_settings
 
 if TYPE_CHECKING:
     from nas.data import Dataset
     from nas.training.pretrained import Pretrained
 
-EvaluatorKind = Training | Table | Predictor
+EvaluatorKind = Training | Table | Predictor | OwnEvaluator
 
 
 def resolve_controller(settings: Settings) -> Settings:
@@ -46,12 +49,12 @@ def resolve_controller(settings: Settings) -> Settings:
     """
     if KINDS[settings.kind].given:
         return settings
-    if is_code(settings.controller):
+    if own.is_code(settings.controller):
         if settings.controller_settings:
             rule = "must be left out with a controller of your own"
             raise InputError(f"controller_settings {rule}, got {', '.join(settings.controller_settings)}")
         _, sha256 = own_controller(settings, space_of(settings))
-        return dataclasses.replace(settings, files={"controller": sha256})
+        return dataclasses.replace(settings, files={**settings.files, "controller": sha256})
     try:
         kind = controllers.find_kind(settings.controller).settings
     except ValueError as error:
@@ -73,7 +76,7 @@ def make_controller(
     """
     if KINDS[settings.kind].given:
         return controllers.GridSearch(space)
-    if is_code(settings.controller):
+    if own.is_code(settings.controller):
         if not trusted:
             raise InputError(f"trust_code must be given to run the code of {settings.controller}")
         return own_controller(settings, space)[0]
@@ -82,7 +85,7 @@ def make_controller(
         space,
         seed=settings.seed,
         **for_controller(settings.objective, space, measures),
-        price=lambda actions: cost(space.decode(actions), space.num_classes),
+        price=price_of(space),
         settings=settings.controller_settings,
     )
 
@@ -102,7 +105,7 @@ def make_search(
         measures: that are known before a trial.
         trusted: as in ``make_controller``.
     """
-    stops_early = settings.scheduler == "asha" and settings.evaluator == "train"
+    stops_early = settings.scheduler == "asha" and settings.trains
     return Search(
         space,
         make_controller(settings, space, measures, trusted=trusted),
@@ -130,7 +133,7 @@ def prepared(
     Raises:
         InputError: if the settings cannot be met.
     """
-    space_of(settings)  # before images are read
+    check_own(settings, space_of(settings))  # before images are read
     check_measures(settings)
     settings = resolve_controller(settings)
     settings, weights = read_weights(settings)
@@ -205,6 +208,8 @@ def make_evaluator(
         data: the images, where networks are trained.
         weights: see ``read_weights``.
     """
+    if settings.kind == "search" and own.is_own(settings.evaluator):
+        return OwnEvaluator(own.kept("evaluator"), settings.evaluator, settings.space)
     kind, _, file = settings.evaluator.partition(":")
     if data is not None:
         if KINDS[settings.kind].keeps_weights:
@@ -228,14 +233,17 @@ def make_evaluator(
             "(5 folds)"
         )
         return predictor
-    raise InputError(f"evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}")
+    known = "train, table:FILE" + (
+        ", predictor:FILE or FILE.py:NAME" if settings.kind == "search" else " or predictor:FILE"
+    )
+    raise InputError(f"evaluator must be {known}, got {settings.evaluator!r}")
 
 
 def measures_again(settings: Settings, directory: Path) -> Measures:
     """The costs that a run knows before its trials, as it knew them when it began."""
     if not settings.objective.measures:
         return NONE
-    if settings.evaluator == "train":
+    if settings.trains:
         return find_measures(settings, None)
     nothing = Weights(None, None)
     return find_measures(settings, make_evaluator(settings, None, nothing, directory, Listener()))
@@ -271,11 +279,13 @@ def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
 
 
 def fingerprint(evaluator: EvaluatorKind, *, former: bool = False) -> str:
-    """SHA-256 of the images or the file that an evaluator uses.
+    """SHA-256 of the images or the file that an evaluator uses; empty for code, which ``Settings.files`` has.
 
     Args:
         former: as version 0.1 gave it, which knew images in files by their names, sizes and times.
     """
+    if isinstance(evaluator, OwnEvaluator):
+        return ""
     digest = hashlib.sha256()
     if isinstance(evaluator, Training):
         for part in (evaluator.data.train, evaluator.data.valid):

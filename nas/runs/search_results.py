@@ -129,7 +129,7 @@ def search_page(page: Page, run: Run, random: Run | None) -> Page:
         expected = pd.DataFrame({"trial": trial, "expected": facts["random_so_far"]})
     return dataclasses.replace(
         page,
-        decisions=decisions_of(run.settings),
+        decisions=decisions_of(run.settings, run.config),
         known=tuple((compared(run) or {}).get("networks", ())),
         noise=str(run.seed_noise() or UNMEASURED),
         random_best=expected,

@@ -15,10 +15,14 @@ from nas.runs.proxy import measured, proxy_line
 from nas.screens.bar import BarLine, Pace
 from nas.screens.terminal import Terminal
 from nas.screens.warnings import warnings
+from nas.search.loop import SECONDS
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
+from reports.numbers import cost_text, cost_title
 
+MOST_COSTS = 3
+"""Costs in the line of a trial."""
 PLAIN_LINES = 200
 """Roughly the most lines that a run prints for its trials, however long it is."""
 
@@ -30,7 +34,7 @@ class Screen(Listener):
         self.console = Terminal(quiet=quiet)
         self.directory: Path | None = None  # of the run, once it is there
         self.best: Row | None = None
-        self.front: list[tuple[float, float]] = []  # (flops, accuracy) of the front so far
+        self.front: list[tuple[float, float]] = []  # (cost, accuracy) of the front so far
         self.ranked = True  # by reward
         self.measured = "accuracy"
         self.doing = "Starting"
@@ -88,7 +92,7 @@ class Screen(Listener):
             again = f", as trial {row.repeat_of}" if row.repeat_of is not None else ""
             reward = f"reward {row.reward:.4f}{' (best so far)' if record else ''}, " if self.ranked else ""
             self.say(
-                f"trial {row.trial}: {self.measured} {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
+                f"trial {row.trial}: {self.measured} {row.accuracy:.4f}, {self._size(row)}"
                 f"{reward}{outcome.seconds:.1f} s{again}"
             )
 
@@ -103,14 +107,21 @@ class Screen(Listener):
         which = f"a training run of {trial.baseline}" if trial.baseline else which
         self.say(f"{which} runs again: {reason}")
 
+    def _size(self, row: Row) -> str:
+        """``386M FLOPs, ``; what else is known where FLOPs are not, but not more than a line holds."""
+        if row.flops is not None:
+            return f"{reports.count(row.flops)} FLOPs, "
+        further = [(name, value) for name, value in row.costs.items() if name != SECONDS][:MOST_COSTS]
+        return "".join(f"{cost_title(name)} {cost_text(name, value)}, " for name, value in further)
+
     def _count(self, row: Row) -> bool:
         """Updates best and front with a finished trial; True if it is the best so far."""
         if row.accuracy is None or row.reward is None:
             return False
-        flops, accuracy = float(row.flops), row.accuracy
-        if not any(f <= flops and a >= accuracy for f, a in self.front):
-            self.front = [(f, a) for f, a in self.front if not (f >= flops and a <= accuracy)]
-            self.front.append((flops, accuracy))
+        cost, accuracy = float(row.seconds or 0.0) if row.flops is None else float(row.flops), row.accuracy
+        if not any(c <= cost and a >= accuracy for c, a in self.front):
+            self.front = [(c, a) for c, a in self.front if not (c >= cost and a <= accuracy)]
+            self.front.append((cost, accuracy))
         if self.best is not None and self.best.reward is not None and row.reward <= self.best.reward:
             return False
         self.best = row
