@@ -19,7 +19,7 @@ class RunError(NasError):
 
 
 class TrialError(Exception):
-    """What the user's own evaluation did wrong, in one line; the trial fails with it, and the search goes on."""
+    """What the user's own evaluation did wrong, in one line: its trial fails, and the search goes on."""
 
 
 class WriteError(RunError):

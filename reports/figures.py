@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from reports.baseline import best_so_far
-from reports.numbers import factor
+from reports.numbers import cost_title, factor
 
 BLUE, ORANGE, VERMILION, GREEN, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#9A9A9A"
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
@@ -43,7 +43,13 @@ MANY = 2000
 
 
 def draw_search(
-    trials: pd.DataFrame, networks: pd.DataFrame, front: pd.DataFrame, best: int, random: Mapping[str, Any]
+    trials: pd.DataFrame,
+    networks: pd.DataFrame,
+    front: pd.DataFrame,
+    best: int,
+    random: Mapping[str, Any],
+    *,
+    cost: str = "flops",
 ) -> Figure:
     """The front beside the progress.
 
@@ -52,11 +58,12 @@ def draw_search(
         best: the chosen trial.
         random: ``counts`` of trials, ``random_so_far``, the expected best rewards, and ``rests_on``, the size
             of the sample; may be empty.
+        cost: against which the front is drawn, a column of ``networks``.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)
-        _draw_front(left, networks, front, best)
+        _draw_front(left, networks, front, best, cost)
         _draw_progress(right, trials[trials["status"] == "done"], random)
     return figure
 
@@ -132,29 +139,30 @@ def save(figure: Figure, files: Mapping[str, Path | IO[bytes]]) -> None:
             figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
 
 
-def _draw_front(axes: Axes, networks: pd.DataFrame, front: pd.DataFrame, best: int) -> None:
-    _draw_dots(axes, networks["flops"], networks["accuracy"], "networks")
-    steps = front.sort_values("flops")
-    axes.step(steps["flops"], steps["accuracy"], where="post", color=BLUE, linewidth=1.2)
+def _draw_front(axes: Axes, networks: pd.DataFrame, front: pd.DataFrame, best: int, cost: str) -> None:
+    _draw_dots(axes, networks[cost], networks["accuracy"], "networks")
+    steps = front.sort_values(cost)
+    axes.step(steps[cost], steps["accuracy"], where="post", color=BLUE, linewidth=1.2)
     known = "accuracy_error" in steps and bool(steps["accuracy_error"].notna().any())
     if known:
         axes.errorbar(
-            steps["flops"], steps["accuracy"], steps["accuracy_error"], fmt="none", ecolor=BLUE,
+            steps[cost], steps["accuracy"], steps["accuracy_error"], fmt="none", ecolor=BLUE,
             elinewidth=0.7, capsize=1.5, capthick=0.7,
         )  # fmt: skip
     axes.plot(
-        steps["flops"], steps["accuracy"], "o", color=BLUE, markersize=3 if len(steps) > 40 else 4,
+        steps[cost], steps["accuracy"], "o", color=BLUE, markersize=3 if len(steps) > 40 else 4,
         label="front",
     )  # fmt: skip
     chosen = networks[networks["trial"] == best]
     axes.plot(
-        chosen["flops"], chosen["accuracy"], "*", color=VERMILION, markersize=11, markeredgecolor="white",
+        chosen[cost], chosen["accuracy"], "*", color=VERMILION, markersize=11, markeredgecolor="white",
         markeredgewidth=0.6, label="chosen", zorder=5,
     )  # fmt: skip
-    flops = networks["flops"]
-    axes.set(title="Accuracy against compute", xlabel="FLOPs (multiply-adds)")
+    costs = networks[cost]
+    axes.set(title="Accuracy against compute" if cost == "flops" else "Accuracy against cost")
+    axes.set_xlabel("FLOPs (multiply-adds)" if cost == "flops" else cost_title(cost))
     axes.set_ylabel("accuracy ± standard error" if known else "accuracy")
-    if flops.max() > 8 * flops.min():
+    if costs.max() > 8 * costs.min() > 0:
         axes.set_xscale("log")
     _count_axis(axes.xaxis)
     _leave_out(axes, networks["accuracy"], float(front["accuracy"].min()))

@@ -35,6 +35,11 @@ def sketch(arch: str) -> str:
     )
 
 
+def has_stages(networks: pd.DataFrame) -> bool:
+    """Whether one of the networks, by its ``arch``, is an architecture, which has stages."""
+    return any(sketch(arch) != arch for arch in networks["arch"])
+
+
 STAGES = "stages"
 """The title of the column of sketches."""
 STAGES_LEGEND = (
@@ -43,6 +48,8 @@ STAGES_LEGEND = (
 )
 NARROWEST = 26
 """A column of sketches is not narrower: three or four stages on a line."""
+SIZES = {"flops": "FLOPs", "params": "params"}
+"""The titles of the costs that are shown wherever they are known."""
 CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
 """The titles of a network's probabilities to be on the front and the best."""
 
@@ -63,15 +70,16 @@ def front_table(
     ``name``, come last. ``measured`` says what accuracies are. ``costs`` are those of the front; beside FLOPs
     and params, they have columns of their own.
     """
-    further = [name for name in costs if name not in ("flops", "params")]
+    sizes = {name: title for name, title in SIZES.items() if front[name].notna().any() or front.empty}
+    further = [name for name in costs if name not in SIZES]
     chances = {name: title for name, title in CHANCES.items() if name in front}
     table = FittedTable(
-        "trial", measured, *map(cost_title, further), "FLOPs", "params", "reward", *chances.values(),
+        "trial", measured, *map(cost_title, further), *sizes.values(), "reward", *chances.values(),
         least=("params", "reward", "P(front)"),
         title=f"Pareto front: {measured} against {' and '.join(map(cost_title, costs))}",
     )  # fmt: skip
-    table.add_words(STAGES, NARROWEST)
     rows = front.to_dict("records")
+    table.add_words(STAGES if not rows or has_stages(front) else "network", NARROWEST)
     above = sum(target is not None and row["flops"] <= target for row in rows)
     for number, row in enumerate(rows):
         if target is not None and number == above:
@@ -79,9 +87,8 @@ def front_table(
         table.add_row(
             f"{'*' if row['trial'] == best else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
-            *(cost_text(name, row[name]) for name in further),
-            count(row["flops"]),
-            count(row["params"]),
+            *(_cost_text(name, row[name]) for name in further),
+            *(_cost_text(name, row[name]) for name in sizes),
             f"{row['reward']:.4f}",
             *(percent(row[name]) for name in chances),
             sketch(row["arch"]),
@@ -102,6 +109,10 @@ def front_table(
             sketch(network["arch"]),
         )
     return table
+
+
+def _cost_text(name: str, value: float) -> str:
+    return "" if pd.isna(value) else count(value) if name in SIZES else cost_text(name, value)
 
 
 def _target_row(target: float, chances: int, further: int) -> tuple[str, ...]:

@@ -101,9 +101,10 @@ def _likeliest(
         excess_chosen, chosen, fresh, squares, counts: `[K]`, for the chosen networks: y - c, y, the mean of
             the fresh runs, the sum of their squared deviations from it, and their number.
     """
-    scale = max(float(np.ptp(excess)), float(np.abs(fresh - chosen).max()), float(np.sqrt(squares.max())))
-    if scale == 0:
+    differ = max(float(np.abs(fresh - chosen).max()), float(np.sqrt(squares.max())))
+    if differ == 0:  # what is computed without chance
         return 0.0
+    scale = max(float(np.ptp(excess)), differ)
     sigma = scale * np.geomspace(1e-4, 10, 1000)[:, None]  # [sigma, K] from here on
     prior = _prior(_spread(excess, excess_chosen), sigma)
     weight = prior / (prior + sigma**2)

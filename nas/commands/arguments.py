@@ -192,7 +192,10 @@ def find_arch(text: str, field: str = "arch") -> ArchSpec:
     if is_directory(path):
         from nas.runs.run import open_run
 
-        return open_run(path).best()
+        best = open_run(path).best()
+        if not isinstance(best, ArchSpec):
+            raise InputError(f"{field} must be an ArchSpec, and the networks of {path} are none, got {best}")
+        return best
     if is_file(path):
         try:
             return ArchSpec.from_json(read_json(path))

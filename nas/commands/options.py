@@ -153,8 +153,8 @@ class SearchOptions:
     evaluator: Annotated[
         str,
         Option(
-            help="Where accuracies come from: train, table:FILE, predictor:FILE (a regression on a table), or "
-            "your own function, FILE.py:NAME."
+            help="Where accuracies come from: train, table:FILE, predictor:FILE (a regression on a table) or "
+            "FILE.py:NAME, your own function."
         ),
     ] = "train"
     recipe: Annotated[

@@ -73,7 +73,7 @@ def module_name(file: str, source: bytes) -> str:
 def place_of(made: Any, file: str = "") -> str:
     """``FILE, line N`` of a function, or of the ``__init__`` of a class; the file alone if it has no line."""
     function = made if inspect.isroutine(made) else getattr(type(made), "__call__", None)  # noqa: B004
-    function = made.__init__ if isinstance(made, type) else function
+    function = vars(made).get("__init__") if isinstance(made, type) else function
     code = getattr(function, "__code__", None)
     if code is None or (file and code.co_filename != file):
         return file or "Python"

@@ -15,6 +15,7 @@ from nas.files import exists, is_file, replace
 from nas.runs.family_files import family_frame, read_family
 from nas.runs.proxy import measured
 from nas.runs.run import Run
+from nas.runs.search_results import front_costs
 from nas.runs.sweep_results import curves, swept
 from scaling_search import published
 
@@ -26,7 +27,11 @@ def search_figure(run: Run, facts: Mapping[str, Any]) -> Figure:
     """The front and the progress of a search, from its ``nas.runs.kinds.summary``."""
     from reports.figures import draw_search
 
-    return draw_search(run.trials(), run.networks(), run.pareto(), facts["best"]["trial"], facts["baseline"])
+    trials = run.trials()
+    cost = front_costs(run, trials)[0]
+    return draw_search(
+        trials, run.networks(), run.pareto(), facts["best"]["trial"], facts["baseline"], cost=cost
+    )
 
 
 def scaling_figure(run: Run, facts: Mapping[str, Any]) -> Figure:

@@ -105,10 +105,15 @@ def trial_state(run: Run) -> dict[str, Any]:
         "trials": settings.trials,
         "status": status,
         "best_reward": float(done["reward"].max()) if len(done) else None,
-        "front": len(reports.pareto_front(done.drop_duplicates("arch"))),
+        "front": len(reports.pareto_front(done.drop_duplicates("arch"), minimize=front_costs(run, done))),
         "confirmations": len(again),
         "over": run.ended == "max_hours" or (run.ended is not None and all_done),
     }
+
+
+def front_costs(run: Run, done: pd.DataFrame) -> Sequence[str]:
+    """Against which costs a front is counted while the run goes on: FLOPs wherever they are known."""
+    return ("flops",) if done["flops"].notna().any() or done.empty else run.costs
 
 
 def statuses(trials: pd.DataFrame) -> dict[str, int]:
@@ -251,8 +256,13 @@ def rewards_of(trials: pd.DataFrame, ranking: Ranking) -> NDArray[np.float64]:
 
 
 def reference_of(runs: Sequence[Run]) -> dict[str, float]:
-    """The reference of the hypervolume: accuracy 0 at the FLOPs of the largest network that was trained."""
+    """The reference of the hypervolume: accuracy 0 at the FLOPs of the largest network that was trained.
+
+    Where nobody knows FLOPs, it is accuracy 0 alone.
+    """
     flops = [run.networks()["flops"].max() for run in runs if len(run.networks())]
+    if any(map(np.isnan, flops)):
+        return {"accuracy": 0.0}
     return {"accuracy": 0.0, "flops": float(max(flops, default=1.0))}
 
 
@@ -260,8 +270,10 @@ def hypervolume_of(run: Run, reference: dict[str, float]) -> float:
     """The hypervolume of accuracy against FLOPs, over the reference's FLOPs.
 
     This is the best accuracy within a budget, averaged over all budgets up to the reference; it counts as 0
-    below the smallest network.
+    below the smallest network. Without FLOPs it is the best accuracy.
     """
+    if "flops" not in reference:
+        return reports.hypervolume(run.networks(), minimize=(), reference=reference)
     return reports.hypervolume(run.networks(), reference=reference) / reference["flops"]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nas.errors import command
 from nas.runs.baselines import baseline_lines, compared
-from nas.runs.next_steps import Steps, train_steps, unfinished_steps
+from nas.runs.next_steps import Steps, is_arch, train_steps, unfinished_steps
 from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import tested, trial_state
@@ -40,14 +40,19 @@ def search_verdict(run: Run) -> str:
     return (
         f"{early}{'the' if early else 'The'} best of {plural(len(networks), 'network')} is trial "
         f"{best['trial']} (*){sure}: {accuracy}, "
-        f"{count(best['flops'])} FLOPs, {measures_words(run, best)}{reward_title(best)} {reward}"
-        f"{trained if run.settings.evaluator == 'train' else ''}."
+        f"{flops_words(best)}{measures_words(run, best)}{reward_title(best)} {reward}"
+        f"{trained if run.settings.trains else ''}."
     )
+
+
+def flops_words(network: Mapping[str, Any]) -> str:
+    """``386M FLOPs, ``; nothing where nobody knows them."""
+    return "" if pd.isna(network["flops"]) else f"{count(network['flops'])} FLOPs, "
 
 
 def measures_words(run: Run, network: Mapping[str, Any]) -> str:
     """``latency 12.3 ms, ``: what else it costs, of the costs that the search aimed at."""
-    names = [name for name in run.costs if name != "flops"]
+    names = [name for name in run.costs if name != "flops" and pd.notna(network[name])]
     return "".join(f"{cost_title(name)} {cost_text(name, network[name])}, " for name in names)
 
 
@@ -166,6 +171,16 @@ def search_steps(run: Run) -> Steps:
         *ranked,
         *budget_steps(run),
         ("Show this again", command("report", directory)),
+        *network_steps(run),
+    ]
+
+
+def network_steps(run: Run) -> Steps:
+    """What to do with the best network, if it is one that this package can train."""
+    if not is_arch(run.best_trial()["arch"]):
+        return []
+    directory = run.directory
+    return [
         ("Look at the best", command("show", directory)),
         *train_steps("it", directory),
         ("Scale it to a family", command("scale --base", directory)),

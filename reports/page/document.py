@@ -113,7 +113,7 @@ def render(page: Page) -> str:
     parts.append(front_section(points))
     if page.known:
         parts.append(known_section(page.known, page.measured))
-    front = points.table.iloc[points.fronts["flops"]]
+    front = points.table.iloc[points.fronts[points.first]]
     if curves := curves_figure(page.epochs, front, page.best, page.measured):
         figures["curves"] = curves[0]
         parts.append(_curves_section(curves[1], page.measured))

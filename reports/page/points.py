@@ -35,9 +35,9 @@ class Points:
         fronts: per cost, the numbers of its front's rows, the cheapest first.
         best: the number of the best network's row.
         left_out: networks that are not in ``table``.
-        front_size: how many networks are on the front of FLOPs, shown or not.
+        front_size: how many networks are on the front of the first cost, shown or not.
         measured: what their accuracies are, such as ``macro F1``.
-        costs: the titles of their costs, by name.
+        costs: the titles of their costs, by name; the first is FLOPs, where these are known.
     """
 
     table: pd.DataFrame
@@ -48,15 +48,22 @@ class Points:
     measured: str = "accuracy"
     costs: Mapping[str, str] = field(default_factory=lambda: COSTS)
 
+    @property
+    def first(self) -> str:
+        """The cost that is shown first."""
+        return next(iter(self.costs))
+
 
 def costs_of(networks: pd.DataFrame) -> dict[str, str]:
-    """The titles of the costs that networks have: those of all, and what was measured of all of these."""
+    """The titles of the costs that all of these networks have; if there are none, their trials' seconds."""
     further = (
         name
         for name in networks.select_dtypes("number")
         if name not in COLUMNS and networks[name].notna().all()
     )
-    return {**COSTS, **{str(name): cost_title(str(name)) for name in further}}
+    known = {name: title for name, title in COSTS.items() if networks[name].notna().all()}
+    found = {**known, **{str(name): cost_title(str(name)) for name in further}}
+    return found or {"seconds": "seconds"}
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:
@@ -79,7 +86,7 @@ def choose_points(
     """
     table, costs = networks.reset_index(drop=True), costs_of(networks)
     fronts = {cost: pareto_front(table, ["accuracy"], [cost]).sort_values([cost, "trial"]) for cost in costs}
-    front_size = len(fronts["flops"])
+    front_size = len(fronts[next(iter(costs))])
     fronts = {cost: front.iloc[evenly(len(front), MOST_ON_FRONT)] for cost, front in fronts.items()}
     best_row = int((table["trial"] == best).argmax())
     gap = np.min([_gap(table, front, cost) for cost, front in fronts.items()], axis=0)
@@ -144,5 +151,6 @@ def points_json(points: Points) -> tuple[dict[str, Any], list[Block]]:
         ],
         "blocks": drawings,
         "best": points.best,
+        "first": points.first,
     }
     return columns, list(numbers)

@@ -31,7 +31,7 @@ def summary(trials: pd.DataFrame, points: Points, noise: str, *, ranked: bool = 
     reward = plus_minus(best["reward"], best["reward_error"] if best["trainings"] > 1 else None)
     status = ", ".join(f"{number:,} {name}" for name, number in trials["status"].value_counts().items())
     repeats = int(trials["repeat_of"].notna().sum())
-    sizes = f"{count(best['flops'])} FLOPs, {count(best['params'])} parameters"
+    sizes = _sizes(best, points)
     trial = f"trial {best['trial']}"
     numbers = [
         (reward_title(best), reward, trial),
@@ -40,7 +40,7 @@ def summary(trials: pd.DataFrame, points: Points, noise: str, *, ranked: bool = 
     if not ranked:
         numbers = [(f"best {points.measured}", accuracy_text(best), f"{trial}, {sizes}")]
     numbers += [
-        ("Pareto front", f"{points.front_size:,}", f"in {points.measured} and FLOPs"),
+        ("Pareto front", f"{points.front_size:,}", f"in {points.measured} and {points.costs[points.first]}"),
         ("trials", f"{len(trials):,}", status + (f"; {repeats:,} repeats" if repeats else "")),
         ("compute", duration(float(trials["seconds"].sum())), "in trials, one after the other"),
     ]
@@ -52,7 +52,7 @@ def pareto_section(points: Points) -> Html:
     choices = (
         tag(
             "label",
-            tag("input", type="radio", name="cost", value=cost, checked="" if cost == "flops" else None),
+            tag("input", type="radio", name="cost", value=cost, checked="" if cost == points.first else None),
             tag("span", name),
         )
         for cost, name in points.costs.items()
@@ -81,7 +81,7 @@ def pareto_section(points: Points) -> Html:
 
 def front_section(points: Points) -> Html:
     """The front as a table and as drawings."""
-    front = points.fronts["flops"][evenly(len(points.fronts["flops"]), MOST_ROWS)]
+    front = points.fronts[points.first][evenly(len(points.fronts[points.first]), MOST_ROWS)]
     rows = points.table.iloc[front].to_dict("records")
     chances = {column: title for column, title in CHANCES.items() if column in points.table}
     header = ["trial", points.measured, *points.costs.values(), "reward", *chances.values(), ARCHITECTURE]
@@ -99,7 +99,7 @@ def front_section(points: Points) -> Html:
     words = "Chances follow from the measured noise. " if chances else ""
     if points.front_size > len(rows):
         words += f"{points.front_size - len(rows):,} more, evenly spread, are in pareto.csv."
-    cards = [_card(row) for row in rows]
+    cards = [_card(row, points) for row in rows]
     drawings = tag("div", *cards[:MOST_DRAWINGS], class_="cards")
     if cards[MOST_DRAWINGS:]:
         more = tag("summary", f"{len(cards) - MOST_DRAWINGS} more")
@@ -109,8 +109,11 @@ def front_section(points: Points) -> Html:
         "From the image at the top to the classifier: one block per stage, as wide as its channels, with one "
         "bar per layer. MBConv6 5×5 expands its input 6 times and has a kernel of 5 pixels."
     )
+    table = section("Networks of the front", hint(words), data_table(header, body, "front"))
+    if not any(drawable(row["arch"]) for row in rows):  # networks of another kind
+        return table
     return join(
-        section("Networks of the front", hint(words), data_table(header, body, "front")),
+        table,
         section("Drawings of the front", explained, tag("p", LEGEND), drawings),
     )
 
@@ -139,10 +142,18 @@ def _title(measured: str) -> str:
     return measured[0].upper() + measured[1:]
 
 
-def _card(row: Mapping[Any, Any]) -> Html:
+def _sizes(row: Mapping[Any, Any], points: Points) -> str:
+    """``386M FLOPs, 5.29M parameters``, or what else is known of a network."""
+    if "flops" in points.costs and "params" in points.costs:
+        return f"{count(row['flops'])} FLOPs, {count(row['params'])} parameters"
+    return ", ".join(f"{title} {cost_text(name, row[name])}" for name, title in points.costs.items())
+
+
+def _card(row: Mapping[Any, Any], points: Points) -> Html:
     rows = drawable(row["arch"])
     title = tag("h3", f"Trial {row['trial']}")
-    text = f"{accuracy_text(row)} · {count(row['flops'])} FLOPs · {count(row['params'])} params"
+    sizes = _sizes(row, points).replace(", ", " · ").replace("parameters", "params")
+    text = f"{accuracy_text(row)} · {sizes}"
     picture = draw(rows, f"Network of trial {row['trial']}") if rows else tag("p", "No architecture")
     return tag("article", title, tag("p", text), picture, class_="card")
 
