@@ -6,7 +6,7 @@ from search_spaces.cost import Cost, cost
 from search_spaces.mnas import MNAS, MNAS_A1, MNAS_LITE, MNAS_MOBILENET_V2
 from search_spaces.narrowed import narrowed
 from search_spaces.presets import PRESETS, PUBLISHED, resize
-from search_spaces.space import Actions, Choice, Decision, Network, SearchSpace, listed
+from search_spaces.space import Actions, Built, Choice, Decision, SearchSpace, listed
 
 SPACES = {
     space.name: space
@@ -19,11 +19,11 @@ __all__ = [
     "SPACES",
     "Actions",
     "ArchSpec",
+    "Built",
     "Choice",
     "Cost",
     "Decision",
     "LayerSpec",
-    "Network",
     "SearchSpace",
     "StageSpec",
     "canonical",

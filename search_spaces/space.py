@@ -1,6 +1,6 @@
 """A search space is data (named decisions) and one pure function from choices to a network.
 
-    actions (indices) --decode--> choices --build--> Network --price--> costs by name
+    actions (indices) --decode--> choices --build--> Built --price--> costs by name
 
 Controllers see only the decisions. Networks are ``ArchSpec`` in our spaces, which also ``encode`` them.
 """
@@ -29,10 +29,10 @@ Choice = str | int | float
 Actions = tuple[int, ...]
 """One index into ``choices`` per decision."""
 Frame = Callable[[tuple[StageSpec, ...]], ArchSpec]
-Network = Any
+Built = Any
 """An ``ArchSpec``; in a space of one's own, any hashable object whose ``str`` tells it from all others."""
-Build = Callable[[tuple[Choice, ...]], Network]
-Price = Callable[[Network], Cost | Mapping[str, float]]
+Build = Callable[[tuple[Choice, ...]], Built]
+Price = Callable[[Built], Cost | Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class SearchSpace:
         build = functools.partial(_with_first, self.build, self.decisions[0].choices[choice])
         return dataclasses.replace(self, decisions=self.decisions[1:], build=build, resolutions=())
 
-    def price(self, network: Network) -> dict[str, float]:
+    def price(self, network: Built) -> dict[str, float]:
         """What is known of a network's cost before any trial, by name; empty if nothing is."""
         known: dict[str, float] = {}
         if isinstance(network, ArchSpec):
@@ -177,7 +177,7 @@ class SearchSpace:
         """The chosen values, one per decision."""
         return tuple(d.choices[a] for d, a in zip(self.decisions, self.check(actions), strict=True))
 
-    def decode(self, actions: Sequence[int]) -> Network:
+    def decode(self, actions: Sequence[int]) -> Built:
         """The network of ``actions``; actions that give the same network give equal specs, or equal texts.
 
         Raises:
@@ -243,7 +243,7 @@ def _resized(build: Build, resolution: int, own: int, choices: tuple[Choice, ...
     return dataclasses.replace(arch, resolution=_in_proportion(arch.resolution, resolution, own))
 
 
-def _with_first(build: Build, first: Choice, choices: tuple[Choice, ...]) -> Network:
+def _with_first(build: Build, first: Choice, choices: tuple[Choice, ...]) -> Built:
     return build((first, *choices))
 
 

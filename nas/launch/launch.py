@@ -27,7 +27,7 @@ from nas.runs.family_files import write_family
 from nas.runs.finish import finish
 from nas.runs.kinds import KINDS, space_of
 from nas.runs.run import Run
-from nas.runs.spaces import noted_decisions
+from nas.runs.spaces import noted
 from nas.search.journal import Journal
 from nas.search.loop import Search
 from nas.spec.listener import Listener
@@ -88,7 +88,7 @@ def start_with(
         price = {"num_classes": space.num_classes, "resolution": space.resolution} if space.has_archs else {}
         facts = {
             "cost": price,
-            **({"decisions": noted_decisions(space)} if is_own(settings.space) else {}),
+            **(noted(space) if is_own(settings.space) else {}),
             "input_sha256": prepare.fingerprint(evaluator),
             "command": list(place.command),
         }

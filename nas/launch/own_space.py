@@ -14,7 +14,7 @@ import numpy as np
 from nas.errors import InputError, NasError, RunError
 from nas.launch.own_code import load, place_of, told
 from nas.spec.targets import COSTS, can_be_cost
-from search_spaces import ArchSpec, Choice, Cost, Network, SearchSpace
+from search_spaces import ArchSpec, Built, Choice, Cost, SearchSpace
 from search_spaces.limits import MOST_FLOPS, shown
 
 BUILT = 16
@@ -42,11 +42,11 @@ def own_space(made: Any, file: str = "") -> SearchSpace:
     if not isinstance(made, SearchSpace):
         where = f": {file}" if file else ""
         raise InputError(f"space must be a SearchSpace, got {type(made).__name__}{where}")
-    build, price = Build(made.build, file, InputError), made.cost and OwnCost(made.cost, file, InputError)
+    build, price = OwnBuild(made.build, file, InputError), made.cost and OwnCost(made.cost, file, InputError)
     space = dataclasses.replace(made, build=build, cost=price)
     check_networks(space, place_of(made.build, file))
     price = made.cost and OwnCost(made.cost, file, RunError)
-    return dataclasses.replace(made, build=Build(made.build, file, RunError), cost=price)
+    return dataclasses.replace(made, build=OwnBuild(made.build, file, RunError), cost=price)
 
 
 def check_networks(space: SearchSpace, where: str) -> None:
@@ -73,14 +73,14 @@ def check_networks(space: SearchSpace, where: str) -> None:
 
 
 @dataclass(frozen=True)
-class Build:
+class OwnBuild:
     """The user's ``build``; what it raises becomes one line of ``kind``."""
 
     build: Any
     file: str
     kind: type[NasError]
 
-    def __call__(self, choices: tuple[Choice, ...]) -> Network:
+    def __call__(self, choices: tuple[Choice, ...]) -> Built:
         with told("space must have a build that gives a network", self.file, self.kind):
             return self.build(choices)
 
@@ -93,7 +93,7 @@ class OwnCost:
     file: str
     kind: type[NasError]
 
-    def __call__(self, network: Network) -> Mapping[str, float]:
+    def __call__(self, network: Built) -> Mapping[str, float]:
         with told("space must have a cost that gives numbers by name", self.file, self.kind):
             found = self.cost(network)
         found = found._asdict() if isinstance(found, Cost) else found

@@ -45,6 +45,7 @@ def collect(run: Run, random: Run | None = None) -> Page:
         steps=tuple(kind.steps(run)),
         measured=measured(run.settings),
         spent=tuple(spent_lines(run)),
+        cost=run.costs[0],
     )
     return kind.page(page, run, random)
 

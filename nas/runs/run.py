@@ -24,7 +24,7 @@ from nas.spec.settings import Settings
 from nas.spec.targets import COSTS, parse_target, parse_value, plain_value
 from reports.means import Rewards
 from scaling_search import Model
-from search_spaces import ArchSpec, Network
+from search_spaces import ArchSpec, Built
 from search_spaces.names import unknown
 from search_spaces.rules import read_json
 
@@ -103,7 +103,7 @@ class Run:
     def costs(self) -> tuple[str, ...]:
         """The costs that the search aimed at.
 
-        If it is not known to have aimed at any: FLOPs, or else what was measured, or the trials' seconds.
+        If it is not known to have aimed at any: FLOPs, or else what the space knew, or the trials' seconds.
         """
         objective = self._objective()
         if objective and objective.costs:
@@ -111,8 +111,8 @@ class Run:
         trials = self.trials()
         if trials.empty or trials["flops"].notna().any():
             return ("flops",)
-        further = (name for name in reports.further_costs(trials) if trials[name].notna().any())
-        return tuple(further) or ("seconds",)
+        priced = self.config.get("priced") or ()
+        return tuple(name for name in priced if name in trials) or ("seconds",)
 
     @property
     def known_costs(self) -> tuple[str, ...]:
@@ -190,7 +190,7 @@ class Run:
         best = fits.sort_values(["accuracy", "trial"], ascending=[False, True]).to_dict("records")[0]
         return {str(column): value for column, value in best.items()}
 
-    def best(self, **budgets: float | str) -> Network:
+    def best(self, **budgets: float | str) -> Built:
         """The network with the highest reward; within budgets, the one with the highest accuracy.
 
             run.best(latency="15ms", flops=300e6)

@@ -57,9 +57,10 @@ def decisions_of(settings: Settings, config: Mapping[str, Any]) -> tuple[Decisio
         return ()
 
 
-def noted_decisions(space: SearchSpace) -> dict[str, list[Any]]:
-    """The decisions of a space as JSON values, for ``config.json``."""
-    return {
+def noted(space: SearchSpace) -> dict[str, Any]:
+    """What ``config.json`` keeps of a space in code: its decisions, and the names of the costs it knows."""
+    decisions = {
         decision.name: [one if isinstance(one, str | int | float) else str(one) for one in decision.choices]
         for decision in space.decisions
     }
+    return {"decisions": decisions, "priced": [*space.price(space.decode([0] * len(decisions)))]}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nas.spec.seeds import trial_seed
 from nas.spec.trial import Row, Trial
-from search_spaces import ArchSpec, Network
+from search_spaces import ArchSpec, Built
 
 NO_TRIAL = -1
 """The trial of a baseline."""
@@ -38,7 +38,7 @@ class Confirm:
         networks = min(self.networks, trials)
         return (networks + len(self.baselines) * bool(networks)) * self.seeds
 
-    def trainings(self, ranked: Sequence[Row], seed: int, network: Callable[[Row], Network]) -> list[Trial]:
+    def trainings(self, ranked: Sequence[Row], seed: int, network: Callable[[Row], Built]) -> list[Trial]:
         """These training runs in order.
 
         Args:

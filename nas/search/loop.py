@@ -24,7 +24,7 @@ from nas.spec.objective import Objective
 from nas.spec.seeds import trial_seed
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from reports.run_db_rules import refuse_foreign
-from search_spaces import ArchSpec, Network, SearchSpace
+from search_spaces import ArchSpec, Built, SearchSpace
 
 GIVE_UP_AFTER = 5
 """This many failures without a success end a search, because the networks are not to blame."""
@@ -196,7 +196,7 @@ class Search:
         share = self.epochs / row.epochs if self.epochs and row.epochs else 1.0
         return share * (row.seconds or 0.0)
 
-    def _costs(self, arch: Network) -> dict[str, float]:
+    def _costs(self, arch: Built) -> dict[str, float]:
         """All costs that are known before a trial."""
         found = measured(self.measures, arch)
         positive = {name: value for name, value in found.items() if 0 < value < math.inf}
@@ -342,7 +342,7 @@ class Search:
                 self._queue.append(Trial(row.trial, self._network(row), row.seed))
         self._confirm_when_all_are_told()
 
-    def _network(self, row: Row) -> Network:
+    def _network(self, row: Row) -> Built:
         """The network of a trial.
 
         Raises:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces import ArchSpec, Cost, Network, SearchSpace
+from search_spaces import ArchSpec, Built, Cost, SearchSpace
 from search_spaces.cost_table import CostTable
 
 Measure = Callable[[Sequence[ArchSpec]], NDArray[np.float64]]
@@ -61,11 +61,11 @@ def known_cost(space: SearchSpace, name: str) -> Callable[[NDArray[np.int64]], N
     return of_actions(space, functools.partial(priced_by, space, name))
 
 
-def priced_by(space: SearchSpace, name: str, archs: Sequence[Network]) -> NDArray[np.float64]:
+def priced_by(space: SearchSpace, name: str, archs: Sequence[Built]) -> NDArray[np.float64]:
     """A cost that the space knows of its networks; NaN of those of which it does not."""
     return np.array([space.price(arch).get(name, np.nan) for arch in archs], float)
 
 
-def measured(measures: Measures, arch: Network) -> dict[str, float]:
+def measured(measures: Measures, arch: Built) -> dict[str, float]:
     """What one network costs, by name."""
     return {name: float(measure([arch])[0]) for name, measure in measures.items()}

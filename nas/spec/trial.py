@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nas.errors import NasError, TrialError
-from search_spaces import Actions, Network
+from search_spaces import Actions, Built
 
 
 class Epoch(NamedTuple):
@@ -77,7 +77,7 @@ class Trial:
     """
 
     trial: int
-    arch: Network
+    arch: Built
     seed: int
     confirms: bool = False
     baseline: str = ""

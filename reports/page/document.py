@@ -55,6 +55,7 @@ class Page:
         scaling, sweep, audit, training: results of a run of this kind.
         measured: what accuracies are, such as ``macro F1``.
         spent: how busy the workers were and what was lost, in words.
+        cost: that the front is first shown against, where FLOPs are unknown.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Page:
     training: TrainingRun | None = None
     measured: str = "accuracy"
     spent: tuple[str, ...] = ()
+    cost: str = "flops"
 
 
 def render(page: Page) -> str:
@@ -88,7 +90,7 @@ def render(page: Page) -> str:
     """
     if page.training:
         return _render_training(page, page.training)
-    points = choose_points(page.networks, page.best, measured=page.measured)
+    points = choose_points(page.networks, page.best, measured=page.measured, first=page.cost)
     table, blocks = points_json(points)
     progress, dots = progress_figure(page.trials, page.random_best)
     figures: dict[str, Figure] = {

@@ -54,8 +54,11 @@ class Points:
         return next(iter(self.costs))
 
 
-def costs_of(networks: pd.DataFrame) -> dict[str, str]:
-    """The titles of the costs that all of these networks have; if there are none, their trials' seconds."""
+def costs_of(networks: pd.DataFrame, first: str = "") -> dict[str, str]:
+    """The titles of the costs that all of these networks have.
+
+    Where FLOPs are unknown, ``first`` comes first, or else the seconds of their trials.
+    """
     further = (
         name
         for name in networks.select_dtypes("number")
@@ -63,7 +66,10 @@ def costs_of(networks: pd.DataFrame) -> dict[str, str]:
     )
     known = {name: title for name, title in COSTS.items() if networks[name].notna().all()}
     found = {**known, **{str(name): cost_title(str(name)) for name in further}}
-    return found or {"seconds": "seconds"}
+    if "flops" in found:
+        return found
+    first = first if first in found else "seconds"
+    return {first: cost_title(first), **found}
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:
@@ -72,7 +78,11 @@ def evenly(count: int, most: int) -> NDArray[np.int64]:
 
 
 def choose_points(
-    networks: pd.DataFrame, best: int, most: int = MOST_POINTS, measured: str = "accuracy"
+    networks: pd.DataFrame,
+    best: int,
+    most: int = MOST_POINTS,
+    measured: str = "accuracy",
+    first: str = "",
 ) -> Points:
     """The fronts, the best network, those nearest to a front and an even sample of the rest.
 
@@ -83,8 +93,9 @@ def choose_points(
         networks: one finished network or more, from ``Run.networks``.
         best: the trial of the best network, which is among them.
         measured: see ``Points``.
+        first: the cost to show first, where FLOPs are unknown.
     """
-    table, costs = networks.reset_index(drop=True), costs_of(networks)
+    table, costs = networks.reset_index(drop=True), costs_of(networks, first)
     fronts = {cost: pareto_front(table, ["accuracy"], [cost]).sort_values([cost, "trial"]) for cost in costs}
     front_size = len(fronts[next(iter(costs))])
     fronts = {cost: front.iloc[evenly(len(front), MOST_ON_FRONT)] for cost, front in fronts.items()}
