@@ -47,7 +47,8 @@ def load(text: str, field: str, sha256: str = "") -> tuple[Any, str]:
         module = run(file, source, field)
         own.keep(file, module)
     if not hasattr(module, name):
-        names = [each for each, value in vars(module).items() if callable(value) and each[:1] != "_"]
+        known = vars(module).items()
+        names = [each for each, value in known if not inspect.ismodule(value) and each[:1] != "_"]
         raise InputError(f"{field}: {unknown('name', name, names)}: {file}")
     return getattr(module, name), found
 
