@@ -101,6 +101,11 @@ def read_actions(texts: Sequence[str]) -> list[tuple[int, ...]]:
     raise ValueError(f"has trials.actions = {shown(wrong)}")
 
 
+def is_arch_text(text: str) -> bool:
+    """Whether a network's text is like that of an ``ArchSpec``, by the same rule as ``PRICED``."""
+    return text.startswith("res") and "-stem" in text
+
+
 def refuse_foreign(archs: Iterable[str]) -> None:
     """ValueError if one of ``archs`` is no architecture. Their parts repeat, so few need to be parsed."""
     frames: set[tuple[str, ...]] = set()

@@ -210,7 +210,7 @@ class Workers:
         """Lets a worker train the next epoch, or ends its trial if ASHA says so."""
         self.search.epoch(trial, epoch)
         if self.asha and not trial.confirms and self.asha.stops(trial.trial, epoch.epoch, epoch.accuracy):
-            measured = None, epoch.images_per_second, epoch.peak_memory
+            measured = None, epoch.images_per_second, epoch.peak_memory, None, epoch.measures or {}
             self._finish(seat, Outcome(epoch.accuracy, epoch.epoch, epoch.seconds, seat.worker, *measured))
         else:
             seat.step = seat.actor.step.remote()

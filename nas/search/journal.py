@@ -22,7 +22,7 @@ from nas.search import snapshot
 from nas.search.storage import Storage, storage_of
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from reports.run_db import UNLOCKED, columns_of, further_columns, refuse_damage, upgrade, with_measures
-from reports.run_db_rules import read_actions
+from reports.run_db_rules import is_arch_text, read_actions, refuse_foreign
 from search_spaces import Cost
 
 NO_MEASURES: Mapping[str, float] = MappingProxyType({})
@@ -280,6 +280,8 @@ class Journal:
             known = {name: float(value) for name, value in costs.items() if value is not None}
             found.append(Row(**dict(zip(fields, row, strict=False)), costs=known))
         try:
+            if any(is_arch_text(row.arch) for row in found):  # networks of another kind may have any text
+                refuse_foreign(row.arch for row in found)
             actions = read_actions([str(row.actions) for row in found])
         except ValueError as error:
             raise InputError(f"run has a run.db that {error}: {self.directory}") from None

@@ -59,8 +59,6 @@ class Objective:
     def __post_init__(self) -> None:
         if self.target_flops is not None and self.target_flops < 1:  # the smallest network has more
             raise ValueError(f"target_flops must be at least 1, got {self.target_flops:g}")
-        if self.seeks_front and not self.targets:
-            raise ValueError("target must name a cost where `reward` is pareto, got nothing")
         names = [target.name.lower() for target in self.targets]
         for name in names:
             if names.count(name) > 1:
@@ -76,6 +74,8 @@ class Objective:
             if self.target_flops is not None:
                 given = f"{self.target_flops:g}"
                 raise ValueError(f"target_flops must be left out where `reward` is pareto, got {given}")
+            if not self.targets:
+                raise ValueError("target must name a cost where `reward` is pareto, got nothing")
             for target in self.targets:
                 if target.value is not None:
                     raise ValueError(

@@ -95,7 +95,8 @@ WRONG = {
     "return {'accuracy': 0.5, 'f1': None}": "evaluator must give finite numbers, got f1=None: {}, line 1",
     "return {'accuracy': 0.5, 'arch': 1}": "evaluator must give measures with names in letters, digits and _ "
     "that are no other column of the table, got 'arch': {}, line 1",
-    "return {'accuracy': 0.5, 'f1': 1, 'F1': 2}": "evaluator must give every measure once, got f1, F1: {}, line 1",
+    "return {'accuracy': 0.5, 'f1': 1, 'F1': 2}": "evaluator must give every measure once, got f1, F1: {}, "
+    "line 1",
     "return 1 / 0": "ZeroDivisionError: division by zero: {}, line 2",
     "exit(3)": "SystemExit: 3: {}, line 2",
     "yield from ()": "evaluator must give an epoch at least, got none: {}, line 1",
@@ -117,7 +118,7 @@ def test_a_trial_whose_evaluation_is_wrong_fails_with_the_line(nas, write, body,
 
 HEADS = {
     "def evaluate(arch):": "a function evaluate(network, trial), got evaluate(arch): {}, line 1",
-    "def evaluate(arch, trial, seed):": "a function evaluate(network, trial), got evaluate(arch, trial, seed)",
+    "def evaluate(arch, trial, n):": "a function evaluate(network, trial), got evaluate(arch, trial, n)",
     "evaluate = 3\ndef other():": "a function evaluate(network, trial), got 3: {}",
 }
 
@@ -132,7 +133,9 @@ def test_what_cannot_be_called_with_a_network_and_a_trial_is_one_line(nas, write
 
 
 def test_a_measure_that_is_aimed_at_must_be_there_and_positive(nas, write):
-    write("return {'accuracy': 0.5} | ({'f1': 0.0} if trial.trial == 1 else {'f1': 1} if trial.trial else {})")
+    write(
+        "return {'accuracy': 0.5} | ({'f1': 0.0} if trial.trial == 1 else {'f1': 1} if trial.trial else {})"
+    )
     trials = trials_of(nas, "--target", "f1=1")
     assert trials["error"][0] == "f1 must be measured in every trial, and was not in this one"
     assert trials["error"][1] == "f1 must be above 0 to count, got 0"
@@ -206,7 +209,9 @@ def test_a_function_given_in_python_is_resumed_with_it(tmp_path, monkeypatch, na
     assert (run.trials()["accuracy"] == 0.5).all()
     assert (run.trials()["loss"] == 3).all()
     assert run.epochs()["train_loss"].dropna().tolist() == [0.7] * 6
-    with pytest.raises(library.InputError, match=r"^evaluator must be a function lambda\(network, trial\), got"):
+    with pytest.raises(
+        library.InputError, match=r"^evaluator must be a function lambda\(network, trial\), got"
+    ):
         library.search("mnas", evaluator=lambda network: 0.5, run="no", **same)
     with pytest.raises(library.InputError, match="must be train for nas plan"):
         library.plan("mnas", evaluator=evaluate, quiet=True)
@@ -248,7 +253,7 @@ def test_asha_stops_by_what_it_yields_and_the_time_limit_holds(nas, write):
         "    yield {'accuracy': (trial.seed % 1000) / 1000, 'f1': 1.0}",
     )
     asha = ["--scheduler", "asha", "--proxy", "epochs=9", "--trial-timeout", "6s", "--target", "f1=1"]
-    code, out, err = nas(*SEARCH, "--workers", 1, "--trials", 16, "--confirm", 0, *asha, "--run", "r")
+    code, _, err = nas(*SEARCH, "--workers", 1, "--trials", 16, "--confirm", 0, *asha, "--run", "r")
     assert (code, err) == (0, "")
     trials = open_run("r").trials()
     assert trials["error"][0] == "it took longer than 6 s, its time limit"

@@ -81,7 +81,7 @@ def test_what_is_looked_at_runs_no_code(nas, own):
     assert json.loads(nas("report", "r", "--json")[1])["best"]["flops"] is None
     code, out, _ = nas("show", "r")
     assert code == 0
-    assert ["op: conv", "layers: 3", "width: 16"] == out.splitlines()[2:5]
+    assert out.splitlines()[2:5] == ["op: conv", "layers: 3", "width: 16"]
     assert json.loads(nas("show", "r", "--json")[1])["choices"] == {"op": "conv", "layers": 3, "width": 16}
     assert "own.py:SPACE" in nas("runs", ".")[1]
     assert nas("report", "r", "r/../r")[0] == 2
@@ -132,12 +132,13 @@ WRONG = {
     ("SPACE = Se", "SPACE = 3 or Se"): "space must be a SearchSpace, got int: {}",
     ("SPACE = Se", "SPACES = Se"): "space: unknown name 'SPACE'; did you mean 'SPACES'?",
     ("    op, layers, width = choices", "    op, layers = choices"): (
-        "space must have a build that gives a network, got ValueError (too many values to unpack (expected 2)):"
-        " {}, line 7"
+        "space must have a build that gives a network, got ValueError (too many values to unpack (expected "
+        "2)): {}, line 7"
     ),
     ("return (op,) if", "return object() if"): "space must have networks whose text tells them apart (",
     ("return (op,) if", "return [op] if"): (
-        "space must have networks that can be hashed, such as tuples or frozen dataclasses, got list: {}, line 6"
+        "space must have networks that can be hashed, such as tuples or frozen dataclasses, got list: {}, "
+        "line 6"
     ),
     ("(op, layers, width)\n", "(op, __import__('random').random())\n"): (
         "space must have a build that gives the same for the same choices, got "
@@ -148,7 +149,10 @@ WRONG = {
     ("build)\n", "build, cost=lambda network: {'params': 0})\n"): (
         "space must have a cost that gives numbers above 0, and finite, got params=0: {}, line 14"
     ),
-    ("build)\n", "build, cost=lambda network: {'arch': 1})\n"): "space must have a cost that gives names of costs",
+    (
+        "build)\n",
+        "build, cost=lambda network: {'arch': 1})\n",
+    ): "space must have a cost that gives names of costs",
     ("build)\n", "build, cost=lambda network: network.size)\n"): (
         "space must have a cost that gives numbers by name, got AttributeError ('tuple' object has no "
         "attribute 'size'): {}, line 14"
@@ -172,15 +176,16 @@ def test_a_build_that_raises_during_the_search_ends_the_run_in_one_line(nas, own
     code, _, err = nas(*RANDOM, "--run", "r")
     assert (code, err.count("\n")) == (1, 1)
     assert err == (
-        "nas: space must have a build that gives a network, got AssertionError (too many): "
-        f"{own}, line 9\n"
+        f"nas: space must have a build that gives a network, got AssertionError (too many): {own}, line 9\n"
     )
 
 
 def test_what_only_networks_of_this_package_can_have_is_one_line(nas, own):
     asked = {
-        ("--evaluator", "train"): "--evaluator must be your own, FILE.py:NAME, where networks are no ArchSpec, "
-        "got train",
+        (
+            "--evaluator",
+            "train",
+        ): "--evaluator must be your own, FILE.py:NAME, where networks are no ArchSpec, got train",
         ("--baseline", "efficientnet-b0"): "--baseline must be left out with an evaluation of your own, got "
         "efficientnet-b0",
         ("--exponent", "-1"): "--exponent must stand with a `--target`, got -1",
@@ -215,7 +220,7 @@ def test_a_space_given_in_python(tmp_path, monkeypatch):
     assert run.best() == "6"
     assert (run.config["space"], run.config["evaluator"]) == ("python:sums", "python:lambda")
     assert run.trials()["arch"].nunique() <= 5
-    with pytest.raises(library.InputError, match="space must be a SearchSpace|space must be a text"):
+    with pytest.raises(library.InputError, match=r"^space must be a text, got 3"):
         library.search(3, run="no", **same)
     mnas = library.search(SPACES["mnas"], evaluator=lambda network, trial: 0.5, run="m", **same)
     assert mnas.config["space"] == "mnas"
