@@ -1,7 +1,7 @@
 # Written by scripts/stub from the options of the commands; do not edit.
 """Neural architecture search and compound scaling: the commands as functions, and runs to read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -11,13 +11,15 @@ from nas.errors import RunError as RunError
 from nas.runs.run import Run as Run
 from nas.runs.run import open_run as open_run
 from nas.spec.objective import Objective as Objective
+from nas.spec.trial import Epoch as Epoch
+from nas.spec.trial import Trial as Trial
 from nas.training.classifier import load_classifier as load_classifier
-from search_spaces import ArchSpec
+from search_spaces import ArchSpec, SearchSpace
 
 __version__: str
 
 def search(
-    space: str,
+    space: str | SearchSpace,
     *,
     data: str = 'digits',
     trials: int | None = None,
@@ -29,7 +31,7 @@ def search(
     reward: str = 'soft',
     controller: str = 'dyna',
     controller_settings: Mapping[str, object] | Sequence[str] | None = None,
-    evaluator: str = 'train',
+    evaluator: str | Callable[[Any, Trial], object] = 'train',
     recipe: str | None = None,
     proxy: Mapping[str, object] | Sequence[str] | None = None,
     init: str | None = None,
@@ -55,8 +57,8 @@ def search(
     """Searches a space for the best network: proposes, trains, rewards, learns.
 
     Args:
-        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, your
-            own.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or your own,
+            FILE.toml or FILE.py:NAME.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
             files).
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
@@ -64,7 +66,8 @@ def search(
             others. (default: no limit)
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
         target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
-            multiply. For all budgets (reward pareto), the name alone. (default: none)
+            multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.
+            (default: none)
         device: Predicts the latency of networks: table:FILE or predictor:FILE of a device. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
         reward: soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|.
@@ -72,7 +75,8 @@ def search(
         controller: Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random, or
             optuna:TPESampler and others of Optuna, or your own, FILE.py:NAME.
         controller_settings: A setting of the controller, e.g. initial=20.
-        evaluator: Where accuracies come from: train, table:FILE, or predictor:FILE (a regression on a table).
+        evaluator: Where accuracies come from: train, table:FILE, predictor:FILE (a regression on a table) or
+            FILE.py:NAME, your own function.
         recipe: How each network is trained: proxy (short), inherit (pretrained), or those of nas train.
             (default: proxy; inherit with init)
         proxy: A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.
@@ -313,7 +317,7 @@ def audit(
     """
 
 def plan(
-    space: str,
+    space: str | SearchSpace,
     *,
     data: str = 'digits',
     trials: int | None = None,
@@ -325,7 +329,7 @@ def plan(
     reward: str = 'soft',
     controller: str = 'dyna',
     controller_settings: Mapping[str, object] | Sequence[str] | None = None,
-    evaluator: str = 'train',
+    evaluator: str | Callable[[Any, Trial], object] = 'train',
     recipe: str | None = None,
     proxy: Mapping[str, object] | Sequence[str] | None = None,
     init: str | None = None,
@@ -351,8 +355,8 @@ def plan(
     """Says what a search would take: hours, and memory; as JSON values. Writes nothing.
 
     Args:
-        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or FILE.toml, your
-            own.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; or your own,
+            FILE.toml or FILE.py:NAME.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
             files).
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
@@ -360,7 +364,8 @@ def plan(
             others. (default: no limit)
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
         target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
-            multiply. For all budgets (reward pareto), the name alone. (default: none)
+            multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.
+            (default: none)
         device: Predicts the latency of networks: table:FILE or predictor:FILE of a device. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
         reward: soft: ACC x (FLOPs/T)^w. hard: the same above T, free below. abs: ACC + w |FLOPs/T - 1|.
@@ -368,7 +373,8 @@ def plan(
         controller: Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random, or
             optuna:TPESampler and others of Optuna, or your own, FILE.py:NAME.
         controller_settings: A setting of the controller, e.g. initial=20.
-        evaluator: Where accuracies come from: train, table:FILE, or predictor:FILE (a regression on a table).
+        evaluator: Where accuracies come from: train, table:FILE, predictor:FILE (a regression on a table) or
+            FILE.py:NAME, your own function.
         recipe: How each network is trained: proxy (short), inherit (pretrained), or those of nas train.
             (default: proxy; inherit with init)
         proxy: A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.
@@ -406,6 +412,8 @@ def resume(
     data: str | None = None,
     max_hours: float | None = None,
     trust_code: bool = False,
+    space: str | SearchSpace | None = None,
+    evaluator: str | Callable[[Any, Trial], object] | None = None,
     workers: int | None = None,
     cpus_per_trial: float | None = None,
     gpus_per_trial: float | None = None,
@@ -422,7 +430,11 @@ def resume(
         data: Where the same images are now, if they were moved. (default: as before)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
-        trust_code: Run the run's own code, a controller of FILE.py:NAME.
+        trust_code: Run the run's own code: a space, evaluator or controller of FILE.py:NAME.
+        space: The run's own, named again: it runs without trust_code, and may be in another place. (default:
+            as before)
+        evaluator: The run's own, named again: it runs without trust_code, and may be in another place.
+            (default: as before)
         workers: As for nas search. (default: as before)
         cpus_per_trial: As for nas search. (default: as before)
         gpus_per_trial: As for nas search. (default: as before)
