@@ -9,7 +9,7 @@
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
     showSendToCloud: false, plotlyServerURL: "" }; // plotly 7 would offer to share the chart on its server
   let cost = points?.first;
-  const cost_names = points?.names.slice(1, -1); // as texts have them, between accuracy and reward
+  const costNames = points?.names.slice(1, -1); // as texts have them, between accuracy and reward
   let row = points?.best; // a single training has no points
 
   // A figure's colours are names of CSS variables.
@@ -66,10 +66,10 @@
 
   function showHover(event) {
     const index = event.points[0].customdata;
-    const texts = points.text[index], reward = texts.at(-1), sized = cost_names[0] === "FLOPs";
+    const texts = points.text[index], reward = texts.at(-1), sized = costNames[0] === "FLOPs";
     const sizes = sized ? [`reward ${reward}, ${texts[1]} FLOPs`, `${texts[2]} parameters, ${texts[3]} activations`]
       : [`reward ${reward}`];
-    const further = cost_names.slice(sized ? 3 : 0), from = sized ? 4 : 1;
+    const further = costNames.slice(sized ? 3 : 0), from = sized ? 4 : 1;
     const lines = [`Trial ${points.trial[index]}: accuracy ${texts[0]}`, ...sizes,
       ...further.map((name, number) => `${name} ${texts[from + number]}`)];
     const code = document.createElement("code");
