@@ -90,13 +90,13 @@ def print_space(name: str) -> None:
     if space.has_archs:
         resolution = " or ".join(f"{each}" for each in space.resolutions or (space.resolution,))
         facts += f", {resolution} px, {space.num_classes} classes"
+    if space.slots:
         ends = [
             f"{title} network, {count(priced.flops)} FLOPs: {space.decode(priced.actions)}"
             for title, priced in zip(("Smallest", "Largest"), extremes(space), strict=True)
         ]
     else:
-        first = space.decode([0] * len(space.decisions))
-        ends = [f"Networks are no ArchSpec, but texts such as {first}"]
+        ends = [f"First network: {space.decode([0] * len(space.decisions))}"]
     steps = Steps([("Search it", command_line("search", "--space", name))])
     print_parts(Terminal(), [facts, "", reports.decision_table(space.decisions, MANY), "", *ends, "", steps])
 

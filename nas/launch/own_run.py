@@ -47,7 +47,7 @@ def recall(settings: Settings, *, trusted: bool) -> None:
     Raises:
         InputError: if it is not trusted, has changed, or stood in no file and was not given again.
     """
-    for field in ("space", "evaluator"):
+    for field in ("space", "evaluator") if settings.kind == "search" else ():
         text = getattr(settings, field)
         if not own.is_own(text) or own.kept(field) is not None:
             continue

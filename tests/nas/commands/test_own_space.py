@@ -126,6 +126,9 @@ def test_a_space_in_a_file_whose_networks_are_archs_is_trained_here(nas, tmp_pat
         f"nas: --trust-code must be given to run the code of {tmp_path}/own.py:SPACE\n"
     )
     assert nas("show", "r")[0] == 0
+    code, _, err = nas("train", "r", "--set", "epochs=1", "--threads", 1, "--run", "t")  # runs no code
+    assert (code, err) == (0, "")
+    assert "First network: res224-" in nas("spaces", "own.py:SPACE")[1]
 
 
 WRONG = {
@@ -209,6 +212,7 @@ def test_nas_spaces_describes_it(nas, own):
     code, out, err = nas("spaces", "own.py:SPACE")
     assert (code, err) == (0, "")
     assert "own: 3 decisions, 12 action sequences" in out
+    assert "First network: ('none',)" in out
 
 
 def test_a_space_given_in_python(tmp_path, monkeypatch):
