@@ -42,9 +42,12 @@ def load(text: str, field: str, sha256: str = "") -> tuple[Any, str]:
     found = hashlib.sha256(source).hexdigest()
     if sha256 not in ("", found):
         raise InputError(f"{field} must be the code that the run began with, got another in {file}")
-    module = own.kept(file)  # one file may name several things, which must know each other
-    if module is None or module.__name__ != module_name(file, source):
+    # A space and an evaluation of one file must know each other's classes; a controller is made anew each
+    # time, also from what its file keeps.
+    module = None if field == "controller" else own.kept(file)
+    if module is None or module.__name__ != module_name(file, source, field):
         module = run(file, source, field)
+    if field != "controller":
         own.keep(file, module)
     if not hasattr(module, name):
         known = vars(module).items()
@@ -55,7 +58,7 @@ def load(text: str, field: str, sha256: str = "") -> tuple[Any, str]:
 
 def run(file: str, source: bytes, field: str) -> types.ModuleType:
     """The module that ``source``, the contents of ``file``, makes; errors as ``load``."""
-    module = types.ModuleType(module_name(file, source))
+    module = types.ModuleType(module_name(file, source, field))
     module.__dict__.update(__file__=file, __source__=source)
     sys.modules[module.__name__] = module  # where pickle and dataclasses look
     try:
@@ -66,9 +69,10 @@ def run(file: str, source: bytes, field: str) -> types.ModuleType:
     return module
 
 
-def module_name(file: str, source: bytes) -> str:
+def module_name(file: str, source: bytes, field: str) -> str:
     """The same in every process that runs ``source``, so that what one pickles another can read."""
-    return f"nas_own_{hashlib.sha256(file.encode() + source).hexdigest()[:16]}"
+    which = "nas_controller_" if field == "controller" else "nas_own_"
+    return which + hashlib.sha256(file.encode() + source).hexdigest()[:16]
 
 
 def place_of(made: Any, file: str = "") -> str:

@@ -234,10 +234,8 @@ class Search:
         else:
             reward = self.objective(outcome.accuracy, row.costs)
             row = row._replace(status="done", accuracy=outcome.accuracy, reward=reward)
-            seconds = (
-                outcome.seconds if row.repeat_of is not None else row.costs.get(SECONDS, outcome.seconds)
-            )
-            row = row._replace(epochs=outcome.epochs, seconds=seconds)
+            said = row.costs if row.repeat_of is None else {}  # a repeat takes no time
+            row = row._replace(epochs=outcome.epochs, seconds=said.get(SECONDS, outcome.seconds))
         told = row.reward if row.repeat_of is None else self._told[row.repeat_of]
         if self.epochs and 0 < outcome.epochs < self.epochs and outcome.accuracy is not None:
             curves = self.journal.curves().values()
@@ -320,10 +318,9 @@ class Search:
                 self.rows[row.trial] = row._replace(status="running", accuracy=None, reward=None, error=None)
                 self._trainer.setdefault(row.arch, row.trial)
             else:
-                if (
-                    row.repeat_of is not None and SECONDS in self.objective.costs
-                ):  # its own are of no training
-                    row = row._replace(costs={**row.costs, **_seconds(journalled[row.repeat_of])})
+                if row.repeat_of is not None and SECONDS in self.objective.costs:
+                    took = journalled[row.repeat_of].costs.get(SECONDS, 0.0)  # its own are of no training
+                    row = row._replace(costs={**row.costs, SECONDS: took})
                 self._remember(row)
                 self._told[row.trial] = event.reward
                 if number >= known:
@@ -351,7 +348,3 @@ class Search:
         if str(network) != row.arch:
             raise ValueError(f"trial {row.trial} must be {row.arch}, and its actions now give {network}")
         return network
-
-
-def _seconds(row: Row) -> dict[str, float]:
-    return {SECONDS: row.costs[SECONDS]} if SECONDS in row.costs else {}
