@@ -60,7 +60,7 @@ def search(
         space: Search space, see nas spaces; around:ARCH, the networks around a given one; or your own,
             FILE.toml or FILE.py:NAME.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
-            files).
+            files); or your own, FILE.py:NAME.
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
@@ -227,7 +227,7 @@ def train(
     Args:
         arch: A preset, a run, RUN:MODEL of a family, a JSON file, or text.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
-            files). (default: the run's, or digits)
+            files); or your own, FILE.py:NAME. (default: the run's, or digits)
         init: Pretrained weights: efficientnet-lite0, a .pth or .safetensors FILE, RUN, hf:REPO; none.
             (default: the run's, or fresh weights)
         init_arch: The network that these weights are of. (default: recognised)
@@ -358,7 +358,7 @@ def plan(
         space: Search space, see nas spaces; around:ARCH, the networks around a given one; or your own,
             FILE.toml or FILE.py:NAME.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
-            files).
+            files); or your own, FILE.py:NAME.
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)

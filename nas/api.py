@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import os
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -67,7 +68,7 @@ def as_function(name: str, work: Callable[..., Any], **fields: str) -> Callable[
 
 
 def own_objects(bound: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arguments in which a space and an evaluation of the user's own have names; and these, by argument."""
+    """Arguments in which a space, an evaluation and images of the user's own have names; and these."""
     from search_spaces import SPACES, SearchSpace
 
     named, objects = dict(bound), {}
@@ -79,6 +80,8 @@ def own_objects(bound: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
             name = value.name if isinstance(value, SearchSpace) else _name(value)
             objects[field] = value
             named[field] = own.PYTHON + (re.sub(r"\W+", "_", name).strip("_") or field)
+    if not isinstance(bound.get("data"), str | os.PathLike | None) and "data" in bound:
+        objects["data"], named["data"] = bound["data"], f"{own.PYTHON}data"
     return named, objects
 
 

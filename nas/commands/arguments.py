@@ -131,6 +131,19 @@ def code_of(text: str, field: str) -> str:
     return absolute_code(text) if is_own(text) else ""
 
 
+def find_images(text: str) -> tuple[str, str]:
+    """The images that ``--data`` names, as a run keeps them, and the SHA-256 of their code, if it is code.
+
+    Raises:
+        InputError: as ``absolute`` and ``nas.launch.own_run.take``.
+    """
+    if code := code_of(text, "data"):
+        from nas.launch.own_run import take
+
+        return code, take("data", code)
+    return absolute(text), ""
+
+
 def absolute_code(text: str) -> str:
     """FILE.py:NAME with the file's absolute path; another ``text`` as it is."""
     file, _, name = text.rpartition(":")

@@ -46,8 +46,8 @@ def from_run(directory: Path) -> dict[str, Default]:
         raise InputError(f"like must be a run of nas search, got {directory}, a run of kind {settings.kind}")
     for field in FIELDS:  # it runs only if the user names it
         if is_own(code := getattr(settings, field)):
-            a = "an" if field == "evaluator" else "a"
-            raise InputError(f"like must be a run without {a} {field} in a file, got {directory} with {code}")
+            what = {"evaluator": "an evaluator", "data": "data"}.get(field, f"a {field}")
+            raise InputError(f"like must be a run without {what} in a file, got {directory} with {code}")
     recipe, fields = nearest_recipe(settings.recipe)
     resources, init, objective = settings.resources, settings.init, settings.objective
     usual = EXPONENTS.get(objective.kind, 0.0)

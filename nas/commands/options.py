@@ -11,6 +11,7 @@ from typer import Argument, Option
 from nas.commands.fields import print_controllers, print_recipe
 
 DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
+OWN_DATA = f"{DATA.removesuffix('.')}; or your own, FILE.py:NAME."
 NEW_RUN = "The run's directory; it must not exist yet."
 AS_SEARCH = "As for nas search."
 MOVED = "The run's own, named again: it runs without --trust-code, and may be in another place."
@@ -100,7 +101,7 @@ class SearchOptions:
             "FILE.toml or FILE.py:NAME."
         ),
     ]
-    data: Annotated[str, Option(help=DATA)] = "digits"
+    data: Annotated[str, Option(help=OWN_DATA)] = "digits"
     trials: Annotated[
         int | None, Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose.")
     ] = None

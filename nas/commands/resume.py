@@ -41,8 +41,17 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
         resources = dataclasses.replace(before.resources, **given)
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
-    where, trusted = data and absolute(data), options.trust_code
+    where, trusted = data and moved_images(data, before), options.trust_code
     return watch(screen, lambda: launch.resume(run, screen, resources, where, trusted=trusted, code=code))
+
+
+def moved_images(text: str, before: Settings) -> str:
+    """Where a run's images are now; code that gives them must be what it was."""
+    from nas.launch.own_run import take
+
+    if code := code_of(text, "data"):
+        take("data", code, before.files.get("data", ""))
+    return code or absolute(text)
 
 
 def named_again(named: dict[str, str | None], before: Settings) -> dict[str, str]:

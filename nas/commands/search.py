@@ -12,6 +12,7 @@ from nas.commands.arguments import (
     checked,
     code_of,
     find_arch,
+    find_images,
     find_init,
     find_recipe,
     find_tuned,
@@ -79,7 +80,9 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     from search_spaces import cost
 
     found, evaluator = find_space(options.space), find_evaluator(options.evaluator)
-    trains, code = evaluator.trains, {"space": found.sha256, "evaluator": evaluator.sha256}
+    trains, reads = evaluator.trains, evaluator.name == "train"
+    data, of_data = find_images(options.data) if reads else (absolute(options.data), "")
+    code = {"space": found.sha256, "evaluator": evaluator.sha256, "data": of_data}
     init = find_init(options.init, options.init_arch)
     recipe = options.recipe or default_recipe("proxy", pretrained=init is not None)
     confirmations = options.confirm if trains or options.confirm < 0 else 0
@@ -93,7 +96,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             space=found.name,
             space_text=found.text,
             trials=default_trials(trains=trains) if options.trials is None else options.trials,
-            data=absolute(options.data),
+            data=data,
             evaluator=evaluator.name,
             controller=absolute_code(options.controller),
             objective=find_objective(options, usual if found.has_archs else None),

@@ -1,21 +1,32 @@
-"""What a run has of the user's own: a space and an evaluation, made when it begins and when it is resumed."""
+"""What a run has of the user's own: a space, an evaluation, images; made when it begins and is resumed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from controllers import Price
 from nas.errors import InputError
+from nas.launch.own_data import load_own_images, own_images
 from nas.launch.own_evaluator import check_function, load_evaluator
 from nas.launch.own_space import load_space, own_space
 from nas.spec import own
 from nas.spec.settings import Settings
 from search_spaces import Actions, Cost, SearchSpace, cost
 
+LOADS: dict[str, Callable[[str, str], tuple[Any, str]]] = {
+    "space": load_space,
+    "evaluator": load_evaluator,
+    "data": load_own_images,
+}
+"""By the field of settings that names code: what makes its value from FILE.py:NAME and a SHA-256."""
+
 
 def take(field: str, text: str, sha256: str = "") -> str:
-    """Makes the space or the evaluation that the user names now, for the rest of the command.
+    """Makes the space, the evaluation or the images that the user names now, for the rest of the command.
 
     Args:
-        field: ``space`` or ``evaluator``.
+        field: a key of ``LOADS``.
         text: FILE.py:NAME, or python:NAME of what ``nas.spec.own`` was given.
         sha256: that the file must have; empty for any.
 
@@ -23,15 +34,17 @@ def take(field: str, text: str, sha256: str = "") -> str:
         the file's SHA-256; empty if it is none.
 
     Raises:
-        InputError: as ``load_space`` and ``load_evaluator``.
+        InputError: as ``load_space``, ``load_evaluator`` and ``load_own_images``.
     """
     found = ""
     if own.is_code(text):
-        made, found = (load_space if field == "space" else load_evaluator)(text, sha256)
+        made, found = LOADS[field](text, sha256)
     elif (made := own.kept(field)) is None:
         raise InputError(f"{field} must be given in Python, as it stands in no file, got {text}")
     elif field == "space":
         made = own_space(made)
+    elif field == "data":
+        made = own_images(made)
     else:
         check_function(made, text)
     own.keep(field, made)
@@ -39,7 +52,7 @@ def take(field: str, text: str, sha256: str = "") -> str:
 
 
 def recall(settings: Settings, *, trusted: bool) -> None:
-    """Makes the user's own space and evaluation of a run again, unless the command has made them.
+    """Makes the user's own space, evaluation and images of a run again, unless the command has made them.
 
     Args:
         trusted: whether the code that a run names may be run.
@@ -47,7 +60,7 @@ def recall(settings: Settings, *, trusted: bool) -> None:
     Raises:
         InputError: if it is not trusted, has changed, or stood in no file and was not given again.
     """
-    for field in ("space", "evaluator") if settings.kind == "search" else ():
+    for field in LOADS if settings.kind == "search" else ("data",):
         text = getattr(settings, field)
         if not own.is_own(text) or own.kept(field) is not None:
             continue

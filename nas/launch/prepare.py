@@ -13,6 +13,7 @@ from nas.errors import InputError
 from nas.files import is_file
 from nas.launch.measures import check_measures, columns_for, find_measures, for_controller, with_device
 from nas.launch.own_code import own_controller
+from nas.launch.own_data import own_dataset
 from nas.launch.own_evaluator import OwnEvaluator
 from nas.launch.own_run import check_own, price_of
 from nas.launch.placement import device_of, threads_of
@@ -254,6 +255,8 @@ def find_data(settings: Settings, size: int | Callable[[int], int], listener: Li
     from nas.data import load_data
     from nas.data.cache import Cache
 
+    if own.is_own(settings.data):
+        return own_dataset(settings, listener)
     try:
         return load_data(
             settings.data,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
-FIELDS = ("space", "evaluator", "controller")
+FIELDS = ("space", "data", "evaluator", "controller")
 """Fields of settings that may name code."""
 PYTHON = "python:"
 """Begins the name of an object that was given in Python, and stands in no file."""
