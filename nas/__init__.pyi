@@ -21,7 +21,7 @@ __version__: str
 def search(
     space: str | SearchSpace,
     *,
-    data: str = 'digits',
+    data: str | Any = 'digits',
     trials: int | None = None,
     max_hours: float | None = None,
     target_flops: str | float | None = None,
@@ -202,7 +202,7 @@ def scale(
 def train(
     arch: str | PathLike[str] | Run | ArchSpec,
     *,
-    data: str | None = None,
+    data: str | Any | None = None,
     init: str | None = None,
     init_arch: str | PathLike[str] | Run | ArchSpec | None = None,
     teacher: str | PathLike[str] | Run | ArchSpec | None = None,
@@ -319,7 +319,7 @@ def audit(
 def plan(
     space: str | SearchSpace,
     *,
-    data: str = 'digits',
+    data: str | Any = 'digits',
     trials: int | None = None,
     max_hours: float | None = None,
     target_flops: str | float | None = None,
@@ -409,7 +409,7 @@ def plan(
 def resume(
     run: str | PathLike[str] | Run,
     *,
-    data: str | None = None,
+    data: str | Any | None = None,
     max_hours: float | None = None,
     trust_code: bool = False,
     space: str | SearchSpace | None = None,

@@ -1,5 +1,7 @@
 """``--evaluator FILE.py:NAME``: an evaluation of one's own, on networks of any kind."""
 
+import pickle
+import re
 import shutil
 
 import numpy as np
@@ -9,7 +11,10 @@ from fakes import compare
 
 import nas as library
 from nas import open_run
-from nas.spec.trial import Epoch
+from nas.errors import RunError
+from nas.launch.own_evaluator import OwnEvaluator, load_evaluator
+from nas.spec import own
+from nas.spec.trial import Epoch, Trial
 
 SEARCH = ["search", "--space", "mnas", "--evaluator", "own.py:evaluate", "--controller", "random"]
 QUICK = [*SEARCH, "--address", "inline", "--trials", 6, "--confirm", 0]
@@ -162,6 +167,52 @@ def test_it_is_resumed_exactly_where_it_is_trusted_or_named_again(nas, broken):
     broken.rename(broken.with_name("moved.py"))
     assert nas("resume", "other", "--evaluator", "moved.py:evaluate")[::2] == (0, "")
     compare("whole", "other")
+
+
+SPACE = """
+from search_spaces import Decision, SearchSpace
+NUMBERS = tuple(range(4))
+DECISIONS = [Decision(name, NUMBERS) for name in "abc"]
+SPACE = SearchSpace("sums", DECISIONS, lambda numbers: tuple(sorted(numbers)))
+"""
+
+
+def test_dyna_learns_what_trials_measure_and_a_resumed_search_knows_it_again(nas, write):
+    stop = "if trial.trial >= 12 and not __import__('os').path.exists('again'): raise KeyboardInterrupt"
+    measured = "{'accuracy': total / 9, 'f1': 10 - total, 'seconds': 1.0 + total}"
+    file = write(
+        "total = sum(network)", stop, f"yield {measured}", head=f"{SPACE}def evaluate(network, trial):"
+    )
+    aims = ["--target", "f1=2^0.1", "--target", "seconds=3^-0.5"]
+    words = ["search", "--space", "own.py:SPACE", *SEARCH[3:5], "--address", "inline", *aims]
+    assert nas(*words, "--trials", 24, "--run", "broken")[0] == 130
+    (file.parent / "again").touch()
+    code, out, err = nas("resume", "broken", "--trust-code")
+    assert (code, err) == (0, "")
+    assert "slightly different numbers" not in out
+    assert nas(*words, "--trials", 24, "--run", "whole")[0] == 0
+    compare("whole", "broken")
+    trials = open_run("whole").trials()
+    repeats = trials["repeat_of"].notna()
+    assert repeats.any()  # there are 20 sorted triples
+    assert (trials.loc[~repeats, "seconds"] >= 1).all()
+    assert (trials.loc[repeats, "seconds"] == 0).all()
+
+
+def test_what_a_file_gives_travels_as_text(write):
+    file = write("return 0.25")
+    with own.given():
+        evaluator = OwnEvaluator(load_evaluator(f"{file}:evaluate")[0], f"{file}:evaluate", "mnas")
+    file.unlink()
+    there = pickle.loads(pickle.dumps(evaluator))
+    assert [epoch.accuracy for epoch in there(Trial(0, None, 0))] == [0.25]
+    evaluator.sources = {str(file): b"import not_on_this_machine"}
+    there = pickle.loads(pickle.dumps(evaluator))
+    rule = (
+        "evaluator must be Python that runs, got ModuleNotFoundError (No module named 'not_on_this_machine')"
+    )
+    with pytest.raises(RunError, match=f"^{re.escape(rule)}: {re.escape(str(file))}, line 1$"):
+        next(there(Trial(0, None, 0)))
 
 
 def test_a_changed_file_is_refused(nas, broken):
