@@ -19,8 +19,8 @@ from typing import Any
 from nas.errors import InputError, NasError, RunError
 
 __all__ = [
-    "InputError", "Listener", "NasError", "Objective", "Run", "RunError", "audit", "evaluate",
-    "load_classifier", "open_run", "plan", "predict", "resume", "scale", "search", "train",
+    "Epoch", "InputError", "Listener", "NasError", "Objective", "Run", "RunError", "Trial", "audit",
+    "evaluate", "load_classifier", "open_run", "plan", "predict", "resume", "scale", "search", "train",
 ]  # fmt: skip
 
 COMMANDS = ("audit", "evaluate", "plan", "predict", "resume", "scale", "search", "train")
@@ -29,6 +29,8 @@ HOMES = {
     "Run": "nas.runs.run",
     "open_run": "nas.runs.run",
     "Objective": "nas.spec.objective",
+    "Epoch": "nas.spec.trial",
+    "Trial": "nas.spec.trial",
     "load_classifier": "nas.training.classifier",
 }
 

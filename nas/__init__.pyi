@@ -1,7 +1,7 @@
 # Written by scripts/stub from the options of the commands; do not edit.
 """Neural architecture search and compound scaling: the commands as functions, and runs to read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -12,15 +12,17 @@ from nas.runs.run import Run as Run
 from nas.runs.run import open_run as open_run
 from nas.spec.listener import Listener as Listener
 from nas.spec.objective import Objective as Objective
+from nas.spec.trial import Epoch as Epoch
+from nas.spec.trial import Trial as Trial
 from nas.training.classifier import load_classifier as load_classifier
-from search_spaces import ArchSpec
+from search_spaces import ArchSpec, SearchSpace
 
 __version__: str
 
 def search(
-    space: str = ...,
+    space: str | SearchSpace = ...,
     *,
-    data: str = 'digits',
+    data: str | Any = 'digits',
     trials: int | None = None,
     max_hours: float | None = None,
     target_flops: str | float | None = None,
@@ -30,7 +32,7 @@ def search(
     reward: str = 'soft',
     controller: str = 'dyna',
     controller_settings: Mapping[str, object] | Sequence[str] | None = None,
-    evaluator: str = 'train',
+    evaluator: str | Callable[[Any, Trial], object] = 'train',
     recipe: str | None = None,
     proxy: Mapping[str, object] | Sequence[str] | None = None,
     init: str | None = None,
@@ -59,16 +61,17 @@ def search(
     """Searches a space for the best network: proposes, trains, rewards, learns.
 
     Args:
-        space: Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml, your
-            own; or RUN, as that run.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml or
+            FILE.py:NAME, your own; or RUN, as that run.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
-            files).
+            files); or your own, FILE.py:NAME.
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
         target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
-            multiply. For all budgets (reward pareto), the name alone. (default: none)
+            multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.
+            (default: none)
         device: Gives latency: table:FILE or predictor:FILE; or measures it in each trial, as nas measure
             does: cpu, torch-cpu, cuda, command:'PROGRAM {onnx}'. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
@@ -77,7 +80,8 @@ def search(
         controller: Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random, or
             optuna:TPESampler and others of Optuna, or your own, FILE.py:NAME.
         controller_settings: A setting of the controller, e.g. initial=20.
-        evaluator: Where accuracies come from: train, table:FILE, or predictor:FILE (a regression on a table).
+        evaluator: Where accuracies come from: train, table:FILE, predictor:FILE (a regression on a table) or
+            FILE.py:NAME, your own function.
         recipe: How each network is trained: proxy (short), inherit (pretrained), or those of nas train.
             (default: proxy; inherit with init)
         proxy: A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.
@@ -217,7 +221,7 @@ def scale(
 def train(
     arch: str | PathLike[str] | Run | ArchSpec = ...,
     *,
-    data: str | None = None,
+    data: str | Any | None = None,
     init: str | None = None,
     init_arch: str | PathLike[str] | Run | ArchSpec | None = None,
     teacher: str | PathLike[str] | Run | ArchSpec | None = None,
@@ -244,7 +248,7 @@ def train(
     Args:
         arch: A preset, a run, RUN:MODEL of a family, a JSON file, or text.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
-            files). (default: the run's, or digits)
+            files); or your own, FILE.py:NAME. (default: the run's, or digits)
         init: Pretrained weights: efficientnet-lite0, a .pth or .safetensors FILE, RUN, hf:REPO; none.
             (default: the run's, or fresh weights)
         init_arch: The network that these weights are of. (default: recognised)
@@ -342,9 +346,9 @@ def audit(
     """
 
 def plan(
-    space: str = ...,
+    space: str | SearchSpace = ...,
     *,
-    data: str = 'digits',
+    data: str | Any = 'digits',
     trials: int | None = None,
     max_hours: float | None = None,
     target_flops: str | float | None = None,
@@ -354,7 +358,7 @@ def plan(
     reward: str = 'soft',
     controller: str = 'dyna',
     controller_settings: Mapping[str, object] | Sequence[str] | None = None,
-    evaluator: str = 'train',
+    evaluator: str | Callable[[Any, Trial], object] = 'train',
     recipe: str | None = None,
     proxy: Mapping[str, object] | Sequence[str] | None = None,
     init: str | None = None,
@@ -383,16 +387,17 @@ def plan(
     """Says what a search would take: hours, and memory; as JSON values. Writes nothing.
 
     Args:
-        space: Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml, your
-            own; or RUN, as that run.
+        space: Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml or
+            FILE.py:NAME, your own; or RUN, as that run.
         data: Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or
-            files).
+            files); or your own, FILE.py:NAME.
         trials: Networks to propose. (default: 24, or 1000 with a table or predictor)
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
         target_flops: The budget T, in multiply-adds. (default: 400M; those of ARCH around it)
         target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
-            multiply. For all budgets (reward pareto), the name alone. (default: none)
+            multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.
+            (default: none)
         device: Gives latency: table:FILE or predictor:FILE; or measures it in each trial, as nas measure
             does: cpu, torch-cpu, cuda, command:'PROGRAM {onnx}'. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
@@ -401,7 +406,8 @@ def plan(
         controller: Who proposes: dyna (an RNN with a model of accuracy), rnn (PPO), evolution, random, or
             optuna:TPESampler and others of Optuna, or your own, FILE.py:NAME.
         controller_settings: A setting of the controller, e.g. initial=20.
-        evaluator: Where accuracies come from: train, table:FILE, or predictor:FILE (a regression on a table).
+        evaluator: Where accuracies come from: train, table:FILE, predictor:FILE (a regression on a table) or
+            FILE.py:NAME, your own function.
         recipe: How each network is trained: proxy (short), inherit (pretrained), or those of nas train.
             (default: proxy; inherit with init)
         proxy: A field of the recipe, e.g. epochs=4, width=0.5, resolution=32, fraction=0.5.
@@ -440,10 +446,12 @@ def plan(
 def resume(
     run: str | PathLike[str] | Run,
     *,
-    data: str | None = None,
+    data: str | Any | None = None,
     max_hours: float | None = None,
     track: str | Listener | Sequence[str | Listener] | None = None,
     trust_code: bool = False,
+    space: str | SearchSpace | None = None,
+    evaluator: str | Callable[[Any, Trial], object] | None = None,
     workers: int | None = None,
     cpus_per_trial: float | None = None,
     gpus_per_trial: float | None = None,
@@ -461,7 +469,12 @@ def resume(
         max_hours: End within so many hours from now, with fewer trials if need be; nas resume makes the
             others. (default: no limit)
         track: As for nas search; none goes on without any. (default: as before)
-        trust_code: Run the run's own code: a controller of FILE.py:NAME, a device's command:PROGRAM.
+        trust_code: Run the run's own code: a space, evaluator, controller or tracker of FILE.py:NAME, a
+            device's command:PROGRAM.
+        space: The run's own, named again: it runs without trust_code, and may be in another place. (default:
+            as before)
+        evaluator: The run's own, named again: it runs without trust_code, and may be in another place.
+            (default: as before)
         workers: As for nas search. (default: as before)
         cpus_per_trial: As for nas search. (default: as before)
         gpus_per_trial: As for nas search. (default: as before)

@@ -32,6 +32,7 @@ from nas.commands.search import searched
 from nas.commands.train import trained
 from nas.commands.values import as_option
 from nas.errors import InputError
+from nas.spec import own
 
 Parameter = inspect.Parameter
 
@@ -49,12 +50,12 @@ def as_function(name: str, work: Callable[..., Any], **fields: str) -> Callable[
     def function(*values: Any, **arguments: Any) -> Any:
         from nas.launch.host import left_as_found
 
-        bound = _bound(name, signature, values, arguments)
+        bound, objects = own_objects(_bound(name, signature, values, arguments))
         said = words
         try:
             given, said = _settled(name, parameters, bound, words)
             settle_home()
-            with left_as_found():
+            with left_as_found(), own.given(**objects):
                 return work(*(_group(kind, one, given) for one, kind in groups.items()), quiet=given["quiet"])
         except InputError as error:
             raise InputError(spelled(str(error), said)) from None
@@ -70,6 +71,28 @@ def as_function(name: str, work: Callable[..., Any], **fields: str) -> Callable[
     )
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
+
+
+def own_objects(bound: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arguments in which a space, an evaluation and images of the user's own have names; and these."""
+    from search_spaces import SPACES, SearchSpace
+
+    named, objects = dict(bound), {}
+    for field in ("space", "evaluator"):
+        value = bound.get(field)
+        if isinstance(value, SearchSpace) and SPACES.get(value.name) is value:
+            named[field] = value.name
+        elif isinstance(value, SearchSpace) or (callable(value) and not isinstance(value, type)):
+            name = value.name if isinstance(value, SearchSpace) else _name(value)
+            objects[field] = value
+            named[field] = own.PYTHON + (re.sub(r"\W+", "_", name).strip("_") or field)
+    if not isinstance(bound.get("data"), str | os.PathLike | None) and "data" in bound:
+        objects["data"], named["data"] = bound["data"], f"{own.PYTHON}data"
+    return named, objects
+
+
+def _name(value: Any) -> str:
+    return str(getattr(value, "__name__", type(value).__name__))
 
 
 def _argument(option: re.Match[str]) -> str:

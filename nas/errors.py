@@ -18,6 +18,10 @@ class RunError(NasError):
     """The run failed although its input was valid: exit code 1."""
 
 
+class TrialError(Exception):
+    """What the user's own evaluation did wrong, in one line: its trial fails, and the search goes on."""
+
+
 class WriteError(RunError):
     """A file of a run could not be written.
 

@@ -59,6 +59,7 @@ def draw_search(
         best: the chosen trial.
         random: ``counts`` of trials, ``random_so_far``, the expected best rewards, and ``rests_on``, the size
             of the sample; may be empty.
+        cost: against which the front is drawn, a column of ``networks``.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.2), layout="constrained")

@@ -119,6 +119,9 @@ def read_trials(directory: Path) -> pd.DataFrame:
     frame["repeat_of"] = frame["repeat_of"].astype("Int64")
     for column in ("accuracy", "reward", "seconds"):  # if all values are NULL, the column has no type
         frame[column] = frame[column].astype(float)
+    for column in ("flops", "params", "activations"):  # of networks that are no ArchSpec they may be missing
+        if frame[column].isna().any():
+            frame[column] = frame[column].astype(float)
     return frame
 
 

@@ -42,11 +42,11 @@ RULES = {
 """By column: what its type does not say. ``read_actions`` and ``refuse_foreign`` check two texts, faster."""
 LIST = re.compile(r"\[((0|[1-9][0-9]*)(, ?(0|[1-9][0-9]*))*)?\]")
 KNOWN = "{0} IN (SELECT trial FROM trials)"
+PRICED = "{0} IS NOT NULL OR arch NOT LIKE 'res%-stem%'"
+"""Of an ``ArchSpec`` all costs are known; of another network, what its space or its evaluation gives."""
 OF_TABLE = {
     "trials": {
-        "flops": "{0} IS NOT NULL",
-        "params": "{0} IS NOT NULL",
-        "activations": "{0} IS NOT NULL",
+        **dict.fromkeys(("flops", "params", "activations"), PRICED),
         "accuracy": "{0} IS NOT NULL OR status <> 'done'",
         "reward": "{0} IS NOT NULL OR status <> 'done'",
         "epochs": "{0} IS NOT NULL OR status <> 'done'",
@@ -104,6 +104,11 @@ def read_actions(texts: Sequence[str]) -> list[tuple[int, ...]]:
     raise ValueError(f"has trials.actions = {shown(wrong)}")
 
 
+def is_arch_text(text: str) -> bool:
+    """Whether a network's text is like that of an ``ArchSpec``, by the same rule as ``PRICED``."""
+    return text.startswith("res") and "-stem" in text
+
+
 def refuse_foreign(archs: Iterable[str]) -> None:
     """ValueError if one of ``archs`` is no architecture. Their parts repeat, so few need to be parsed."""
     frames: set[tuple[str, ...]] = set()
@@ -123,7 +128,7 @@ def refuse_foreign(archs: Iterable[str]) -> None:
 def _rule(table: str, name: str, kind: str) -> str:
     """The condition on a column."""
     needed = "NOT NULL" in kind or "PRIMARY KEY" in kind
-    further = "{0} BETWEEN 0 AND 1e300" if kind == COST else RULES.get(name)
+    further = "{0} BETWEEN -1e300 AND 1e300" if kind == COST else RULES.get(name)
     conditions = [TYPES[kind.split()[0]], *filter(None, [further])]
     rule = " AND ".join(f"({condition})" for condition in conditions)
     rule = rule if needed else f"{{0}} IS NULL OR ({rule})"

@@ -35,6 +35,11 @@ def sketch(arch: str) -> str:
     )
 
 
+def has_stages(networks: pd.DataFrame) -> bool:
+    """Whether one of the networks, by its ``arch``, is an architecture, which has stages."""
+    return any(sketch(arch) != arch for arch in networks["arch"])
+
+
 STAGES = "stages"
 """The title of the column of sketches."""
 STAGES_LEGEND = (
@@ -43,6 +48,8 @@ STAGES_LEGEND = (
 )
 NARROWEST = 26
 """A column of sketches is not narrower: three or four stages on a line."""
+SIZES = {"flops": "FLOPs", "params": "params"}
+"""The titles of the costs that are shown wherever they are known."""
 CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
 """The titles of a network's probabilities to be on the front and the best."""
 
@@ -97,7 +104,7 @@ def front_table(
         least=("params", "reward", "P(front)"),
         title=f"Pareto front: {measured} against {listing(map(cost_title, costs))}",
     )  # fmt: skip
-    table.add_words(STAGES, NARROWEST)
+    table.add_words(STAGES if front.empty or has_stages(front) else "network", NARROWEST)
 
     def target_row(flops: float) -> None:
         before, after = len(further) + len(on_device), len(sizes) - 1 + len(rewards) + len(chances) + 1
@@ -112,9 +119,9 @@ def front_table(
         table.add_row(
             f"{'*' if row['trial'] == best else ''}{row['trial']}",
             plus_minus(row["accuracy"], row.get("accuracy_error")),
-            *(cost_text(name, row[name]) for name in further),
+            *("" if pd.isna(row[name]) else cost_text(name, row[name]) for name in further),
             *(device_text(name, row[name]) for name in on_device),
-            *(count(row[name]) for name in sizes),
+            *("" if pd.isna(row[name]) else count(row[name]) for name in sizes),
             *(f"{row[name]:.4f}" for name in rewards),
             *(percent(row[name]) for name in chances),
             sketch(row["arch"]),
@@ -157,7 +164,7 @@ def ranking_table(
     table = FittedTable(
         "rank", "trial", measured, *titles, *on_device.values(), "reward", "before", least=("before",)
     )
-    table.add_words(STAGES, NARROWEST)
+    table.add_words(STAGES if ranked.empty or has_stages(ranked) else "network", NARROWEST)
     for row in ranked.to_dict("records"):
         table.add_row(
             str(row["rank"]),

@@ -93,9 +93,10 @@ def _likeliest(
         excess_chosen, chosen, fresh, squares, counts: `[K]`, for the chosen networks: y - c, y, the mean of
             the fresh runs, the sum of their squared deviations from it, and their number.
     """
-    scale = max(float(np.ptp(excess)), float(np.abs(fresh - chosen).max()), float(np.sqrt(squares.max())))
-    if scale == 0:
+    differ = max(float(np.abs(fresh - chosen).max()), float(np.sqrt(squares.max())))
+    if differ == 0:  # what is computed without chance
         return 0.0
+    scale = max(float(np.ptp(excess)), differ)
     sigma = scale * np.geomspace(1e-4, 10, 1000)[:, None]  # [sigma, K] from here on
     prior = _prior(_spread(excess, excess_chosen), sigma)
     weight = prior / (prior + sigma**2)
@@ -204,11 +205,11 @@ def usual(first: Array, flops: Array) -> Usual:
     """The usual among accuracies `[N]` of single runs: a line over the logarithm of ``flops``.
 
     The slope is that of least squares, and half of the networks lie above the line. With fewer than
-    ``LEAST_FOR_TREND`` networks, or equal FLOPs, it is the median.
+    ``LEAST_FOR_TREND`` networks, or equal FLOPs, or FLOPs that are not all known, it is the median.
     """
     x = np.log(flops) - np.log(flops).mean()
     squares = float(x @ x)
-    if squares < 1e-12 or len(first) < LEAST_FOR_TREND:
+    if not squares >= 1e-12 or len(first) < LEAST_FOR_TREND:
         x, squares = np.zeros_like(x), 1.0
     slope = float(x @ first) / squares
     level = float(np.median(first - slope * x))

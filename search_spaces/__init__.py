@@ -8,7 +8,7 @@ from search_spaces.mnas import MNAS, MNAS_A1, MNAS_LITE, MNAS_MOBILENET_V2
 from search_spaces.narrowed import narrowed
 from search_spaces.presets import PRESETS, PUBLISHED, resize
 from search_spaces.rounding import round_channels, round_repeats
-from search_spaces.space import Actions, Choice, Decision, SearchSpace, listed
+from search_spaces.space import Actions, Built, Choice, Decision, SearchSpace, listed
 
 SPACES = {
     space.name: space
@@ -21,6 +21,7 @@ __all__ = [
     "SPACES",
     "Actions",
     "ArchSpec",
+    "Built",
     "Choice",
     "Cost",
     "Decision",

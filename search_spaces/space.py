@@ -1,8 +1,8 @@
-"""A search space is data (named decisions) and one pure function from choices to an ``ArchSpec``.
+"""A search space is data (named decisions) and one pure function from choices to a network.
 
-    actions (indices) --decode--> choices --build--> ArchSpec --encode--> actions
+    actions (indices) --decode--> choices --build--> Built --price--> costs by name
 
-Controllers see only the decisions.
+Controllers see only the decisions. Networks are ``ArchSpec`` in our spaces, which also ``encode`` them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from search_spaces.arch import ArchSpec, LayerSpec, StageSpec
 from search_spaces.canonical import canonical
+from search_spaces.cost import Cost
+from search_spaces.cost import cost as closed_form
 from search_spaces.limits import MOST_SHOWN
 
 if TYPE_CHECKING:
@@ -28,7 +30,10 @@ Choice = str | int | float
 Actions = tuple[int, ...]
 """One index into ``choices`` per decision."""
 Frame = Callable[[tuple[StageSpec, ...]], ArchSpec]
-Build = Callable[[tuple[Choice, ...]], ArchSpec]
+Built = Any
+"""An ``ArchSpec``; in a space of one's own, any hashable object whose ``str`` tells it from all others."""
+Build = Callable[[tuple[Choice, ...]], Built]
+Price = Callable[[Built], Cost | Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class SearchSpace:
         in_channels: of its images; costs include that stem.
         form: the same as data, if it can be written so.
         resolutions: in pixels, if there are several: the first decision is which of them.
+        cost: what a network costs, by name; an ``ArchSpec`` also has the costs of the closed form.
     """
 
     name: str
@@ -91,6 +97,7 @@ class SearchSpace:
     in_channels: int = 3
     form: SpaceForm | None = field(default=None, compare=False, repr=False)
     resolutions: tuple[int, ...] = ()
+    cost: Price | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decisions", tuple(self.decisions))
@@ -102,6 +109,11 @@ class SearchSpace:
     def size(self) -> int:
         """The number of action sequences; several may give the same network."""
         return math.prod(len(decision.choices) for decision in self.decisions)
+
+    @property
+    def has_archs(self) -> bool:
+        """Whether its networks are ``ArchSpec``."""
+        return isinstance(self.decode([0] * len(self.decisions)), ArchSpec)
 
     @property
     def resolution(self) -> int:
@@ -124,6 +136,16 @@ class SearchSpace:
         """The networks of one of ``resolutions``, by its index, without that decision."""
         build = functools.partial(_with_first, self.build, self.decisions[0].choices[choice])
         return dataclasses.replace(self, decisions=self.decisions[1:], build=build, resolutions=())
+
+    def price(self, network: Built) -> dict[str, float]:
+        """What is known of a network's cost before any trial, by name; empty if nothing is."""
+        known: dict[str, float] = {}
+        if isinstance(network, ArchSpec):
+            known |= closed_form(network, self.num_classes, self.in_channels)._asdict()
+        if self.cost is not None:
+            found = self.cost(network)
+            known |= found._asdict() if isinstance(found, Cost) else found
+        return known
 
     def sample(self, rng: np.random.Generator) -> Actions:
         """Actions drawn uniformly, each decision independently."""
@@ -156,8 +178,8 @@ class SearchSpace:
         """The chosen values, one per decision."""
         return tuple(d.choices[a] for d, a in zip(self.decisions, self.check(actions), strict=True))
 
-    def decode(self, actions: Sequence[int]) -> ArchSpec:
-        """The network of ``actions``; actions that give the same network give equal specs.
+    def decode(self, actions: Sequence[int]) -> Built:
+        """The network of ``actions``; actions that give the same network give equal specs, or equal texts.
 
         Raises:
             ValueError: as ``check``.
@@ -218,16 +240,17 @@ def _in_proportion(each: int, resolution: int, own: int) -> int:
 
 
 def _resized(build: Build, resolution: int, own: int, choices: tuple[Choice, ...]) -> ArchSpec:
-    arch = build(choices)
+    arch: ArchSpec = build(choices)
     return dataclasses.replace(arch, resolution=_in_proportion(arch.resolution, resolution, own))
 
 
-def _with_first(build: Build, first: Choice, choices: tuple[Choice, ...]) -> ArchSpec:
+def _with_first(build: Build, first: Choice, choices: tuple[Choice, ...]) -> Built:
     return build((first, *choices))
 
 
 def _build_sized(build: Build, choices: tuple[Choice, ...]) -> ArchSpec:
-    return dataclasses.replace(build(choices[1:]), resolution=int(choices[0]))
+    arch: ArchSpec = build(choices[1:])
+    return dataclasses.replace(arch, resolution=int(choices[0]))
 
 
 def _build_slots(slots: tuple[Slot, ...], frame: Frame, choices: tuple[Choice, ...]) -> ArchSpec:

@@ -138,6 +138,32 @@ def shell_word(word: str) -> str:
     return word if re.fullmatch(r"[\w@%+=:,./{}-]+", word, re.ASCII) else shlex.quote(word)
 
 
+def code_of(text: str, field: str) -> str:
+    """FILE.py:NAME with the file's absolute path, or python:NAME; empty if ``text`` names no code.
+
+    Raises:
+        InputError: if it is a file without a name.
+    """
+    from nas.spec.own import is_own
+
+    if text.endswith(".py"):
+        raise InputError(f"{field} must read FILE.py:NAME, got {text}")
+    return absolute_code(text) if is_own(text) else ""
+
+
+def find_images(text: str) -> tuple[str, str]:
+    """The images that ``--data`` names, as a run keeps them, and the SHA-256 of their code, if it is code.
+
+    Raises:
+        InputError: as ``absolute`` and ``nas.launch.own_run.take``.
+    """
+    if code := code_of(text, "data"):
+        from nas.launch.own_run import take
+
+        return code, take("data", code)
+    return absolute(text), ""
+
+
 def absolute_code(text: str) -> str:
     """FILE.py:NAME with the file's absolute path; another ``text`` as it is."""
     file, _, name = text.rpartition(":")
@@ -199,7 +225,10 @@ def find_arch(text: str, field: str = "arch") -> ArchSpec:
     if is_directory(path):
         from nas.runs.run import open_run
 
-        return open_run(path).best()
+        best = open_run(path).best()
+        if not isinstance(best, ArchSpec):
+            raise InputError(f"{field} must be an ArchSpec, and the networks of {path} are none, got {best}")
+        return best
     if is_file(path):
         try:
             return ArchSpec.from_json(read_json(path))

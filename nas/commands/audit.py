@@ -66,6 +66,8 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
     if options.sample_seed < 0:
         raise InputError(f"sample_seed must be at least 0, got {options.sample_seed}")
     found = find_space(options.space)
+    if not found.has_archs:
+        raise InputError(f"space must have networks that are ArchSpecs, got {options.space}")
     space = known_space(found.name, found.text)
     fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
     longer = pairs(options.long, "long")

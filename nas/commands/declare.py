@@ -34,6 +34,7 @@ from nas.commands.home import settle_home
 from nas.commands.like import from_run
 from nas.errors import InputError
 from nas.files import refusal
+from nas.spec import own as own_code
 from nas.spec.listener import Listener
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -83,7 +84,8 @@ def declared(
                     name: kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
                     for name, kind in groups.items()
                 }
-                command(**given, **values)
+                with own_code.given():
+                    command(**given, **values)
             except InputError as error:
                 raise InputError(spelled(str(error), said)) from error
 

@@ -40,15 +40,16 @@ def from_run(directory: Path) -> dict[str, Default]:
     from nas.runs.config import read_settings
     from nas.runs.next_steps import nearest_recipe
     from nas.spec.objective import EXPONENTS
+    from nas.spec.own import FIELDS, is_own
     from nas.trackers.chosen import names_code
 
     settings = read_settings(directory)
     if settings.kind != "search":
         raise InputError(f"like must be a run of nas search, got {directory}, a run of kind {settings.kind}")
-    if "controller" in settings.files:  # it runs only if the user names it
-        raise InputError(
-            f"like must be a run without a controller in a file, got {directory} with {settings.controller}"
-        )
+    for field in FIELDS:  # it runs only if the user names it
+        if is_own(code := getattr(settings, field)):
+            what = {"evaluator": "an evaluator", "data": "data"}.get(field, f"a {field}")
+            raise InputError(f"like must be a run without {what} in a file, got {directory} with {code}")
     recipe, fields = nearest_recipe(settings.recipe)
     resources, init, objective = settings.resources, settings.init, settings.objective
     usual = EXPONENTS.get(objective.kind, 0.0)

@@ -12,6 +12,7 @@ from nas.commands.fields import print_training
 from nas.commands.options import (
     DATA,
     NEW_RUN,
+    OWN_DATA,
     PAIR,
     CacheOption,
     ClassWeightsOption,
@@ -36,7 +37,7 @@ class TrainOptions:
     arch: Annotated[
         str, Argument(metavar="ARCH", help="A preset, a run, RUN:MODEL of a family, a JSON file, or text.")
     ]
-    data: Annotated[str | None, Option(show_default="the run's, or digits", help=DATA)] = None
+    data: Annotated[str | None, Option(show_default="the run's, or digits", help=OWN_DATA)] = None
     init: Annotated[
         str | None,
         Option(

@@ -12,8 +12,10 @@ from nas.commands.fields import print_controllers, print_recipe
 from nas.commands.values import TRACKERS
 
 DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAME (Hugging Face, or files)."
+OWN_DATA = f"{DATA.removesuffix('.')}; or your own, FILE.py:NAME."
 NEW_RUN = "The run's directory; it must not exist yet."
 AS_SEARCH = "As for nas search."
+MOVED = "The run's own, named again: it runs without --trust-code, and may be in another place."
 LOCAL = "local; inline with a table or predictor"
 PAIR = "NAME=VALUE"
 
@@ -89,7 +91,7 @@ TargetOption = Annotated[
         metavar="NAME=VALUE",
         show_default="none",
         help="A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several "
-        "multiply. For all budgets (reward pareto), the name alone.",
+        "multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.",
     ),
 ]
 SchedulerOption = Annotated[
@@ -104,11 +106,11 @@ class SearchOptions:
     space: Annotated[
         str,
         Option(
-            help="Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml, "
-            "your own; or RUN, as that run."
+            help="Search space, see nas spaces; around:ARCH, the networks around a given one; FILE.toml or "
+            "FILE.py:NAME, your own; or RUN, as that run."
         ),
     ]
-    data: Annotated[str, Option(help=DATA)] = "digits"
+    data: Annotated[str, Option(help=OWN_DATA)] = "digits"
     trials: Annotated[
         int | None, Option(show_default="24, or 1000 with a table or predictor", help="Networks to propose.")
     ] = None
@@ -162,7 +164,8 @@ class SearchOptions:
     evaluator: Annotated[
         str,
         Option(
-            help="Where accuracies come from: train, table:FILE, or predictor:FILE (a regression on a table)."
+            help="Where accuracies come from: train, table:FILE, predictor:FILE (a regression on a table) or "
+            "FILE.py:NAME, your own function."
         ),
     ] = "train"
     recipe: Annotated[
@@ -257,9 +260,14 @@ class ResumeOptions:
         bool,
         Option(
             "--trust-code",
-            help="Run the run's own code: a controller of FILE.py:NAME, a device's command:PROGRAM.",
+            help="Run the run's own code: a space, evaluator, controller or tracker of FILE.py:NAME, a "
+            "device's command:PROGRAM.",
         ),
     ] = False
+    space: Annotated[str | None, Option(metavar="FILE.py:NAME", show_default="as before", help=MOVED)] = None
+    evaluator: Annotated[str | None, Option(metavar="FILE.py:NAME", show_default="as before", help=MOVED)] = (
+        None
+    )
     workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
     cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
     gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None

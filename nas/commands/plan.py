@@ -12,7 +12,7 @@ from nas.commands.declare import command_words, declared
 from nas.commands.like import RepeatOptions
 from nas.commands.options import JsonOption, ResourceOptions, SearchOptions
 from nas.commands.search import search_settings
-from nas.errors import command_line
+from nas.errors import InputError, command_line
 
 
 @declared(RepeatOptions, table="--evaluator FILE")
@@ -37,13 +37,17 @@ def planned(options: SearchOptions, resources: ResourceOptions, *, quiet: bool =
     from nas.screens.plan import plan_json, print_plan
     from nas.screens.progress import Screen
     from nas.screens.warnings import warnings
+    from nas.spec.own import is_own
     from nas.training.proxy import Training
 
     settings = search_settings(options, resources)
     with Screen(quiet=quiet) as screen:
         refuse_existing(options.run)
-        placement.check_resources(settings.resources, trains=settings.evaluator == "train")
+        placement.check_resources(settings.resources, trains=settings.trains)
         there = placement.counted(settings.resources)
+        if is_own(settings.evaluator):
+            rule = "must be train for nas plan: how long your own takes, only a trial shows"
+            raise InputError(f"evaluator {rule}, got {options.evaluator}")
         settings, found, task, _ = prepare.prepared(settings, Path(), screen)
         if not isinstance(task, Training):
             screen.say(

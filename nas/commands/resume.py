@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nas.commands.arguments import absolute, checked, read_resources
+from nas.commands.arguments import absolute, checked, code_of, read_resources
 from nas.commands.declare import declared
 from nas.commands.options import QuietOption, ResumeOptions, RunArgument
 from nas.commands.running import interruptible, watch
@@ -37,15 +37,18 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     if options.max_hours is not None and before.kind != "search":
         raise InputError(f"max_hours must be left out where nothing is searched, got {options.max_hours:g}")
     data, _ = given.pop("data", None), given.pop("track", None)
+    code = named_again({field: given.pop(field, None) for field in ("space", "evaluator")}, before)
     del given["trust_code"]
     with checked():
         resources = dataclasses.replace(before.resources, **given)
     chosen = choose(options.track) if options.track else choose(*tracked_before(before, options))
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
-    where, trusted = data and absolute(data), options.trust_code
+    where, trusted = data and moved_images(data, before), options.trust_code
     return watch(
-        screen, lambda listener: launch.resume(run, listener, resources, where, trusted=trusted), chosen
+        screen,
+        lambda listener: launch.resume(run, listener, resources, where, trusted=trusted, code=code),
+        chosen,
     )
 
 
@@ -61,3 +64,35 @@ def tracked_before(before: Settings, options: ResumeOptions) -> tuple[Sequence[s
     if code and not options.trust_code:
         raise InputError(f"trust_code must be given to run the code of {code[0]}")
     return before.track, before.files.get("track", "")
+
+
+def moved_images(text: str, before: Settings) -> str:
+    """Where a run's images are now; code that gives them must be what it was."""
+    from nas.launch.own_run import take
+
+    if code := code_of(text, "data"):
+        take("data", code, before.files.get("data", ""))
+    return code or absolute(text)
+
+
+def named_again(named: dict[str, str | None], before: Settings) -> dict[str, str]:
+    """The space and the evaluation that the user names again, by field; their code must be what it was.
+
+    Raises:
+        InputError: if the run has none of its own there, or as ``nas.launch.own_run.take``.
+    """
+    from nas.launch.own_run import take
+    from nas.spec.own import is_own
+
+    found = {}
+    for field, text in named.items():
+        if text is None:
+            continue
+        code = code_of(text, field)
+        if not code or not is_own(getattr(before, field)):
+            raise InputError(
+                f"{field} must be left out unless the run has one of its own, FILE.py:NAME, got {text}"
+            )
+        take(field, code, before.files.get(field, ""))
+        found[field] = code
+    return found

@@ -237,7 +237,7 @@ def refined_settings(run: Run) -> Settings:
         with_fresh_seeds(
             settings,
             space=f"{AROUND}{center}",
-            trials=default_trials(settings.evaluator),
+            trials=default_trials(trains=settings.trains),
             controller=default.controller,
             controller_settings={},
             objective=Objective(float(cost(center, scaling.num_classes).flops)),

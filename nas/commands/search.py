@@ -11,7 +11,9 @@ from nas.commands.arguments import (
     absolute_code,
     absolute_device,
     checked,
+    code_of,
     find_arch,
+    find_images,
     find_init,
     find_recipe,
     find_tuned,
@@ -59,10 +61,16 @@ def searched(options: SearchOptions, resources: ResourceOptions, *, quiet: bool 
 
     chosen = choose(options.track)
     settings = chosen.noted(search_settings(options, resources))
-    name = settings.space.partition(":")[0].removesuffix(TOML)
-    place = Place(options.run, name, command_words("search", options, resources))
+    place = Place(options.run, short_name(settings.space), command_words("search", options, resources))
     screen = Screen(quiet=quiet)
     return watch(screen, lambda listener: launch.start(settings, place, listener), chosen)
+
+
+def short_name(space: str) -> str:
+    """What the directory of a run is called by its space."""
+    from nas.spec.own import is_own, name_of
+
+    return name_of(space) if is_own(space) else space.partition(":")[0].removesuffix(TOML)
 
 
 def search_settings(options: SearchOptions, resources: ResourceOptions) -> Settings:
@@ -75,25 +83,27 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
     from nas.spec.settings import Settings
     from search_spaces import cost
 
-    trains = options.evaluator == "train"
+    found, evaluator = find_space(options.space), find_evaluator(options.evaluator)
+    trains, reads = evaluator.trains, evaluator.name == "train"
+    data, of_data = find_images(options.data) if reads else (absolute(options.data), "")
+    code = {"space": found.sha256, "evaluator": evaluator.sha256, "data": of_data}
     init = find_init(options.init, options.init_arch)
     recipe = options.recipe or default_recipe("proxy", pretrained=init is not None)
     confirmations = options.confirm if trains or options.confirm < 0 else 0
     fields = with_options(
         pairs(options.proxy, "proxy"), metric=options.metric, class_weights=options.class_weights
     )
-    found = find_space(options.space)
     usual = 400e6 if found.center is None else float(cost(found.center).flops)
     device = None if options.device is None else absolute_device(options.device)
     with checked():
         return Settings(
             space=found.name,
             space_text=found.text,
-            trials=default_trials(options.evaluator) if options.trials is None else options.trials,
-            data=absolute(options.data),
-            evaluator=absolute(options.evaluator),
+            trials=default_trials(trains=trains) if options.trials is None else options.trials,
+            data=data,
+            evaluator=evaluator.name,
             controller=absolute_code(options.controller),
-            objective=find_objective(options, usual),
+            objective=find_objective(options, usual if found.has_archs else None),
             device=device or "",
             recipe=find_recipe(recipe, fields, "proxy"),
             init=init,
@@ -101,34 +111,51 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             seed=options.seed,
             scheduler=options.scheduler,
             confirmations=confirmations,
-            baselines=find_baselines(options.baseline, found.name) if confirmations > 0 else {},
+            baselines=find_baselines(options.baseline, found.name, evaluator) if confirmations > 0 else {},
             confirm_seeds=options.confirm_seeds,
             controller_settings=pairs(options.controller_settings, "controller_settings"),
             resources=find_resources(resources, trains=trains, max_hours=options.max_hours),
+            files={name: sha256 for name, sha256 in code.items() if sha256},
         )
 
 
-def default_trials(evaluator: str) -> int:
+def default_trials(*, trains: bool) -> int:
     """How many networks a search proposes, if nothing else is asked."""
-    return 24 if evaluator == "train" else 1000
+    return 24 if trains else 1000
 
 
 class Found(NamedTuple):
-    """A space as a run keeps it: its name, the network that it lies around, and its file's text."""
+    """A space as a run keeps it.
+
+    Args:
+        center: the network that it lies around.
+        text: of its TOML file.
+        sha256: of its code.
+        has_archs: whether its networks are ``ArchSpec``.
+    """
 
     name: str
     center: ArchSpec | None = None
     text: str = ""
+    sha256: str = ""
+    has_archs: bool = True
 
 
 def find_space(name: str) -> Found:
-    """The space that ``name`` names: of this package, ``around:ARCH``, in a TOML file, or that of a run.
+    """The space that ``name`` names: of this package, ``around:ARCH``, in a file, or that of a run.
 
     Raises:
-        InputError: as ``find_arch``, or if the file cannot be read.
+        InputError: as ``find_arch``, if the file cannot be read, or as ``nas.launch.own_run.take``.
     """
+    from nas.spec import own
     from search_spaces import SPACES
     from search_spaces.around import AROUND
+
+    if code := code_of(name, "space"):
+        from nas.launch.own_run import take
+
+        sha256 = take("space", code)
+        return Found(code, sha256=sha256, has_archs=own.kept("space").has_archs)
 
     if name.endswith(TOML):
         return Found(Path(name).name, text=read_file(name, "space"))
@@ -160,10 +187,27 @@ def find_space_of(run: Path) -> Found:
     raise InputError(f"space must be a run with a space of this package or a TOML file, got {run}")
 
 
-def find_baselines(names: str | None, space: str) -> dict[str, str]:
+class FoundEvaluator(NamedTuple):
+    """An evaluator as a run keeps it: its name, whether it trains networks, and the SHA-256 of its code."""
+
+    name: str
+    trains: bool
+    sha256: str = ""
+
+
+def find_evaluator(name: str) -> FoundEvaluator:
+    """The evaluator that ``name`` names; InputError as ``nas.launch.own_run.take``."""
+    if code := code_of(name, "evaluator"):
+        from nas.launch.own_run import take
+
+        return FoundEvaluator(code, trains=True, sha256=take("evaluator", code))
+    return FoundEvaluator(absolute(name), trains=name == "train")
+
+
+def find_baselines(names: str | None, space: str, evaluator: FoundEvaluator) -> dict[str, str]:
     """The known networks to compare with, as text by name: the published ones of the space, unless named.
 
-    Around a network, it is that network itself.
+    Around a network, it is that network itself. An evaluation of the user's own has none.
 
     Raises:
         InputError: if one of the names is none of a network, or stands there twice.
@@ -171,7 +215,7 @@ def find_baselines(names: str | None, space: str) -> dict[str, str]:
     from search_spaces import PUBLISHED
     from search_spaces.around import AROUND
 
-    if names == "none":
+    if names == "none" or (names is None and evaluator.name != "train"):
         return {}
     if names is None and space.startswith(AROUND):
         return {CENTER: space.removeprefix(AROUND)}

@@ -22,7 +22,9 @@ MANY = 12
 def spaces(
     space: Annotated[
         str | None,
-        typer.Argument(metavar="SPACE", help="One space, or FILE.toml to check.", show_default="all"),
+        typer.Argument(
+            metavar="SPACE", help="One space, or FILE.toml or FILE.py:NAME to check.", show_default="all"
+        ),
     ] = None,
     show: Annotated[
         str | None,
@@ -84,16 +86,17 @@ def print_space(name: str) -> None:
 
     space = find(name, "space")
     size = f"{space.size:,}" if space.size < 1e6 else f"{space.size:.3g}"
-    resolution = " or ".join(f"{each}" for each in space.resolutions or (space.resolution,))
-    facts = (
-        f"{space.name}: {len(space.decisions)} decisions, {size} action sequences, {resolution} px, "
-        f"{space.num_classes} classes"
-    )
-    least, most = extremes(space)
-    ends = [
-        f"{title} network, {count(priced.flops)} FLOPs: {space.decode(priced.actions)}"
-        for title, priced in (("Smallest", least), ("Largest", most))
-    ]
+    facts, ends = f"{space.name}: {len(space.decisions)} decisions, {size} action sequences", []
+    if space.has_archs:
+        resolution = " or ".join(f"{each}" for each in space.resolutions or (space.resolution,))
+        facts += f", {resolution} px, {space.num_classes} classes"
+    if space.slots:
+        ends = [
+            f"{title} network, {count(priced.flops)} FLOPs: {space.decode(priced.actions)}"
+            for title, priced in zip(("Smallest", "Largest"), extremes(space), strict=True)
+        ]
+    else:
+        ends = [f"First network: {space.decode([0] * len(space.decisions))}"]
     steps = Steps([("Search it", command_line("search", "--space", name))])
     print_parts(Terminal(), [facts, "", reports.decision_table(space.decisions, MANY), "", *ends, "", steps])
 

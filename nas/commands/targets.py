@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from nas.spec.targets import Target
 
 
-def find_objective(options: SearchOptions, usual: float) -> Objective:
+def find_objective(options: SearchOptions, usual: float | None) -> Objective:
     """The objective that the options ask for.
 
     Args:
-        usual: the budget of FLOPs where no budget is named.
+        usual: the budget of FLOPs where no budget is named; None for none: the reward is then the accuracy.
 
     Raises:
         InputError: if a target cannot be read, or FLOPs have two.
@@ -32,7 +32,10 @@ def find_objective(options: SearchOptions, usual: float) -> Objective:
         named = () if options.device is None else (Target("latency"),)
         if not front and named:
             raise InputError(f"device must stand with `target` latency=T, got {options.device}")
-        flops, targets = (None, named or (Target("flops"),)) if front else (Target("flops", usual), ())
+        if usual is not None:
+            flops, targets = (None, named or (Target("flops"),)) if front else (Target("flops", usual), ())
+        elif options.exponent is not None:
+            raise InputError(f"exponent must stand with a `target`, got {options.exponent:g}")
     own = None if flops is None else flops.exponent
     if own is not None:  # it is the exponent of FLOPs alone
         usual_exponent = EXPONENTS.get(options.reward) if options.exponent is None else options.exponent

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands.arguments import (
-    absolute,
     checked,
     find_arch,
     find_family,
+    find_images,
     find_init,
     find_recipe,
     find_teacher,
@@ -221,7 +221,7 @@ def train_settings(
 
     with checked():
         resources = of_processes(options.device, options.threads, options.data_parallel, options.address)
-    data = absolute(options.data or "digits")
+    data, sha256 = find_images(options.data or "digits")
     data_seed = None
     if origin and origin.trained:
         before = origin.settings
@@ -243,6 +243,7 @@ def train_settings(
             data_seed=data_seed,
             keep=options.keep,
             patience=options.patience or 0,
+            files={"data": sha256} if sha256 else {},
         )
 
 

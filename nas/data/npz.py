@@ -20,7 +20,11 @@ MIN_PER_CLASS = 5  # at a share of 0.2, the fewest that give every class a valid
 
 def load_npz(path: Path, seed: int) -> Dataset:
     """The file's training images, split for validation, and its test images if it has any."""
-    arrays = _read_npz(path)
+    return split_arrays_of(_read_npz(path), f"npz:{path}", seed)
+
+
+def split_arrays_of(arrays: dict[str, NDArray[Any]], name: str, seed: int) -> Dataset:
+    """The same of arrays named as in ``KEYS``; ValueError if they are no images and labels."""
     images, labels = _checked(arrays, "train")
     classes, counts = np.unique(labels, return_counts=True)
     if len(classes) < 2:
@@ -47,7 +51,7 @@ def load_npz(path: Path, seed: int) -> Dataset:
                 f"test_y must lie in [0, {len(classes) - 1}], got {test.labels.min()} to {test.labels.max()}"
             )
     train, valid = (Part(images[rows], labels[rows]) for rows in split_arrays(labels, VALID_SHARE, seed))
-    return Dataset(f"npz:{path}", tuple(map(str, classes)), train, valid, test, min(images.shape[1:3]))
+    return Dataset(name, tuple(map(str, classes)), train, valid, test, min(images.shape[1:3]))
 
 
 def judging_arrays(path: Path) -> dict[str, Part]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, NasError, RunError
@@ -18,6 +19,7 @@ from nas.launch.inline import run_inline
 from nas.launch.measures import known_measures, open_latency
 from nas.launch.measuring import measuring, tried
 from nas.launch.new_run import Place, make, refuse_existing
+from nas.launch.own_run import recall
 from nas.launch.placement import check_resources, opened
 from nas.launch.plan import memory_warning
 from nas.launch.source import with_source
@@ -26,10 +28,12 @@ from nas.runs.family_files import write_family
 from nas.runs.finish import finish
 from nas.runs.kinds import KINDS, space_of
 from nas.runs.run import Run
+from nas.runs.spaces import noted
 from nas.search.journal import Journal
 from nas.search.loop import Search
 from nas.search.measures import NONE, Measures
 from nas.spec.listener import Listener
+from nas.spec.own import is_own
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.spec.source import SOURCE, source_settings
@@ -59,7 +63,7 @@ def start(
     """
     ends = end_of(settings.resources)
     refuse_existing(place.directory)
-    check_resources(settings.resources, trains=settings.evaluator == "train")
+    check_resources(settings.resources, trains=settings.trains)
     settings, _, evaluator, measures = prepare.prepared(settings, Path(), listener)
     settings = tried(settings, listener)
     return start_with(evaluator, settings, place, listener, notes(settings), ends, measures)
@@ -84,9 +88,10 @@ def start_with(
     with ExitStack() as stack:
         resources = stack.enter_context(opened(settings.resources))
         evaluator = prepare.placed(evaluator, resources)
-        price = {"num_classes": space.num_classes, "resolution": space.resolution}
+        price = {"num_classes": space.num_classes, "resolution": space.resolution} if space.has_archs else {}
         facts = {
             "cost": price,
+            **(noted(space) if is_own(settings.space) else {}),
             "input_sha256": prepare.fingerprint(evaluator),
             "command": list(place.command),
         }
@@ -157,19 +162,21 @@ def resume(
     data: str | None = None,
     *,
     trusted: bool = False,
+    code: Mapping[str, str] = MappingProxyType({}),
 ) -> Run:
     """Finishes an interrupted run as it would have gone, and its second part too.
 
     Args:
         data: where its images are now, if they were moved.
-        trusted: whether code that the run names, a controller of the user's own, may run.
+        trusted: whether code that the run names, such as a controller of the user's own, may run.
+        code: the fields of settings whose code was named again, and is known: what they are called now.
 
     Raises:
         InputError: if there is no such run, it is finished, another process is writing it, or ``data`` holds
             other images.
         RunError: if the first trials all fail.
     """
-    went_on = go_on(directory, listener, resources, data=data, trusted=trusted)
+    went_on = go_on(directory, listener, resources, data=data, trusted=trusted, code=code)
     if not go_on_second(directory, listener, resources, data) and not went_on:
         settings = read_settings(directory)
         trains_one = KINDS[settings.kind].keeps_weights
@@ -200,6 +207,7 @@ def go_on(
     data: str | None = None,
     *,
     trusted: bool = False,
+    code: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """Finishes one run and writes its files; False if nothing was left to do. Errors as ``resume``."""
     with ExitStack() as stack:
@@ -208,10 +216,12 @@ def go_on(
             if settings.evaluator != "train":
                 raise InputError(f"data must be left out, as this run reads no images, got {data}")
             settings = dataclasses.replace(settings, data=data)
+        settings = dataclasses.replace(settings, **dict[str, Any](code))
+        recall(settings, trusted=trusted)
         space = space_of(settings)
         journal = stack.enter_context(open_journal(directory, listener))
         known = prepare.looked_up_again(settings, directory, listener)
-        measures = known_measures(known, open_latency(settings))
+        measures = known_measures(settings, known, open_latency(settings))
         try:
             search = prepare.make_search(settings, space, journal, listener, measures, trusted=trusted)
         except NasError:
@@ -230,7 +240,7 @@ def go_on(
             resources = resources or settings.resources
             search.session.ends = end_of(resources)
             trains = settings.evaluator == "train"
-            check_resources(resources, trains=trains)
+            check_resources(resources, trains=settings.trains)
             _, weights = prepare.read_weights(settings)
             images = images_again(settings, listener, moved=data is not None) if trains else None
             evaluator = known or prepare.make_evaluator(settings, images, weights, directory, listener)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from nas.errors import InputError
 from nas.files import is_file
 from nas.runs.kinds import space_of
 from nas.search import predictor
-from nas.search.measures import Measures, known_cost, of_actions
+from nas.search.measures import Measures, known_cost, of_actions, priced_by
 from nas.search.tables import Table
 from nas.spec.objective import Objective
 from nas.spec.settings import Settings
@@ -105,24 +106,28 @@ def columns_for(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in settings.objective.measures if name not in given and name != PEAK)
 
 
-def known_measures(evaluator: object, latency: Latency | Listed | None) -> Measures:
-    """The costs that are known before a trial: of a table, and the ``latency`` of a device."""
+def known_measures(settings: Settings, evaluator: object, latency: Latency | Listed | None) -> Measures:
+    """The costs that are known before a trial: of a table, of the space, and the ``latency`` of a device."""
     known: dict[str, Any] = {}
     if isinstance(evaluator, Table | predictor.Predictor):
         known = dict(evaluator.measures)
+    space = space_of(settings)
+    if space.cost is not None:
+        given = space.price(space.decode([0] * len(space.decisions)))
+        priced = (name for name in settings.objective.measures if name in given)
+        known |= {name: functools.partial(priced_by, space, name) for name in priced}
     return known if latency is None else {**known, LATENCY: latency}
 
 
 def check_measures(settings: Settings) -> None:
     """InputError if nothing gives one of the costs that the objective asks for."""
-    trains = settings.evaluator == "train"
-    for name in columns_for(settings) if trains else ():
+    for name in columns_for(settings) if settings.evaluator == "train" else ():
         hint = "`device` gives latency, " if name == LATENCY else ""
         raise InputError(
             f"target must be flops, params, activations or peak_memory where networks are trained ({hint}"
             f"a table has other columns), got {name}"
         )
-    if PEAK in settings.objective.measures and not trains:
+    if PEAK in settings.objective.measures and not settings.trains:
         raise InputError(f"target must be a cost that is known where nothing is trained, got {PEAK}")
 
 
@@ -130,9 +135,12 @@ def for_controller(objective: Objective, space: SearchSpace, measures: Measures)
     """What a controller may know of the aim, as arguments of ``controllers.make``."""
     if objective.costs == ("flops",) and not objective.seeks_front:
         return {"objective": objective}
+    if not objective.costs:  # the reward is the accuracy
+        return {}
+    given = space.price(space.decode([0] * len(space.decisions)))
     further: dict[str, OfActions | None] = {}
     for name in objective.costs:
-        if name in COSTS[1:]:
+        if name in COSTS[1:] and name in given:
             further[name] = known_cost(space, name)
         elif name != "flops":
             further[name] = of_actions(space, measures[name]) if name in measures else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import inspect
-import re
 import sys
 import traceback
 import types
@@ -16,16 +15,12 @@ from typing import Any
 from controllers import Controller
 from nas.errors import InputError, NasError, RunError
 from nas.search import snapshot
+from nas.spec import own
 from nas.spec.settings import Settings
 from search_spaces import Actions, SearchSpace
 from search_spaces.names import unknown
 
 METHODS = ("ask", "tell", "state_dict", "load_state_dict")
-
-
-def is_code(text: str) -> bool:
-    """Whether ``text`` reads FILE.py:NAME."""
-    return re.fullmatch(r".+\.py:\w+", text) is not None
 
 
 def load(text: str, field: str, sha256: str = "") -> tuple[Any, str]:
@@ -47,18 +42,47 @@ def load(text: str, field: str, sha256: str = "") -> tuple[Any, str]:
     found = hashlib.sha256(source).hexdigest()
     if sha256 not in ("", found):
         raise InputError(f"{field} must be the code that the run began with, got another in {file}")
-    module = types.ModuleType(f"nas_own_{found[:16]}")
-    module.__file__ = file
+    # A space and an evaluation of one file must know each other's classes; a controller is made anew each
+    # time, also from what its file keeps.
+    module = None if field == "controller" else own.kept(file)
+    if module is None or module.__name__ != module_name(file, source, field):
+        module = run(file, source, field)
+    if field != "controller":
+        own.keep(file, module)
+    if not hasattr(module, name):
+        known = vars(module).items()
+        names = [each for each, value in known if not inspect.ismodule(value) and each[:1] != "_"]
+        raise InputError(f"{field}: {unknown('name', name, names)}: {file}")
+    return getattr(module, name), found
+
+
+def run(file: str, source: bytes, field: str) -> types.ModuleType:
+    """The module that ``source``, the contents of ``file``, makes; errors as ``load``."""
+    module = types.ModuleType(module_name(file, source, field))
+    module.__dict__.update(__file__=file, __source__=source)
     sys.modules[module.__name__] = module  # where pickle and dataclasses look
     try:
         with beside(file), told(f"{field} must be Python that runs", file, InputError):
             exec(compile(source, file, "exec"), module.__dict__)  # noqa: S102 - the user named it
     except SyntaxError as error:
         raise InputError(f"{field} must be Python ({error.msg}): {file}, line {error.lineno}") from None
-    if not hasattr(module, name):
-        names = [each for each, value in vars(module).items() if callable(value) and each[:1] != "_"]
-        raise InputError(f"{field}: {unknown('name', name, names)}: {file}")
-    return getattr(module, name), found
+    return module
+
+
+def module_name(file: str, source: bytes, field: str) -> str:
+    """The same in every process that runs ``source``, so that what one pickles another can read."""
+    which = "nas_controller_" if field == "controller" else "nas_own_"
+    return which + hashlib.sha256(file.encode() + source).hexdigest()[:16]
+
+
+def place_of(made: Any, file: str = "") -> str:
+    """``FILE, line N`` of a function, or of the ``__init__`` of a class; the file alone if it has no line."""
+    function = made if inspect.isroutine(made) else getattr(type(made), "__call__", None)  # noqa: B004
+    function = vars(made).get("__init__") if isinstance(made, type) else function
+    code = getattr(function, "__code__", None)
+    if code is None or (file and code.co_filename != file):
+        return file or "Python"
+    return f"{code.co_filename}, line {code.co_firstlineno}"
 
 
 @contextlib.contextmanager
@@ -79,12 +103,19 @@ def told(rule: str, file: str, kind: type[NasError]) -> Iterator[None]:
     except (NasError, SyntaxError):
         raise
     except Exception as error:
-        lines = [
-            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
-        ]
-        where = f"{file}, line {lines[-1]}" if lines else file
-        said = " ".join(str(error).split()) or "no message"
-        raise kind(f"{rule}, got {type(error).__name__} ({said}): {where}") from error
+        raise kind(f"{rule}, got {said(error)}: {raised_at(error, file)}") from error
+
+
+def said(error: BaseException) -> str:
+    """``ValueError (its message)``."""
+    return f"{type(error).__name__} ({' '.join(str(error).split()) or 'no message'})"
+
+
+def raised_at(error: BaseException, file: str) -> str:
+    """``FILE, line N``: the last line of ``file`` that an error went through; of any file if it is empty."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame for frame in frames if frame.filename == file] if file else list(frames)
+    return f"{lines[-1].filename}, line {lines[-1].lineno}" if lines else file or "Python"
 
 
 def own_controller(settings: Settings, space: SearchSpace) -> tuple[Controller, str]:
@@ -96,8 +127,7 @@ def own_controller(settings: Settings, space: SearchSpace) -> tuple[Controller, 
     text, field = settings.controller, "controller"
     made, sha256 = load(text, field, settings.files.get(field, ""))
     file, _, name = text.rpartition(":")
-    code = getattr(made if inspect.isfunction(made) else getattr(made, "__init__", None), "__code__", None)
-    where = f"{file}, line {code.co_firstlineno}" if code else file
+    where = place_of(made, file)
     try:
         inspect.signature(made).bind(space, seed=0)
     except (TypeError, ValueError):

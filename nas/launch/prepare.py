@@ -20,7 +20,10 @@ from nas.launch.measures import (
     open_latency,
     with_device,
 )
-from nas.launch.own_code import is_code, own_controller
+from nas.launch.own_code import own_controller
+from nas.launch.own_data import own_dataset
+from nas.launch.own_evaluator import OwnEvaluator
+from nas.launch.own_run import check_own, price_of
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
 from nas.runs.config import read_settings
@@ -31,20 +34,21 @@ from nas.search.loop import Search
 from nas.search.measures import NONE, Measures
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
+from nas.spec import own
 from nas.spec.init import Init
 from nas.spec.listener import Listener
 from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
-from search_spaces import ArchSpec, SearchSpace, cost
+from search_spaces import ArchSpec, SearchSpace
 from search_spaces.rules import parse_settings
 
 if TYPE_CHECKING:
     from nas.data import Dataset
     from nas.training.pretrained import Pretrained
 
-EvaluatorKind = Training | Table | Predictor
+EvaluatorKind = Training | Table | Predictor | OwnEvaluator
 
 
 def resolve_controller(settings: Settings) -> Settings:
@@ -54,7 +58,7 @@ def resolve_controller(settings: Settings) -> Settings:
     """
     if KINDS[settings.kind].given:
         return settings
-    if is_code(settings.controller):
+    if own.is_code(settings.controller):
         if settings.controller_settings:
             rule = "must be left out with a controller of your own"
             raise InputError(f"controller_settings {rule}, got {', '.join(settings.controller_settings)}")
@@ -81,7 +85,7 @@ def make_controller(
     """
     if KINDS[settings.kind].given:
         return controllers.GridSearch(space)
-    if is_code(settings.controller):
+    if own.is_code(settings.controller):
         if not trusted:
             raise InputError(f"trust_code must be given to run the code of {settings.controller}")
         return own_controller(settings, space)[0]
@@ -90,7 +94,7 @@ def make_controller(
         space,
         seed=settings.seed,
         **for_controller(settings.objective, space, measures),
-        price=lambda actions: cost(space.decode(actions), space.num_classes),
+        price=price_of(space),
         settings=settings.controller_settings,
     )
 
@@ -112,7 +116,7 @@ def make_search(
     """
     if settings.device.startswith(PROGRAM) and not trusted:
         raise InputError(f"trust_code must be given to run the program of {settings.device}")
-    stops_early = settings.scheduler == "asha" and settings.evaluator == "train"
+    stops_early = settings.scheduler == "asha" and settings.trains
     return Search(
         space,
         make_controller(settings, space, measures, trusted=trusted),
@@ -150,7 +154,7 @@ def prepared(settings: Settings, directory: Path, listener: Listener) -> Inputs:
     Raises:
         InputError: if the settings cannot be met.
     """
-    space_of(settings)  # before images are read
+    check_own(settings, space_of(settings))  # before images are read
     check_measures(settings)
     settings = resolve_controller(settings)
     settings, weights = read_weights(settings)
@@ -165,7 +169,7 @@ def prepared(settings: Settings, directory: Path, listener: Listener) -> Inputs:
     latency = open_latency(settings)  # its networks have the resolution of the images by now
     settings = with_device(settings, latency)
     evaluator = make_evaluator(settings, data, weights, directory, listener)
-    return Inputs(settings, space_of(settings), evaluator, known_measures(evaluator, latency))
+    return Inputs(settings, space_of(settings), evaluator, known_measures(settings, evaluator, latency))
 
 
 def with_known_split(settings: Settings) -> Settings:
@@ -227,6 +231,8 @@ def make_evaluator(
         data: the images, where networks are trained.
         weights: see ``read_weights``.
     """
+    if settings.kind == "search" and own.is_own(settings.evaluator):
+        return OwnEvaluator(own.kept("evaluator"), settings.evaluator, settings.space)
     kind, _, file = settings.evaluator.partition(":")
     if data is not None:
         if KINDS[settings.kind].keeps_weights:
@@ -250,15 +256,18 @@ def make_evaluator(
             "(5 folds)"
         )
         return predictor
-    raise InputError(f"evaluator must be train, table:FILE or predictor:FILE, got {settings.evaluator!r}")
+    known = "train, table:FILE" + (
+        ", predictor:FILE or FILE.py:NAME" if settings.kind == "search" else " or predictor:FILE"
+    )
+    raise InputError(f"evaluator must be {known}, got {settings.evaluator!r}")
 
 
 def looked_up_again(settings: Settings, directory: Path, listener: Listener) -> Table | Predictor | None:
     """The table or the predictor of a run that is resumed, if its objective asks for it; otherwise None."""
-    if settings.evaluator == "train" or not settings.objective.measures:
+    if settings.trains or not settings.objective.measures:
         return None
     found = make_evaluator(settings, None, Weights(None, None), directory, listener)
-    assert not isinstance(found, Training)
+    assert isinstance(found, Table | Predictor)
     return found
 
 
@@ -267,6 +276,8 @@ def find_data(settings: Settings, size: int | Callable[[int], int], listener: Li
     from nas.data import load_data
     from nas.data.cache import Cache
 
+    if own.is_own(settings.data):
+        return own_dataset(settings, listener)
     try:
         return load_data(
             settings.data,
@@ -292,11 +303,13 @@ def placed(evaluator: EvaluatorKind, resources: Resources) -> EvaluatorKind:
 
 
 def fingerprint(evaluator: EvaluatorKind, *, former: bool = False) -> str:
-    """SHA-256 of the images or the file that an evaluator uses.
+    """SHA-256 of the images or the file that an evaluator uses; empty for code, which ``Settings.files`` has.
 
     Args:
         former: as version 0.1 gave it, which knew images in files by their names, sizes and times.
     """
+    if isinstance(evaluator, OwnEvaluator):
+        return ""
     digest = hashlib.sha256()
     if isinstance(evaluator, Training):
         for part in (evaluator.data.train, evaluator.data.valid):

@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.errors import InputError
 from nas.runs.kinds import KINDS, space_of
+from nas.spec import own
 from nas.spec.recipe import FINETUNE, Recipe, enlarged
 from nas.spec.settings import Settings
 from nas.spec.task import Task, family_limit, full_resolution
@@ -32,8 +33,8 @@ def sized(settings: Settings, image_size: int) -> Settings:
     least = settings.recipe.resolution
     if settings.init is not None:  # the winner's training run enlarges smaller images to this
         least = max(least, FINETUNE.least_resolution)
-    own = space_of(settings).resolution
-    task = Task(resolution=full_resolution(own, image_size, least), image_size=image_size)
+    size = full_resolution(space_of(settings).resolution, image_size, least)
+    task = Task(resolution=size, image_size=image_size)
     return dataclasses.replace(settings, task=task)
 
 
@@ -97,7 +98,13 @@ def with_plain_rival(settings: Settings, resolution: int, num_classes: int) -> S
 
 
 def pack_size(settings: Settings) -> int:
-    """The side, in pixels, at which images are kept for a run: that of the largest resolution it trains."""
+    """The side, in pixels, at which images are kept for a run: that of the largest resolution it trains.
+
+    Of an earlier run in a space in code, which is not run again, its task knows.
+    """
+    task = settings.task
+    if task and task.resolution and own.is_own(settings.space) and own.kept("space") is None:
+        return kept_size(settings.recipe.resolution or task.resolution, settings.recipe)
     space = space_of(settings)
     # Networks differ in resolution only where they are a list, or where it is the first decision.
     differ = KINDS[settings.kind].given or space.resolutions

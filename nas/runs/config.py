@@ -27,6 +27,8 @@ class Facts:
         cost: the classes and the resolution, in pixels, at which costs are counted.
         input_sha256: of the images or the table.
         preset: of a family that was published.
+        decisions: the choices of each, by its name, where the space is the user's own code.
+        priced: the costs that such a space knows of its networks.
     """
 
     command: tuple[str, ...] = ()
@@ -34,6 +36,8 @@ class Facts:
     cost: Mapping[str, int | None] = field(default_factory=dict)
     input_sha256: str = ""
     preset: str = ""
+    decisions: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    priced: tuple[str, ...] = ()
 
 
 def write_config(directory: Path, settings: Mapping[str, Any], **facts: Any) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import reports
 from nas.errors import InputError
 from nas.files import json_text, replace
 from nas.runs.kinds import KINDS
 from nas.runs.page import write_page
 from nas.runs.run import Run
+from nas.spec.own import is_own
 from nas.spec.targets import COSTS
 from search_spaces import ArchSpec
 
@@ -32,19 +34,26 @@ def finish(directory: Path) -> Run:
 def best_json(run: Run, network: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """``best.json`` for the chosen ``network``; with errors and chances if the seed noise was measured."""
     keys = ["arch", *COSTS, "trial", "accuracy", "reward"]
+    keys += [name for name in run.costs if name not in keys and is_own(run.settings.space)]
     if "measured" in network:
         keys += [key for key in ("accuracy_error", "p_best", "p_front") if key in network]
     return {
-        **{key: network[key] for key in keys},
+        **reports.plain({key: network[key] for key in keys}),
         "resolution": _resolution(network["arch"], run),
         "space": run.settings.space,
         **more,
     }
 
 
-def _resolution(arch: str, run: Run) -> int:
-    """The resolution of ``arch``, in pixels; InputError if it is no architecture."""
+def _resolution(arch: str, run: Run) -> int | None:
+    """The resolution of ``arch``, in pixels; None if it is none, in a space of the user's own.
+
+    Raises:
+        InputError: if it is no architecture, in another space.
+    """
     try:
         return ArchSpec.parse(arch).resolution
     except ValueError as error:
+        if is_own(run.settings.space):
+            return None
         raise InputError(f"run has a wrong trials.arch ({error}): {run.directory}") from None

@@ -14,12 +14,22 @@ from nas.runs.training_results import trained_steps, training_facts, training_ve
 from nas.spec.recipe import RECIPES, Recipe, default_recipe
 from nas.spec.settings import Settings
 from reports.numbers import plural, plus_minus
+from search_spaces import ArchSpec
 
 Steps = list[tuple[str, str]]
 """Words, and the command that does it."""
 
 ENOUGH = 24
 """Networks of an audit that is to say more than one of a few: as many as ``nas audit`` draws by default."""
+
+
+def is_arch(text: str) -> bool:
+    """Whether a network is one that this package can show, train and scale."""
+    try:
+        ArchSpec.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def unfinished_steps(run: Run) -> Steps:
@@ -95,6 +105,8 @@ def ranking_steps(settings: Settings, ranked: dict[str, Any]) -> Steps:
 
 def within_steps(settings: Settings, network: dict[str, Any]) -> Steps:
     """What to do with the best network within a budget."""
+    if not is_arch(network["arch"]):
+        return []
     data = ["--data", settings.data] * (settings.data != "digits")
     words = f"trial {network['trial']}"
     return [

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from nas.errors import NasError
 from nas.files import is_file
 from nas.runs.kinds import KINDS
 from nas.runs.page import without_marks
 from nas.runs.run import Run
-from nas.spec.targets import COSTS
 from reports.numbers import cost_text, cost_title, count, plus_minus
 from reports.page.markup import Html, join, tag
-from reports.tables import sketch
+from reports.tables import SIZES, has_stages, sketch
 
 NAMES = {
     "search": "Architecture search",
@@ -60,17 +61,17 @@ def _front(run: Run) -> Html:
     best = run.best_trial()["trial"]
     middle = next((number for number, row in enumerate(rows) if row["trial"] == best), 0)
     first = max(0, min(middle - MOST_ROWS // 2, len(rows) - MOST_ROWS))
-    costs = [name for name in run.costs if name not in COSTS and name in run.networks()]
-    titles = ("trial", "accuracy", *map(cost_title, costs), "FLOPs", "params", "stages")
+    names = dict.fromkeys([*(name for name in run.costs if name not in SIZES), *SIZES])
+    known = [name for name in names if any(pd.notna(row.get(name)) for row in rows)]
+    costs = {name: SIZES.get(name) or cost_title(name) for name in known}
+    titles = ("trial", "accuracy", *costs.values(), "stages" if has_stages(pd.DataFrame(rows)) else "network")
     header = tag("tr", *(tag("th", name) for name in titles))
     body = [
         tag(
             "tr",
             tag("td", f"{row['trial']}{' ★' if row['trial'] == best else ''}"),
             tag("td", plus_minus(row["accuracy"], row.get("accuracy_error"))),
-            *(tag("td", cost_text(name, row[name])) for name in costs),
-            tag("td", count(row["flops"])),
-            tag("td", count(row["params"])),
+            *(tag("td", "" if pd.isna(row[name]) else cost_text(name, row[name])) for name in costs),
             tag("td", sketch(row["arch"])),
         )
         for row in rows[first : first + MOST_ROWS]

@@ -19,12 +19,13 @@ from nas.runs.config import read_config, read_settings
 from nas.runs.family_files import read_family
 from nas.search.journal import connect
 from nas.spec.objective import Objective
+from nas.spec.own import is_own
 from nas.spec.settings import Settings
 from nas.spec.targets import COSTS, parse_target, parse_value, plain_value
 from reports.means import Rewards
 from reports.measured import with_measured
 from scaling_search import Model
-from search_spaces import ArchSpec
+from search_spaces import ArchSpec, Built
 from search_spaces.names import unknown
 from search_spaces.rules import read_json
 
@@ -108,16 +109,26 @@ class Run:
 
     @property
     def costs(self) -> tuple[str, ...]:
-        """The costs that the search aimed at, FLOPs if it is not known to have aimed at any."""
+        """The costs that the search aimed at.
+
+        If it is not known to have aimed at any: FLOPs, or else what the space knew, or the trials' seconds.
+        """
         objective = self._objective()
-        return objective.costs if objective else ("flops",)
+        if objective and objective.costs:
+            return objective.costs
+        trials = self.trials()
+        if trials.empty or trials["flops"].notna().any():
+            return ("flops",)
+        priced = self.config.get("priced") or ()
+        return tuple(name for name in priced if name in trials) or ("seconds",)
 
     @property
     def known_costs(self) -> tuple[str, ...]:
-        """The costs that its networks have: those of every network, and what was measured of these."""
-        trials = self.trials()
-        further = reports.further_costs(trials)
-        return (*COSTS, *(name for name in (*further, "peak_memory") if trials[name].notna().any()))
+        """The costs that its networks have: by formula, and what was measured of them."""
+        trials, costs = self.trials(), self.costs
+        names = (*COSTS, *reports.further_costs(trials), "peak_memory")
+        known = (name for name in names if trials.empty or trials[name].notna().any())
+        return (*known, *(name for name in costs if name == "seconds"))
 
     @property
     def judges(self) -> int:
@@ -187,10 +198,12 @@ class Run:
         best = fits.sort_values(["accuracy", "trial"], ascending=[False, True]).to_dict("records")[0]
         return {str(column): value for column, value in best.items()}
 
-    def best(self, **budgets: float | str) -> ArchSpec:
+    def best(self, **budgets: float | str) -> Built:
         """The network with the highest reward; within budgets, the one with the highest accuracy.
 
             run.best(latency="15ms", flops=300e6)
+
+        It is an ``ArchSpec``; in a space of one's own whose networks are none, its text.
 
         Args:
             budgets: of costs, by name: milliseconds, bytes or a number, or a text with its unit.
@@ -211,6 +224,8 @@ class Run:
         try:
             return ArchSpec.parse(row["arch"])
         except ValueError as error:
+            if is_own(self.settings.space):
+                return str(row["arch"])
             raise InputError(f"run has a wrong trials.arch ({error}): {self.directory}") from None
 
     def family(self) -> dict[str, Model]:

@@ -141,7 +141,7 @@ def search_page(page: Page, run: Run, random: Run | None) -> Page:
         expected = pd.DataFrame({"trial": trial, "expected": facts["random_so_far"]})
     return dataclasses.replace(
         page,
-        decisions=decisions_of(run.settings),
+        decisions=decisions_of(run.settings, run.config),
         known=tuple((compared(run) or {}).get("networks", ())),
         noise=str(run.seed_noise() or UNMEASURED),
         random_best=expected,
@@ -273,7 +273,8 @@ def volume_costs(runs: Sequence[Run]) -> tuple[str, ...]:
     """
     first, *others = (run.costs for run in runs)
     common = tuple(name for name in first if all(name in costs for costs in others))
-    return common[:MOST_COSTS] or ("flops",)
+    known = all(run.networks()["flops"].notna().all() for run in runs)
+    return common[:MOST_COSTS] or (("flops",) if known else ())
 
 
 def reference_of(runs: Sequence[Run]) -> dict[str, float]:

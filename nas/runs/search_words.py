@@ -12,7 +12,7 @@ import pandas as pd
 from nas.errors import command
 from nas.runs.baselines import baseline_lines, compared
 from nas.runs.device_results import device_lines
-from nas.runs.next_steps import Steps, train_steps, unfinished_steps
+from nas.runs.next_steps import Steps, is_arch, train_steps, unfinished_steps
 from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import tested, trial_state
@@ -38,8 +38,8 @@ def search_verdict(run: Run) -> str:
     trained = f" from {plural(int(best['trainings']), 'training run')}{luck}"
     reward = plus_minus(best["reward"], best["reward_error"] if expected else None)
     accuracy = f"{measured(run.settings)} {plus_minus(best['accuracy'], best.get('accuracy_error'))}"
-    trained = trained if run.settings.evaluator == "train" else ""
-    costs = f"{count(best['flops'])} FLOPs{measures_words(run, best)}"
+    trained = trained if run.settings.trains else ""
+    costs = costs_words(run, best)
     if run.settings.objective.seeks_front:
         front = plural(len(run.pareto()), "network")
         against = listing(map(cost_title, run.costs))
@@ -54,10 +54,11 @@ def search_verdict(run: Run) -> str:
     )
 
 
-def measures_words(run: Run, network: Mapping[str, Any]) -> str:
-    """``, latency 12.3 ms``: what else it costs, of the costs that the search aimed at."""
-    names = [name for name in run.costs if name != "flops"]
-    return "".join(f", {cost_title(name)} {cost_text(name, network[name])}" for name in names)
+def costs_words(run: Run, network: Mapping[str, Any]) -> str:
+    """``386M FLOPs, latency 12.3 ms``: FLOPs, if known, and the costs that the search aimed at."""
+    flops = [] if pd.isna(network["flops"]) else [f"{count(network['flops'])} FLOPs"]
+    names = [name for name in run.costs if name != "flops" and pd.notna(network[name])]
+    return ", ".join([*flops, *(f"{cost_title(name)} {cost_text(name, network[name])}" for name in names)])
 
 
 def nothing_yet(run: Run) -> str:
@@ -175,6 +176,16 @@ def search_steps(run: Run) -> Steps:
         *ranked,
         *budget_steps(run),
         ("Show this again", command("report", directory)),
+        *network_steps(run),
+    ]
+
+
+def network_steps(run: Run) -> Steps:
+    """What to do with the best network, if it is one that this package can train."""
+    if not is_arch(run.best_trial()["arch"]):
+        return []
+    directory = run.directory
+    return [
         ("Look at the best", command("show", directory)),
         *train_steps("it", directory),
         ("Scale it to a family", command("scale --base", directory)),

@@ -15,11 +15,14 @@ from nas.runs.proxy import measured, proxy_line
 from nas.screens.bar import BarLine, Pace
 from nas.screens.terminal import Terminal
 from nas.screens.warnings import warnings
+from nas.search.loop import SECONDS
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
-from reports.numbers import HIGHEST
+from reports.numbers import HIGHEST, cost_text, cost_title
 
+MOST_COSTS = 3
+"""Costs in the line of a trial."""
 PLAIN_LINES = 200
 """Roughly the most lines that a run prints for its trials, however long it is."""
 Point = tuple[float, ...]
@@ -101,8 +104,7 @@ class Screen(Listener):
             if self.seeks_front:
                 reward = "on the front so far, " if self.on_front(row) else ""
             self.say(
-                f"trial {row.trial}: {self.measured} {row.accuracy:.4f}, {reports.count(row.flops)} FLOPs, "
-                f"{self.further_costs(row)}"
+                f"trial {row.trial}: {self.measured} {row.accuracy:.4f}, {self._size(row)}"
                 f"{reward}{outcome.seconds:.1f} s{again}"
             )
 
@@ -130,18 +132,19 @@ class Screen(Listener):
         self.best = row
         return True
 
-    def further_costs(self, row: Row) -> str:
-        """``latency 12 ms, ``: what a trial costs beside FLOPs, of the costs that count."""
-        return "".join(
-            f"{reports.cost_title(name)} {reports.cost_text(name, row.costs[name])}, "
-            for name in self.costs
-            if name != "flops" and name in row.costs
-        )
+    def _size(self, row: Row) -> str:
+        """``386M FLOPs, latency 12 ms, ``: the costs that count; a few of all where FLOPs are unknown."""
+        names = [name for name in self.costs if name != "flops" and name in row.costs]
+        if row.flops is None:
+            names = [name for name in row.costs if name != SECONDS][:MOST_COSTS]
+        flops = "" if row.flops is None else f"{reports.count(row.flops)} FLOPs, "
+        return flops + "".join(f"{cost_title(name)} {cost_text(name, row.costs[name])}, " for name in names)
 
     def point(self, row: Row) -> Point:
         """What the front is of: what a finished trial lacks in accuracy, and its costs."""
-        costs = {"flops": float(row.flops), **row.costs}
-        return (-(row.accuracy or 0.0), *(costs.get(name, math.inf) for name in self.costs))
+        costs = {SECONDS: row.seconds or 0.0, "flops": row.flops or math.inf, **row.costs}
+        names = (SECONDS,) if row.flops is None and self.costs in ((), ("flops",)) else self.costs
+        return (-(row.accuracy or 0.0), *(costs.get(name, math.inf) for name in names))
 
     def on_front(self, row: Row) -> bool:
         """Whether a finished trial is on the front so far."""

@@ -19,22 +19,22 @@ from nas.runs.search_results import UNMEASURED
 from nas.screens.words import Parts, Steps
 from nas.spec.objective import PARETO
 from reports.numbers import HIGHEST, cost_text, cost_title, count, listing, memory, plural, plus_minus
-from reports.tables import MOST_NETWORKS, STAGES_LEGEND
+from reports.tables import MOST_NETWORKS, STAGES_LEGEND, has_stages
 
 
 def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
     """The front of a search, and its facts in words."""
     again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
-    noise = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"])
+    noise, front = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"]), run.pareto()
     return [
         reports.front_table(
-            *(run.pareto(), facts["best"]["trial"], run.settings.objective.target_flops),
+            *(front, facts["best"]["trial"], run.settings.objective.target_flops),
             known=known_networks(facts),
             measured=measured(run.settings),
             costs=run.costs,
             rewarded=not run.settings.objective.seeks_front,
         ),
-        STAGES_LEGEND,
+        *([STAGES_LEGEND] if has_stages(front) else []),
         "",
         f"{plural(facts['trials'], 'trial')}: {counts_text(facts['status'])}{again}",
         str(noise or UNMEASURED),
@@ -122,7 +122,7 @@ def within_verdict(network: dict[str, Any]) -> str:
     budgets = " and ".join(
         f"{cost_title(name)} {cost_text(name, value)}" for name, value in network["budgets"].items()
     )
-    names = [*dict.fromkeys([*network["budgets"], "flops"])]
+    names = [name for name in dict.fromkeys([*network["budgets"], "flops"]) if network[name] is not None]
     costs = ", ".join(f"{cost_title(name)} {cost_text(name, network[name])}" for name in names)
     accuracy = plus_minus(network["accuracy"], network.get("accuracy_error"))
     return f"Within {budgets} the most accurate is trial {network['trial']}: {accuracy}, {costs}."
@@ -198,4 +198,4 @@ def objective_text(objective: dict[str, Any]) -> str:
         exponent = usual if target["exponent"] is None else target["exponent"]
         value = cost_text(target["name"], target["value"])
         parts.append(f"{cost_title(target['name'])} {value}, exponent {exponent:g}")
-    return f"{kind}, {'; '.join(parts)}"
+    return f"{kind}, {'; '.join(parts)}" if parts else "the accuracies themselves"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nas.spec.seeds import trial_seed
 from nas.spec.trial import Row, Trial
-from search_spaces import ArchSpec
+from search_spaces import ArchSpec, Built
 
 NO_TRIAL = -1
 """The trial of a baseline."""
@@ -38,17 +38,18 @@ class Confirm:
         networks = min(self.networks, trials)
         return (networks + len(self.baselines) * bool(networks)) * self.seeds
 
-    def trainings(self, ranked: Sequence[Row], seed: int) -> list[Trial]:
+    def trainings(self, ranked: Sequence[Row], seed: int, network: Callable[[Row], Built]) -> list[Trial]:
         """These training runs in order.
 
         Args:
             ranked: the trials that were trained, the best first.
             seed: the run's.
+            network: that of a trial.
         """
         if not (ranked and self.networks):
             return []
         again = [
-            Trial(row.trial, ArchSpec.parse(row.arch), trial_seed(seed, row.trial, number), confirms=True)
+            Trial(row.trial, network(row), trial_seed(seed, row.trial, number), confirms=True)
             for number in range(1, self.seeds + 1)
             for row in ranked[: self.networks]
         ]

@@ -30,10 +30,12 @@ from reports.run_db import (
     upgrade,
     with_measures,
 )
-from reports.run_db_rules import read_actions, refuse_foreign
+from reports.run_db_rules import is_arch_text, read_actions, refuse_foreign
 from search_spaces import Cost
 
 NO_MEASURES: Mapping[str, float] = MappingProxyType({})
+WRITTEN = ("peak_memory", "seconds")
+"""Costs that have columns of their own, which are written with a trial's end."""
 
 
 class Event(NamedTuple):
@@ -176,14 +178,14 @@ class Journal:
                 raise
             raise WriteError("run.db", str(error), command("resume", self.directory)) from error
 
-    def ask(self, row: Row, cost: Cost) -> None:
+    def ask(self, row: Row) -> None:
         """Records that the controller proposed ``row``, which is ``running`` or ``waiting``."""
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO trials (trial, status, arch, actions, flops, params, activations, seed, started,"
-                " repeat_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO trials (trial, status, arch, actions, seed, started, repeat_of)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *(row.trial, row.status, row.arch, json.dumps(row.actions), *cost),
+                    *(row.trial, row.status, row.arch, json.dumps(row.actions)),
                     *(row.seed, now(), row.repeat_of),
                 ),
             )
@@ -191,11 +193,21 @@ class Journal:
             db.execute("INSERT INTO events (kind, trial) VALUES ('ask', ?)", (row.trial,))
 
     def _write_costs(self, db: sqlite3.Connection, row: Row) -> None:
-        """Records the measures of a trial that are known."""
-        for name in self._measures:
-            if name in row.costs:
-                query = f'UPDATE trials SET "{name}" = ? WHERE trial = ?'  # noqa: S608 - a column's own name
-                db.execute(query, (row.costs[name], row.trial))
+        """Records the costs of a trial that are known; a measure without a column gets one."""
+        columns = {name.lower(): name for name in (*columns_of("trials"), *self._measures)}
+        if new := [name for name in row.costs if name.lower() not in columns]:
+            with_measures(db, new)
+            self._measures = further_columns(db, "trials")
+            columns |= {name.lower(): name for name in new}
+        values = {
+            columns[name.lower()]: int(value) if name in Cost._fields else value
+            for name, value in row.costs.items()
+            if name not in WRITTEN
+        }
+        if values:
+            names = ", ".join(f'"{name}" = ?' for name in values)
+            query = f"UPDATE trials SET {names} WHERE trial = ?"  # noqa: S608 - columns' own names
+            db.execute(query, (*values.values(), row.trial))
 
     def epoch(self, trial: int, epoch: Epoch) -> None:
         """Records a point of a learning curve; a trial that is trained again overwrites its old points."""
@@ -209,7 +221,7 @@ class Journal:
                 "UPDATE trials SET status = ?, accuracy = ?, reward = ?, epochs = ?, seconds = ?, worker = ?,"
                 " error = ?, finished = ?, images_per_second = ?, peak_memory = ? WHERE trial = ?",
                 (
-                    *(row.status, row.accuracy, row.reward, outcome.epochs, outcome.seconds),
+                    *(row.status, row.accuracy, row.reward, outcome.epochs, row.seconds or outcome.seconds),
                     *(_text(outcome.worker), _text(row.error), now()),
                     *(outcome.images_per_second, outcome.peak_memory, row.trial),
                 ),
@@ -246,11 +258,16 @@ class Journal:
             self._session = db.execute(query, (self._session, *seconds, ended)).lastrowid
 
     def baseline(
-        self, trial: Trial, cost: Cost, outcome: Outcome, measures: Mapping[str, float] = NO_MEASURES
+        self,
+        trial: Trial,
+        cost: Mapping[str, float],
+        outcome: Outcome,
+        measures: Mapping[str, float] = NO_MEASURES,
     ) -> None:
         """Records that the known network of ``trial`` was trained; ``measures``: its other costs, by name."""
         columns = [*columns_of("baselines"), *(f'"{name}"' for name in self._measures)]
-        values = [_text(trial.baseline), trial.seed, str(trial.arch), *cost, *_measured(outcome)]
+        price = [cost[name] for name in Cost._fields]
+        values = [_text(trial.baseline), trial.seed, str(trial.arch), *price, *_measured(outcome)]
         values += [measures.get(name) for name in self._measures]
         with self._transaction() as db:
             db.execute(
@@ -272,7 +289,7 @@ class Journal:
     def rows(self) -> list[Row]:
         """Every trial so far, in order."""
         fields = Row._fields[:-1]
-        names = [*Cost._fields, "peak_memory", *self._measures]
+        names = [*Cost._fields, *WRITTEN, *self._measures]
         columns = ", ".join([*fields, *(f'"{name}"' for name in names)])
         rows = self._connection.execute(f"SELECT {columns} FROM trials ORDER BY trial")  # noqa: S608
         found = []
@@ -281,7 +298,8 @@ class Journal:
             known = {name: float(value) for name, value in costs.items() if value is not None}
             found.append(Row(**dict(zip(fields, row, strict=False)), costs=known))
         try:
-            refuse_foreign(row.arch for row in found)
+            if any(is_arch_text(row.arch) for row in found):  # networks of another kind may have any text
+                refuse_foreign(row.arch for row in found)
             actions = read_actions([str(row.actions) for row in found])
         except ValueError as error:
             raise InputError(f"run has a run.db that {error}: {self.directory}") from None

@@ -23,7 +23,7 @@ from nas.spec.listener import Listener, Standing
 from nas.spec.objective import Objective
 from nas.spec.seeds import trial_seed
 from nas.spec.trial import Epoch, Outcome, Row, Trial
-from search_spaces import ArchSpec, Cost, SearchSpace, cost
+from search_spaces import ArchSpec, Built, SearchSpace
 
 GIVE_UP_AFTER = 5
 """This many failures without a success end a search, because the networks are not to blame."""
@@ -32,6 +32,8 @@ MOST_WAITING = 8
 """Proposals that may wait for a network that is being trained; beyond this many, proposing stops."""
 
 ENDED = ("done", "failed")
+SECONDS = "seconds"
+"""The duration of a trial, where a search aims at it: what its evaluation says of it, or else as measured."""
 SAVE_EVERY = 5.0
 """Seconds of thinking after which a controller is saved: the most that a resumed search repeats."""
 
@@ -123,7 +125,7 @@ class Search:
         if trial.confirms:
             if trial.baseline:
                 costs = {**outcome.costs, **measured(self.measures, trial.arch)}
-                self.journal.baseline(trial, self._price(trial.arch), outcome, costs)
+                self.journal.baseline(trial, self.space.price(trial.arch), outcome, costs)
             else:
                 self.journal.confirm(trial.trial, trial.seed, outcome)
             self.confirmed = self.confirmed[0] + 1, self.confirmed[1]
@@ -150,11 +152,11 @@ class Search:
             number, text = len(self.rows), str(arch)
             twin = None if self.train_again else self._trainer.get(text)
             status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
-            price = self._price(arch)
             seed = trial_seed(self.seed, number)
-            costs = self._costs(arch, price)
-            row = Row(number, status, text, actions, price.flops, seed, repeat_of=twin, costs=costs)
-            self.journal.ask(row, price)
+            costs = self._costs(arch)
+            flops = int(costs["flops"]) if "flops" in costs else None
+            row = Row(number, status, text, actions, flops, seed, repeat_of=twin, costs=costs)
+            self.journal.ask(row)
             if self.session.controller_seconds - self._saved > SAVE_EVERY:
                 self.journal.save_controller(self.controller.state_dict())
                 self._saved = self.session.controller_seconds
@@ -193,14 +195,11 @@ class Search:
         share = self.epochs / row.epochs if self.epochs and row.epochs else 1.0
         return share * (row.seconds or 0.0)
 
-    def _price(self, arch: ArchSpec) -> Cost:
-        return cost(arch, self.space.num_classes, self.space.in_channels)
-
-    def _costs(self, arch: ArchSpec, price: Cost) -> dict[str, float]:
+    def _costs(self, arch: Built) -> dict[str, float]:
         """All costs that are known before a trial."""
         found = measured(self.measures, arch)
         positive = {name: value for name, value in found.items() if 0 < value < math.inf}
-        return {**{name: float(value) for name, value in price._asdict().items()}, **positive}
+        return {**{name: float(value) for name, value in self.space.price(arch).items()}, **positive}
 
     def _follow(self, row: Row) -> None:
         """Handles a proposal of a network that another trial has trained or is training."""
@@ -220,17 +219,23 @@ class Search:
 
     def _tell(self, number: int, outcome: Outcome) -> None:
         row = self.rows[number]
-        row = row._replace(costs={"flops": float(row.flops), **outcome.costs, **row.costs})
+        took = {SECONDS: outcome.seconds} if SECONDS in self.objective.costs else {}
+        row = row._replace(costs={**took, **outcome.costs, **row.costs})
+        if row.flops is None and "flops" in row.costs:
+            row = row._replace(flops=int(row.costs["flops"]))
         missing = [name for name in self.objective.costs if not row.costs.get(name, 0) > 0]
         if outcome.accuracy is None:
             row = row._replace(status="failed", error=outcome.error)
         elif missing:
+            found = row.costs.get(missing[0])
             error = f"{missing[0]} must be measured in every trial, and was not in this one"
+            error = error if found is None else f"{missing[0]} must be above 0 to count, got {found:g}"
             row = row._replace(status="failed", error=error)
         else:
             reward = self.objective(outcome.accuracy, row.costs)
             row = row._replace(status="done", accuracy=outcome.accuracy, reward=reward)
-            row = row._replace(epochs=outcome.epochs, seconds=outcome.seconds)
+            said = row.costs if row.repeat_of is None else {}  # a repeat takes no time
+            row = row._replace(epochs=outcome.epochs, seconds=said.get(SECONDS, outcome.seconds))
         told = row.reward if row.repeat_of is None else self._told[row.repeat_of]
         if self.epochs and 0 < outcome.epochs < self.epochs and outcome.accuracy is not None:
             curves = self.journal.curves().values()
@@ -279,7 +284,7 @@ class Search:
         confirmed, compared = self.journal.confirmed(), self.journal.compared()
         return [
             one
-            for one in self.confirm.trainings(trained, self.seed)
+            for one in self.confirm.trainings(trained, self.seed, self._network)
             if (one.trial, one.seed) not in confirmed and (one.baseline, one.seed) not in compared
         ]
 
@@ -313,6 +318,9 @@ class Search:
                 self.rows[row.trial] = row._replace(status="running", accuracy=None, reward=None, error=None)
                 self._trainer.setdefault(row.arch, row.trial)
             else:
+                if row.repeat_of is not None and SECONDS in self.objective.costs:
+                    took = journalled[row.repeat_of].costs.get(SECONDS, 0.0)  # its own are of no training
+                    row = row._replace(costs={**row.costs, SECONDS: took})
                 self._remember(row)
                 self._told[row.trial] = event.reward
                 if number >= known:
@@ -325,5 +333,18 @@ class Search:
             if row.status == "running" and row.repeat_of is not None:
                 self._follow(row)
             elif row.status == "running":
-                self._queue.append(Trial(row.trial, ArchSpec.parse(row.arch), row.seed))
+                self._queue.append(Trial(row.trial, self._network(row), row.seed))
         self._confirm_when_all_are_told()
+
+    def _network(self, row: Row) -> Built:
+        """The network of a trial.
+
+        Raises:
+            ValueError: if its actions no longer give what they gave.
+        """
+        network = self.space.decode(row.actions)
+        if isinstance(network, ArchSpec):
+            return ArchSpec.parse(row.arch)
+        if str(network) != row.arch:
+            raise ValueError(f"trial {row.trial} must be {row.arch}, and its actions now give {network}")
+        return network

@@ -8,14 +8,14 @@ it for one network at a time, and a controller, through ``of_actions``, for many
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces import ArchSpec, SearchSpace
-from search_spaces.cost import Cost, cost
+from search_spaces import ArchSpec, Built, Cost, SearchSpace
 from search_spaces.cost_table import CostTable
 
 Measure = Callable[[Sequence[ArchSpec]], NDArray[np.float64]]
@@ -54,16 +54,18 @@ def of_actions(space: SearchSpace, measure: Measure) -> Callable[[NDArray[np.int
 def known_cost(space: SearchSpace, name: str) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
     """A field of ``Cost`` as a measure of actions `[N, D]`."""
     column = Cost._fields.index(name)
-    if space.slots and space.in_channels == 3:
+    if space.slots and space.in_channels == 3 and space.cost is None:
         table = CostTable(space)
         return lambda actions: table(actions)[:, column].astype(float)
 
-    def priced(archs: Sequence[ArchSpec]) -> NDArray[np.float64]:
-        return np.array([cost(arch, space.num_classes, space.in_channels)[column] for arch in archs], float)
-
-    return of_actions(space, priced)
+    return of_actions(space, functools.partial(priced_by, space, name))
 
 
-def measured(measures: Measures, arch: ArchSpec) -> dict[str, float]:
+def priced_by(space: SearchSpace, name: str, archs: Sequence[Built]) -> NDArray[np.float64]:
+    """A cost that the space knows of its networks; NaN of those of which it does not."""
+    return np.array([space.price(arch).get(name, np.nan) for arch in archs], float)
+
+
+def measured(measures: Measures, arch: Built) -> dict[str, float]:
     """What one network costs, by name."""
     return {name: float(measure([arch])[0]) for name, measure in measures.items()}

@@ -38,7 +38,7 @@ class Objective:
     pareto: the accuracy itself; the front of accuracy against ``targets``, without values, is sought.
 
     Of several targets the factors are multiplied, as in EfficientNetV2's reward; in ``abs`` the summands are
-    added. ``costs`` are the FLOPs, or all costs by name.
+    added. Without any, the reward is the accuracy. ``costs`` are the FLOPs, or all costs by name.
 
     Args:
         target_flops: T, multiply-adds of one image; None for no budget of FLOPs.
@@ -59,8 +59,6 @@ class Objective:
     def __post_init__(self) -> None:
         if self.target_flops is not None and self.target_flops < 1:  # the smallest network has more
             raise ValueError(f"target_flops must be at least 1, got {self.target_flops:g}")
-        if self.target_flops is None and not self.targets:
-            raise ValueError("target must name a cost where there is no `target_flops`, got nothing")
         names = [target.name.lower() for target in self.targets]
         for name in names:
             if names.count(name) > 1:
@@ -76,6 +74,8 @@ class Objective:
             if self.target_flops is not None:
                 given = f"{self.target_flops:g}"
                 raise ValueError(f"target_flops must be left out where `reward` is pareto, got {given}")
+            if not self.targets:
+                raise ValueError("target must name a cost where `reward` is pareto, got nothing")
             for target in self.targets:
                 if target.value is not None:
                     raise ValueError(

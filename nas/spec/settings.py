@@ -11,6 +11,7 @@ from pydantic import Field
 
 from nas.spec.init import Init
 from nas.spec.objective import Objective
+from nas.spec.own import is_own
 from nas.spec.recipe import Recipe
 from nas.spec.resources import Resources
 from nas.spec.scaling import Scaling
@@ -131,6 +132,11 @@ class Settings:
         if self.audit:
             return "audit"
         return "training" if self.networks else "search"
+
+    @property
+    def trains(self) -> bool:
+        """Whether networks are trained, here or by the user's own evaluation, and not looked up."""
+        return self.evaluator == "train" or is_own(self.evaluator)
 
     @property
     def split_seed(self) -> int:

@@ -19,12 +19,12 @@ STEEPEST = 10
 """The largest exponent, up or down: beyond it, rewards leave the range of floating point."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 OWN = (
-    *("trial", "status", "arch", "actions", "accuracy", "reward", "epochs", "seconds", "seed", "worker"),
+    *("trial", "status", "arch", "actions", "accuracy", "reward", "epochs", "seed", "worker"),
     *("error", "started", "finished", "repeat_of", "images_per_second", "trainings", "measured", "p_best"),
     *("p_front", "accuracy_error", "reward_error", "run", "rank", "old_reward", "name", "test_accuracy"),
     *("latency_measured", "latency_error"),
 )
-"""Columns of trials that are no cost of a network."""
+"""Columns of trials that are no cost of a network; how long its trial took, ``seconds``, may count as one."""
 KNOWN = (*COSTS, "latency", "peak_memory")
 """Costs that mean the same everywhere, spelled so."""
 TIMES = {"us": 1e-3, "ms": 1.0, "s": 1e3}

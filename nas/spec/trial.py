@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from nas.errors import NasError
-from search_spaces import Actions, ArchSpec
+from nas.errors import NasError, TrialError
+from search_spaces import Actions, Built
 
 
 class Epoch(NamedTuple):
@@ -71,12 +71,13 @@ class Trial:
     """What an evaluator trains.
 
     Args:
+        arch: the network itself, with which the user's own evaluation is called.
         confirms: whether this is a second training run of a finished trial's network, or of a baseline.
         baseline: the name of the known network that is trained for comparison; it is no trial's.
     """
 
     trial: int
-    arch: ArchSpec
+    arch: Built
     seed: int
     confirms: bool = False
     baseline: str = ""
@@ -138,7 +139,7 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
     except NasError:
         raise
     except Exception as failure:  # noqa: BLE001 - any error of a training run goes to its row
-        error = f"{type(failure).__name__}: {failure}"
+        error = str(failure) if isinstance(failure, TrialError) else f"{type(failure).__name__}: {failure}"
     rate = statistics.harmonic_mean(rates) if rates else None  # all epochs have the same number of images
     seconds = time.perf_counter() - started
     yield Outcome(None if error else accuracy, epochs, seconds, worker, error, rate, peak, test, measures)
@@ -147,6 +148,8 @@ def steps(evaluator: Evaluator, trial: Trial, worker: str) -> Iterator[Epoch | O
 class Row(NamedTuple):
     """What the search keeps of a trial; the fields but ``costs`` are columns of the table ``trials``.
 
+    arch: the network as text, by which it is known again.
+    flops: None where nobody knows them.
     costs: by name, those of ``Cost`` and what is known so far of the measures.
     """
 
@@ -154,7 +157,7 @@ class Row(NamedTuple):
     status: str
     arch: str
     actions: Actions
-    flops: int
+    flops: int | None
     seed: int
     repeat_of: int | None
     accuracy: float | None = None

@@ -69,13 +69,10 @@ class Points:
         return {name: title for name, title in self.costs.items() if name != MEMORY or name in self.aims}
 
 
-def costs_of(networks: pd.DataFrame) -> dict[str, str]:
+def costs_of(networks: pd.DataFrame, aims: Sequence[str]) -> dict[str, str]:
     """The titles of the costs that all of the networks have; FLOPs first, if they are among them."""
-    names = [
-        *COSTS,
-        *(str(name) for name in networks.select_dtypes("number") if name not in COLUMNS),
-        MEMORY,
-    ]
+    further = (str(name) for name in networks.select_dtypes("number") if name not in COLUMNS)
+    names = dict.fromkeys([*COSTS, *further, MEMORY, *aims])
     known = [name for name in names if name in networks and networks[name].notna().all()]
     return {name: COSTS.get(name, cost_title(name)) for name in known}
 
@@ -104,7 +101,7 @@ def choose_points(
         best: the trial of the best network, which is among them.
         measured, aims, rewarded: see ``Points``; if not all networks have an aim, the others hold.
     """
-    table, costs = networks.reset_index(drop=True), costs_of(networks)
+    table, costs = networks.reset_index(drop=True), costs_of(networks, aims)
     fronts = {cost: pareto_front(table, ["accuracy"], [cost]).sort_values([cost, "trial"]) for cost in costs}
     aimed = tuple(name for name in aims if name in costs) or tuple(costs)[:1]
     own = pareto_front(table, ["accuracy"], aimed).sort_values([*aimed[:1], "trial"])

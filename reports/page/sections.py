@@ -149,8 +149,11 @@ def front_section(points: Points) -> Html:
         "From the image at the top to the classifier: one block per stage, as wide as its channels, with one "
         "bar per layer. MBConv6 5×5 expands its input 6 times and has a kernel of 5 pixels."
     )
+    table = section("Networks of the front", hint(words), data_table(header, body, "front"))
+    if not any(drawable(row["arch"]) for row in rows):  # networks of another kind
+        return table
     return join(
-        section("Networks of the front", hint(words), data_table(header, body, "front")),
+        table,
         section("Drawings of the front", explained, tag("p", LEGEND), drawings),
     )
 

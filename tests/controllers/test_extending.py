@@ -10,7 +10,10 @@ import pytest
 from places import ROOT
 
 EXAMPLES = ROOT / "examples"
-SHORT = ("optuna_study.py", "my_controller.py", "test_my_controller.py", "my_tracker.py")
+SHORT = (
+    *("optuna_study.py", "my_controller.py", "test_my_controller.py", "my_tracker.py"),
+    *("my_cells.py", "my_pipeline.py", "my_training.py"),
+)
 
 
 def run(*words, cwd=EXAMPLES):

@@ -101,6 +101,12 @@ def test_flops_by_name_give_the_very_reward_that_they_give_alone(kind, accuracy,
     assert objective(accuracy, flops) == written[kind]()
 
 
+def test_without_any_target_the_reward_is_the_accuracy():
+    objective = Objective()
+    assert (objective.costs, objective(0.7, {})) == ((), 0.7)
+    assert objective.rewards(np.array([0.7]), {}) == [0.7]
+
+
 def test_pareto_has_no_budget_and_rewards_accuracy():
     objective = Objective(kind="pareto", targets=(Target("latency"), Target("flops")))
     assert objective.costs == ("latency", "flops")
@@ -111,7 +117,7 @@ def test_pareto_has_no_budget_and_rewards_accuracy():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "target must name a cost where there is no `target_flops`, got nothing"),
+        ({"kind": "pareto"}, "target must name a cost where `reward` is pareto, got nothing"),
         ({"targets": (Target("latency"),)}, "target must have a value, NAME=VALUE, got latency"),
         ({"targets": THREE[:1] * 2}, "target must name every cost once, got latency twice"),
         ({"targets": (Target("flops", 3e8),)}, "target must leave FLOPs to `target_flops`, got flops"),
