@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
 import sys
 import tempfile
@@ -37,6 +38,7 @@ from nas.spec.resources import Resources
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from search_spaces import SPACES, ArchSpec, cost
 
+os.environ["RAY_AUTH_MODE"] = "disabled"  # Ray would leave a token in the user's home
 SPACE = SPACES["mnas"]
 BUSY, BUSY_AT = 0.9, 16
 OVERHEAD_MS, GROWTH_MB, GROWTH = 50.0, 50.0, 1.5
