@@ -39,6 +39,8 @@ class Measurement:
         peak_memory: bytes for loading and running the network, above an idle process; None if unknown.
         runs: of the network, those that count.
         core_share: the share of the time in which the process had its core; None if that is not known.
+        steady_ratio: to the reference, of what a tenth of the runs of each stay below. Beside busy processes
+            a network loses its core and its caches every few milliseconds; those runs were not disturbed.
     """
 
     milliseconds: float
@@ -49,6 +51,7 @@ class Measurement:
     peak_memory: int | None = None
     runs: int = 1
     core_share: float | None = None
+    steady_ratio: float | None = None
 
 
 def summarize(milliseconds: list[float]) -> tuple[float, float, float]:
@@ -93,14 +96,22 @@ def interleave(
             between.append(block(reference, 0.5))
     laps = [lap for one in blocks for lap in one]
     middle, low, high = summarize([1000 * lap.seconds for lap in laps])
-    ratio = typical = None
+    ratio = typical = steady = None
     if between:
         around = [_median(one) for one in between]
         pairs = zip(blocks, around, around[1:], strict=False)
         ratio = statistics.median(2 * _median(one) / (before + after) for one, before, after in pairs)
         typical = 1000 * statistics.median(lap.seconds for one in between for lap in one)
+        steady = _undisturbed(laps) / _undisturbed([lap for one in between for lap in one])
     share = sum(lap.seconds for lap in laps) / sum(lap.passed for lap in laps)
-    return Measurement(middle, low, high, ratio, typical, runs=len(laps), core_share=min(share, 1.0))
+    return Measurement(
+        *(middle, low, high, ratio, typical), runs=len(laps), core_share=min(share, 1.0), steady_ratio=steady
+    )
+
+
+def _undisturbed(laps: list[Lap]) -> float:
+    """The seconds that a tenth of the runs stay below."""
+    return statistics.quantiles([lap.seconds for lap in laps], n=10, method="inclusive")[0]
 
 
 def _median(block: list[Lap]) -> float:

@@ -90,12 +90,16 @@ def measure_front(
         "reference": str(conditions.reference or "") or None,
         "usual_milliseconds": usual,
     }
+    as_measured = only_measures(run.settings.device)  # by what its own latencies rest on
     rows: list[dict[str, object]] = []
     on_row(0, pd.DataFrame())
     with Journal(run.directory) as journal:
         for arch in archs:
             with turn():
                 found = dataclasses.asdict(opened.measure(ArchSpec.parse(arch)))
+            steady = found.pop("steady_ratio")
+            if as_measured and steady is not None:
+                found["ratio"] = steady
             journal.measure({"arch": arch, **facts, **found})
             rows.append({"arch": arch, **found})
             on_row(len(rows), pd.DataFrame(rows))

@@ -106,8 +106,8 @@ class Measuring:
             raise NotMeasured(str(error)) from None
         if not self.reference_ms:
             return found.milliseconds
-        assert found.ratio is not None
-        return found.ratio * self.reference_ms
+        assert found.steady_ratio is not None
+        return found.steady_ratio * self.reference_ms
 
     def __call__(self, trial: Trial) -> Generator[Epoch, None, Epoch | None]:
         """Measures, then evaluates. A network that is trained again was measured before."""

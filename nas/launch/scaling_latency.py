@@ -47,9 +47,9 @@ def _measured(
     listener.progress("Measuring", number, of)
     with turn():
         found = device.measure(arch)
-    if found.ratio is None or found.reference_milliseconds is None or device.name not in LOCAL:
+    if found.steady_ratio is None or found.reference_milliseconds is None:
         return found.milliseconds, 1.0
-    return found.ratio, found.reference_milliseconds
+    return found.steady_ratio, found.reference_milliseconds
 
 
 def with_latencies(scaling: Scaling, device: str, listener: Listener) -> Scaling:
