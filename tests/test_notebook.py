@@ -1,12 +1,14 @@
 """``examples/whole_way.ipynb``: it runs from its first cell to its last, and is kept without outputs."""
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 from places import ROOT
 
 FILE = ROOT / "examples" / "whole_way.ipynb"
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_shows_what_it_says(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -12,7 +12,7 @@ from nas.spec.listener import Listener
 
 MOST_EVENTS = 100_000
 """A tracker that is further behind is left out; an event takes about 1 kB."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds without any progress after which a tracker is no longer waited for at the end."""
 HOOKS = tuple(name for name in vars(Listener) if not name.startswith("_"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -165,7 +166,11 @@ class RunTracker(Listener):
 
 
 def _confirmation(which: object, seed: int) -> str:
-    return f"{which}-seed-{seed}" if isinstance(which, str) else f"confirmation-{which}-seed-{seed}"
+    """What a training run of a baseline, or a confirmation of a trial, is called: a name for files, too."""
+    if isinstance(which, str):
+        name = re.sub(r"[^\w.+-]+", "-", which).strip(".")
+        return f"{name}-seed-{seed}"
+    return f"confirmation-{which}-seed-{seed}"
 
 
 def finished_arch(finished: Sequence[Row], trial: int) -> str:

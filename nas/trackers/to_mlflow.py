@@ -18,6 +18,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from nas.files import locked, own_directory
 from nas.trackers.sink import Ending, Trained
 
 EXPERIMENT = "nas"
@@ -33,7 +34,8 @@ class MLflow:
 
     def begin(self, directory: Path, before: str, settings: Mapping[str, str]) -> str:
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it says when it makes a file
-        self.client = MlflowClient()
+        with locked(own_directory() / "mlflow.lock", waiting=lambda: None):  # two would break a new database
+            self.client = MlflowClient()
         self.children: dict[str, str] = {}  # name -> MLflow's id
         self.known: frozenset[str] = frozenset()
         self.front: set[str] = set()  # names of those that were on it when the run was interrupted

@@ -9,7 +9,10 @@ from places import MACRO_TABLE, ROOT
 
 import nas as package
 from nas import open_run
+from nas.spec.trial import Trial
 from nas.trackers.aside import Aside, Listeners
+from nas.trackers.run_tracker import RunTracker
+from search_spaces import ArchSpec
 
 OWN = ["--track", "own.py:Lines"]
 
@@ -133,3 +136,10 @@ def test_a_search_neither_waits_for_a_tracker_nor_for_ever_at_its_end(nas):
     listener.close()
     assert time.monotonic() < began + 10
     assert said == ["Tracker hanging is left out from here on: it has not answered for 0.3 s"]
+
+
+def test_a_baseline_from_a_file_elsewhere_is_no_path_of_a_tracker():
+    arch = ArchSpec.parse("res32-silu-stem8-mb1_r1_k3_s1_c8-head32")
+    tracker = RunTracker("none", None)
+    trial = Trial(0, arch, 17, confirms=True, baseline="../weights/lite0.pth x 0.75")
+    assert tracker._name(trial) == "-weights-lite0.pth-x-0.75-seed-17"

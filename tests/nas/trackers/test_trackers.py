@@ -145,6 +145,7 @@ def resumed(nas, tmp_path, monkeypatch):
     return tmp_path / "a", before
 
 
+@pytest.mark.slow
 def test_a_resumed_search_goes_on_in_the_same_runs_of_all_trackers(resumed):
     directory, before = resumed
     assert ids(directory) == before
@@ -206,16 +207,10 @@ def test_a_resumed_search_goes_on_in_the_same_runs_of_all_trackers(resumed):
     assert {"report.html", "pareto.csv", "config.json"} <= files
 
 
+@pytest.mark.slow
 def test_a_killed_search_has_every_curve_and_trial_once_when_it_is_resumed(nas, tmp_path):
-    options = [
-        *few_images(tmp_path / "few.npz"),
-        "--address",
-        "inline",
-        "--confirm-seeds",
-        1,
-        "--baseline",
-        "none",
-    ]
+    confirm = ["--confirm", 1, "--confirm-seeds", 1, "--baseline", "mobilenet-v2"]
+    options = [*few_images(tmp_path / "few.npz"), "--address", "inline", *confirm]
     (tmp_path / "killer.py").write_text(KILLER)
     words = ["search", "--space", "mnas", *options, "--trials", 4, "--run", "a"]
     command = [sys.executable, "-m", "nas", *map(str, words), "--track", "tensorboard,mlflow,killer.py:Kill"]
@@ -231,6 +226,8 @@ def test_a_killed_search_has_every_curve_and_trial_once_when_it_is_resumed(nas, 
     epochs, again = run.epochs(), run.confirmations()
     names = [f"trial-{trial}" for trial in range(4)]
     names += [f"confirmation-{one.trial}-seed-{one.seed}" for one in again.itertuples()]
+    names += [f"mobilenet-v2-seed-{seed}" for seed in run.baselines()["seed"]]
+    assert len(names) == 6
     found = children(before["mlflow"])
     assert set(found) == set(names)
     assert {path.name for path in (tmp_path / "a" / "tensorboard").iterdir() if path.is_dir()} == set(names)
@@ -245,6 +242,7 @@ def test_a_killed_search_has_every_curve_and_trial_once_when_it_is_resumed(nas, 
     assert found[name].data.metrics["final/accuracy"] == pytest.approx(again["accuracy"][0])
 
 
+@pytest.mark.slow
 def test_a_training_run_is_one_run_with_one_curve(nas, tmp_path):
     few_images(tmp_path / "few.npz")
     words = [
@@ -271,6 +269,7 @@ def test_a_training_run_is_one_run_with_one_curve(nas, tmp_path):
     assert {"report.html", "metrics.json"} <= {one.path for one in MlflowClient().list_artifacts(run)}
 
 
+@pytest.mark.slow
 def test_the_parts_of_an_audit_are_told_apart(nas, tmp_path):
     options = [*few_images(tmp_path / "few.npz"), "--address", "inline"]
     words = ["audit", "--networks", 2, "--seeds", 1, "--long", "epochs=3", *options]
