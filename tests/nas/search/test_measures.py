@@ -6,6 +6,7 @@ import pytest
 from fakes import Fake
 
 from controllers import make
+from controllers.random_search import RandomSearch
 from nas import InputError, Objective, open_run
 from nas.launch.inline import run_inline
 from nas.launch.measures import for_controller
@@ -19,7 +20,7 @@ from nas.spec.recipe import Recipe
 from nas.spec.settings import Settings
 from nas.spec.targets import Target
 from nas.spec.trial import Epoch
-from search_spaces import SPACES, cost
+from search_spaces import SPACES, Decision, SearchSpace, cost
 
 MACRO = SPACES["nasbench-macro"]
 ACCEL = SPACES["accel-nasbench"]
@@ -207,3 +208,32 @@ def test_a_run_answers_for_any_budget_and_ranks_by_other_targets(tmp_path):
     assert list(front["latency"]) == sorted(front["latency"])
     with pytest.raises(ValueError, match="target: unknown measure 'energy'"):
         run.rerank(target="energy=3")
+
+
+class Watching(RandomSearch):
+    """Random search that keeps what it is told of costs."""
+
+    def __init__(self, space):
+        super().__init__(space, 0)
+        self.seen = []
+
+    def observe(self, actions, costs):
+        self.seen.append((actions, dict(costs)))
+
+
+def test_a_restored_search_says_the_same_of_the_seconds_of_repeats(tmp_path):
+    space = SearchSpace("sums", [Decision(name, (1, 2, 3)) for name in "ab"], sum)
+
+    def watched(create):
+        with Journal(tmp_path, create=create) as journal:
+            aim = Objective(targets=(Target("seconds", 1.0),))
+            search = Search(space, Watching(space), aim, journal, trials=20, seed=0)
+            run_inline(
+                search, lambda trial: iter([Epoch(1, None, None, 0.5, 0.0, measures={"seconds": 3.0})])
+            )
+            return search.controller.seen, journal.rows()
+
+    live, rows = watched(True)
+    assert [row.seconds for row in rows if row.repeat_of is not None] == [0.0] * 15
+    assert watched(False) == (live, rows)
+    assert {costs["seconds"] for _, costs in live} == {3.0}
