@@ -1,7 +1,4 @@
-"""A space of one's own: NAS-Bench-201's cells, six edges with five operations, told by a small table.
-
-nas search --space my_cells.py:SPACE --evaluator my_cells.py:evaluate --controller random
-"""
+"""NAS-Bench-201's cells, told by a table: --space my_cells.py:SPACE --evaluator my_cells.py:evaluate"""
 
 from search_spaces import Decision, SearchSpace
 

@@ -6,8 +6,6 @@ from controllers.controller import check_identity, checked_reward, identity
 
 
 class HillClimbing:
-    """Changes one decision of the best network so far, and every tenth time all of them."""
-
     def __init__(self, space, seed=0):
         self.space, self.best, self.rng = space, None, np.random.default_rng(seed)
 

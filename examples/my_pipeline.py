@@ -1,7 +1,4 @@
-"""An evaluation of one's own that trains no network: a scikit-learn pipeline's hyperparameters.
-
-nas search --space my_pipeline.py:SPACE --evaluator my_pipeline.py:evaluate
-"""
+"""scikit-learn's hyperparameters: --space my_pipeline.py:SPACE --evaluator my_pipeline.py:evaluate"""
 
 from sklearn.datasets import load_digits
 from sklearn.model_selection import cross_validate
@@ -23,7 +20,6 @@ def build(choices):
 
 
 def evaluate(pipeline, trial):
-    """Accuracy by cross-validation; the other measure is a column of the table, too."""
     scaler, model, value = pipeline.split()
     last = SVC(C=float(value)) if model == "svc" else KNeighborsClassifier(int(value))
     found = cross_validate(make_pipeline(*SCALERS[scaler], last), IMAGES[:600], LABELS[:600], cv=3)
