@@ -19,6 +19,8 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from wandb.proto import wandb_internal_pb2
 
 from nas import open_run
+from nas.trackers.to_mlflow import MLflow
+from nas.trackers.to_tensorboard import TensorBoard
 from search_spaces import SPACES
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")  # MLflow's own use of SQLAlchemy
@@ -360,3 +362,21 @@ def test_wandb_without_an_account_is_refused_at_once(nas, tmp_path, monkeypatch)
         2,
         "nas: --track wandb needs wandb login, or WANDB_MODE=offline in the environment\n",
     )
+
+
+def test_a_resumed_training_run_has_each_epoch_once(tmp_path):
+    for sink, read in (
+        (
+            MLflow(),
+            lambda run: [(one.step, one.value) for one in MlflowClient().get_metric_history(run, "accuracy")],
+        ),
+        (TensorBoard(), lambda run: points(tensorboard(tmp_path / run), "accuracy")),
+    ):
+        before = sink.begin(tmp_path, "", {})
+        for epoch in (1, 2):
+            sink.epoch("", epoch, {"accuracy": epoch / 8})
+        again = type(sink)()  # a killed process has said no more than that; a resumed one tells all epochs
+        assert again.begin(tmp_path, before, {}) == before
+        for epoch in (1, 2, 3):
+            again.epoch("", epoch, {"accuracy": epoch / 8})
+        assert read(before) == [(1, 0.125), (2, 0.25), (3, 0.375)]
