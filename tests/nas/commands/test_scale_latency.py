@@ -1,6 +1,7 @@
 """``nas scale --target latency``: networks of equal latency are compared, and families list it."""
 
 import json
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -61,6 +62,21 @@ def test_networks_of_equal_latency_are_compared(nas, device, table):
     assert best["chosen"]
     assert "the base's latency and" in out
     assert "networks; within 12 % of 2 times its latency of 1.02 ms" in out
+
+
+def test_a_run_resumes_by_the_latencies_that_it_keeps(nas, device, table, tmp_path):
+    asked = ["scale", *GRID, *FAMILY, "--target", "latency", *device, *table, "--run", "r"]
+    assert nas(*asked)[0] == 0
+    before = open_run("r").trials()[["arch", "latency", "reward"]]
+    with sqlite3.connect("r/run.db") as db:  # as if it had been killed during the last trial
+        last = len(before) - 1
+        db.execute("DELETE FROM events WHERE event = (SELECT max(event) FROM events)")
+        db.execute("UPDATE trials SET status = 'running', accuracy = NULL WHERE trial = ?", (last,))
+    db.close()
+    (tmp_path / "r" / "best.json").unlink()
+    (tmp_path / "board.py").unlink()
+    assert nas("resume", "r", "-q")[::2] == (0, "")
+    assert open_run("r").trials()[["arch", "latency", "reward"]].equals(before)
 
 
 def test_families_list_latency(nas, device, table):

@@ -11,8 +11,10 @@ from fakes import TABLE
 from nas import open_run
 from nas.deploy.latency_model import fit_model, write_model
 from nas.errors import InputError
+from nas.launch import measures
 from nas.launch.launch import resume
 from nas.launch.measures import Latency
+from nas.search import tables
 from nas.search.measures import of_actions
 from nas.spec.listener import Listener
 from search_spaces import SPACES, SearchSpace, cost
@@ -116,3 +118,27 @@ def test_networks_that_a_device_does_not_know_have_no_latency(tmp_path, known):
     pd.DataFrame({"arch": [str(first)], "latency": [2.0]}).to_csv(tmp_path / "one.csv", index=False)
     latency = Latency(f"table:{tmp_path / 'one.csv'}", SPACE)
     np.testing.assert_array_equal(latency([first, other, first]), [2.0, np.nan, 2.0])
+
+
+def counted(monkeypatch, module, name):
+    """Counts the calls of a function, which goes on as before."""
+    real, calls = getattr(module, name), []
+
+    def call(*arguments, **options):
+        calls.append(arguments)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(module, name, call)
+    return calls
+
+
+def test_a_device_and_a_table_are_read_once_when_a_search_begins(nas, board, known, monkeypatch):
+    rows = {"arch": [*map(str, known[0])], "latency": known[1], "accuracy": 0.5}
+    pd.DataFrame(rows).to_csv("all.csv", index=False)
+    opened, read = counted(monkeypatch, measures, "open_device"), counted(monkeypatch, tables, "_networks")
+    asked = ["search", "--space", "nasbench-macro", "--evaluator", "table:all.csv", "--trials", 2, "-q"]
+    assert nas(*asked, "--target", "latency=1.1ms", "--run", "by-column") == (0, "", "")
+    assert (len(opened), len(read)) == (0, 1)
+    device = ["--device", "table:board.csv", "--target", "latency=1.1ms"]
+    assert nas(*asked, *device, "--run", "by-device") == (0, "", "")
+    assert (len(opened), len(read)) == (1, 2)
