@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from reports.baseline import best_so_far
-from reports.numbers import cost_title, factor
-from search_spaces.cost_units import is_bytes, is_time
+from reports.numbers import cost_title, factor, unit_words
 
 BLUE, ORANGE, VERMILION, GREEN, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#9A9A9A"
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
@@ -165,8 +164,8 @@ def _draw_front(
     if cost == "flops":
         axes.set(title="Accuracy against compute", xlabel="FLOPs (multiply-adds)")
     else:
-        unit = " (ms)" if is_time(cost) else " (bytes)" if is_bytes(cost) else ""
-        axes.set(title=f"Accuracy against {cost_title(cost)}", xlabel=f"{cost_title(cost)}{unit}")
+        title = cost_title(cost)
+        axes.set(title=f"Accuracy against {title}", xlabel=f"{title}{unit_words(cost)}")
     axes.set_ylabel("accuracy ± standard error" if known else "accuracy")
     if x.max() > 8 * x.min():
         axes.set_xscale("log")

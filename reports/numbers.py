@@ -63,6 +63,11 @@ def cost_title(name: str) -> str:
     return "FLOPs" if name == "flops" else name.replace("_", " ")
 
 
+def unit_words(name: str) -> str:
+    """What stands after the title of a cost at an axis: `` (ms)``, `` (bytes)`` or nothing."""
+    return " (ms)" if is_time(name) else " (bytes)" if is_bytes(name) else ""
+
+
 def plus_minus(value: float, error: float | None = None) -> str:
     """``0.9459 ±0.0121``, without the error if it is unknown."""
     return f"{value:.4f}" + ("" if error is None or math.isnan(error) else f" ±{error:.4f}")

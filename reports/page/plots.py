@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.numbers import unit_words
 from reports.page.points import Points, evenly
 
 Figure = dict[str, Any]
@@ -107,7 +108,7 @@ def front_figure(points: Points, cost: str, known: Sequence[Mapping[str, Any]] =
         *([_known_trace(known, cost)] if known else []),
         trace([], "markers", name="pinned", marker=ring, showlegend=False),
     ]
-    x = axis(points.costs[cost], tickformat="~s", rangemode="normal")
+    x = axis(points.costs[cost] + unit_words(cost), tickformat="~s", rangemode="normal")
     seen = [*table["accuracy"], *(row["accuracy"] for row in known)]
     return figure(traces, x, axis(points.measured, range=span(pd.Series(seen))), hovermode="closest")
 
@@ -141,7 +142,12 @@ def parallel_figure(points: Points) -> Figure:
         values = rows[cost].astype(float)
         ends = [float(values.max()), float(values.min())]
         dimensions.append(
-            {"label": label(points.costs[cost]), "values": values.tolist(), "range": ends, "tickformat": "~s"}
+            {
+                "label": label(points.costs[cost] + unit_words(cost)),
+                "values": values.tolist(),
+                "range": ends,
+                "tickformat": "~s",
+            }
         )
     dimensions = [one for one in dimensions if min(one["values"]) < max(one["values"])]
     colors = [[0.0, "var(--grid)"], [1.0, "var(--front)"]]

@@ -455,7 +455,7 @@ def test_a_search_for_all_budgets_shows_every_two_costs_and_all(view, everything
     single = page.evaluate("document.querySelector('[data-figure=front]').data[1].customdata")
     assert sorted(single) == pareto_front(table, minimize=["latency"]).index.tolist()
     lines = page.evaluate("document.querySelector('[data-figure=parallel]').data[0].dimensions")
-    assert [line["label"] for line in lines] == ["accuracy", "latency", "parameters", "FLOPs"]
+    assert [line["label"] for line in lines] == ["accuracy", "latency (ms)", "parameters", "FLOPs"]
     assert len(lines[0]["values"]) == len(table)
     trials = page.locator("#table-front td[data-label=trial]").all_inner_texts()
     assert [int(trial) for trial in trials] == everything.pareto()["trial"].tolist()
