@@ -147,13 +147,15 @@ def _settled(
         TypeError: if one that is needed comes from nowhere.
     """
     like, config = bound.pop("like", None), bound.pop("config", None)
-    layers: list[Layer] = [] if like is None else [from_run(_path("like", like))]
+    layers: list[Layer] = []
     if isinstance(config, Mapping):
         layers.append(from_mapping(config, parameters))
     elif config is not None:
         options = {one: option_of(parameter) for one, parameter in parameters.items()}
         layers.append(from_file(_path("config", config), parameters, options))
     layers.append({one: Default(as_option(parameters[one], bound[one]), words[one]) for one in bound})
+    if like is not None:
+        layers.insert(0, from_run(_path("like", like), set().union(*layers)))
     found = layered(layers)
     for one, parameter in parameters.items():
         if parameter.default is not Parameter.empty:

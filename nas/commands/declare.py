@@ -113,10 +113,11 @@ def _settled(
     command = str(context.info_name)
     typed = {name: value for name, value in values.items() if _is_typed(context, name)}
     like = getattr(chosen, "like", None)
-    layers: list[Layer] = [from_run(as_path("like", like))] if like else []
-    layers.append(from_environment(command, own))
+    layers: list[Layer] = [from_environment(command, own)]
     layers += [from_file(as_path("config", chosen.config), own, words)] if chosen.config else []
     layers.append({name: Default(value, words[name]) for name, value in typed.items()})
+    if like:
+        layers.insert(0, from_run(as_path("like", like), set().union(*layers)))
     found = layered(layers)
     if chosen.write_config:
         given = {name: default.value for name, default in found.items()}

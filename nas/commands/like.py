@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,26 +31,29 @@ class RepeatOptions(DefaultOptions):
     ] = None
 
 
-def from_run(directory: Path) -> dict[str, Default]:
+def from_run(directory: Path, named: Container[str] = ()) -> dict[str, Default]:
     """The options that give the settings of a search again.
 
+    Args:
+        named: options that the user names anew.
+
     Raises:
-        InputError: if it is no run of ``nas search``.
+        InputError: if it is no run of ``nas search``, or has code that the user does not name.
     """
     from nas.deploy.devices import PROGRAM
     from nas.runs.config import read_settings
     from nas.runs.next_steps import nearest_recipe
     from nas.spec.objective import EXPONENTS
-    from nas.spec.own import FIELDS, is_own
-    from nas.trackers.chosen import names_code
+    from nas.spec.own import FIELDS, is_code, is_own
 
     settings = read_settings(directory)
     if settings.kind != "search":
         raise InputError(f"like must be a run of nas search, got {directory}, a run of kind {settings.kind}")
     for field in FIELDS:  # it runs only if the user names it
-        if is_own(code := getattr(settings, field)):
+        if is_own(code := getattr(settings, field)) and field not in named:
             what = {"evaluator": "an evaluator", "data": "data"}.get(field, f"a {field}")
-            raise InputError(f"like must be a run without {what} in a file, got {directory} with {code}")
+            rule = f"must be a run without {what} in a file, unless `{field}` names it again"
+            raise InputError(f"like {rule}, got {directory} with {code}")
     recipe, fields = nearest_recipe(settings.recipe)
     resources, init, objective = settings.resources, settings.init, settings.objective
     usual = EXPONENTS.get(objective.kind, 0.0)
@@ -72,7 +76,7 @@ def from_run(directory: Path) -> dict[str, Default]:
         "confirm_seeds": settings.confirm_seeds,
         "baseline": known(settings),
         "seed": settings.seed,
-        "track": [one for one in settings.track if not names_code(one)] or None,
+        "track": [one for one in settings.track if not is_code(one)] or None,
         **{name: value for name, value in dataclasses.asdict(resources).items() if name != "max_hours"},
         "cache_size": str(resources.cache_size),
         "trial_timeout": resources.trial_timeout and f"{resources.trial_timeout:f}s",

@@ -37,7 +37,7 @@ def planned(options: SearchOptions, resources: ResourceOptions, *, quiet: bool =
     from nas.screens.plan import plan_json, print_plan
     from nas.screens.progress import Screen
     from nas.screens.warnings import warnings
-    from nas.spec.own import is_own
+    from nas.spec import own
     from nas.training.proxy import Training
 
     settings = search_settings(options, resources)
@@ -45,7 +45,10 @@ def planned(options: SearchOptions, resources: ResourceOptions, *, quiet: bool =
         refuse_existing(options.run)
         placement.check_resources(settings.resources, trains=settings.trains)
         there = placement.counted(settings.resources)
-        if is_own(settings.evaluator):
+        if own.is_own(settings.space) and not own.kept("space").has_archs:
+            rule = "must have networks that are ArchSpecs for nas plan: how long others take, only a trial shows"
+            raise InputError(f"space {rule}, got {options.space}")
+        if own.is_own(settings.evaluator):
             rule = "must be train for nas plan: how long your own takes, only a trial shows"
             raise InputError(f"evaluator {rule}, got {options.evaluator}")
         settings, found, task, _ = prepare.prepared(settings, Path(), screen)

@@ -58,9 +58,9 @@ def tracked_before(before: Settings, options: ResumeOptions) -> tuple[Sequence[s
     Raises:
         InputError: if there is code among them, and it is not trusted.
     """
-    from nas.trackers.chosen import names_code
+    from nas.spec.own import is_code
 
-    code = [name for name in before.track if names_code(name)]
+    code = [name for name in before.track if is_code(name)]
     if code and not options.trust_code:
         raise InputError(f"trust_code must be given to run the code of {code[0]}")
     return before.track, before.files.get("track", "")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nas.commands.arguments import (
     absolute,
-    absolute_code,
     absolute_device,
     checked,
     code_of,
@@ -102,7 +101,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             trials=default_trials(trains=trains) if options.trials is None else options.trials,
             data=data,
             evaluator=evaluator.name,
-            controller=absolute_code(options.controller),
+            controller=code_of(options.controller, "controller") or options.controller,
             objective=find_objective(options, usual if found.has_archs else None),
             device=device or "",
             recipe=find_recipe(recipe, fields, "proxy"),
@@ -184,7 +183,8 @@ def find_space_of(run: Path) -> Found:
         return Found(before.space, text=before.space_text)
     if before.space in SPACES or before.space.startswith(AROUND):
         return find_space(before.space)
-    raise InputError(f"space must be a run with a space of this package or a TOML file, got {run}")
+    rule = "must be a run with a space of this package or a TOML file"
+    raise InputError(f"space {rule}, got {run} with {before.space}")
 
 
 class FoundEvaluator(NamedTuple):

@@ -17,22 +17,35 @@ from nas.files import is_file
 from nas.launch.measures import Latency, open_latency
 from nas.launch.measuring import REFERENCE, turn
 from nas.runs.kinds import space_of
+from nas.runs.next_steps import is_arch
 from nas.runs.run import Run
 from nas.search.journal import Journal
+from nas.spec.own import is_own
 from nas.spec.settings import Settings
+from nas.spec.task import Task
 from search_spaces import ArchSpec
 
 
 def front_networks(run: Run) -> list[str]:
-    """The networks of the front, and the best one, as text; InputError if none has finished."""
-    front = run.pareto()["arch"].tolist()
-    return [*dict.fromkeys([*front, run.best_trial()["arch"]])]
+    """The networks of the front, and the best one, as text.
+
+    Raises:
+        InputError: if none has finished, or they are none that can be measured.
+    """
+    front, best = run.pareto()["arch"].tolist(), run.best_trial()["arch"]
+    if not is_arch(best):
+        raise InputError(f"front must have networks that are ArchSpecs, got {best} in {run.directory}")
+    return [*dict.fromkeys([*front, best])]
 
 
 def classes_of(run: Run) -> int:
     """How many outputs the networks of a run have."""
-    model = model_of(run.settings)
-    return model.model.classes if model else space_of(run.settings).num_classes
+    model, task = model_of(run.settings), run.settings.task
+    if model:
+        return model.model.classes
+    if task is None and is_own(run.settings.space):  # whose code a run alone does not run
+        return Task().classes
+    return task.classes if task else space_of(run.settings).num_classes
 
 
 def model_of(settings: Settings) -> Predictor | None:

@@ -102,7 +102,7 @@ def told(rule: str, file: str, kind: type[NasError]) -> Iterator[None]:
         yield
     except (NasError, SyntaxError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise kind(f"{rule}, got {said(error)}: {raised_at(error, file)}") from error
 
 

@@ -56,7 +56,7 @@ def check_networks(space: SearchSpace, where: str) -> None:
     for actions in some:
         network, again = space.decode(actions), space.decode(actions)
         text, other = (str(one).encode("utf-8", "replace").decode() for one in (network, again))
-        if not text or ADDRESS.search(text):
+        if not text or network is None or ADDRESS.search(text):
             rule = "must have networks whose text tells them apart (__str__, or tuples and texts)"
             raise InputError(f"space {rule}, got {shown(text)}: {where}")
         if text != other:

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.text import Text
 
 from nas.files import hold
 from nas.runs.kinds import KINDS
@@ -36,7 +35,7 @@ def follow_run(console: Console, run: Run, *, as_json: bool = False, pause: floa
         return
     for now in changes(run, pause):
         line = json.dumps(state(now)) if as_json else sentence(now)
-        console.print(Text(line), soft_wrap=as_json)
+        console.print(line, soft_wrap=as_json)
         if is_unread():
             return
 
@@ -74,7 +73,7 @@ def screen(run: Run) -> Group:
     """The run's progress in words, and below it the results so far."""
     parts = VIEWS[run.settings.kind].so_far(run)
     lines = [sentence(run), *([""] if parts else []), *parts]
-    return Group(*(Text(part) if isinstance(part, str) else part for part in lines))
+    return Group(*lines)
 
 
 def is_written(run: Run) -> bool:

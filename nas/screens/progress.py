@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import Progress
-from rich.text import Text
 
 import reports
 from nas.runs.kinds import KINDS
@@ -68,7 +67,7 @@ class Screen(Listener):
 
     def say(self, text: str) -> None:
         """Prints a line, above the bar if there is one."""
-        self.console.print(Text(text))
+        self.console.print(text)
 
     def progress(self, doing: str, done: int, total: int) -> None:
         self._progress.update(self._task, description=doing, completed=done, total=total)

@@ -19,7 +19,7 @@ WORD = re.compile(r"""(?:\$'(?:\\.|[^'\\])*'|'[^']*'|"[^"]*"|\\.|[^\s'"\\])+""",
 def print_parts(console: Console, parts: Parts) -> None:
     """Prints parts one below the other; lines are wrapped between words."""
     for part in parts:
-        console.print(Text(part) if isinstance(part, str) else part)
+        console.print(part)
 
 
 class Steps:

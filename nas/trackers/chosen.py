@@ -14,6 +14,7 @@ from nas.errors import InputError
 from nas.launch.own_code import load, told
 from nas.screens.progress import Screen
 from nas.spec.listener import Listener
+from nas.spec.own import is_code
 from nas.spec.settings import Settings
 from nas.trackers.aside import Aside, Listeners
 from search_spaces.names import unknown
@@ -62,7 +63,7 @@ def choose(asked: Sequence[str | Listener] | None, sha256: str = "") -> Chosen:
     names: list[str] = []
     files: dict[str, str] = {}
     for text in dict.fromkeys(texts):
-        if names_code(text):
+        if is_code(text):
             if files:
                 raise InputError(f"track must name one file of code at most, got {text} too")
             listener, files["track"] = own_listener(text, sha256)
@@ -74,15 +75,12 @@ def choose(asked: Sequence[str | Listener] | None, sha256: str = "") -> Chosen:
     return Chosen(trackers, tuple(names), files)
 
 
-def names_code(name: str) -> bool:
-    """Whether it names the user's own code, FILE.py:NAME."""
-    return ".py:" in name
-
-
 def tracker(name: str) -> Listener:
     """The tracker of this name; InputError if there is none, or it cannot be used here."""
     from nas.trackers.run_tracker import RunTracker
 
+    if name.endswith(".py"):
+        raise InputError(f"track must read FILE.py:NAME, got {name}")
     if name not in SINKS:
         raise InputError(f"track: {unknown('tracker', name, SINKS)}")
     if importlib.util.find_spec(name) is None:

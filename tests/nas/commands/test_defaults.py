@@ -191,7 +191,7 @@ def test_a_space_in_a_file_need_not_be_there_any_more_to_search_it_again(nas, tm
     code, _, err = nas(*words, "--space", "first")
     assert (code, err) == (
         2,
-        "nas: --space must be a run with a space of this package or a TOML file, got first\n",
+        "nas: --space must be a run with a space of this package or a TOML file, got first with evil.py:Space\n",
     )
 
 

@@ -52,7 +52,7 @@ def test_no_command_runs_the_code_that_only_a_run_names(nas, own, broken):
     code, _, err = nas("resume", "broken")
     assert (code, err) == (2, f"nas: --trust-code must be given to run the code of {own}:HillClimbing\n")
     code, _, err = nas("search", "--like", "broken")
-    rule = "nas: --like must be a run without a controller in a file, got broken with "
+    rule = "nas: --like must be a run without a controller in a file, unless --controller names it again, got broken with "
     assert (code, err) == (2, f"{rule}{own}:HillClimbing\n")
     for command in ("report", "show"):
         assert nas(command, "broken")[0] == 0
@@ -120,3 +120,8 @@ def test_a_mistake_of_a_controller_ends_the_run_in_one_line(nas, own, old, new, 
     code, _, err = nas("search", *TABLE, *OWN, "--trials", 5, "--run", "r")
     assert (code, err.count("\n")) == (1, 1)
     assert message.format(own) in err, err
+
+
+def test_a_file_without_a_name_is_one_line(nas, own):
+    code, _, err = nas("search", "--space", "mnas", "--controller", "climb.py", "--run", "no")
+    assert (code, err) == (2, "nas: --controller must read FILE.py:NAME, got climb.py\n")

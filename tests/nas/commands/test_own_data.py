@@ -60,7 +60,8 @@ def test_a_run_on_them_is_trained_and_resumed_only_where_they_are_named_or_trust
     code, _, err = nas(*words)
     assert (code, err) == (0, "")
     code, _, err = nas("search", "--like", "r")
-    assert (code, err) == (2, f"nas: --like must be a run without data in a file, got r with {own}:arrays\n")
+    rule = "nas: --like must be a run without data in a file, unless --data names it again, got r with"
+    assert (code, err) == (2, f"{rule} {own}:arrays\n")
     code, _, err = nas("resume", "r")
     assert (code, err) == (2, f"nas: --trust-code must be given to run the code of {own}:arrays\n")
     own.write_text(HEAD + "\n")

@@ -229,7 +229,7 @@ def test_a_changed_file_is_refused(nas, broken):
 
 def test_no_command_repeats_code_that_only_a_run_names(nas, broken):
     code, _, err = nas("search", "--like", "broken")
-    rule = "nas: --like must be a run without an evaluator in a file, got broken with "
+    rule = "nas: --like must be a run without an evaluator in a file, unless --evaluator names it again, got broken with "
     assert (code, err) == (2, f"{rule}{broken}:evaluate\n")
 
 
@@ -311,3 +311,11 @@ def test_asha_stops_by_what_it_yields_and_the_time_limit_holds(nas, write):
     assert 9 in set(trials["epochs"].dropna())
     assert {1, 3} & set(trials["epochs"].dropna())  # stopped, with all measures
     assert (trials["status"][1:] == "done").all()
+
+
+def test_escape_sequences_of_an_error_are_spelled(nas, write):
+    write("raise ValueError(chr(27) + '[31m<b>red</b>')")
+    code, out, err = nas(*QUICK, "--run", "r")
+    assert code == 1
+    assert "\x1b" not in out + err
+    assert "trial 0: failed: ValueError: \\x1b[31m<b>red</b>: " in out

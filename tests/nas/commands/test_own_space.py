@@ -1,6 +1,7 @@
 """``--space FILE.py:NAME``: networks that are no ``ArchSpec``, and those that are, in a file of one's own."""
 
 import json
+import sys
 
 import pandas as pd
 import pytest
@@ -201,7 +202,7 @@ def test_what_only_networks_of_this_package_can_have_is_one_line(nas, own):
         assert (code, err.replace("`", "")) == (2, f"nas: {message}\n".replace("`", ""))
     code, _, err = nas("plan", *RANDOM[1:])
     assert code == 2
-    assert "must be train for nas plan" in err
+    assert err.startswith("nas: --space must have networks that are ArchSpecs for nas plan: how long others")
     code, _, err = nas("audit", "--space", "own.py:SPACE", "--run", "no")
     assert (code, err) == (2, "nas: --space must have networks that are ArchSpecs, got own.py:SPACE\n")
     code, _, err = nas("search", "--like", "no")
@@ -229,3 +230,41 @@ def test_a_space_given_in_python(tmp_path, monkeypatch):
     mnas = library.search(SPACES["mnas"], evaluator=lambda network, trial: 0.5, run="m", **same)
     assert mnas.config["space"] == "mnas"
     assert mnas.trials()["flops"].notna().all()
+
+
+def test_a_file_that_ends_python_is_one_line(nas, own):
+    own.write_text("import sys\nsys.exit(0)\n")
+    code, _, err = nas(*RANDOM, "--run", "no")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("nas: --space must be Python that runs, got SystemExit (0): ")
+
+
+def test_a_search_like_another_runs_code_that_is_named_again(nas, own):
+    assert nas(*RANDOM, "--run", "r")[0] == 0
+    code, _, err = nas("search", "--like", "r", "--space", "own.py:SPACE", "--run", "no")
+    rule = "must be a run without an evaluator in a file, unless --evaluator names it again"
+    assert (code, err) == (2, f"nas: --like {rule}, got r with {own}:evaluate\n")
+    code, _, err = nas("search", "--like", "r", *SEARCH[1:5], "--run", "again")
+    assert (code, err) == (0, "")
+    again = library.search(like="r", space="own.py:SPACE", evaluator="own.py:evaluate", run="third", quiet=True)
+    for one in (open_run("again"), again):
+        assert one.trials()["arch"].tolist() == open_run("r").trials()["arch"].tolist()
+
+
+def test_the_front_of_networks_that_are_no_archspec_is_not_measured(nas, own):
+    assert nas(*RANDOM, "--run", "r")[0] == 0
+    code, _, err = nas("measure", "r", "--front")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("nas: --front must have networks that are ArchSpecs, got ('conv', 3, 16) in r")
+
+
+def test_the_front_of_archspecs_of_a_file_is_measured_without_running_it(nas, own, tmp_path):
+    own.write_text(
+        "from search_spaces import SPACES\nSPACE = SPACES['nasbench-macro']\n"
+        "def evaluate(network, trial):\n    return 0.5\n"
+    )
+    assert nas(*RANDOM, "--trials", 3, "--run", "r")[0] == 0
+    own.write_text("1 / 0\n")
+    code, out, err = nas("measure", "r", "--front", "--device", f"command:{sys.executable} -c print(2) {{onnx}}")
+    assert (code, err) == (0, "")
+    assert "measured on command:" in out

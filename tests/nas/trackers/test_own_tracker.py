@@ -71,6 +71,11 @@ WRONG = {
 }
 
 
+def test_a_file_without_a_name_is_one_line(nas, own):
+    code, _, err = nas("search", *TABLE, "--track", "own.py", "--run", "a")
+    assert (code, err) == (2, "nas: --track must read FILE.py:NAME, got own.py\n")
+
+
 @pytest.mark.parametrize("text", WRONG)
 def test_a_file_without_a_listener_is_one_line(nas, tmp_path, text):
     (tmp_path / "own.py").write_text(text)
