@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -206,21 +207,26 @@ def known(value: Any, show: Callable[[Any], str]) -> str:
     return "" if pd.isna(value) else show(value)
 
 
-def comparison_table(compared: pd.DataFrame, cost: str = "flops", reward: str = "best reward") -> SideBySide:
+def comparison_table(
+    compared: pd.DataFrame, costs: Sequence[str] = ("flops",), reward: str = "best reward"
+) -> SideBySide:
     """Runs side by side, one column for each row of ``nas.runs.comparison.comparison``.
 
-    ``reward`` is the title of the best networks' rewards.
+    Args:
+        costs: those of the best networks that are shown, where some run knows them.
+        reward: the title of the best networks' rewards.
     """
-    formats: dict[str, Callable[[Any], str]] = {"done": str, cost: count}
-    titles = {"done": "trials done", "reward": reward, "flops": "FLOPs"}
+    formats = {"done": str} | {cost: partial(cost_text, cost) for cost in costs}
+    titles = {"done": "trials done", "reward": reward} | {cost: cost_title(cost) for cost in costs}
     single = HIGHEST if reward == HIGHEST else "best reward"
     after = [name for name in map(str, compared) if name.startswith("after_")]
     accuracy = ["accuracy"] * (reward != HIGHEST)
-    shown = ("done", "reward", *accuracy, cost, "hypervolume", *after)
+    shown = ["done", "reward", *accuracy]
+    shown += [name for name in (*costs, "hypervolume") if known_in(compared, name)] + after
     return SideBySide(
         [titles.get(name, name.replace("after_", f"{single} after ")) for name in shown],
         [
-            (row["run"], [known(row[name], formats.get(name, "{:.4f}".format)) for name in shown])
+            (row["run"], [known(row[name], formats.get(name) or "{:.4f}".format) for name in shown])
             for row in compared.to_dict("records")
         ],
     )

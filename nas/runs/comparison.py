@@ -39,8 +39,8 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
 
     Returns:
         one row per run: ``run``, ``trials``, ``done``, ``reward``, ``accuracy`` and costs of its best
-        network, ``hypervolume`` over the common reference, and ``after_10``, ``after_20``, ..., the highest
-        reward of a single training run so far; and what they have in common: objective, cost, reference,
+        network, ``hypervolume`` over the common reference, NaN if no cost is known of all, and ``after_10``,
+        ``after_20``, ..., the highest reward of a single training run so far; and what they have in common: objective, cost, reference,
         the title of the best networks' ``reward``, and ``warnings``, see ``differences``.
 
     Raises:
@@ -50,6 +50,7 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
     objectives = [run.settings.objective for run in runs]
     asked = ranking or Ranking(objectives[0])
     reference = reference_of(runs)
+    costs = dict.fromkeys([*COSTS, *asked.objective.costs, *list(reference)[1:]])
     marks = [mark for mark in milestones(max(len(run.trials()) for run in runs)) if mark >= 10]
     rows = []
     for run in runs:
@@ -61,8 +62,8 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
             {
                 "trials": len(run.trials()),
                 "done": len(done),
-                **ranked_by(run, asked).iloc[0][["reward", "accuracy", *COSTS, "arch"]],
-                "hypervolume": hypervolume_of(run, reference),
+                **ranked_by(run, asked).iloc[0].reindex(["reward", "accuracy", *costs, "arch"]),
+                "hypervolume": hypervolume_of(run, reference) if len(reference) > 1 else np.nan,
                 **{f"after_{mark}": so_far[mark - 1] if mark <= len(so_far) else np.nan for mark in marks},
             }
         )

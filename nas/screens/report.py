@@ -159,20 +159,20 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
         under += f", the objective of {compared['run'].iloc[0]}; the others searched under another one"
     best = compared.iloc[int(compared["reward"].to_numpy().argmax())]
     name, rewarded = common["reward"], common["reward"] != HIGHEST
-    budgets = " and ".join(
-        f"{cost_title(cost)} {cost_text(cost, value)}"
-        for cost, value in reference.items()
-        if cost != "accuracy"
-    )
+    costs = [cost for cost in reference if cost != "accuracy"]
+    budgets = " and ".join(f"{cost_title(cost)} {cost_text(cost, reference[cost])}" for cost in costs)
+    shown = list(dict.fromkeys([*ranked_costs(objective), *costs]))
     return [
         f"The {'highest ' * rewarded}{name} is {best['reward']:.4f}, of {best['run']}"
         f"{', but these runs do not compare:' if common['warnings'] else '.'}",
         *common["warnings"],
-        reports.comparison_table(compared, objective["cost"], common["reward"]),
+        reports.comparison_table(compared, shown, common["reward"]),
         "",
         f"{under}. {'Best reward' if rewarded else 'Highest accuracy'} after N: of a single training run "
         "among the first N trials.",
-        f"Hypervolume: the best accuracy to be had, averaged over all budgets up to {budgets}.",
+        f"Hypervolume: the best accuracy to be had, averaged over all budgets up to {budgets}."
+        if budgets
+        else "There is no hypervolume: no cost is known of the networks of all these runs.",
         "",
         Steps([("Look closer", command("report", best["run"]))]),
     ]

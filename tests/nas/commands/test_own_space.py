@@ -1,6 +1,7 @@
 """``--space FILE.py:NAME``: networks that are no ``ArchSpec``, and those that are, in a file of one's own."""
 
 import json
+import re
 import sys
 
 import pandas as pd
@@ -268,3 +269,21 @@ def test_the_front_of_archspecs_of_a_file_is_measured_without_running_it(nas, ow
     code, out, err = nas("measure", "r", "--front", "--device", f"command:{sys.executable} -c print(2) {{onnx}}")
     assert (code, err) == (0, "")
     assert "measured on command:" in out
+
+
+def test_runs_side_by_side_show_the_costs_that_they_aim_at(nas, own):
+    change(own, "8, 16))], build)", "8, 16))], build, cost=lambda network: {'energy': 3 * len(network)})")
+    for run in ("a", "b"):
+        assert nas(*RANDOM, "--target", "energy=5", "--run", run)[0] == 0
+    code, out, err = nas("report", "a", "b")
+    assert (code, err) == (0, "")
+    assert re.search(r"^energy +9 +9$", out, re.MULTILINE)
+    assert "FLOPs" not in out
+    assert "averaged over all budgets up to energy 9." in out
+    assert nas(*RANDOM, "--run", "c")[0] == 0
+    change(own, "build, cost=lambda network: {'energy': 3 * len(network)})", "build)")
+    assert nas(*RANDOM, "--run", "d")[0] == 0
+    code, out, err = nas("report", "d", "c")
+    assert (code, err) == (0, "")
+    assert "There is no hypervolume: no cost is known of the networks of all these runs." in out
+    assert "\nhypervolume" not in out
