@@ -248,7 +248,7 @@ def test_spaces_lists_every_space(nas):
         ),
         (
             ["--space", "mnas", "--evaluator", "oracle"],
-            "--evaluator must be train, table:FILE or predictor:FILE",
+            "--evaluator must be train, table:FILE, predictor:FILE or FILE.py:NAME",
         ),
         (["--space", "mnas", "--evaluator", "table:none.csv"], "--evaluator FILE must exist, got "),
         (

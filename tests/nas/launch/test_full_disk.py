@@ -46,7 +46,7 @@ def test_a_disk_without_room_for_a_run_is_wrong_input_and_nothing_is_left(nas, d
 
 
 def test_results_that_cannot_be_written_are_written_by_resume(nas, disk):
-    fill(disk, 80_000)
+    fill(disk, 100_000)
     run = disk / "r"
     code, _, err = nas("search", *TABLE, "--trials", 3, "--address", "inline", "--run", run)
     assert (code, err.count("\n")) == (1, 1)
