@@ -2,7 +2,7 @@
 
 from search_spaces.arch import ArchSpec, LayerSpec, StageSpec
 from search_spaces.benchmarks import ACCEL_NASBENCH, NASBENCH_MACRO
-from search_spaces.canonical import canonical
+from search_spaces.canonical_form import canonical
 from search_spaces.cost import Cost, cost
 from search_spaces.mnas import MNAS, MNAS_A1, MNAS_LITE, MNAS_MOBILENET_V2
 from search_spaces.narrowed import narrowed

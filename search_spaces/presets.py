@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 
 from search_spaces.arch import BOTTLENECK, ArchSpec, StageSpec
-from search_spaces.canonical import canonical
+from search_spaces.canonical_form import canonical
 from search_spaces.rounding import round_channels, round_repeats
 
 EFFICIENTNET_COEFFICIENTS = {

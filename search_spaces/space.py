@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search_spaces.arch import ArchSpec, LayerSpec, StageSpec
-from search_spaces.canonical import canonical
+from search_spaces.canonical_form import canonical
 from search_spaces.cost import Cost
 from search_spaces.cost import cost as closed_form
 from search_spaces.limits import MOST_SHOWN

@@ -76,7 +76,7 @@ def test_a_process_that_is_killed_while_it_makes_a_run_leaves_a_whole_one_or_non
                 assert len(open_run(run / "long").trials()) == 0
         for path in tmp_path.iterdir():
             shutil.rmtree(path)
-        step += 11 if arguments is SEARCH else 31
+        step += 11 if arguments is SEARCH else 17
     assert len(outcomes) > 20
     assert set(outcomes) == {True, False}
     assert open_run(run).trials().empty
