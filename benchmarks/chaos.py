@@ -129,7 +129,8 @@ def inject(root: Path, names: list[str], number: int, rng: random.Random) -> int
             chaos = Chaos(place, list(options), rng)
             kinds[name](chaos, max(1, min(wanted - hits, 50)))
             total.update(check(chaos, places[id(options)] / "whole"))
-            said.update((place / "output").read_text().splitlines())
+            with contextlib.suppress(FileNotFoundError):  # on a disk that is gone
+                said.update((chaos.place / "output").read_text().splitlines())
             runs, hits, resumed = runs + 1, hits + chaos.faults, resumed + chaos.resumed
         rows.append((name, hits, runs, resumed, time.monotonic() - began))
         print(f"{name}: {hits} faults in {runs} runs, {rows[-1][-1]:.0f} s; {dict(+total)}", flush=True)
