@@ -287,3 +287,18 @@ def test_runs_side_by_side_show_the_costs_that_they_aim_at(nas, own):
     assert (code, err) == (0, "")
     assert "There is no hypervolume: no cost is known of the networks of all these runs." in out
     assert "\nhypervolume" not in out
+
+
+def test_a_long_front_is_shown_in_part_and_with_the_best(nas, own):
+    change(own, "(8, 16)", "tuple(range(8, 80))")
+    change(own, "build)", "build, cost=lambda network: {'flops': 10 * network[-1] if network[1:] else 1})")
+    change(own, "0.1 * network[1] + 0.001 * network[2]", "0.001 * network[2]")
+    code, out, _ = nas(*RANDOM, "--trials", 400, "--seed", 1, "--run", "r")
+    assert code == 0
+    front, best = open_run("r").pareto(), open_run("r").best_trial()["trial"]
+    rows = re.findall(r"^(\*?)(\d+) +0\.\d{4} ", out, re.MULTILINE)
+    assert len(front) > 60
+    assert 39 <= len(rows) <= 40
+    assert f"{len(front) - len(rows)} networks in between: pareto.csv has all of the front." in out
+    assert ("*", str(best)) in rows
+    assert len(pd.read_csv("r/pareto.csv")) == len(front)
