@@ -39,7 +39,8 @@ def shown_front(front: pd.DataFrame, best: int) -> pd.DataFrame:
 
 def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
     """The front of a search, and its facts in words."""
-    again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
+    were = "was" if facts["repeats"] == 1 else "were"
+    again = f" ({facts['repeats']} {were} proposed before and not trained again)" if facts["repeats"] else ""
     noise, front = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"]), run.pareto()
     shown = shown_front(front, facts["best"]["trial"])
     hidden = len(front) - len(shown)
@@ -178,7 +179,12 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
     best = compared.iloc[int(compared["reward"].to_numpy().argmax())]
     name, rewarded = common["reward"], common["reward"] != HIGHEST
     costs = [cost for cost in reference if cost != "accuracy"]
-    budgets = " and ".join(f"{cost_title(cost)} {cost_text(cost, reference[cost])}" for cost in costs)
+    budgets = " and ".join(
+        f"{count(reference[cost])} FLOPs"
+        if cost == "flops"
+        else f"{cost_title(cost)} {cost_text(cost, reference[cost])}"
+        for cost in costs
+    )
     shown = list(dict.fromkeys([*ranked_costs(objective), *costs]))
     return [
         f"The {'highest ' * rewarded}{name} is {best['reward']:.4f}, of {best['run']}"
