@@ -215,6 +215,7 @@ def test_nas_spaces_describes_it(nas, own):
     assert (code, err) == (0, "")
     assert "own: 3 decisions, 12 action sequences" in out
     assert "First network: ('none',)" in out
+    assert "nas search --space own.py:SPACE --evaluator FILE.py:NAME" in out
 
 
 def test_a_space_given_in_python(tmp_path, monkeypatch):
