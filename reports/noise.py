@@ -48,8 +48,8 @@ class SeedNoise:
         networks = plural(self.pairs, "network")
         if round(self.noise, 4) == 0:
             return (
-                f"Seeds make no difference: {networks} trained again, on {seeds} in all, had the same accuracy "
-                f"as before. The spread of the {self.networks} networks is {self.spread:.4f}."
+                f"Seeds make no difference: {networks} trained again, on {seeds} in all, had the same "
+                f"accuracy as before. The spread of the {self.networks} networks is {self.spread:.4f}."
             )
         return (
             f"Seed noise is {self.noise:.4f} in accuracy ({networks} trained again, on {seeds} in all), "

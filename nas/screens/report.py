@@ -23,7 +23,6 @@ from reports.numbers import HIGHEST, cost_text, cost_title, count, listing, memo
 from reports.page.points import evenly
 from reports.tables import MOST_NETWORKS, STAGES_LEGEND, has_stages
 
-
 MOST_ROWS = 40
 """Networks of the front on the screen, below the verdict; ``pareto.csv`` has all."""
 
