@@ -46,6 +46,11 @@ class SeedNoise:
             verdict = "the best network stands out"
         seeds = plural(self.trainings, "fresh seed")
         networks = plural(self.pairs, "network")
+        if round(self.noise, 4) == 0:
+            return (
+                f"Seeds make no difference: {networks} trained again, on {seeds} in all, had the same "
+                f"accuracy as before. The spread of the {self.networks} networks is {self.spread:.4f}."
+            )
         return (
             f"Seed noise is {self.noise:.4f} in accuracy ({networks} trained again, on {seeds} in all), "
             f"and the spread of the {self.networks} networks is {self.spread:.4f}. Single training runs that "

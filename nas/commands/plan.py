@@ -46,8 +46,8 @@ def planned(options: SearchOptions, resources: ResourceOptions, *, quiet: bool =
         placement.check_resources(settings.resources, trains=settings.trains)
         there = placement.counted(settings.resources)
         if own.is_own(settings.space) and not own.kept("space").has_archs:
-            rule = "must have networks that are ArchSpecs for nas plan: how long others take, only a trial shows"
-            raise InputError(f"space {rule}, got {options.space}")
+            rule = "must have networks that are ArchSpecs for nas plan"
+            raise InputError(f"space {rule}: how long others take, only a trial shows, got {options.space}")
         if own.is_own(settings.evaluator):
             rule = "must be train for nas plan: how long your own takes, only a trial shows"
             raise InputError(f"evaluator {rule}, got {options.evaluator}")

@@ -82,7 +82,7 @@ def named_again(named: dict[str, str | None], before: Settings) -> dict[str, str
         InputError: if the run has none of its own there, or as ``nas.launch.own_run.take``.
     """
     from nas.launch.own_run import take
-    from nas.spec.own import is_own
+    from nas.spec.own import is_code, is_own, name_of
 
     found = {}
     for field, text in named.items():
@@ -93,6 +93,9 @@ def named_again(named: dict[str, str | None], before: Settings) -> dict[str, str
             raise InputError(
                 f"{field} must be left out unless the run has one of its own, FILE.py:NAME, got {text}"
             )
+        began = name_of(getattr(before, field))
+        if is_code(code) and name_of(code) != began:
+            raise InputError(f"{field} must name {began}, with which the run began, got {text}")
         take(field, code, before.files.get(field, ""))
         found[field] = code
     return found

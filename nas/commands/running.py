@@ -30,8 +30,10 @@ def watch(screen: Screen, work: Callable[[Listener], Run], chosen: Chosen) -> Ru
     Raises:
         KeyboardInterrupt: after saying how to go on; every finished trial is in the journal by then.
     """
+    from nas.runs.config import read_settings
     from nas.screens.views import print_report
     from nas.screens.words import Steps, print_parts
+    from nas.spec.own import code_fields
     from nas.trackers.chosen import followed
 
     with screen:
@@ -42,9 +44,13 @@ def watch(screen: Screen, work: Callable[[Listener], Run], chosen: Chosen) -> Ru
                 print_report(screen.console, run)
         except KeyboardInterrupt as stop:
             if screen.directory is not None:
+                given, files = code_fields(read_settings(screen.directory))
                 words = "Interrupted; what was finished is kept. Go on with"
-                print_parts(screen.console, [Steps([(words, command("resume", screen.directory))])])
-                stop.add_note(f"What was finished is kept. Go on with nas.resume({str(screen.directory)!r})")
+                line = command("resume", screen.directory, *["--trust-code"] * files)
+                print_parts(screen.console, [Steps([(words, line)])])
+                again = [f"{field}=..." for field in given] + ["trust_code=True"] * files
+                called = ", ".join([repr(str(screen.directory)), *again])
+                stop.add_note(f"What was finished is kept. Go on with nas.resume({called})")
             raise
     return run
 

@@ -97,7 +97,8 @@ def print_space(name: str) -> None:
         ]
     else:
         ends = [f"First network: {space.decode([0] * len(space.decisions))}"]
-    steps = Steps([("Search it", command_line("search", "--space", name))])
+    evaluator = [] if space.has_archs else ["--evaluator", "FILE.py:NAME"]
+    steps = Steps([("Search it", command_line("search", "--space", name, *evaluator))])
     print_parts(Terminal(), [facts, "", reports.decision_table(space.decisions, MANY), "", *ends, "", steps])
 
 

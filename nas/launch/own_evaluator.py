@@ -46,6 +46,8 @@ def check_function(function: Any, text: str) -> None:
         raise InputError(
             f"evaluator must be a function {name}(network, trial), got {shown(function)}: {where}"
         )
+    if inspect.iscoroutinefunction(function):
+        raise InputError(f"evaluator must be a function that is not async, got {name}: {where}")
     with contextlib.suppress(ValueError):  # some of those in C say nothing of their arguments
         signature = inspect.signature(function)
         try:

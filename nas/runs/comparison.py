@@ -40,8 +40,9 @@ def comparison(runs: Sequence[Run], ranking: Ranking | None = None) -> tuple[pd.
     Returns:
         one row per run: ``run``, ``trials``, ``done``, ``reward``, ``accuracy`` and costs of its best
         network, ``hypervolume`` over the common reference, NaN if no cost is known of all, and ``after_10``,
-        ``after_20``, ..., the highest reward of a single training run so far; and what they have in common: objective, cost, reference,
-        the title of the best networks' ``reward``, and ``warnings``, see ``differences``.
+        ``after_20``, ..., the highest reward of a single training run so far; and what they have in common:
+        objective, cost, reference, the title of the best networks' ``reward``, and ``warnings``, see
+        ``differences``.
 
     Raises:
         InputError: if a run has no finished trial.

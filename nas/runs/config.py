@@ -52,7 +52,8 @@ def read_config(directory: Path) -> dict[str, Any]:
     try:
         config = read_json(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"run must have a readable config.json ({error}): {directory}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"run must have a readable config.json ({reason}): {directory}") from None
     if not isinstance(config, dict):
         raise InputError(f"run must have a JSON object in its config.json: {directory}")
     try:

@@ -217,14 +217,19 @@ def scaling_page(page: Page, run: Run, _random: Run | None) -> Page:
         models, triple = read_family(run.directory / "family.json")
         family = family_frame(models)
         coefficients = coefficients_line(triple)
-    target, tolerance = scaling.target_flops / scaling.base_flops, scaling.grid.flops_tolerance
+    latency = bool(scaling.latencies)
+    target = (
+        scaling.target_latency / scaling.latency(scaling.arch)
+        if latency
+        else scaling.target_flops / scaling.base_flops
+    )
+    tolerance = scaling.grid.flops_tolerance
     found = ScalingRun(
         compared=compared,
         phi=scaling.phi,
         grid=_grid(scaling) if "compound" in scaling.strategies and not scaling.coefficients else None,
-        band=(float(compared["growth"].min()), float(compared["growth"].max()))
-        if scaling.latencies
-        else (target * (1 - tolerance), target * (1 + tolerance)),
+        band=(target * (1 - tolerance), target * (1 + tolerance)),
+        cost="latency" if latency else "FLOPs",
         family=family,
         published=family_frame(published()),
         coefficients=coefficients,
@@ -245,12 +250,18 @@ def _intervals(scaling: Scaling, arch: ArchSpec, triple: Coefficients) -> dict[s
 
 
 def _grid(scaling: Scaling) -> pd.DataFrame:
-    """Every network of the grid: its first triple, the growth of its FLOPs, and whether it was compared."""
+    """Every network of the grid: its first triple, the growth of its cost, and whether it was compared."""
     kept = scaling.within
+
+    def grown(arch: ArchSpec) -> float:
+        if scaling.latencies:
+            return scaling.latency(arch) / scaling.latency(scaling.arch)
+        return cost(arch, scaling.num_classes).flops / scaling.base_flops
+
     rows = [
         {
             **dataclasses.asdict(triples[0]),
-            "growth": cost(arch, scaling.num_classes).flops / scaling.base_flops,
+            "growth": grown(arch),
             "compared": arch in kept,
         }
         for arch, triples in scaling.classes.items()

@@ -181,12 +181,13 @@ def search_steps(run: Run) -> Steps:
 
 
 def network_steps(run: Run) -> Steps:
-    """What to do with the best network, if it is one that this package can train."""
-    if not is_arch(run.best_trial()["arch"]):
-        return []
+    """What to do with the best network; to train and scale it, if it is one that this package can train."""
     directory = run.directory
+    look = ("Look at the best", command("show", directory))
+    if not is_arch(run.best_trial()["arch"]):
+        return [look]
     return [
-        ("Look at the best", command("show", directory)),
+        look,
         *train_steps("it", directory),
         ("Scale it to a family", command("scale --base", directory)),
     ]

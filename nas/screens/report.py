@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import reports
@@ -19,21 +20,38 @@ from nas.runs.search_results import UNMEASURED
 from nas.screens.words import Parts, Steps
 from nas.spec.objective import PARETO
 from reports.numbers import HIGHEST, cost_text, cost_title, count, listing, memory, plural, plus_minus
+from reports.page.points import evenly
 from reports.tables import MOST_NETWORKS, STAGES_LEGEND, has_stages
+
+MOST_ROWS = 40
+"""Networks of the front on the screen, below the verdict; ``pareto.csv`` has all."""
+
+
+def shown_front(front: pd.DataFrame, best: int) -> pd.DataFrame:
+    """At most ``MOST_ROWS`` networks of the front, evenly spread, with the trial ``best`` if it is there."""
+    if len(front) <= MOST_ROWS:
+        return front
+    spread = evenly(len(front), MOST_ROWS - 1)
+    chosen = np.union1d(spread, np.flatnonzero(front["trial"] == best))
+    return front.iloc[chosen]
 
 
 def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
     """The front of a search, and its facts in words."""
-    again = f" ({facts['repeats']} were proposed before and not trained again)" if facts["repeats"] else ""
+    were = "was" if facts["repeats"] == 1 else "were"
+    again = f" ({facts['repeats']} {were} proposed before and not trained again)" if facts["repeats"] else ""
     noise, front = facts["seed_noise"] and reports.SeedNoise(**facts["seed_noise"]), run.pareto()
+    shown = shown_front(front, facts["best"]["trial"])
+    hidden = len(front) - len(shown)
     return [
         reports.front_table(
-            *(front, facts["best"]["trial"], run.settings.objective.target_flops),
+            *(shown, facts["best"]["trial"], run.settings.objective.target_flops),
             known=known_networks(facts),
             measured=measured(run.settings),
             costs=run.costs,
             rewarded=not run.settings.objective.seeks_front,
         ),
+        *([f"{plural(hidden, 'network')} in between: pareto.csv has all of the front."] * (hidden > 0)),
         *([STAGES_LEGEND] if has_stages(front) else []),
         "",
         f"{plural(facts['trials'], 'trial')}: {counts_text(facts['status'])}{again}",
@@ -160,7 +178,12 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
     best = compared.iloc[int(compared["reward"].to_numpy().argmax())]
     name, rewarded = common["reward"], common["reward"] != HIGHEST
     costs = [cost for cost in reference if cost != "accuracy"]
-    budgets = " and ".join(f"{cost_title(cost)} {cost_text(cost, reference[cost])}" for cost in costs)
+    budgets = " and ".join(
+        f"{count(reference[cost])} FLOPs"
+        if cost == "flops"
+        else f"{cost_title(cost)} {cost_text(cost, reference[cost])}"
+        for cost in costs
+    )
     shown = list(dict.fromkeys([*ranked_costs(objective), *costs]))
     return [
         f"The {'highest ' * rewarded}{name} is {best['reward']:.4f}, of {best['run']}"

@@ -228,7 +228,7 @@ class Search:
             row = row._replace(status="failed", error=outcome.error)
         elif missing:
             found = row.costs.get(missing[0])
-            error = f"{missing[0]} must be measured in every trial, and was not in this one"
+            error = f"{missing[0]} must be given by the evaluator or a device, and was not"
             error = error if found is None else f"{missing[0]} must be above 0 to count, got {found:g}"
             row = row._replace(status="failed", error=error)
         else:

@@ -29,6 +29,17 @@ def is_own(text: str) -> bool:
     return is_code(text) or text.startswith(PYTHON)
 
 
+def code_fields(settings: Any) -> tuple[list[str], bool]:
+    """What ``nas resume`` must be given again, in Python, and whether it must be trusted to run files.
+
+    A device's program is code, too, where the settings are those of a search.
+    """
+    named = {field: getattr(settings, field) for field in FIELDS}
+    given = [field for field, text in named.items() if text.startswith(PYTHON)]
+    files = any(map(is_code, [*named.values(), *settings.track]))
+    return given, files or (settings.kind == "search" and settings.device.startswith("command:"))
+
+
 def name_of(text: str) -> str:
     """The NAME of FILE.py:NAME or python:NAME."""
     return text.rpartition(":")[2]

@@ -48,7 +48,7 @@
     const narrow = figure.layout.width < 500 || innerWidth < 600;
     place(figure.data[0], rest, { opacity: 0.35 });
     place(figure.data[1], rows, { size: 11, showscale: true,
-      colorbar: { title: { text: points.costs[second], side: narrow ? "top" : "right" }, tickformat: "~s", thickness: 12,
+      colorbar: { title: { text: points.costs[second], side: narrow ? "top" : "right" }, tickformat: scale.cmax >= 1000 ? "~s" : "~g", thickness: 12,
         outlinewidth: 0, ...(narrow ? { orientation: "h", y: -0.2, yanchor: "top" } : {}) } });
     figure.data[1].name = `front in ${points.costs[cost]} and ${points.costs[second]}`;
     return figure;
@@ -77,7 +77,7 @@
     show("trial", `Trial ${points.trial[row]}`);
     show("mark", row === points.best ? "best" : "");
     points.names.forEach((name, number) => show(name, points.text[row][number]));
-    pinned.querySelector('[data-pin="drawing"]').replaceChildren(networkDrawing(points.blocks[row]));
+    pinned.querySelector('[data-pin="drawing"]').replaceChildren(...points.blocks[row].length ? [networkDrawing(points.blocks[row])] : []);
     pinned.querySelector("code").textContent = points.arch[row];
     document.querySelectorAll("button.pin").forEach((button) => {
       button.closest("tr").classList.toggle("is-pinned", Number(button.dataset.row) === row);

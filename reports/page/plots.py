@@ -108,7 +108,7 @@ def front_figure(points: Points, cost: str, known: Sequence[Mapping[str, Any]] =
         *([_known_trace(known, cost)] if known else []),
         trace([], "markers", name="pinned", marker=ring, showlegend=False),
     ]
-    x = axis(points.costs[cost] + unit_words(cost), tickformat="~s", rangemode="normal")
+    x = axis(points.costs[cost] + unit_words(cost), tickformat=ticks(table[cost]), rangemode="normal")
     seen = [*table["accuracy"], *(row["accuracy"] for row in known)]
     return figure(traces, x, axis(points.measured, range=span(pd.Series(seen))), hovermode="closest")
 
@@ -122,6 +122,11 @@ def _known_trace(known: Sequence[Mapping[str, Any]], cost: str) -> dict[str, Any
     sides = [("bottom center", "top center")[number % 2] for number in range(len(known))]
     more = {"text": names, "textposition": sides, "hoverinfo": "skip"}
     return scatter(x, y, "markers+text", name="known networks", marker=mark, **more)
+
+
+def ticks(values: pd.Series) -> str:
+    """How an axis writes numbers: ``300M``; or ``0.02``, in place of ``20m``, where all are below 1000."""
+    return "~s" if values.astype(float).max() >= 1000 else "~g"
 
 
 MOST_LINES = 1000
@@ -146,7 +151,7 @@ def parallel_figure(points: Points) -> Figure:
                 "label": label(points.costs[cost] + unit_words(cost)),
                 "values": values.tolist(),
                 "range": ends,
-                "tickformat": "~s",
+                "tickformat": ticks(values),
             }
         )
     dimensions = [one for one in dimensions if min(one["values"]) < max(one["values"])]

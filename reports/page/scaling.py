@@ -32,13 +32,14 @@ class ScalingRun:
     Args:
         compared: from ``nas.runs.scaling_results.compare``.
         phi: the phi at which networks were compared.
-        grid: every network of the grid: ``alpha``, ``beta``, ``gamma``, ``growth`` of FLOPs over the base
-            and ``compared``; None if coefficients were given.
+        grid: every network of the grid: ``alpha``, ``beta``, ``gamma``, ``growth`` of its ``cost`` over the
+            base's and ``compared``; None if coefficients were given.
         band: least and greatest growth of the networks compared.
         family: from ``nas.runs.family_files.family_frame``; None until it is made.
         published: the same for EfficientNet as released.
         coefficients: the family's, as text.
         verdict: the choice in words, line by line.
+        cost: what the networks compared have as much of: ``FLOPs`` or ``latency``.
     """
 
     compared: pd.DataFrame
@@ -49,6 +50,7 @@ class ScalingRun:
     published: pd.DataFrame
     coefficients: str = ""
     verdict: tuple[str, ...] = ()
+    cost: str = "FLOPs"
 
 
 def triple(row: Mapping[Any, Any]) -> str:
@@ -60,21 +62,23 @@ def scaling_figures(run: ScalingRun) -> dict[str, Figure]:
     """The figures, by the names that ``scaling_sections`` uses."""
     figures = {"means": means_figure(run.compared)}
     if run.grid is not None:
-        figures["grid"] = grid_figure(run.grid, run.compared, run.band)
+        figures["grid"] = grid_figure(run.grid, run)
     if run.family is not None:
         figures |= {f"family-{column}": family_figure(run.family, run.published, column) for column in CURVES}
     return figures
 
 
-def grid_figure(grid: pd.DataFrame, compared: pd.DataFrame, band: tuple[float, float]) -> Figure:
-    """Every network of the grid by its realised FLOPs; those in the shaded band were compared."""
-    inside = grid["compared"].astype(bool)
+def grid_figure(grid: pd.DataFrame, run: ScalingRun) -> Figure:
+    """Every network of the grid by its realised cost; those in the shaded band were compared."""
+    inside, band = grid["compared"].astype(bool), run.band
+    column = "latency_growth" if run.cost == "latency" else "growth"
+    chosen = run.compared[run.compared["chosen"]].assign(growth=lambda rows: rows[column])
     hollow = {"color": "var(--rest)", "size": 7, "opacity": 0.7, "symbol": "circle-open"}
     star = {"color": "var(--best)", "size": 15, "symbol": "star"}
     kinds: list[tuple[str, pd.DataFrame, dict[str, Any]]] = [
         ("too cheap or too dear", grid[~inside], hollow),
         ("compared", grid[inside], {"color": "var(--front)", "size": 9}),
-        ("chosen", compared[compared["chosen"]], star),
+        ("chosen", chosen, star),
     ]
     traces = [
         scatter(
@@ -83,7 +87,7 @@ def grid_figure(grid: pd.DataFrame, compared: pd.DataFrame, band: tuple[float, f
             "markers",
             name=name,
             text=[triple(row) for row in rows.to_dict("records")],
-            hovertemplate="%{text}<br>%{x:.2f}x the base's FLOPs<extra></extra>",
+            hovertemplate=f"%{{text}}<br>%{{x:.2f}}x the base's {run.cost}<extra></extra>",
             marker=marker,
         )
         for name, rows, marker in kinds
@@ -92,7 +96,7 @@ def grid_figure(grid: pd.DataFrame, compared: pd.DataFrame, band: tuple[float, f
         "type": "rect", "xref": "x", "yref": "paper", "x0": band[0], "x1": band[1], "y0": 0, "y1": 1,
         "fillcolor": "var(--front)", "opacity": 0.1, "line": {"width": 0}, "layer": "below",
     }  # fmt: skip
-    x = axis("realised FLOPs over the base's")
+    x = axis(f"realised {run.cost} over the base's")
     return figure(traces, x, axis("γ (resolution)"), shapes=[shade], hovermode="closest")
 
 
@@ -172,12 +176,12 @@ def scaling_sections(run: ScalingRun) -> Html:
         inside = int(run.grid["compared"].sum())
         note = (
             f"Each point is one network of the grid. {inside} of {len(run.grid)} lie within "
-            f"{growth(run.band[0])} to {growth(run.band[1])} the base's FLOPs and were compared: "
+            f"{growth(run.band[0])} to {growth(run.band[1])} the base's {run.cost} and were compared: "
             "a network that costs more should be better, but that does not say how to share the compute."
         )
-        grid = titled("The grid", tag("p", note), plot("grid", "The grid by realised FLOPs", height))
+        grid = titled("The grid", tag("p", note), plot("grid", f"The grid by realised {run.cost}", height))
     means = titled(
-        "At equal compute",
+        "At equal latency" if run.cost == "latency" else "At equal compute",
         tag("p", "Mean reward of each network, with its standard error."),
         plot("means", "Mean rewards of the networks compared", height),
     )
@@ -189,10 +193,10 @@ def scaling_sections(run: ScalingRun) -> Html:
 def _family_section(run: ScalingRun, family: pd.DataFrame) -> Html:
     published = key("published", "EfficientNet as published")
     plots = [titled(title, plot(f"family-{column}", f"{title} by phi")) for column, title in CURVES.items()]
-    header = ("model", "phi", "depth", "width", "px", "FLOPs", "growth", "params", "activations")
+    cells = family_cells(family)
+    header = [title for title in cells[0] if title not in ("2^phi", "dropout")]
     rows = [
-        (*(cells[title] for title in header), arch)
-        for cells, arch in zip(family_cells(family), family["arch"], strict=True)
+        (*(row[title] for title in header), arch) for row, arch in zip(cells, family["arch"], strict=True)
     ]
     return section(
         "The family",

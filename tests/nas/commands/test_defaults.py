@@ -189,10 +189,8 @@ def test_a_space_in_a_file_need_not_be_there_any_more_to_search_it_again(nas, tm
     config |= {"space": "evil.py:Space", "space_text": ""}
     (tmp_path / "first" / "config.json").write_text(json.dumps(config))
     code, _, err = nas(*words, "--space", "first")
-    assert (code, err) == (
-        2,
-        "nas: --space must be a run with a space of this package or a TOML file, got first with evil.py:Space\n",
-    )
+    rule = "nas: --space must be a run with a space of this package or a TOML file"
+    assert (code, err) == (2, f"{rule}, got first with evil.py:Space\n")
 
 
 def test_only_a_search_can_be_repeated(nas):

@@ -52,8 +52,8 @@ def test_no_command_runs_the_code_that_only_a_run_names(nas, own, broken):
     code, _, err = nas("resume", "broken")
     assert (code, err) == (2, f"nas: --trust-code must be given to run the code of {own}:HillClimbing\n")
     code, _, err = nas("search", "--like", "broken")
-    rule = "nas: --like must be a run without a controller in a file, unless --controller names it again, got broken with "
-    assert (code, err) == (2, f"{rule}{own}:HillClimbing\n")
+    rule = "nas: --like must be a run without a controller in a file, unless --controller names it again"
+    assert (code, err) == (2, f"{rule}, got broken with {own}:HillClimbing\n")
     for command in ("report", "show"):
         assert nas(command, "broken")[0] == 0
     assert not (own.parent / "ran").exists()

@@ -142,7 +142,7 @@ def test_a_measure_that_is_aimed_at_must_be_there_and_positive(nas, write):
         "return {'accuracy': 0.5} | ({'f1': 0.0} if trial.trial == 1 else {'f1': 1} if trial.trial else {})"
     )
     trials = trials_of(nas, "--target", "f1=1")
-    assert trials["error"][0] == "f1 must be measured in every trial, and was not in this one"
+    assert trials["error"][0] == "f1 must be given by the evaluator or a device, and was not"
     assert trials["error"][1] == "f1 must be above 0 to count, got 0"
     assert trials["status"].tolist() == ["failed"] * 2 + ["done"] * 4
 
@@ -229,8 +229,8 @@ def test_a_changed_file_is_refused(nas, broken):
 
 def test_no_command_repeats_code_that_only_a_run_names(nas, broken):
     code, _, err = nas("search", "--like", "broken")
-    rule = "nas: --like must be a run without an evaluator in a file, unless --evaluator names it again, got broken with "
-    assert (code, err) == (2, f"{rule}{broken}:evaluate\n")
+    rule = "nas: --like must be a run without an evaluator in a file, unless --evaluator names it again"
+    assert (code, err) == (2, f"{rule}, got broken with {broken}:evaluate\n")
 
 
 def test_other_commands_take_no_evaluation_of_ones_own(nas, write):
@@ -319,3 +319,17 @@ def test_escape_sequences_of_an_error_are_spelled(nas, write):
     assert code == 1
     assert "\x1b" not in out + err
     assert "trial 0: failed: ValueError: \\x1b[31m<b>red</b>: " in out
+
+
+def test_an_async_function_is_refused(nas, write):
+    file = write("return 0.5", head="async def evaluate(arch, trial):")
+    code, _, err = nas(*QUICK, "--run", "no")
+    rule = "must be a function that is not async"
+    assert (code, err) == (2, f"nas: --evaluator {rule}, got evaluate: {file}, line 1\n")
+
+
+def test_where_seeds_make_no_difference_it_is_said(nas, write):
+    write("return arch.stages[0].channels / 100")
+    code, out, _ = nas(*QUICK[:-2], "--confirm", 2, "--run", "r")
+    assert code == 0
+    assert "Seeds make no difference: 2 networks trained again, on 4 fresh seeds in all, had the same" in out

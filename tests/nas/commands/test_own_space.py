@@ -215,6 +215,7 @@ def test_nas_spaces_describes_it(nas, own):
     assert (code, err) == (0, "")
     assert "own: 3 decisions, 12 action sequences" in out
     assert "First network: ('none',)" in out
+    assert "nas search --space own.py:SPACE --evaluator FILE.py:NAME" in out
 
 
 def test_a_space_given_in_python(tmp_path, monkeypatch):
@@ -247,7 +248,8 @@ def test_a_search_like_another_runs_code_that_is_named_again(nas, own):
     assert (code, err) == (2, f"nas: --like {rule}, got r with {own}:evaluate\n")
     code, _, err = nas("search", "--like", "r", *SEARCH[1:5], "--run", "again")
     assert (code, err) == (0, "")
-    again = library.search(like="r", space="own.py:SPACE", evaluator="own.py:evaluate", run="third", quiet=True)
+    named = {"space": "own.py:SPACE", "evaluator": "own.py:evaluate"}
+    again = library.search(like="r", **named, run="third", quiet=True)
     for one in (open_run("again"), again):
         assert one.trials()["arch"].tolist() == open_run("r").trials()["arch"].tolist()
 
@@ -266,7 +268,8 @@ def test_the_front_of_archspecs_of_a_file_is_measured_without_running_it(nas, ow
     )
     assert nas(*RANDOM, "--trials", 3, "--run", "r")[0] == 0
     own.write_text("1 / 0\n")
-    code, out, err = nas("measure", "r", "--front", "--device", f"command:{sys.executable} -c print(2) {{onnx}}")
+    board = f"command:{sys.executable} -c print(2) {{onnx}}"
+    code, out, err = nas("measure", "r", "--front", "--device", board)
     assert (code, err) == (0, "")
     assert "measured on command:" in out
 
@@ -287,3 +290,32 @@ def test_runs_side_by_side_show_the_costs_that_they_aim_at(nas, own):
     assert (code, err) == (0, "")
     assert "There is no hypervolume: no cost is known of the networks of all these runs." in out
     assert "\nhypervolume" not in out
+
+
+def test_an_interrupted_run_says_that_its_code_must_be_trusted(nas, own):
+    stop = "if trial.trial > 1 and Path('stop').exists():\n        raise KeyboardInterrupt\n    return 0.2"
+    change(own, "return 0.2", stop)
+    (own.parent / "stop").touch()
+    code, out, _ = nas(*RANDOM, "--run", "r")
+    assert code == 130
+    (own.parent / "stop").unlink()
+    assert out.endswith("Go on with: nas resume r --trust-code\n")
+    code, _, err = nas("resume", "r", "--space", "own.py:evaluate", "--evaluator", "own.py:evaluate")
+    assert (code, err) == (2, "nas: --space must name SPACE, with which the run began, got own.py:evaluate\n")
+    assert nas("resume", "r", "--trust-code")[0] == 0
+
+
+def test_a_long_front_is_shown_in_part_and_with_the_best(nas, own):
+    change(own, "(8, 16)", "tuple(range(8, 80))")
+    change(own, "build)", "build, cost=lambda network: {'flops': 10 * network[-1] if network[1:] else 1})")
+    change(own, '0.2 if network == ("none",) else 0.1 * network[1]', "0.001 * sum(network[2:])")
+    change(own, " + 0.001 * network[2]", "")
+    code, out, _ = nas(*RANDOM, "--trials", 400, "--seed", 1, "--run", "r")
+    assert code == 0
+    front, best = open_run("r").pareto(), open_run("r").best_trial()["trial"]
+    rows = re.findall(r"^(\*?)(\d+) +0\.\d{4} ", out, re.MULTILINE)
+    assert len(front) > 60
+    assert 39 <= len(rows) <= 40
+    assert f"{len(front) - len(rows)} networks in between: pareto.csv has all of the front." in out
+    assert ("*", str(best)) in rows
+    assert len(pd.read_csv("r/pareto.csv")) == len(front)

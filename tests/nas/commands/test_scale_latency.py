@@ -1,6 +1,7 @@
 """``nas scale --target latency``: networks of equal latency are compared, and families list it."""
 
 import json
+import re
 import sqlite3
 import sys
 from pathlib import Path
@@ -62,6 +63,12 @@ def test_networks_of_equal_latency_are_compared(nas, device, table):
     assert best["chosen"]
     assert "the base's latency and" in out
     assert "networks; within 12 % of 2 times its latency of 1.02 ms" in out
+    page = Path("r/report.html").read_text()
+    inside = f"{len(grid)} of 27 lie within 1.76x to 2.24x the base's latency and were compared"
+    assert inside in page.replace("&#x27;", "'").replace("&#39;", "'")
+    assert "At equal latency" in page
+    assert "realised FLOPs" not in page
+    assert "<th>latency</th>" in re.sub("<th [^>]*>", "<th>", page)
 
 
 def test_a_run_resumes_by_the_latencies_that_it_keeps(nas, device, table, tmp_path):

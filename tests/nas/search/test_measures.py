@@ -166,7 +166,7 @@ def test_a_trial_that_does_not_measure_its_cost_has_failed(tmp_path):
         run_inline(search, Fake())
     trials = open_run(tmp_path / "r").trials()
     assert set(trials["status"]) == {"failed"}
-    assert trials["error"][0] == "latency must be measured in every trial, and was not in this one"
+    assert trials["error"][0] == "latency must be given by the evaluator or a device, and was not"
 
 
 def test_a_network_that_the_device_does_not_know_fails_before_it_is_trained(tmp_path):
