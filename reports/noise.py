@@ -48,7 +48,7 @@ class SeedNoise:
         networks = plural(self.pairs, "network")
         if round(self.noise, 4) == 0:
             return (
-                f"Seeds make no difference: {networks} trained again, on {seeds} in all, had the same "
+                f"No seed noise was seen: {networks} trained again, on {seeds} in all, had the same "
                 f"accuracy as before. The spread of the {self.networks} networks is {self.spread:.4f}."
             )
         return (

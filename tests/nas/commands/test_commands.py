@@ -60,7 +60,7 @@ def test_networks_are_trained_in_this_process_too(nas, tmp_path):
     assert list(run.epochs()["epoch"]) == [1, 2] * 4
     assert (run.trials()["seconds"] > 0).all()
     assert len(run.confirmations()) == 4
-    assert "Seed noise is " in out
+    assert "2 networks trained again, on 4 fresh seeds in all" in out
     for text, flops in zip(run.trials()["arch"], run.trials()["flops"], strict=True):
         arch = ArchSpec.parse(text)  # at full width, and as many pixels as the images have
         assert arch.resolution == 8
