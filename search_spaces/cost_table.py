@@ -43,7 +43,7 @@ class StageTable:
             raise ValueError(f"space {space.name!r} is not built slot by slot")
         if space.resolutions:
             raise ValueError(f"space {space.name!r} must have one resolution, got {space.resolutions}")
-        arch = space.decode([0] * len(space.decisions))
+        arch = space.first
         *_, size = stem_cost(arch)
         self.space = space
         self.start = np.asarray(start)  # [V]
@@ -113,7 +113,7 @@ class CostTable:
 
 def _costs(space: SearchSpace, num_classes: int) -> StageTable:
     """The costs of networks of one resolution."""
-    arch = space.decode([0] * len(space.decisions))
+    arch = space.first
     return StageTable(
         space,
         np.array(stem_cost(arch)[:3]),

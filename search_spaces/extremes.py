@@ -51,7 +51,7 @@ def widths(space: SearchSpace) -> list[int]:
 
 
 def _extreme(space: SearchSpace, best: Callable[..., Priced]) -> Priced:
-    arch = space.decode([0] * len(space.decisions))
+    arch = space.first
     flops, _, _, size = stem_cost(arch, space.in_channels)
     ways = {arch.stem_channels: Priced(flops, ())}
     for slot in space.slots:

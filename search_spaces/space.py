@@ -113,14 +113,12 @@ class SearchSpace:
     @property
     def has_archs(self) -> bool:
         """Whether its networks are ``ArchSpec``."""
-        return isinstance(self.decode([0] * len(self.decisions)), ArchSpec)
+        return isinstance(self.first, ArchSpec)
 
     @property
     def resolution(self) -> int:
         """Of its networks, in pixels: the largest choice; of the first one in a list of networks."""
-        return (
-            max(self.resolutions) if self.resolutions else self.decode([0] * len(self.decisions)).resolution
-        )
+        return max(self.resolutions) if self.resolutions else self.first.resolution
 
     def at(self, resolution: int, num_classes: int) -> SearchSpace:
         """The same networks at another ``resolution``, in pixels, for a task with ``num_classes``.
@@ -186,6 +184,11 @@ class SearchSpace:
         """
         built = self.build(self.choices(actions))
         return canonical(built) if isinstance(built, ArchSpec) else built
+
+    @property
+    def first(self) -> Built:
+        """The network of the first choice of each decision."""
+        return self.decode([0] * len(self.decisions))
 
     def encode(self, arch: ArchSpec) -> Actions:
         """The first actions that decode to the same network as ``arch``.

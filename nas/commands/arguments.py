@@ -144,7 +144,7 @@ def code_of(text: str, field: str) -> str:
     Raises:
         InputError: if it is a file without a name.
     """
-    from nas.spec.own import is_own
+    from nas.spec.own import absolute_code, is_own
 
     if text.endswith(".py"):
         raise InputError(f"{field} must read FILE.py:NAME, got {text}")
@@ -162,12 +162,6 @@ def find_images(text: str) -> tuple[str, str]:
 
         return code, take("data", code)
     return absolute(text), ""
-
-
-def absolute_code(text: str) -> str:
-    """FILE.py:NAME with the file's absolute path; another ``text`` as it is."""
-    file, _, name = text.rpartition(":")
-    return f"{Path(file).absolute()}:{name}" if file.endswith(".py") else text
 
 
 def read_file(text: str, field: str) -> str:

@@ -96,7 +96,7 @@ def print_space(name: str) -> None:
             for title, priced in zip(("Smallest", "Largest"), extremes(space), strict=True)
         ]
     else:
-        ends = [f"First network: {space.decode([0] * len(space.decisions))}"]
+        ends = [f"First network: {space.first}"]
     evaluator = [] if space.has_archs else ["--evaluator", "FILE.py:NAME"]
     steps = Steps([("Search it", command_line("search", "--space", name, *evaluator))])
     print_parts(Terminal(), [facts, "", reports.decision_table(space.decisions, MANY), "", *ends, "", steps])

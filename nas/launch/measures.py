@@ -49,7 +49,7 @@ class Latency:
         file = Path(text if is_file(Path(text)) else text.rpartition(":")[0])  # a table may name a column
         self.sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         if isinstance(self.device, Predictor):
-            self.device.predict([space.decode([0] * len(space.decisions))])  # raises now if it knows none
+            self.device.predict([space.first])  # raises now if it knows none
             if self.device.space.decisions == space.decisions:
                 self.of_actions = self.device.predict_actions
 
@@ -113,7 +113,7 @@ def known_measures(settings: Settings, evaluator: object, latency: Latency | Lis
         known = dict(evaluator.measures)
     space = space_of(settings)
     if space.cost is not None:
-        given = space.price(space.decode([0] * len(space.decisions)))
+        given = space.price(space.first)
         priced = (name for name in settings.objective.measures if name in given)
         known |= {name: functools.partial(priced_by, space, name) for name in priced}
     return known if latency is None else {**known, LATENCY: latency}
@@ -137,7 +137,7 @@ def for_controller(objective: Objective, space: SearchSpace, measures: Measures)
         return {"objective": objective}
     if not objective.costs:  # the reward is the accuracy
         return {}
-    given = space.price(space.decode([0] * len(space.decisions)))
+    given = space.price(space.first)
     further: dict[str, OfActions | None] = {}
     for name in objective.costs:
         if name in COSTS[1:] and name in given:

@@ -41,6 +41,11 @@ class NotMeasured(Exception):  # noqa: N818 - a trial's row shows this name
     """A network's latency could not be measured: its trial has failed, and the search goes on."""
 
 
+def reference_of(device: str) -> ArchSpec | None:
+    """The network that runs in between on a device of this machine; None elsewhere."""
+    return REFERENCE if device in LOCAL else None
+
+
 def conditions_of(settings: Settings, space: SearchSpace, reference: ArchSpec | None = None) -> Conditions:
     """How a search measures the networks of ``space``."""
     limit = settings.resources.trial_timeout
@@ -64,7 +69,7 @@ def tried(settings: Settings, listener: Listener) -> Settings:
         return settings
     space = space_of(settings)
     local = settings.device in LOCAL
-    first = REFERENCE if local else space.decode([0] * len(space.decisions))
+    first = REFERENCE if local else space.first
     device = open_device(settings.device, conditions_of(settings, space))
     with turn():
         milliseconds = device.measure(first).milliseconds
@@ -130,8 +135,7 @@ def measuring_seconds(settings: Settings, space: SearchSpace, arch: ArchSpec) ->
     """
     if not only_measures(settings.device):
         return 0.0
-    reference = REFERENCE if settings.device in LOCAL else None
-    device = open_device(settings.device, conditions_of(settings, space, reference))
+    device = open_device(settings.device, conditions_of(settings, space, reference_of(settings.device)))
     with turn():
         started = time.monotonic()
         device.measure(arch)

@@ -21,7 +21,7 @@ from nas.errors import InputError, RunError, TrialError
 from nas.launch.own_code import beside, load, place_of, raised_at, run
 from nas.launch.own_space import plain_number
 from nas.spec import own
-from nas.spec.own import is_code, name_of
+from nas.spec.own import file_of, name_of
 from nas.spec.targets import COSTS, can_be_cost
 from nas.spec.trial import Epoch, Trial
 from search_spaces.limits import MOST_FLOPS, shown
@@ -56,11 +56,6 @@ def check_function(function: Any, text: str) -> None:
             raise InputError(
                 f"evaluator must be a function {name}(network, trial), got {name}{signature}: {where}"
             ) from None
-
-
-def file_of(text: str) -> str:
-    """The file of FILE.py:NAME; empty for an object that was given in Python."""
-    return text.rpartition(":")[0] if is_code(text) else ""
 
 
 class OwnEvaluator:

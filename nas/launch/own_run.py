@@ -90,7 +90,7 @@ def price_of(space: SearchSpace) -> Price | None:
     """Actions to their exact cost; None where the space knows no FLOPs. What else is unknown counts as 1."""
     if space.cost is None and space.has_archs:
         return lambda actions: cost(space.decode(actions), space.num_classes)
-    if "flops" not in space.price(space.decode([0] * len(space.decisions))):
+    if "flops" not in space.price(space.first):
         return None
 
     def price(actions: Actions) -> Cost:

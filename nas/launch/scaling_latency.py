@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nas.deploy.device import Conditions, Device
-from nas.deploy.devices import LOCAL, open_device
-from nas.launch.measuring import REFERENCE, SECONDS, TIME_LIMIT, turn
+from nas.deploy.devices import open_device
+from nas.launch.measuring import SECONDS, TIME_LIMIT, reference_of, turn
 from nas.runs.family_files import read_family, write_family
 from nas.spec.listener import Listener
 from nas.spec.scaling import Scaling
@@ -28,8 +28,8 @@ def latencies_of(
     Raises:
         InputError: if the device cannot be used, or does not know a network.
     """
-    reference = REFERENCE if device in LOCAL else None
-    conditions = Conditions(classes=classes, seconds=SECONDS, timeout=TIME_LIMIT, reference=reference)
+    between = reference_of(device)
+    conditions = Conditions(classes=classes, seconds=SECONDS, timeout=TIME_LIMIT, reference=between)
     opened = open_device(device, conditions)
     known = list(dict.fromkeys(map(canonical, archs)))
     if opened.predicts:

@@ -28,7 +28,7 @@ def warnings(settings: Settings) -> list[str]:
     if settings.evaluator != "train" or settings.kind == "training":
         return []
     space = space_of(settings)
-    first = space.decode([0] * len(space.decisions))
+    first = space.first
     seen = settings.recipe.shrink(first, settings.reference)
     lines = [
         uneven_warning(settings),

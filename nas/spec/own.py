@@ -10,6 +10,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 FIELDS = ("space", "data", "evaluator", "controller")
@@ -43,6 +44,17 @@ def code_fields(settings: Any) -> tuple[list[str], bool]:
 def name_of(text: str) -> str:
     """The NAME of FILE.py:NAME or python:NAME."""
     return text.rpartition(":")[2]
+
+
+def file_of(text: str) -> str:
+    """The file of FILE.py:NAME; empty for an object that was given in Python."""
+    return text.rpartition(":")[0] if is_code(text) else ""
+
+
+def absolute_code(text: str) -> str:
+    """FILE.py:NAME with the file's absolute path; another ``text`` as it is."""
+    file, _, name = text.rpartition(":")
+    return f"{Path(file).absolute()}:{name}" if file.endswith(".py") else text
 
 
 @contextlib.contextmanager

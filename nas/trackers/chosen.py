@@ -8,13 +8,12 @@ import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from nas.errors import InputError
 from nas.launch.own_code import load, told
 from nas.screens.progress import Screen
 from nas.spec.listener import Listener
-from nas.spec.own import is_code
+from nas.spec.own import absolute_code, is_code, name_of
 from nas.spec.settings import Settings
 from nas.trackers.aside import Aside, Listeners
 from search_spaces.names import unknown
@@ -67,8 +66,8 @@ def choose(asked: Sequence[str | Listener] | None, sha256: str = "") -> Chosen:
             if files:
                 raise InputError(f"track must name one file of code at most, got {text} too")
             listener, files["track"] = own_listener(text, sha256)
-            text = f"{Path(text.rpartition(':')[0]).absolute()}:{text.rpartition(':')[2]}"
-            trackers.append(Aside(text.rpartition(":")[2], listener))
+            text = absolute_code(text)
+            trackers.append(Aside(name_of(text), listener))
         else:
             trackers.append(Aside(text, tracker(text)))
         names.append(text)
