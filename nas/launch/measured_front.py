@@ -86,7 +86,8 @@ def measure_front(
         on_row: called with the number of networks measured so far, and their table.
 
     Returns:
-        the measured rows of ``Run.networks``, the cheapest first, with ``ratio``, ``low``, ``high``.
+        the measured rows of ``Run.networks``, the cheapest first, with ``ratio``, and with ``low`` and
+        ``high``, the quartiles of ``latency_measured`` in milliseconds.
 
     Raises:
         InputError: if the device cannot measure, no trial has finished, or another process writes the run.
@@ -116,8 +117,10 @@ def measure_front(
             journal.measure({"arch": arch, **facts, **found})
             rows.append({"arch": arch, **found})
             on_row(len(rows), pd.DataFrame(rows))
-    measured = pd.DataFrame(rows).set_index("arch")[["ratio", "low", "high"]].astype(np.float64)
+    measured = pd.DataFrame(rows).set_index("arch")[["ratio", "milliseconds", "low", "high"]]
     networks = Run(run.directory).networks()
-    networks = networks[networks["arch"].isin(archs)].join(measured, on="arch")
+    networks = networks[networks["arch"].isin(archs)].join(measured.astype(np.float64), on="arch")
+    usually = networks["latency_measured"] / networks.pop("milliseconds")
+    networks[["low", "high"]] = networks[["low", "high"]].mul(usually, axis=0)
     first = run.costs[0] if run.costs else "flops"
     return networks.sort_values([first, "trial"])

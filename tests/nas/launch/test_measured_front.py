@@ -128,6 +128,7 @@ def test_what_a_predictor_is_compared_with_is_the_ratio_times_its_own_reference(
     assert usual_milliseconds(settings, open_device("torch-cpu"), same) is None
     rows = measure_front(open_run("r"), "cpu", same)
     assert list(rows["latency_measured"]) == pytest.approx(list(rows["ratio"] * 1000.0))
+    assert rows["latency_measured"].between(rows["low"], rows["high"]).all()
     (tmp_path / "m.json").unlink()  # then the milliseconds themselves count
     assert usual_milliseconds(settings, device, same) is None
 
