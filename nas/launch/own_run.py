@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from controllers import Price
 from nas.errors import InputError
 from nas.launch.own_data import load_own_images, own_images
 from nas.launch.own_evaluator import check_function, load_evaluator
 from nas.launch.own_space import load_space, own_space
 from nas.spec import own
 from nas.spec.settings import Settings
-from search_spaces import Actions, Cost, SearchSpace, cost
+from search_spaces import SearchSpace
 
 LOADS: dict[str, Callable[[str, str], tuple[Any, str]]] = {
     "space": load_space,
@@ -84,17 +83,3 @@ def check_own(settings: Settings, space: SearchSpace) -> None:
         raise InputError(f"evaluator {rule}, got {settings.evaluator}")
     if settings.device:
         raise InputError(f"device must be left out where networks are no ArchSpec, got {settings.device}")
-
-
-def price_of(space: SearchSpace) -> Price | None:
-    """Actions to their exact cost; None where the space knows no FLOPs. What else is unknown counts as 1."""
-    if space.cost is None and space.has_archs:
-        return lambda actions: cost(space.decode(actions), space.num_classes)
-    if "flops" not in space.price(space.first):
-        return None
-
-    def price(actions: Actions) -> Cost:
-        known = space.price(space.decode(actions))
-        return Cost(*(int(known.get(name, 1)) for name in Cost._fields))
-
-    return price

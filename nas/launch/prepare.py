@@ -23,7 +23,7 @@ from nas.launch.measures import (
 from nas.launch.own_code import own_controller
 from nas.launch.own_data import own_dataset
 from nas.launch.own_evaluator import OwnEvaluator
-from nas.launch.own_run import check_own, price_of
+from nas.launch.own_run import check_own
 from nas.launch.placement import device_of, threads_of
 from nas.launch.suited import for_images, pack_size, sized
 from nas.runs.config import read_settings
@@ -94,7 +94,6 @@ def make_controller(
         space,
         seed=settings.seed,
         **for_controller(settings.objective, space, measures),
-        price=price_of(space),
         settings=settings.controller_settings,
     )
 

@@ -66,4 +66,4 @@ def noted(space: SearchSpace) -> dict[str, Any]:
         decision.name: [one if isinstance(one, str | int | float) else str(one) for one in decision.choices]
         for decision in space.decisions
     }
-    return {"decisions": decisions, "priced": [*space.price(space.first)]}
+    return {"decisions": decisions, "priced": list(space.priced)}

@@ -117,10 +117,7 @@ def new_run(directory, objective, measures=NONE, *, create=True, trials=14):
         )  # fmt: skip
         write_config(directory, settings.to_json())
     journal = Journal(directory, create=create, measures=objective.measures)
-    controller = make(
-        "dyna", MACRO, price=lambda actions: cost(MACRO.decode(actions), 10),
-        settings={"rounds": 0}, **for_controller(objective, MACRO, measures),
-    )  # fmt: skip
+    controller = make("dyna", MACRO, settings={"rounds": 0}, **for_controller(objective, MACRO, measures))
     search = Search(MACRO, controller, objective, journal, trials=trials, seed=0, measures=measures)
     return journal, search
 
