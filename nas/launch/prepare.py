@@ -34,6 +34,7 @@ from nas.search.loop import Search
 from nas.search.measures import NONE, Measures
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
+from nas.search.trainings import Trainings
 from nas.spec import own
 from nas.spec.init import Init
 from nas.spec.listener import Listener
@@ -121,15 +122,17 @@ def make_search(
         make_controller(settings, space, measures, trusted=trusted),
         settings.objective,
         journal,
-        trials=settings.trials,
-        seed=settings.seed,
-        confirm=Confirm(
-            settings.confirmations,
-            settings.confirm_seeds,
-            {name: ArchSpec.parse(text) for name, text in settings.baselines.items()},
+        Trainings(
+            settings.trials,
+            settings.seed,
+            Confirm(
+                settings.confirmations,
+                settings.confirm_seeds,
+                {name: ArchSpec.parse(text) for name, text in settings.baselines.items()},
+            ),
+            epochs=settings.recipe.epochs if stops_early else None,
+            repeats=KINDS[settings.kind].given,
         ),
-        epochs=settings.recipe.epochs if stops_early else None,
-        train_again=KINDS[settings.kind].given,
         listener=listener,
         measures=measures,
     )

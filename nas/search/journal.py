@@ -13,12 +13,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import reports
 from nas.errors import InputError, RunError, WriteError, command, encoded
 from nas.files import locked, write_lock
 from nas.search import snapshot
+from nas.search.events import Event
 from nas.search.storage import Storage, storage_of
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from reports.run_db import (
@@ -36,14 +37,6 @@ from search_spaces import Cost
 NO_MEASURES: Mapping[str, float] = MappingProxyType({})
 WRITTEN = ("peak_memory", "seconds")
 """Costs that have columns of their own, which are written with a trial's end."""
-
-
-class Event(NamedTuple):
-    """An ``ask`` or ``tell`` of a trial; the reward is None for an ``ask`` and for a failed trial."""
-
-    kind: str
-    trial: int
-    reward: float | None
 
 
 def now() -> str:
