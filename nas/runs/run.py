@@ -17,7 +17,7 @@ from nas.files import exists, is_file, write_csv
 from nas.runs.choice import highest_reward, ranked, read_budgets, within
 from nas.runs.config import read_config, read_settings
 from nas.runs.family_files import read_family
-from nas.search.journal import connect
+from nas.search.storage import connect
 from nas.spec.objective import Objective
 from nas.spec.own import is_own
 from nas.spec.settings import Settings

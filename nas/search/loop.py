@@ -113,8 +113,8 @@ class Search:
         self.session.train(outcome.seconds)
         if trial.confirms:
             if trial.baseline:
-                costs = {**outcome.costs, **measured(self.measures, trial.arch)}
-                self.journal.baseline(trial, self.space.price(trial.arch), outcome, costs)
+                known = measured(self.measures, trial.arch) | self.space.price(trial.arch)
+                self.journal.baseline(trial, outcome, outcome.costs | known)
             else:
                 self.journal.confirm(trial.trial, trial.seed, outcome)
             self.confirmed = self.confirmed[0] + 1, self.confirmed[1]
