@@ -26,7 +26,8 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
 
 def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) -> Run:
     """Finishes an interrupted search or training, exactly as it would have gone."""
-    from nas.launch import launch
+    from nas.launch.resume import Again
+    from nas.launch.resume import resume as resume_run
     from nas.runs.config import read_settings
     from nas.screens.views import VIEWS
     from nas.trackers.chosen import choose
@@ -44,12 +45,8 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     chosen = choose(options.track) if options.track else choose(*tracked_before(before, options))
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
-    where, trusted = data and moved_images(data, before), options.trust_code
-    return watch(
-        screen,
-        lambda listener: launch.resume(run, listener, resources, where, trusted=trusted, code=code),
-        chosen,
-    )
+    again = Again(resources, data and moved_images(data, before), options.trust_code, code)
+    return watch(screen, lambda listener: resume_run(run, listener, again), chosen)
 
 
 def tracked_before(before: Settings, options: ResumeOptions) -> tuple[Sequence[str], str]:

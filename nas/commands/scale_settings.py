@@ -223,7 +223,7 @@ def refined_settings(run: Run) -> Settings:
     """A search around the network that a scaling run chose, by the same recipe on the same images."""
     from nas.commands.options import SearchOptions
     from nas.commands.search import CENTER, default_trials
-    from nas.launch.prepare import resolve_controller
+    from nas.launch.searching import resolve_controller
     from nas.runs.scaling_results import compared_run, scaling_of
     from nas.runs.second_part import with_fresh_seeds
     from nas.runs.source import source_of

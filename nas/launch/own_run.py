@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nas.deploy.devices import PROGRAM
 from nas.errors import InputError
 from nas.launch.own_data import load_own_images, own_images
 from nas.launch.own_evaluator import check_function, load_evaluator
@@ -54,7 +55,7 @@ def recall(settings: Settings, *, trusted: bool) -> None:
     """Makes the user's own space, evaluation and images of a run again, unless the command has made them.
 
     Args:
-        trusted: whether the code that a run names may be run.
+        trusted: whether the code that a run names may be run, a controller and a device's program too.
 
     Raises:
         InputError: if it is not trusted, has changed, or stood in no file and was not given again.
@@ -69,6 +70,10 @@ def recall(settings: Settings, *, trusted: bool) -> None:
         if not trusted:
             raise InputError(f"trust_code must be given to run the code of {text}")
         take(field, text, settings.files.get(field, ""))
+    if settings.device.startswith(PROGRAM) and not trusted:
+        raise InputError(f"trust_code must be given to run the program of {settings.device}")
+    if own.is_code(settings.controller) and not trusted:
+        raise InputError(f"trust_code must be given to run the code of {settings.controller}")
 
 
 def check_own(settings: Settings, space: SearchSpace) -> None:

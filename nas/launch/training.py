@@ -124,15 +124,8 @@ def prepare_training(
     arch = resized(data.image_size)
     own = arch.resolution if settings.recipe.resolution else network.resolution
     settings = for_network(settings, arch, data)
-    recipe = settings.recipe
-    task = FullTraining(
-        *(data, recipe),
-        init=weights.init,
-        teacher=weights.teacher,
-        listener=listener,
-        keep=settings.keep,
-        patience=settings.patience,
-    )
+    task = prepare.make_evaluator(settings, data, weights, Path(), listener)
+    assert isinstance(task, FullTraining)
     if shared:
         return Prepared(settings, task, own, None)
     placed = prepare.placed(task, settings.resources)
@@ -141,6 +134,7 @@ def prepare_training(
     listener.progress("Timing steps", 0, 1)
     pace = measure(arch, placed, counts)
     listener.progress("Timing steps", 1, 1)
+    recipe = settings.recipe
     if until is not None:
         recipe = dataclasses.replace(recipe, epochs=fitting(pace, placed, until))
     resources = dataclasses.replace(settings.resources, cpus_per_trial=pace.threads)
