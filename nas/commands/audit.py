@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
-from nas.commands.arguments import absolute, checked, find_init, find_recipe, find_tuned, pairs, with_options
+from nas.commands.arguments import absolute, checked, find_recipe, find_tuned, pairs, with_options
 from nas.commands.declare import command_words, declared
 from nas.commands.defaults import DefaultOptions
+from nas.commands.networks import find_init
 from nas.commands.options import (
     AS_SEARCH,
     NEW_RUN,

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from nas.commands.arguments import find_arch, find_family
 from nas.commands.declare import declared
+from nas.commands.networks import find_arch, find_family
 from nas.commands.options import JsonOption, QuietOption
 from nas.errors import InputError, command
 from nas.files import exists, is_directory, is_file

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from nas.commands.arguments import find_arch, parse_seconds
+from nas.commands.arguments import parse_seconds
 from nas.commands.declare import declared
+from nas.commands.networks import find_arch
 from nas.commands.options import JsonOption
 from nas.errors import InputError, command_line
 from nas.files import is_directory

@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING
 
 from nas.commands.arguments import (
     checked,
-    find_arch,
-    find_family,
     find_images,
-    find_init,
     find_recipe,
-    find_teacher,
     pairs,
     parse_bytes,
     parse_seconds,
@@ -25,6 +21,7 @@ from nas.commands.arguments import (
 from nas.commands.declare import command_words, declared
 from nas.commands.defaults import DefaultOptions
 from nas.commands.network_options import TrainOptions
+from nas.commands.networks import find_arch, find_family, find_init, find_teacher
 from nas.commands.options import QuietOption
 from nas.commands.running import interruptible, watch
 from nas.errors import InputError
