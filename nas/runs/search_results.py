@@ -258,7 +258,7 @@ def rewards_of(trials: pd.DataFrame, ranking: Ranking) -> NDArray[np.float64]:
     return objective.rewards(trials["accuracy"].to_numpy(), rows)
 
 
-def _records(frame: pd.DataFrame, columns: Sequence[str] = NETWORK) -> list[dict[str, Any]]:
+def _records(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Rows as JSON values: ``columns``, and those of ``ERRORS`` that are known; missing values are None."""
     known = [name for name in ERRORS if name in frame and frame[name].notna().any()]
     return list(reports.plain(frame[[*columns, *known]]))
