@@ -82,7 +82,8 @@ def train_network(
         noted: settings that say who tracks the run.
         until: it should be over by then, by ``time.monotonic``; None for whenever it is.
     """
-    from nas.launch.training import prepare_training, start_training
+    from nas.launch.launch import start_with
+    from nas.launch.training import prepare_training
     from nas.runs.source import source_of
     from nas.screens.training import preparation_lines
     from nas.spec.recipe import default_recipe
@@ -113,7 +114,7 @@ def train_network(
     if origin and not origin.trained and options.data is None:
         where = origin.directory
         notes.append(f"{where} looked accuracies up and has no images of its own; --data takes others.")
-    return start_training(prepared, place, listener, notes)
+    return start_with(prepared.task, prepared.settings, place, listener, notes)
 
 
 def find_whole(

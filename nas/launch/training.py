@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +16,10 @@ from typing import NamedTuple
 from nas.data import Dataset
 from nas.errors import InputError
 from nas.launch import prepare, suited
-from nas.launch.launch import start_with
 from nas.launch.new_run import Place, refuse_existing
 from nas.launch.pace import Pace, measure, thread_counts
 from nas.launch.placement import check_resources
 from nas.runs.config import read_config
-from nas.runs.run import Run
 from nas.spec.listener import Listener
 from nas.spec.settings import Settings
 from nas.spec.task import full_resolution
@@ -141,11 +138,6 @@ def prepare_training(
     settings = dataclasses.replace(settings, resources=resources, recipe=recipe)
     task = dataclasses.replace(placed, recipe=recipe, threads=pace.threads)
     return Prepared(settings, task, own, pace)
-
-
-def start_training(prepared: Prepared, place: Place, listener: Listener, notes: Sequence[str]) -> Run:
-    """Trains to the end; arguments and errors as for ``nas.launch.launch.start``."""
-    return start_with(prepared.task, prepared.settings, place, listener, notes)
 
 
 def check_same_images(origin: Origin, settings: Settings, listener: Listener) -> None:
