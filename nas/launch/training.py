@@ -123,13 +123,22 @@ def prepare_training(
     settings = for_network(settings, arch, data)
     task = prepare.make_evaluator(settings, data, weights, Path(), listener)
     assert isinstance(task, FullTraining)
-    if shared:
-        return Prepared(settings, task, own, None)
-    placed = prepare.placed(task, settings.resources)
+    prepared = Prepared(settings, task, own, None)
+    return prepared if shared else paced(prepared, listener, until, choose_threads=choose_threads)
+
+
+def paced(prepared: Prepared, listener: Listener, until: float | None, *, choose_threads: bool) -> Prepared:
+    """``prepared`` with its threads and epochs, by a few timed steps; arguments as for ``prepare_training``.
+
+    Raises:
+        InputError: if not even one epoch fits.
+    """
+    settings = prepared.settings
+    placed = prepare.placed(prepared.task, settings.resources)
     assert isinstance(placed, FullTraining)
     counts = thread_counts() if choose_threads and placed.device == "cpu" else [placed.threads]
     listener.progress("Timing steps", 0, 1)
-    pace = measure(arch, placed, counts)
+    pace = measure(prepared.arch, placed, counts)
     listener.progress("Timing steps", 1, 1)
     recipe = settings.recipe
     if until is not None:
@@ -137,7 +146,7 @@ def prepare_training(
     resources = dataclasses.replace(settings.resources, cpus_per_trial=pace.threads)
     settings = dataclasses.replace(settings, resources=resources, recipe=recipe)
     task = dataclasses.replace(placed, recipe=recipe, threads=pace.threads)
-    return Prepared(settings, task, own, pace)
+    return Prepared(settings, task, prepared.own, pace)
 
 
 def check_same_images(origin: Origin, settings: Settings, listener: Listener) -> None:
