@@ -61,6 +61,7 @@ def find_origin(text: str) -> Origin:
     from nas.runs.config import read_settings
     from nas.runs.run import Run
     from nas.runs.source import source_of
+    from nas.search.events import ENDED
     from nas.spec.scaling import PROXY
     from nas.spec.task import Task
     from reports import sketch
@@ -71,7 +72,7 @@ def find_origin(text: str) -> Origin:
         note = sketch(text) if text == str(arch) else text
         return Origin(arch, note, "digits", PROXY, 0, None, "soft", Task())
     settings = read_settings(directory)
-    told = Run(directory).trials()["status"].isin(["done", "failed"]).sum()
+    told = Run(directory).trials()["status"].isin(ENDED).sum()
     so_far = "" if told == settings.trials else f" after {told} of {settings.trials} trials"
     objective = settings.objective
     return Origin(

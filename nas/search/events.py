@@ -8,6 +8,7 @@ from typing import NamedTuple
 from nas.spec.trial import Row
 
 ENDED = ("done", "failed")
+"""The statuses of a trial that is over."""
 
 
 class Event(NamedTuple):
