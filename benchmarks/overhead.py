@@ -34,6 +34,7 @@ from nas.launch.placement import opened
 from nas.launch.workers import run_ray
 from nas.search.journal import Journal
 from nas.search.loop import Search
+from nas.search.trainings import Trainings
 from nas.spec.resources import Resources
 from nas.spec.trial import Epoch, Evaluator, Trial
 from search_spaces import SPACES
@@ -79,7 +80,7 @@ def ours(resources: Resources, evaluator: Evaluator, trials: int) -> float:
     space = SPACES["mnas"]
     with tempfile.TemporaryDirectory() as directory, Journal(Path(directory), create=True) as journal:
         controller = controllers.make("random", space)
-        search = Search(space, controller, Objective(400e6), journal, trials=trials, seed=0)
+        search = Search(space, controller, Objective(400e6), journal, Trainings(trials))
         started = time.perf_counter()
         run_ray(search, evaluator, resources)
         seconds = time.perf_counter() - started

@@ -34,6 +34,7 @@ from nas.launch.placement import opened
 from nas.launch.workers import run_ray
 from nas.search.journal import Journal
 from nas.search.loop import Search
+from nas.search.trainings import Trainings
 from nas.spec.resources import Resources
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from search_spaces import SPACES, ArchSpec, cost
@@ -78,7 +79,7 @@ def search(directory: Path, seconds: float, workers: int, trials: int) -> Watche
     """A search over random networks that has run."""
     with Journal(directory, create=True) as journal:
         controller = controllers.make("random", SPACE)
-        found = Watched(SPACE, controller, Objective(400e6), journal, trials=trials, seed=0, train_again=True)
+        found = Watched(SPACE, controller, Objective(400e6), journal, Trainings(trials, repeats=True))
         found.notes = [(time.perf_counter(), 0)]
         run_ray(found, Sleep(seconds), Resources(workers=workers, gpus_per_trial=0.0))
     assert all(row.status == "done" for row in found.rows.values())

@@ -13,7 +13,7 @@ import dataclasses
 
 from script import make_parser
 
-from nas.commands.arguments import find_arch
+from nas.commands.networks import find_arch
 from nas.spec.recipe import Recipe
 from nas.spec.scaling import Scaling, unevenness
 

@@ -10,14 +10,7 @@ from reports.audit_words import (
     verdict_line,
 )
 from reports.baseline import best_so_far, expected_best, near_random
-from reports.json_values import plain
-from reports.kendall import row_means
-from reports.means import binomial_error, completed, network_means, not_told_apart, pooled_deviation, widened
-from reports.noise import SeedNoise, seed_noise
-from reports.numbers import cost_text, cost_title, count, percent
-from reports.pareto import hypervolume, pareto_front
-from reports.run_db import (
-    connect,
+from reports.frames import (
     further_costs,
     load,
     read_baselines,
@@ -29,6 +22,13 @@ from reports.run_db import (
     read_trials,
     speed,
 )
+from reports.json_values import plain
+from reports.kendall import row_means
+from reports.means import binomial_error, completed, network_means, not_told_apart, pooled_deviation, widened
+from reports.noise import SeedNoise, seed_noise
+from reports.numbers import cost_text, cost_title, count, percent
+from reports.pareto import hypervolume, pareto_front
+from reports.run_db import connect
 from reports.scaling_tables import (
     family_stages_table,
     family_table,

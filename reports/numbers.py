@@ -82,14 +82,12 @@ HIGHEST = "highest accuracy"
 """What the best has where all budgets are sought: no reward weighs its cost."""
 
 
-def reward_title(network: Mapping[Any, Any], *, rewarded: bool = True) -> str:
+def reward_title(network: Mapping[Any, Any]) -> str:
     """The name of a network's reward, a row of ``nas.runs.run.Run.networks``.
 
     The best reward is that of a single training run; after confirmation it is expected, or else the mean of
-    several runs. If not ``rewarded``, it is the accuracy itself.
+    several runs.
     """
-    if not rewarded:
-        return HIGHEST
     if "measured" in network:
         return "expected reward"
     return "mean reward" if network["trainings"] > 1 else "best reward"

@@ -53,10 +53,6 @@ SIZES = {"flops": "FLOPs", "params": "params"}
 """The titles of the costs that are shown wherever they are known."""
 CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
 """The titles of a network's probabilities to be on the front and the best."""
-
-
-SIZES = {"flops": "FLOPs", "params": "params"}
-"""The titles of what is known of every network, but for those of a space of the user's own."""
 ON_DEVICE = {"latency_measured": "measured", "latency_error": "error"}
 """The titles of what a device measured after the search, and of how far off its prediction was."""
 
@@ -107,39 +103,30 @@ def front_table(
     )  # fmt: skip
     table.add_words(STAGES if front.empty or has_stages(front) else "network", NARROWEST)
 
-    def target_row(flops: float) -> None:
-        before, after = len(further) + len(on_device), len(sizes) - 1 + len(rewards) + len(chances) + 1
-        table.add_row("target", "", *[""] * before, count(flops), *[""] * after)
+    def add(first: str, row: Mapping[Any, Any]) -> None:
+        """Adds a row with what is known of ``row``."""
 
-    rows = front.to_dict("records")
-    target = target if "flops" in sizes else None
-    above = sum(target is not None and row["flops"] <= target for row in rows)
-    for number, row in enumerate(rows):
-        if target is not None and number == above:
-            target_row(target)
+        def cell(name: str, words: Callable[[Any], str]) -> str:
+            return "" if pd.isna(row.get(name)) else words(row[name])
+
         table.add_row(
-            f"{'*' if row['trial'] == best else ''}{row['trial']}",
-            plus_minus(row["accuracy"], row.get("accuracy_error")),
-            *("" if pd.isna(row[name]) else cost_text(name, row[name]) for name in further),
-            *(device_text(name, row[name]) for name in on_device),
-            *("" if pd.isna(row[name]) else count(row[name]) for name in sizes),
-            *(f"{row[name]:.4f}" for name in rewards),
-            *(percent(row[name]) for name in chances),
-            sketch(row["arch"]),
+            first,
+            cell("accuracy", lambda accuracy: plus_minus(accuracy, row.get("accuracy_error"))),
+            *(cell(name, partial(cost_text, name)) for name in further),
+            *(cell(name, partial(device_text, name)) for name in on_device),
+            *(cell(name, count) for name in sizes),
+            *(cell(name, "{:.4f}".format) for name in rewards),
+            *(cell(name, percent) for name in chances),
+            cell("arch", sketch),
         )
-    if target is not None and above == len(rows):
-        target_row(target)
-    for network in known:
-        table.add_row(
-            network["name"],
-            plus_minus(network["accuracy"], network["accuracy_error"]),
-            *(cost_text(name, network[name]) if network.get(name) else "" for name in further),
-            *[""] * len(on_device),
-            *(count(network[name]) for name in sizes),
-            *("" if network[name] is None else f"{network[name]:.4f}" for name in rewards),
-            *[""] * len(chances),
-            sketch(network["arch"]),
-        )
+
+    shown: list[tuple[str, Mapping[Any, Any]]] = [
+        (f"{'*' if row['trial'] == best else ''}{row['trial']}", row) for row in front.to_dict("records")
+    ]
+    if target is not None and "flops" in sizes:
+        shown.insert(sum(row["flops"] <= target for _, row in shown), ("target", {"flops": target}))
+    for first, row in [*shown, *((network["name"], network) for network in known)]:
+        add(first, row)
     return table
 
 

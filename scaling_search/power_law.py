@@ -50,8 +50,8 @@ class PowerLaw:
     levels: Array
     deviations: Array
 
-    def band(self, compute: float, mass: float = 0.9, error: float = 0.0) -> tuple[float, float, float]:
-        """The median accuracy of a network of this ``compute``, and the ends of the middle ``mass``.
+    def band(self, compute: float, error: float = 0.0) -> tuple[float, float, float]:
+        """The median accuracy of a network of this ``compute``, and the ends of its 90 % band.
 
         Args:
             error: standard error of an accuracy that is to be compared with the band.
@@ -67,9 +67,7 @@ class PowerLaw:
         shape = _shape(np.array([compute / self.smallest]), self.floors, self.exponents)[:, 0]
         means = 1 - self.levels * shape
         spreads = np.sqrt((self.deviations * shape) ** 2 + self.misfits**2 + error**2)
-        low, middle, high = (
-            self._quantile(share, means, spreads) for share in ((1 - mass) / 2, 0.5, (1 + mass) / 2)
-        )
+        low, middle, high = (self._quantile(share, means, spreads) for share in (0.05, 0.5, 0.95))
         return middle, low, high
 
     def _quantile(self, share: float, means: Array, spreads: Array) -> float:

@@ -145,6 +145,11 @@ class SearchSpace:
             known |= found._asdict() if isinstance(found, Cost) else found
         return known
 
+    @functools.cached_property
+    def priced(self) -> tuple[str, ...]:
+        """The names of the costs that are known of its networks before any trial, by that of the first."""
+        return tuple(self.price(self.first))
+
     def sample(self, rng: np.random.Generator) -> Actions:
         """Actions drawn uniformly, each decision independently."""
         return tuple(int(rng.integers(len(decision.choices))) for decision in self.decisions)

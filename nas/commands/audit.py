@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
-from nas.commands.arguments import absolute, checked, find_init, find_recipe, find_tuned, pairs, with_options
+from nas.commands.arguments import absolute, checked, find_recipe, find_tuned, pairs, with_options
 from nas.commands.declare import command_words, declared
 from nas.commands.defaults import DefaultOptions
-from nas.commands.options import AuditOptions, JsonOption, QuietOption, ResourceOptions
+from nas.commands.networks import find_init
+from nas.commands.options import (
+    AS_SEARCH,
+    NEW_RUN,
+    PAIR,
+    HelpProxyOption,
+    InitArchOption,
+    InitOption,
+    JsonOption,
+    MetricOption,
+    QuietOption,
+    ResourceOptions,
+    TrackOption,
+    TuneOption,
+)
 from nas.commands.running import interruptible, watch
 from nas.commands.search import find_resources, find_space
 from nas.errors import InputError
@@ -18,6 +35,44 @@ from nas.errors import InputError
 if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.spec.settings import Settings
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """What ``nas audit`` is asked, but for where its training runs are."""
+
+    space: Annotated[str, Option(help="Whose networks are trained, see nas spaces.")] = "mnas"
+    data: Annotated[str, Option(help=AS_SEARCH)] = "digits"
+    networks: Annotated[int, Option(help="Networks to train, drawn at random.")] = 24
+    seeds: Annotated[int, Option(help="Training runs of each network, on as many seeds.")] = 3
+    recipe: Annotated[str | None, Option(show_default="proxy; inherit with --init", help=AS_SEARCH)] = None
+    proxy: Annotated[
+        list[str] | None, Option(metavar=PAIR, help="A field of the recipe, as for nas search.")
+    ] = None
+    help_proxy: HelpProxyOption = False
+    init: InitOption = None
+    init_arch: InitArchOption = None
+    tune: TuneOption = True
+    metric: MetricOption = None
+    long: Annotated[
+        list[str] | None,
+        Option(
+            metavar=PAIR,
+            help="A field of a longer schedule, e.g. epochs=16; every network is trained by it, too.",
+        ),
+    ] = None
+    long_seeds: Annotated[
+        int | None,
+        Option(show_default="as --seeds", help="Training runs of each network by the longer schedule."),
+    ] = None
+    reference: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Known accuracies, as for table:FILE; the networks are drawn from it."),
+    ] = None
+    sample_seed: Annotated[int, Option(help="Seeds the draw of the networks.")] = 0
+    seed: Annotated[int, Option(help="Seeds everything else that is random.")] = 0
+    track: TrackOption = None
+    run: Annotated[Path | None, Option(show_default="runs/TIME-audit", help=NEW_RUN)] = None
 
 
 @declared(DefaultOptions, table="--reference FILE")

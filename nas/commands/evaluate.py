@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer import Option
 
 from nas.commands.arguments import absolute
 from nas.commands.declare import declared
-from nas.commands.network_options import EvaluateOptions
+from nas.commands.network_options import DeviceOption
+from nas.commands.options import DATA, JsonOption, RunArgument
 from nas.commands.output import refuse_both, say_broken, write_text
 from nas.files import table_text
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What ``nas evaluate`` is asked."""
+
+    run: RunArgument
+    data: Annotated[str | None, Option(show_default="the run's own", help=DATA)] = None
+    part: Annotated[
+        str | None,
+        Option(
+            show_default="test; without one, valid of the run's images, or all of others",
+            help="Which images: test, valid, or all.",
+        ),
+    ] = None
+    as_json: JsonOption = False
+    csv: Annotated[
+        Path | None, Option(metavar="FILE", help="Write the classes there; - is standard output.")
+    ] = None
+    device: DeviceOption = "auto"
 
 
 @declared(run="RUN", directory="RUN")

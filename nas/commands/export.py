@@ -4,15 +4,46 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
-from nas.commands.arguments import find_arch, find_family
 from nas.commands.declare import declared
-from nas.commands.network_options import ExportOptions
+from nas.commands.networks import find_arch, find_family
+from nas.commands.options import JsonOption, QuietOption
 from nas.errors import InputError, command
 from nas.files import exists, is_directory, is_file
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What ``nas export`` is asked."""
+
+    arch: Annotated[
+        str, Argument(metavar="ARCH", help="A run of nas train; with --untrained also any other network.")
+    ]
+    to: Annotated[
+        str,
+        Option(
+            metavar="NAME,...",
+            help="onnx, pt2 (torch.export), pytorch (plain), timm, litert; several with commas.",
+        ),
+    ]
+    out: Annotated[Path | None, Option(show_default="NAME-onnx", help="A folder to make, for the files.")] = (
+        None
+    )
+    int8: Annotated[
+        bool,
+        Option("--int8", help="Also ONNX in int8, scaled by training images; says what it costs and gains."),
+    ] = False
+    untrained: Annotated[
+        bool, Option("--untrained", help="A network without weights gets random ones, to be measured, say.")
+    ] = False
+    quiet: QuietOption = False
+    as_json: JsonOption = False
 
 
 @declared(directory="--out")

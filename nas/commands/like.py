@@ -31,7 +31,7 @@ class RepeatOptions(DefaultOptions):
     ] = None
 
 
-def from_run(directory: Path, named: Container[str] = ()) -> dict[str, Default]:
+def from_run(directory: Path, named: Container[str]) -> dict[str, Default]:
     """The options that give the settings of a search again.
 
     Args:
@@ -44,16 +44,12 @@ def from_run(directory: Path, named: Container[str] = ()) -> dict[str, Default]:
     from nas.runs.config import read_settings
     from nas.runs.next_steps import nearest_recipe
     from nas.spec.objective import EXPONENTS
-    from nas.spec.own import FIELDS, is_code, is_own
+    from nas.spec.own import is_code
 
     settings = read_settings(directory)
     if settings.kind != "search":
         raise InputError(f"like must be a run of nas search, got {directory}, a run of kind {settings.kind}")
-    for field in FIELDS:  # it runs only if the user names it
-        if is_own(code := getattr(settings, field)) and field not in named:
-            what = {"evaluator": "an evaluator", "data": "data"}.get(field, f"a {field}")
-            rule = f"must be a run without {what} in a file, unless `{field}` names it again"
-            raise InputError(f"like {rule}, got {directory} with {code}")
+    refuse_code(settings, directory, named)
     recipe, fields = nearest_recipe(settings.recipe)
     resources, init, objective = settings.resources, settings.init, settings.objective
     usual = EXPONENTS.get(objective.kind, 0.0)
@@ -84,6 +80,17 @@ def from_run(directory: Path, named: Container[str] = ()) -> dict[str, Default]:
     return {
         name: Default(value, f"{name} of {directory}") for name, value in options.items() if value is not None
     }
+
+
+def refuse_code(settings: Settings, directory: Path, named: Container[str]) -> None:
+    """InputError if the run has code that the user does not name: it runs only if somebody does."""
+    from nas.spec.own import FIELDS, is_own
+
+    for field in FIELDS:
+        if is_own(code := getattr(settings, field)) and field not in named:
+            what = {"evaluator": "an evaluator", "data": "data"}.get(field, f"a {field}")
+            rule = f"must be a run without {what} in a file, unless `{field}` names it again"
+            raise InputError(f"like {rule}, got {directory} with {code}")
 
 
 def known(settings: Settings) -> str | None:

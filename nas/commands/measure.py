@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from nas.commands.arguments import find_arch, parse_seconds
+from nas.commands.arguments import parse_seconds
 from nas.commands.declare import declared
+from nas.commands.networks import find_arch
 from nas.commands.options import JsonOption
 from nas.errors import InputError, command_line
 from nas.files import is_directory
@@ -179,23 +180,9 @@ def measure_given(options: MeasureOptions, device: Device, conditions: Condition
         print_measurements(Terminal(), rows, facts, reference)
 
 
-def measure_drawn(
-    options: MeasureOptions,
-    networks: int,
-    space: SearchSpace,
-    device: Device,
-    conditions: Conditions,
-    *,
-    as_json: bool,
-) -> None:
-    """Measures random networks of a space into a directory, and fits a predictor if that is asked for."""
-    from nas.deploy.latency_model import LEAST_NETWORKS, refuse_file, write_model
-    from nas.deploy.survey import asked_of, fit_survey, survey
-    from nas.launch.draw import draw_networks
-    from nas.launch.new_run import Place
-    from nas.screens.measure import Surveying, model_json, print_model
-    from nas.screens.terminal import Terminal
-    from search_spaces import ArchSpec
+def refuse_drawn(options: MeasureOptions, networks: int, space: SearchSpace, device: Device) -> None:
+    """InputError if random networks cannot be measured, or no predictor fitted to them."""
+    from nas.deploy.latency_model import LEAST_NETWORKS, refuse_file
 
     if not device.measures:
         raise InputError(f"device must be one that measures, such as cpu, got {device.name}")
@@ -207,6 +194,27 @@ def measure_drawn(
         if not space.slots:
             raise InputError(f"space must be one of stages to fit, got {space.name}")
         refuse_file(options.fit)
+
+
+def measure_drawn(
+    options: MeasureOptions,
+    networks: int,
+    space: SearchSpace,
+    device: Device,
+    conditions: Conditions,
+    *,
+    as_json: bool,
+) -> None:
+    """Measures random networks of a space into a directory, and fits a predictor if that is asked for."""
+    from nas.deploy.latency_model import write_model
+    from nas.deploy.survey import asked_of, fit_survey, survey
+    from nas.launch.draw import draw_networks
+    from nas.launch.new_run import Place
+    from nas.screens.measure import Surveying, model_json, print_model
+    from nas.screens.terminal import Terminal
+    from search_spaces import ArchSpec
+
+    refuse_drawn(options, networks, space, device)
     archs = [ArchSpec.parse(text) for text in draw_networks(space, networks, options.sample_seed)]
     directory = options.run or next(one for one in Place(None, "measure").choices() if not is_directory(one))
     asked = asked_of(space, device, conditions, options.sample_seed)

@@ -1,4 +1,4 @@
-"""The options of the commands that begin with a network: train, scale, evaluate, predict and export."""
+"""The options of ``nas train`` and ``nas scale``, and that of a device."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ from nas.commands.options import (
     ClassWeightsOption,
     HelpProxyOption,
     InitArchOption,
-    JsonOption,
     MetricOption,
-    QuietOption,
-    RunArgument,
     SchedulerOption,
     TrackOption,
     TuneOption,
@@ -245,77 +242,3 @@ class ScaleOptions:
     ] = None
     track: TrackOption = None
     run: Annotated[Path | None, Option(show_default="runs/TIME-scale", help=NEW_RUN)] = None
-
-
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """What ``nas evaluate`` is asked."""
-
-    run: RunArgument
-    data: Annotated[str | None, Option(show_default="the run's own", help=DATA)] = None
-    part: Annotated[
-        str | None,
-        Option(
-            show_default="test; without one, valid of the run's images, or all of others",
-            help="Which images: test, valid, or all.",
-        ),
-    ] = None
-    as_json: JsonOption = False
-    csv: Annotated[
-        Path | None, Option(metavar="FILE", help="Write the classes there; - is standard output.")
-    ] = None
-    device: DeviceOption = "auto"
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """What ``nas predict`` is asked."""
-
-    run: RunArgument
-    paths: Annotated[
-        list[str],
-        Argument(metavar="PATH...", help="Image files, folders of them, or patterns such as '*.jpg'."),
-    ]
-    csv: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE",
-            show_default="standard output, but a table on a terminal",
-            help="Write CSV there; - is standard output.",
-        ),
-    ] = None
-    as_json: JsonOption = False
-    top: Annotated[int, Option(min=1, metavar="K", help="The K most probable classes of each image.")] = 1
-    least_confident: Annotated[
-        int | None,
-        Option(min=1, metavar="N", help="Only the N images of the least probability, the least first."),
-    ] = None
-    device: DeviceOption = "auto"
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What ``nas export`` is asked."""
-
-    arch: Annotated[
-        str, Argument(metavar="ARCH", help="A run of nas train; with --untrained also any other network.")
-    ]
-    to: Annotated[
-        str,
-        Option(
-            metavar="NAME,...",
-            help="onnx, pt2 (torch.export), pytorch (plain), timm, litert; several with commas.",
-        ),
-    ]
-    out: Annotated[Path | None, Option(show_default="NAME-onnx", help="A folder to make, for the files.")] = (
-        None
-    )
-    int8: Annotated[
-        bool,
-        Option("--int8", help="Also ONNX in int8, scaled by training images; says what it costs and gains."),
-    ] = False
-    untrained: Annotated[
-        bool, Option("--untrained", help="A network without weights gets random ones, to be measured, say.")
-    ] = False
-    quiet: QuietOption = False
-    as_json: JsonOption = False

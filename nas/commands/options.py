@@ -1,4 +1,7 @@
-"""The options of commands: type, default and help in one place; more are in ``network_options``."""
+"""The options of ``nas search``, and those that several commands have: type, default and help in one place.
+
+Options of one command stand beside it; those of train and scale are in ``network_options``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ DATA = "Images: digits, npz:FILE, folder:DIR (a folder for each class) or hf:NAM
 OWN_DATA = f"{DATA.removesuffix('.')}; or your own, FILE.py:NAME."
 NEW_RUN = "The run's directory; it must not exist yet."
 AS_SEARCH = "As for nas search."
-MOVED = "The run's own, named again: it runs without --trust-code, and may be in another place."
 LOCAL = "local; inline with a table or predictor"
 PAIR = "NAME=VALUE"
 
@@ -239,128 +241,3 @@ class ResourceOptions:
             help="A trial that takes longer has failed; 90s, 10m or 1h30m.",
         ),
     ] = None
-
-
-@dataclass(frozen=True)
-class ResumeOptions:
-    """Where the images are, and where the trials that are left run; None leaves it as before."""
-
-    data: Annotated[
-        str | None,
-        Option(show_default="as before", help="Where the same images are now, if they were moved."),
-    ] = None
-    max_hours: MaxHoursOption = None
-    track: Annotated[
-        list[str] | None,
-        Option(
-            metavar=TRACKERS, show_default="as before", help="As for nas search; none goes on without any."
-        ),
-    ] = None
-    trust_code: Annotated[
-        bool,
-        Option(
-            "--trust-code",
-            help="Run the run's own code: a space, evaluator, controller or tracker of FILE.py:NAME, a "
-            "device's command:PROGRAM.",
-        ),
-    ] = False
-    space: Annotated[str | None, Option(metavar="FILE.py:NAME", show_default="as before", help=MOVED)] = None
-    evaluator: Annotated[str | None, Option(metavar="FILE.py:NAME", show_default="as before", help=MOVED)] = (
-        None
-    )
-    workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
-    cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
-    gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
-    address: Annotated[str | None, Option(show_default="as before", help=AS_SEARCH)] = None
-    cache_size: Annotated[str | None, Option(metavar="BYTES", show_default="as before", help=AS_SEARCH)] = (
-        None
-    )
-    max_retries: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
-    trial_timeout: Annotated[str | None, Option(metavar="TIME", show_default="as before", help=AS_SEARCH)] = (
-        None
-    )
-
-
-@dataclass(frozen=True)
-class AuditOptions:
-    """What ``nas audit`` is asked, but for where its training runs are."""
-
-    space: Annotated[str, Option(help="Whose networks are trained, see nas spaces.")] = "mnas"
-    data: Annotated[str, Option(help=AS_SEARCH)] = "digits"
-    networks: Annotated[int, Option(help="Networks to train, drawn at random.")] = 24
-    seeds: Annotated[int, Option(help="Training runs of each network, on as many seeds.")] = 3
-    recipe: Annotated[str | None, Option(show_default="proxy; inherit with --init", help=AS_SEARCH)] = None
-    proxy: Annotated[
-        list[str] | None, Option(metavar=PAIR, help="A field of the recipe, as for nas search.")
-    ] = None
-    help_proxy: HelpProxyOption = False
-    init: InitOption = None
-    init_arch: InitArchOption = None
-    tune: TuneOption = True
-    metric: MetricOption = None
-    long: Annotated[
-        list[str] | None,
-        Option(
-            metavar=PAIR,
-            help="A field of a longer schedule, e.g. epochs=16; every network is trained by it, too.",
-        ),
-    ] = None
-    long_seeds: Annotated[
-        int | None,
-        Option(show_default="as --seeds", help="Training runs of each network by the longer schedule."),
-    ] = None
-    reference: Annotated[
-        Path | None,
-        Option(metavar="FILE", help="Known accuracies, as for table:FILE; the networks are drawn from it."),
-    ] = None
-    sample_seed: Annotated[int, Option(help="Seeds the draw of the networks.")] = 0
-    seed: Annotated[int, Option(help="Seeds everything else that is random.")] = 0
-    track: TrackOption = None
-    run: Annotated[Path | None, Option(show_default="runs/TIME-audit", help=NEW_RUN)] = None
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What ``nas report`` is asked."""
-
-    runs: Annotated[list[Path], Argument(metavar="RUN...", help="Directories of runs.")]
-    as_json: JsonOption = False
-    follow: Annotated[
-        bool, Option("--follow", help="Refresh while the search runs; ends when it is over.")
-    ] = False
-    target_flops: Annotated[
-        str | None,
-        Option(
-            metavar="COUNT",
-            show_default="the run's",
-            help="Rank by another budget T, in the unit of --cost; nothing is trained again.",
-        ),
-    ] = None
-    target: TargetOption = None
-    budget: Annotated[
-        list[str] | None,
-        Option(
-            metavar="NAME=VALUE",
-            show_default="none",
-            help="Name the most accurate network within it, e.g. latency=15ms; several hold together.",
-        ),
-    ] = None
-    exponent: Annotated[float | None, Option(show_default="the run's", help="Rank by another exponent.")] = (
-        None
-    )
-    reward: Annotated[str | None, Option(show_default="the run's", help="Rank by soft, hard or abs.")] = None
-    cost: Annotated[str, Option(help="What networks are charged for: flops, params or activations.")] = (
-        "flops"
-    )
-    random: Annotated[
-        Path | None,
-        Option(
-            metavar="RUN",
-            show_default="the run's own first trials",
-            help="A run of --controller random to compare with.",
-        ),
-    ] = None
-    png: Annotated[
-        Path | None, Option(metavar="FILE", help="Write the figures: front and progress, or family.")
-    ] = None
-    svg: Annotated[Path | None, Option(metavar="FILE", help="The same as SVG.")] = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -51,7 +50,7 @@ def planned(options: SearchOptions, resources: ResourceOptions, *, quiet: bool =
         if own.is_own(settings.evaluator):
             rule = "must be train for nas plan: how long your own takes, only a trial shows"
             raise InputError(f"evaluator {rule}, got {options.evaluator}")
-        settings, found, task, _ = prepare.prepared(settings, Path(), screen)
+        settings, found, task, _ = prepare.prepared(settings, screen)
         if not isinstance(task, Training):
             screen.say(
                 f"Nothing is trained with --evaluator {options.evaluator}: {settings.trials} look-ups."

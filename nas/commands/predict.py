@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from nas.commands.declare import declared
-from nas.commands.network_options import PredictOptions
+from nas.commands.network_options import DeviceOption
+from nas.commands.options import JsonOption, RunArgument
 from nas.commands.output import refuse_both, say_broken, write_text
 from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.launch.judge import Prediction
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """What ``nas predict`` is asked."""
+
+    run: RunArgument
+    paths: Annotated[
+        list[str],
+        Argument(metavar="PATH...", help="Image files, folders of them, or patterns such as '*.jpg'."),
+    ]
+    csv: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            show_default="standard output, but a table on a terminal",
+            help="Write CSV there; - is standard output.",
+        ),
+    ] = None
+    as_json: JsonOption = False
+    top: Annotated[int, Option(min=1, metavar="K", help="The K most probable classes of each image.")] = 1
+    least_confident: Annotated[
+        int | None,
+        Option(min=1, metavar="N", help="Only the N images of the least probability, the least first."),
+    ] = None
+    device: DeviceOption = "auto"
 
 
 @declared(run="RUN", directory="RUN", path="PATH")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from nas.commands.arguments import checked, parse_count
 from nas.commands.declare import declared
-from nas.commands.options import ReportOptions
+from nas.commands.options import JsonOption, TargetOption
 from nas.commands.targets import find_targets
 from nas.errors import InputError, WriteError
 from nas.files import exists, is_file
@@ -31,6 +33,53 @@ REFUSED = {
     "family": ("nothing was trained", ("follow", "random", *RANKING, "budget")),
 }
 """By the kind of run, or by what else is reported: why some options mean nothing there, and which."""
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What ``nas report`` is asked."""
+
+    runs: Annotated[list[Path], Argument(metavar="RUN...", help="Directories of runs.")]
+    as_json: JsonOption = False
+    follow: Annotated[
+        bool, Option("--follow", help="Refresh while the search runs; ends when it is over.")
+    ] = False
+    target_flops: Annotated[
+        str | None,
+        Option(
+            metavar="COUNT",
+            show_default="the run's",
+            help="Rank by another budget T, in the unit of --cost; nothing is trained again.",
+        ),
+    ] = None
+    target: TargetOption = None
+    budget: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME=VALUE",
+            show_default="none",
+            help="Name the most accurate network within it, e.g. latency=15ms; several hold together.",
+        ),
+    ] = None
+    exponent: Annotated[float | None, Option(show_default="the run's", help="Rank by another exponent.")] = (
+        None
+    )
+    reward: Annotated[str | None, Option(show_default="the run's", help="Rank by soft, hard or abs.")] = None
+    cost: Annotated[str, Option(help="What networks are charged for: flops, params or activations.")] = (
+        "flops"
+    )
+    random: Annotated[
+        Path | None,
+        Option(
+            metavar="RUN",
+            show_default="the run's own first trials",
+            help="A run of --controller random to compare with.",
+        ),
+    ] = None
+    png: Annotated[
+        Path | None, Option(metavar="FILE", help="Write the figures: front and progress, or family.")
+    ] = None
+    svg: Annotated[Path | None, Option(metavar="FILE", help="The same as SVG.")] = None
 
 
 @declared(figures="--png and --svg", arch="RUN", controller="--controller")

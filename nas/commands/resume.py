@@ -4,17 +4,64 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
 
 from nas.commands.arguments import absolute, checked, code_of, read_resources
 from nas.commands.declare import declared
-from nas.commands.options import QuietOption, ResumeOptions, RunArgument
+from nas.commands.options import AS_SEARCH, MaxHoursOption, QuietOption, RunArgument
 from nas.commands.running import interruptible, watch
+from nas.commands.values import TRACKERS
 from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
     from nas.spec.settings import Settings
+
+
+MOVED = "The run's own, named again: it runs without --trust-code, and may be in another place."
+
+
+@dataclass(frozen=True)
+class ResumeOptions:
+    """Where the images are, and where the trials that are left run; None leaves it as before."""
+
+    data: Annotated[
+        str | None,
+        Option(show_default="as before", help="Where the same images are now, if they were moved."),
+    ] = None
+    max_hours: MaxHoursOption = None
+    track: Annotated[
+        list[str] | None,
+        Option(
+            metavar=TRACKERS, show_default="as before", help="As for nas search; none goes on without any."
+        ),
+    ] = None
+    trust_code: Annotated[
+        bool,
+        Option(
+            "--trust-code",
+            help="Run the run's own code: a space, evaluator, controller or tracker of FILE.py:NAME, a "
+            "device's command:PROGRAM.",
+        ),
+    ] = False
+    space: Annotated[str | None, Option(metavar="FILE.py:NAME", show_default="as before", help=MOVED)] = None
+    evaluator: Annotated[str | None, Option(metavar="FILE.py:NAME", show_default="as before", help=MOVED)] = (
+        None
+    )
+    workers: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    cpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    gpus_per_trial: Annotated[float | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    address: Annotated[str | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    cache_size: Annotated[str | None, Option(metavar="BYTES", show_default="as before", help=AS_SEARCH)] = (
+        None
+    )
+    max_retries: Annotated[int | None, Option(show_default="as before", help=AS_SEARCH)] = None
+    trial_timeout: Annotated[str | None, Option(metavar="TIME", show_default="as before", help=AS_SEARCH)] = (
+        None
+    )
 
 
 @declared()
@@ -26,7 +73,8 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
 
 def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) -> Run:
     """Finishes an interrupted search or training, exactly as it would have gone."""
-    from nas.launch import launch
+    from nas.launch.resume import Again
+    from nas.launch.resume import resume as resume_run
     from nas.runs.config import read_settings
     from nas.screens.views import VIEWS
     from nas.trackers.chosen import choose
@@ -44,12 +92,8 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     chosen = choose(options.track) if options.track else choose(*tracked_before(before, options))
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
-    where, trusted = data and moved_images(data, before), options.trust_code
-    return watch(
-        screen,
-        lambda listener: launch.resume(run, listener, resources, where, trusted=trusted, code=code),
-        chosen,
-    )
+    again = Again(resources, data and moved_images(data, before), options.trust_code, code)
+    return watch(screen, lambda listener: resume_run(run, listener, again), chosen)
 
 
 def tracked_before(before: Settings, options: ResumeOptions) -> tuple[Sequence[str], str]:

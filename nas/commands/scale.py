@@ -14,13 +14,13 @@ from nas.commands.declare import command_words, declared
 from nas.commands.defaults import DefaultOptions
 from nas.commands.network_options import ScaleOptions
 from nas.commands.options import JsonOption, QuietOption, ResourceOptions
+from nas.commands.refine import refined_settings
 from nas.commands.running import interruptible, watch
 from nas.commands.scale_settings import (
     base_run,
     find_models,
     find_origin,
     find_scaling,
-    refined_settings,
     refuse_latency,
     scale_settings,
 )

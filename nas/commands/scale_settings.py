@@ -1,4 +1,4 @@
-"""What ``nas scale`` is asked, as settings of runs: the base, what is compared, a search around it."""
+"""What ``nas scale`` is asked, as settings of a run: the base, and what is compared."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from nas.commands.arguments import (
     absolute,
     checked,
-    find_arch,
-    find_init,
     find_tuned,
     pairs,
     parse_count,
@@ -20,14 +18,15 @@ from nas.commands.arguments import (
     with_options,
 )
 from nas.commands.network_options import ScaleOptions
+from nas.commands.networks import find_arch, find_init
 from nas.commands.options import ResourceOptions
 from nas.commands.search import find_resources
 from nas.errors import InputError
 from nas.files import is_file
 
 if TYPE_CHECKING:
-    from nas.runs.run import Run
     from nas.spec.init import Init
+    from nas.spec.objective import Objective
     from nas.spec.recipe import Recipe
     from nas.spec.scaling import Candidate, Scaling
     from nas.spec.settings import Settings
@@ -62,6 +61,7 @@ def find_origin(text: str) -> Origin:
     from nas.runs.config import read_settings
     from nas.runs.run import Run
     from nas.runs.source import source_of
+    from nas.search.events import ENDED
     from nas.spec.scaling import PROXY
     from nas.spec.task import Task
     from reports import sketch
@@ -72,7 +72,7 @@ def find_origin(text: str) -> Origin:
         note = sketch(text) if text == str(arch) else text
         return Origin(arch, note, "digits", PROXY, 0, None, "soft", Task())
     settings = read_settings(directory)
-    told = Run(directory).trials()["status"].isin(["done", "failed"]).sum()
+    told = Run(directory).trials()["status"].isin(ENDED).sum()
     so_far = "" if told == settings.trials else f" after {told} of {settings.trials} trials"
     objective = settings.objective
     return Origin(
@@ -165,11 +165,7 @@ def scale_settings(
         InputError: if there is nothing to compare, a family could not be made, or a value is out of range.
     """
     from nas.runs.scaling_check import checked_part
-    from nas.spec.objective import Objective
-    from nas.spec.recipe import RECIPES, Recipe, default_recipe
     from nas.spec.settings import Settings
-    from nas.spec.targets import Target
-    from search_spaces.rules import parse_settings
 
     with checked():
         candidates = scaling.candidates
@@ -177,19 +173,6 @@ def scale_settings(
         refuse_beyond_limit(scaling, candidate)
         find_models(scaling, candidate.triples[0])
     init = find_init(options.init, options.init_arch, origin.init)
-    trained_by = origin.recipe
-    if init and origin.init is None:
-        trained_by = dataclasses.replace(
-            RECIPES[default_recipe("proxy", pretrained=True)], divisor=origin.recipe.divisor
-        )
-    fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
-    with checked("proxy"):
-        recipe = parse_settings(Recipe, {**dataclasses.asdict(trained_by), **fields})
-    aim = (0.0, "soft") if scaling.sweep else (origin.exponent, origin.reward)  # accuracy, whatever it costs
-    if scaling.latencies:
-        objective = Objective(None, *aim, (Target("latency", scaling.target_latency),))
-    else:
-        objective = Objective(scaling.target_flops, *aim)
     with checked():
         settings = Settings(
             space="scaling",
@@ -197,8 +180,8 @@ def scale_settings(
             data=origin.data if options.data is None else absolute(options.data),
             evaluator=absolute(options.evaluator),
             controller="grid",
-            objective=objective,
-            recipe=recipe,
+            objective=scaling_objective(scaling, origin),
+            recipe=scaling_recipe(options, origin, init),
             init=init,
             tuned=find_tuned(init, tune=options.tune),
             seed=origin.seed if options.seed is None else options.seed,
@@ -211,49 +194,41 @@ def scale_settings(
     return settings
 
 
+def scaling_objective(scaling: Scaling, origin: Origin) -> Objective:
+    """The reward of the candidates: the base's; along lines, the accuracy, whatever it costs."""
+    from nas.spec.objective import Objective
+    from nas.spec.targets import Target
+
+    aim = (0.0, "soft") if scaling.sweep else (origin.exponent, origin.reward)
+    if scaling.latencies:
+        return Objective(None, *aim, (Target("latency", scaling.target_latency),))
+    return Objective(scaling.target_flops, *aim)
+
+
+def scaling_recipe(options: ScaleOptions, origin: Origin, init: Init | None) -> Recipe:
+    """How candidates are trained: as the base run's networks, or as is usual with the weights ``init``.
+
+    Raises:
+        InputError: if a field is unknown or out of range.
+    """
+    from nas.spec.recipe import RECIPES, Recipe, default_recipe
+    from search_spaces.rules import parse_settings
+
+    usual = origin.recipe
+    if init and origin.init is None:
+        known = RECIPES[default_recipe("proxy", pretrained=True)]
+        usual = dataclasses.replace(known, divisor=origin.recipe.divisor)
+    fields = with_options(pairs(options.proxy, "proxy"), metric=options.metric)
+    with checked("proxy"):
+        return parse_settings(Recipe, {**dataclasses.asdict(usual), **fields})
+
+
 def refuse_beyond_limit(scaling: Scaling, candidate: Candidate) -> None:
     """InputError for a network of more pixels than allowed: a strategy may leave no other way to grow."""
     pixels, most = candidate.arch.resolution, scaling.largest
     if most and pixels > max(most, scaling.arch.resolution):
         way = candidate.strategy
         raise InputError(f"max_resolution must be at least {pixels} to scale by {way}, got {most}")
-
-
-def refined_settings(run: Run) -> Settings:
-    """A search around the network that a scaling run chose, by the same recipe on the same images."""
-    from nas.commands.options import SearchOptions
-    from nas.commands.search import CENTER, default_trials
-    from nas.launch.prepare import resolve_controller
-    from nas.runs.scaling_results import compared_run, scaling_of
-    from nas.runs.second_part import with_fresh_seeds
-    from nas.runs.source import source_of
-    from nas.spec.objective import Objective
-    from search_spaces import canonical, cost
-    from search_spaces.around import AROUND
-
-    settings, scaling = run.settings, scaling_of(run.settings)
-    center, default = canonical(scaling.scaled(compared_run(run)[2])), SearchOptions("")
-    return resolve_controller(
-        with_fresh_seeds(
-            settings,
-            space=f"{AROUND}{center}",
-            trials=default_trials(trains=settings.trains),
-            controller=default.controller,
-            controller_settings={},
-            objective=Objective(float(cost(center, scaling.num_classes).flops)),
-            recipe=dataclasses.replace(
-                settings.recipe,
-                resolution=settings.recipe.shrink(center, scaling.arch.resolution).resolution,
-            ),
-            scaling=None,
-            init=source_of(run.directory, settings),
-            tuned=None,
-            task=None,
-            confirmations=default.confirm if settings.evaluator == "train" else 0,
-            confirm_seeds=default.confirm_seeds,
-            baselines={CENTER: str(center)},
-        )
-    )
 
 
 def parse_coefficients(text: str, *, force: bool) -> Coefficients:

@@ -11,9 +11,7 @@ from nas.commands.arguments import (
     absolute_device,
     checked,
     code_of,
-    find_arch,
     find_images,
-    find_init,
     find_recipe,
     find_tuned,
     pairs,
@@ -23,6 +21,7 @@ from nas.commands.arguments import (
 )
 from nas.commands.declare import command_words, declared
 from nas.commands.like import RepeatOptions
+from nas.commands.networks import find_arch, find_init
 from nas.commands.options import QuietOption, ResourceOptions, SearchOptions
 from nas.commands.running import interruptible, watch
 from nas.commands.targets import find_objective

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.commands.arguments import find_arch, find_family
 from nas.commands.declare import declared
+from nas.commands.networks import find_arch, find_family
 from nas.commands.options import JsonOption
 from nas.errors import command
 from nas.files import is_directory, is_file

@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING
 
 from nas.commands.arguments import (
     checked,
-    find_arch,
-    find_family,
     find_images,
-    find_init,
     find_recipe,
-    find_teacher,
     pairs,
     parse_bytes,
     parse_seconds,
@@ -25,6 +21,7 @@ from nas.commands.arguments import (
 from nas.commands.declare import command_words, declared
 from nas.commands.defaults import DefaultOptions
 from nas.commands.network_options import TrainOptions
+from nas.commands.networks import find_arch, find_family, find_init, find_teacher
 from nas.commands.options import QuietOption
 from nas.commands.running import interruptible, watch
 from nas.errors import InputError
@@ -85,7 +82,8 @@ def train_network(
         noted: settings that say who tracks the run.
         until: it should be over by then, by ``time.monotonic``; None for whenever it is.
     """
-    from nas.launch.training import prepare_training, start_training
+    from nas.launch.launch import start_with
+    from nas.launch.training import prepare_training
     from nas.runs.source import source_of
     from nas.screens.training import preparation_lines
     from nas.spec.recipe import default_recipe
@@ -116,7 +114,7 @@ def train_network(
     if origin and not origin.trained and options.data is None:
         where = origin.directory
         notes.append(f"{where} looked accuracies up and has no images of its own; --data takes others.")
-    return start_training(prepared, place, listener, notes)
+    return start_with(prepared.task, prepared.settings, place, listener, notes)
 
 
 def find_whole(

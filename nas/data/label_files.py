@@ -97,14 +97,7 @@ def read_labels(
         sum(find(row[column]) is not None for row in rows[:1000] if column < len(row))
         for column in range(width)
     ]
-    if not any(hits):
-        raise ValueError("has no column with names of these images")
-    names = [re.sub(r"[\W_]", "", cell.lower()) for cell in header]
-    file = next(
-        (names.index(name) for name in FILES if name in names and hits[names.index(name)]),
-        hits.index(max(hits)),
-    )
-    label = _label_column(names, header, width, file)
+    file, label = _columns(header, hits)
     classes: dict[File, str] = {}
     for row in rows:
         if len(row) <= max(file, label):
@@ -125,6 +118,22 @@ def read_labels(
     return Labelled(
         sorted(classes.items()), f"classes are those of {os.path.relpath(path, directory)}{column}"
     )
+
+
+def _columns(header: Sequence[str], hits: Sequence[int]) -> tuple[int, int]:
+    """Which column names the images, and which their classes; ``hits``: names of images in each.
+
+    Raises:
+        ValueError: if there is no such column.
+    """
+    if not any(hits):
+        raise ValueError("has no column with names of these images")
+    names = [re.sub(r"[\W_]", "", cell.lower()) for cell in header]
+    file = next(
+        (names.index(name) for name in FILES if name in names and hits[names.index(name)]),
+        hits.index(max(hits)),
+    )
+    return file, _label_column(names, header, len(hits), file)
 
 
 def _label_column(names: Sequence[str], header: Sequence[str], width: int, file: int) -> int:

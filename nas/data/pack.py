@@ -105,13 +105,7 @@ def load_packed(
     waiting = f"Waiting for another process to pack {name}"
     unlocked = functools.partial(say_unlocked, listener.say)
     with cache.locked(origin.key, lambda: listener.say(waiting), unlocked) as path:
-        opened = None
-        if path.exists():
-            try:
-                opened = _open(path, origin)
-            except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-                listener.say(f"The pack of {name} is made again: {error}")
-                shutil.rmtree(path)
+        opened = _kept(path, origin, listener)
         made = opened is None
         if opened is None:
             own = image_size(listing)
@@ -129,6 +123,18 @@ def load_packed(
     for line in _warnings(facts, listing.source):
         listener.say(shown(line))
     return data
+
+
+def _kept(
+    path: Path, origin: Origin, listener: Listener
+) -> tuple[dict[str, PackedPart], dict[str, Any]] | None:
+    """``_open``, if there is a pack; a damaged one is removed."""
+    try:
+        return _open(path, origin) if path.exists() else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        listener.say(f"The pack of {shown(origin.source)} is made again: {error}")
+        shutil.rmtree(path)
+        return None
 
 
 def _summary(listing: Listing, seed: int, own: int) -> str:

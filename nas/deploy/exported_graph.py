@@ -89,9 +89,9 @@ def notes(finished: Finished) -> dict[str, str]:
     return {"arch": str(finished.arch), **about}
 
 
-def open_onnx(path: Path, threads: int = 1) -> Run:
+def open_onnx(path: Path) -> Run:
     """An ONNX file in onnxruntime, on the CPU."""
-    session = cpu_session(path, threads)
+    session = cpu_session(path)
 
     def run(images: Floats) -> Floats:
         found: Floats = session.run([LOGITS], {IMAGES: images})[0]

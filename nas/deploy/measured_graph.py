@@ -23,22 +23,21 @@ Array = NDArray[np.float32]
 OPSET = 20
 """What ``torch.onnx.export`` of torch 2.13 writes."""
 IMAGES, LOGITS = "images", "logits"
+CHANNELS = 3
+"""Of its images."""
+BN_EPSILON = 1e-3
+"""That of ``build_network``."""
 BIAS_SCALE = 0.1
 """Deviation of random biases: without any, activations shrink to subnormal numbers, which are slow."""
 
 
 def onnx_graph(
-    arch: ArchSpec,
-    num_classes: int = 1000,
-    in_channels: int = 3,
-    state: Mapping[str, Array] | None = None,
-    bn_epsilon: float = 1e-3,
+    arch: ArchSpec, num_classes: int = 1000, state: Mapping[str, Array] | None = None
 ) -> ModelProto:
-    """The network of ``arch`` in inference: ``images`` `[B, C, H, H]` to ``logits`` `[B, classes]`, any B.
+    """The network of ``arch`` in inference: ``images`` `[B, 3, H, H]` to ``logits`` `[B, classes]`, any B.
 
     Args:
         state: the tensors of ``build_network(arch, ...).state_dict()`` by name; None for random ones.
-        bn_epsilon: of the network that ``state`` comes from, which pads symmetrically.
 
     Raises:
         KeyError: if ``state`` lacks a tensor.
@@ -46,9 +45,9 @@ def onnx_graph(
     """
     from onnx import TensorProto, helper
 
-    writer = _Writer(state, bn_epsilon, arch.activation)
+    writer = _Writer(state, arch.activation)
     x = writer.conv_bn(
-        IMAGES, "stem", in_channels, arch.stem_channels, arch.stem_kernel, arch.stem_stride, active=True
+        IMAGES, "stem", CHANNELS, arch.stem_channels, arch.stem_kernel, arch.stem_stride, active=True
     )
     if arch.stem_pool:
         x = writer.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
@@ -65,7 +64,7 @@ def onnx_graph(
     bias = writer.tensor("classifier.bias", (num_classes,))
     writer.node("Gemm", x, weight, bias, output=LOGITS, transB=1)
     shapes: dict[str, list[str | int]] = {
-        IMAGES: ["batch", in_channels, arch.resolution, arch.resolution],
+        IMAGES: ["batch", CHANNELS, arch.resolution, arch.resolution],
         LOGITS: ["batch", num_classes],
     }
     images, logits = (helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items())
@@ -76,8 +75,8 @@ def onnx_graph(
 class _Writer:
     """Collects nodes and tensors; names of tensors are those of the network's modules."""
 
-    def __init__(self, state: Mapping[str, Array] | None, bn_epsilon: float, activation: str) -> None:
-        self.state, self.bn_epsilon, self.activation = state, bn_epsilon, activation
+    def __init__(self, state: Mapping[str, Array] | None, activation: str) -> None:
+        self.state, self.activation = state, activation
         self.rng = np.random.default_rng(0)
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
@@ -136,7 +135,7 @@ class _Writer:
                 self.values(f"{name}.1.{part}", (channels,))
                 for part in ("weight", "bias", "running_mean", "running_var")
             )
-            scale = gamma / np.sqrt(variance + np.float32(self.bn_epsilon))
+            scale = gamma / np.sqrt(variance + np.float32(BN_EPSILON))
             weight, bias = weight * scale[:, None, None, None], beta - mean * scale
         inputs = [self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]
         pads = [kernel // 2] * 4

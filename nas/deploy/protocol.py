@@ -66,9 +66,8 @@ def interleave(
     network: Callable[[], Lap],
     reference: Callable[[], Lap] | None,
     seconds: float,
-    least_runs: int = LEAST_RUNS,
 ) -> Measurement:
-    """Runs the network for at least ``seconds`` and ``least_runs``, and the reference between its blocks.
+    """Runs the network for at least ``seconds`` and ``LEAST_RUNS``, and the reference between its blocks.
 
     Each block begins with a run that does not count: it finds the caches full of the other network. The ratio
     of a block is that to the mean of the reference's blocks before and after it.
@@ -88,7 +87,7 @@ def interleave(
     blocks: list[list[Lap]] = []
     between = [block(reference, 0.5)] if reference else []
     taken = 0.0
-    while taken < seconds or sum(map(len, blocks)) < least_runs or len(blocks) < LEAST_BLOCKS:
+    while taken < seconds or sum(map(len, blocks)) < LEAST_RUNS or len(blocks) < LEAST_BLOCKS:
         began = time.perf_counter()
         blocks.append(block(network))
         taken += time.perf_counter() - began

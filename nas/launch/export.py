@@ -136,25 +136,22 @@ def export_run(run: Path, request: Request, listener: Listener) -> Exported:
 def keep_int8(run: Path, finished: Finished, found: int8.Compared, listener: Listener) -> None:
     """Keeps what int8 costs and gains in the run, for ``nas report``; says it if that cannot be."""
     part = next((name for name in ("test", "validation") if name in found.accuracies), None)
+    facts = {
+        "arch": str(finished.arch),
+        "classes": len(finished.design.classes),
+        "part": part,
+        "device": "cpu",
+        "threads": 1,
+        "batch": 1,
+    }
+    if part:
+        facts["images"] = found.accuracies[part][2]
     try:
         with Journal(run) as journal:
             for number, precision in enumerate(("float32", "int8")):
-                accuracies = {} if part is None else {
-                    "accuracy": found.accuracies[part][number], "images": found.accuracies[part][2],
-                }  # fmt: skip
-                journal.measure(
-                    {
-                        "arch": str(finished.arch),
-                        "device": "cpu",
-                        "precision": precision,
-                        "threads": 1,
-                        "batch": 1,
-                        "classes": len(finished.design.classes),
-                        "milliseconds": found.milliseconds[number],
-                        "part": part,
-                        **accuracies,
-                    }
-                )
+                accuracy = found.accuracies[part][number] if part else None
+                took = {"precision": precision, "milliseconds": found.milliseconds[number]}
+                journal.measure(facts | took | {"accuracy": accuracy})
     except (InputError, WriteError) as error:
         listener.say(f"nas report will not show int8, as the run cannot be written: {error}")
 

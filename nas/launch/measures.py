@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controllers import Measure as OfActions
+from controllers import Price
 from nas.deploy.devices import only_measures, open_device
 from nas.deploy.latency_model import Predictor
 from nas.errors import InputError
@@ -24,7 +25,7 @@ from nas.search.tables import Table
 from nas.spec.objective import Objective
 from nas.spec.settings import Settings
 from nas.spec.targets import COSTS
-from search_spaces import ArchSpec, SearchSpace
+from search_spaces import Actions, ArchSpec, Cost, SearchSpace, cost
 
 LATENCY = "latency"
 """The cost that a device gives, in milliseconds."""
@@ -113,8 +114,7 @@ def known_measures(settings: Settings, evaluator: object, latency: Latency | Lis
         known = dict(evaluator.measures)
     space = space_of(settings)
     if space.cost is not None:
-        given = space.price(space.first)
-        priced = (name for name in settings.objective.measures if name in given)
+        priced = (name for name in settings.objective.measures if name in space.priced)
         known |= {name: functools.partial(priced_by, space, name) for name in priced}
     return known if latency is None else {**known, LATENCY: latency}
 
@@ -132,19 +132,32 @@ def check_measures(settings: Settings) -> None:
 
 
 def for_controller(objective: Objective, space: SearchSpace, measures: Measures) -> Mapping[str, Any]:
-    """What a controller may know of the aim, as arguments of ``controllers.make``."""
+    """What a controller may know of the aim and of costs, as arguments of ``controllers.make``."""
+    known: dict[str, Any] = {"price": price_of(space)}
     if objective.costs == ("flops",) and not objective.seeks_front:
-        return {"objective": objective}
+        return known | {"objective": objective}
     if not objective.costs:  # the reward is the accuracy
-        return {}
-    given = space.price(space.first)
+        return known
     further: dict[str, OfActions | None] = {}
     for name in objective.costs:
-        if name in COSTS[1:] and name in given:
+        if name in COSTS[1:] and name in space.priced:
             further[name] = known_cost(space, name)
         elif name != "flops":
             further[name] = of_actions(space, measures[name]) if name in measures else None
     if objective.seeks_front:
-        return {"measures": further, "front": objective.costs}
-    rewards: Callable[..., NDArray[np.float64]] = objective.rewards
-    return {"objective": rewards, "measures": further}
+        return known | {"measures": further, "front": objective.costs}
+    return known | {"measures": further, "objective": objective.rewards}
+
+
+def price_of(space: SearchSpace) -> Price | None:
+    """Actions to their exact cost; None where the space knows no FLOPs. What else is unknown counts as 1."""
+    if space.cost is None and space.has_archs:
+        return lambda actions: cost(space.decode(actions), space.num_classes)
+    if "flops" not in space.priced:
+        return None
+
+    def price(actions: Actions) -> Cost:
+        known = space.price(space.decode(actions))
+        return Cost(*(int(known.get(name, 1)) for name in Cost._fields))
+
+    return price

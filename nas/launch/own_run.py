@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from controllers import Price
+from nas.deploy.devices import PROGRAM
 from nas.errors import InputError
 from nas.launch.own_data import load_own_images, own_images
 from nas.launch.own_evaluator import check_function, load_evaluator
 from nas.launch.own_space import load_space, own_space
 from nas.spec import own
 from nas.spec.settings import Settings
-from search_spaces import Actions, Cost, SearchSpace, cost
+from search_spaces import SearchSpace
 
 LOADS: dict[str, Callable[[str, str], tuple[Any, str]]] = {
     "space": load_space,
@@ -55,7 +55,7 @@ def recall(settings: Settings, *, trusted: bool) -> None:
     """Makes the user's own space, evaluation and images of a run again, unless the command has made them.
 
     Args:
-        trusted: whether the code that a run names may be run.
+        trusted: whether the code that a run names may be run, a controller and a device's program too.
 
     Raises:
         InputError: if it is not trusted, has changed, or stood in no file and was not given again.
@@ -70,6 +70,10 @@ def recall(settings: Settings, *, trusted: bool) -> None:
         if not trusted:
             raise InputError(f"trust_code must be given to run the code of {text}")
         take(field, text, settings.files.get(field, ""))
+    if settings.device.startswith(PROGRAM) and not trusted:
+        raise InputError(f"trust_code must be given to run the program of {settings.device}")
+    if own.is_code(settings.controller) and not trusted:
+        raise InputError(f"trust_code must be given to run the code of {settings.controller}")
 
 
 def check_own(settings: Settings, space: SearchSpace) -> None:
@@ -84,17 +88,3 @@ def check_own(settings: Settings, space: SearchSpace) -> None:
         raise InputError(f"evaluator {rule}, got {settings.evaluator}")
     if settings.device:
         raise InputError(f"device must be left out where networks are no ArchSpec, got {settings.device}")
-
-
-def price_of(space: SearchSpace) -> Price | None:
-    """Actions to their exact cost; None where the space knows no FLOPs. What else is unknown counts as 1."""
-    if space.cost is None and space.has_archs:
-        return lambda actions: cost(space.decode(actions), space.num_classes)
-    if "flops" not in space.price(space.first):
-        return None
-
-    def price(actions: Actions) -> Cost:
-        known = space.price(space.decode(actions))
-        return Cost(*(int(known.get(name, 1)) for name in Cost._fields))
-
-    return price

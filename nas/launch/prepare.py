@@ -1,4 +1,4 @@
-"""Makes what a run needs from its settings: space, controller, images, evaluator and device."""
+"""Makes what a run needs from its settings: weights, images, evaluator and device."""
 
 from __future__ import annotations
 
@@ -6,32 +6,26 @@ import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import controllers
-from nas.deploy.devices import PROGRAM
 from nas.errors import InputError
 from nas.files import is_file
 from nas.launch.measures import (
     check_measures,
     columns_for,
-    for_controller,
     known_measures,
     open_latency,
     with_device,
 )
-from nas.launch.own_code import own_controller
 from nas.launch.own_data import own_dataset
 from nas.launch.own_evaluator import OwnEvaluator
-from nas.launch.own_run import check_own, price_of
+from nas.launch.own_run import check_own
 from nas.launch.placement import device_of, threads_of
+from nas.launch.searching import resolve_controller
 from nas.launch.suited import for_images, pack_size, sized
 from nas.runs.config import read_settings
 from nas.runs.kinds import KINDS, space_of
-from nas.search.confirm import Confirm
-from nas.search.journal import Journal
-from nas.search.loop import Search
-from nas.search.measures import NONE, Measures
+from nas.search.measures import Measures
 from nas.search.predictor import Predictor
 from nas.search.tables import Table
 from nas.spec import own
@@ -42,98 +36,12 @@ from nas.spec.settings import Settings
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
 from search_spaces import ArchSpec, SearchSpace
-from search_spaces.rules import parse_settings
 
 if TYPE_CHECKING:
     from nas.data import Dataset
     from nas.training.pretrained import Pretrained
 
 EvaluatorKind = Training | Table | Predictor | OwnEvaluator
-
-
-def resolve_controller(settings: Settings) -> Settings:
-    """``settings`` with the controller's defaults filled in; InputError if it or a setting is unknown.
-
-    A controller of the user's own is made once, to see whether it can be.
-    """
-    if KINDS[settings.kind].given:
-        return settings
-    if own.is_code(settings.controller):
-        if settings.controller_settings:
-            rule = "must be left out with a controller of your own"
-            raise InputError(f"controller_settings {rule}, got {', '.join(settings.controller_settings)}")
-        _, sha256 = own_controller(settings, space_of(settings))
-        return dataclasses.replace(settings, files={**settings.files, "controller": sha256})
-    try:
-        kind = controllers.find_kind(settings.controller).settings
-    except ValueError as error:
-        raise InputError(f"controller: {error}") from None
-    try:
-        given: Any = parse_settings(kind, settings.controller_settings)
-    except ValueError as error:
-        raise InputError(f"controller_settings: {error}") from None
-    return dataclasses.replace(settings, controller_settings=dataclasses.asdict(given))
-
-
-def make_controller(
-    settings: Settings, space: SearchSpace, measures: Measures = NONE, *, trusted: bool = True
-) -> controllers.Controller:
-    """The controller of ``settings``, with what is known before any training: the objective and costs.
-
-    Raises:
-        InputError: if it is the user's own code, which is not ``trusted`` or has changed.
-    """
-    if KINDS[settings.kind].given:
-        return controllers.GridSearch(space)
-    if own.is_code(settings.controller):
-        if not trusted:
-            raise InputError(f"trust_code must be given to run the code of {settings.controller}")
-        return own_controller(settings, space)[0]
-    return controllers.make(
-        settings.controller,
-        space,
-        seed=settings.seed,
-        **for_controller(settings.objective, space, measures),
-        price=price_of(space),
-        settings=settings.controller_settings,
-    )
-
-
-def make_search(
-    settings: Settings,
-    space: SearchSpace,
-    journal: Journal,
-    listener: Listener,
-    measures: Measures = NONE,
-    *,
-    trusted: bool = True,
-) -> Search:
-    """The search of ``settings``, restored from its journal.
-
-    Args:
-        measures: that are known before a trial.
-        trusted: as in ``make_controller``.
-    """
-    if settings.device.startswith(PROGRAM) and not trusted:
-        raise InputError(f"trust_code must be given to run the program of {settings.device}")
-    stops_early = settings.scheduler == "asha" and settings.trains
-    return Search(
-        space,
-        make_controller(settings, space, measures, trusted=trusted),
-        settings.objective,
-        journal,
-        trials=settings.trials,
-        seed=settings.seed,
-        confirm=Confirm(
-            settings.confirmations,
-            settings.confirm_seeds,
-            {name: ArchSpec.parse(text) for name, text in settings.baselines.items()},
-        ),
-        epochs=settings.recipe.epochs if stops_early else None,
-        train_again=KINDS[settings.kind].given,
-        listener=listener,
-        measures=measures,
-    )
 
 
 class Inputs(NamedTuple):
@@ -148,7 +56,7 @@ class Inputs(NamedTuple):
     measures: Measures
 
 
-def prepared(settings: Settings, directory: Path, listener: Listener) -> Inputs:
+def prepared(settings: Settings, listener: Listener) -> Inputs:
     """Reads what a new run needs, all of it once.
 
     Raises:
@@ -168,7 +76,7 @@ def prepared(settings: Settings, directory: Path, listener: Listener) -> Inputs:
         pack_size(settings)  # networks that the recipe makes too large are refused before anything is made
     latency = open_latency(settings)  # its networks have the resolution of the images by now
     settings = with_device(settings, latency)
-    evaluator = make_evaluator(settings, data, weights, directory, listener)
+    evaluator = make_evaluator(settings, data, weights, Path(), listener)
     return Inputs(settings, space_of(settings), evaluator, known_measures(settings, evaluator, latency))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +16,10 @@ from typing import NamedTuple
 from nas.data import Dataset
 from nas.errors import InputError
 from nas.launch import prepare, suited
-from nas.launch.launch import start_with
 from nas.launch.new_run import Place, refuse_existing
 from nas.launch.pace import Pace, measure, thread_counts
 from nas.launch.placement import check_resources
 from nas.runs.config import read_config
-from nas.runs.run import Run
 from nas.spec.listener import Listener
 from nas.spec.settings import Settings
 from nas.spec.task import full_resolution
@@ -124,34 +121,32 @@ def prepare_training(
     arch = resized(data.image_size)
     own = arch.resolution if settings.recipe.resolution else network.resolution
     settings = for_network(settings, arch, data)
-    recipe = settings.recipe
-    task = FullTraining(
-        *(data, recipe),
-        init=weights.init,
-        teacher=weights.teacher,
-        listener=listener,
-        keep=settings.keep,
-        patience=settings.patience,
-    )
-    if shared:
-        return Prepared(settings, task, own, None)
-    placed = prepare.placed(task, settings.resources)
+    task = prepare.make_evaluator(settings, data, weights, Path(), listener)
+    assert isinstance(task, FullTraining)
+    prepared = Prepared(settings, task, own, None)
+    return prepared if shared else paced(prepared, listener, until, choose_threads=choose_threads)
+
+
+def paced(prepared: Prepared, listener: Listener, until: float | None, *, choose_threads: bool) -> Prepared:
+    """``prepared`` with its threads and epochs, by a few timed steps; arguments as for ``prepare_training``.
+
+    Raises:
+        InputError: if not even one epoch fits.
+    """
+    settings = prepared.settings
+    placed = prepare.placed(prepared.task, settings.resources)
     assert isinstance(placed, FullTraining)
     counts = thread_counts() if choose_threads and placed.device == "cpu" else [placed.threads]
     listener.progress("Timing steps", 0, 1)
-    pace = measure(arch, placed, counts)
+    pace = measure(prepared.arch, placed, counts)
     listener.progress("Timing steps", 1, 1)
+    recipe = settings.recipe
     if until is not None:
         recipe = dataclasses.replace(recipe, epochs=fitting(pace, placed, until))
     resources = dataclasses.replace(settings.resources, cpus_per_trial=pace.threads)
     settings = dataclasses.replace(settings, resources=resources, recipe=recipe)
     task = dataclasses.replace(placed, recipe=recipe, threads=pace.threads)
-    return Prepared(settings, task, own, pace)
-
-
-def start_training(prepared: Prepared, place: Place, listener: Listener, notes: Sequence[str]) -> Run:
-    """Trains to the end; arguments and errors as for ``nas.launch.launch.start``."""
-    return start_with(prepared.task, prepared.settings, place, listener, notes)
+    return Prepared(settings, task, prepared.own, pace)
 
 
 def check_same_images(origin: Origin, settings: Settings, listener: Listener) -> None:

@@ -194,8 +194,8 @@ class Workers:
     def _finish(self, seat: Seat, outcome: Outcome) -> None:
         assert seat.trial
         if outcome.epochs and outcome.accuracy is not None:
-            share = (self.search.epochs or outcome.epochs) / outcome.epochs  # ASHA may have stopped it
-            self.longest = max(self.longest, share * outcome.seconds)
+            whole = self.search.trainings.epochs or outcome.epochs  # ASHA may have stopped it
+            self.longest = max(self.longest, whole / outcome.epochs * outcome.seconds)
         trial, seat.trial, seat.step = seat.trial, None, None
         self.search.finish(trial, outcome)
 
@@ -262,7 +262,7 @@ class Workers:
 
 
 def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
-    """Runs the trials on the open cluster, under ASHA if ``search.epochs`` is not None.
+    """Runs the trials on the open cluster, under ASHA if ``search.trainings.epochs`` is not None.
 
     Args:
         resources: with workers None, as many as there is room for at any time, shared with other searches.
@@ -271,7 +271,7 @@ def run_ray(search: Search, evaluator: Evaluator, resources: Resources) -> None:
         RunError: if the journal cannot be written, no worker can start, or the evaluator says that no network
             is to blame for its error.
     """
-    asha = None if search.epochs is None else Asha(search.epochs, search.journal.curves())
+    asha = None if search.trainings.epochs is None else Asha(search.trainings.epochs, search.journal.curves())
     with sharing(resources.address, ray.get_runtime_context().get_session_name()) as share, search.session:
         head = Head(command("resume", search.journal.directory))
         Workers(search, ray.put(evaluator), resources, share, head, asha).run()

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 import reports
+from nas.runs.hypervolume import hypervolume_of, reference_of
 from nas.runs.run import Run
 from nas.runs.search_results import (
     Ranking,
     done_trials,
-    hypervolume_of,
     objective_facts,
     ranked_by,
-    reference_of,
     rewards_of,
 )
 from nas.spec.settings import Settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -15,18 +14,18 @@ import pandas as pd
 import reports
 from nas.errors import InputError
 from nas.files import exists, is_file, write_csv
+from nas.runs.choice import highest_reward, ranked, read_budgets, within
 from nas.runs.config import read_config, read_settings
 from nas.runs.family_files import read_family
-from nas.search.journal import connect
+from nas.search.storage import connect
 from nas.spec.objective import Objective
 from nas.spec.own import is_own
 from nas.spec.settings import Settings
-from nas.spec.targets import COSTS, parse_target, parse_value, plain_value
+from nas.spec.targets import COSTS, parse_target
 from reports.means import Rewards
 from reports.measured import with_measured
 from scaling_search import Model
 from search_spaces import ArchSpec, Built
-from search_spaces.names import unknown
 from search_spaces.rules import read_json
 
 T = TypeVar("T")
@@ -51,7 +50,7 @@ class Run:
     @property
     def settings(self) -> Settings:
         """What the run was asked to do, from ``config.json``."""
-        return read_settings(self.directory)
+        return self.once("settings", lambda: read_settings(self.directory))
 
     def _repr_html_(self) -> str:
         """What a notebook shows: what the run is, its verdict and its front."""
@@ -64,31 +63,31 @@ class Run:
 
         ``repeat_of`` names the trial whose network was proposed again and not trained again.
         """
-        return self._checked(reports.read_trials)
+        return self._table("trials", reports.read_trials)
 
     def epochs(self) -> pd.DataFrame:
         """The learning curves, a row per epoch: trial, and the fields of ``nas.spec.trial.Epoch``."""
-        return self._checked(reports.read_epochs)
+        return self._table("epochs", reports.read_epochs)
 
     def confirmations(self) -> pd.DataFrame:
         """Further training runs of finished trials: trial, seed, accuracy, epochs, seconds, worker, ..."""
-        return self._checked(reports.read_confirmations)
+        return self._table("confirmations", reports.read_confirmations)
 
     def baselines(self) -> pd.DataFrame:
         """Training runs of known networks, for comparison: name, seed, arch, flops, accuracy, ..."""
-        return self._checked(reports.read_baselines)
+        return self._table("baselines", reports.read_baselines)
 
     def measurements(self) -> pd.DataFrame:
         """Networks of the front as a device measured them: arch, device, milliseconds, ratio, ..."""
-        return self._checked(reports.read_measurements)
+        return self._table("measurements", reports.read_measurements)
 
     def sessions(self) -> pd.DataFrame:
         """What each process that worked on the run spent: seconds, worker_seconds, busy_seconds, ..."""
-        return self._checked(reports.read_sessions)
+        return self._table("sessions", reports.read_sessions)
 
     def retries(self) -> pd.DataFrame:
         """Training runs that were lost with their worker, and ran again: trial, reason."""
-        return self._checked(reports.read_retries)
+        return self._table("retries", reports.read_retries)
 
     def networks(self) -> pd.DataFrame:
         """One row per network that was trained to the end, from all its training runs; deterministic.
@@ -100,6 +99,9 @@ class Run:
         ``latency_measured`` (ms) is from ``measurements``, if there are any, and ``latency_error`` how far
         off, as a share, the latency is that the search went by.
         """
+        return self.once("networks", self._networks)
+
+    def _networks(self) -> pd.DataFrame:
         rewards = self._rewards()
         trials, confirmations = self._completed(rewards)
         costs = [name for name in self.costs if name in trials]
@@ -170,8 +172,7 @@ class Run:
             raise InputError(
                 f"run must have a finished trial, and none of its {len(self.trials())} is: {self.directory}"
             )
-        best = networks.loc[[networks["reward"].idxmax()]].to_dict("records")[0]
-        return {str(column): value for column, value in best.items()}
+        return highest_reward(networks)
 
     def within(self, budgets: Mapping[str, float]) -> dict[str, Any]:
         """The row of ``networks`` with the highest accuracy within ``budgets``, by the names of costs.
@@ -179,24 +180,7 @@ class Run:
         Raises:
             InputError: if the networks have no such cost, or none of them is within all budgets.
         """
-        for name in budgets:
-            if name not in self.known_costs:
-                raise InputError(f"budget: {unknown('measure', name, self.known_costs)}")
-        networks = self.networks()
-        fits = networks
-        for name, value in budgets.items():
-            fits = fits[fits[name] <= value]
-        if fits.empty:
-            asked = ", ".join(f"{name}={reports.cost_text(name, value)}" for name, value in budgets.items())
-            least = ", ".join(
-                f"{name} {reports.cost_text(name, networks[name].min())}" for name in budgets if len(networks)
-            )
-            raise InputError(
-                f"budget must leave one of the {len(networks)} networks that were tried (least: {least}), "
-                f"got {asked}"
-            )
-        best = fits.sort_values(["accuracy", "trial"], ascending=[False, True]).to_dict("records")[0]
-        return {str(column): value for column, value in best.items()}
+        return within(self.networks(), budgets, self.known_costs)
 
     def best(self, **budgets: float | str) -> Built:
         """The network with the highest reward; within budgets, the one with the highest accuracy.
@@ -211,15 +195,7 @@ class Run:
         Raises:
             InputError: as ``best_trial`` and ``within``.
         """
-        try:
-            limits = {
-                name: parse_value(
-                    name, value if isinstance(value, str) else plain_value(name, value), "budget"
-                )
-                for name, value in budgets.items()
-            }
-        except ValueError as error:
-            raise InputError(str(error)) from None
+        limits = read_budgets(budgets)
         row = self.within(limits) if limits else self.best_trial()
         try:
             return ArchSpec.parse(row["arch"])
@@ -267,19 +243,7 @@ class Run:
 
     def ranked(self, objective: Objective, cost: str = "flops") -> pd.DataFrame:
         """``rerank`` by an objective; ``cost`` takes the place of its FLOPs."""
-        for name in objective.costs:
-            if name not in self.known_costs:
-                raise ValueError(f"target: {unknown('measure', name, self.known_costs)}")
-        networks = self.networks().drop(columns=["p_best", "reward_error"], errors="ignore")
-        missing = networks[list(objective.costs)].isna().any(axis=1)
-        networks = networks[~missing]
-        rows: Any = networks.assign(flops=networks[cost])[["flops", *objective.names_beside_flops]]
-        rewards = [
-            objective(a, costs)
-            for a, costs in zip(networks["accuracy"], rows.to_dict("records"), strict=True)
-        ]
-        networks = networks.assign(reward=rewards, old_reward=networks["reward"])
-        return networks.sort_values(["reward", "trial"], ascending=[False, True])
+        return ranked(self.networks(), objective, self.known_costs, cost)
 
     def seed_noise(self) -> reports.SeedNoise | None:
         """The seed noise against the spread of the networks; None if it was not measured."""
@@ -316,10 +280,10 @@ class Run:
         except (InputError, KeyError, TypeError, ValueError):
             return None
 
-    def _checked(self, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
-        """``read`` for this directory; its ValueError becomes an InputError."""
+    def _table(self, name: str, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
+        """What ``read`` gives for this directory; its ValueError becomes an InputError."""
         try:
-            return read(self.directory)
+            return self.once(name, lambda: read(self.directory))
         except ValueError as error:
             raise InputError(str(error)) from None
 
@@ -330,31 +294,6 @@ class Snapshot(Run):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._kept: dict[str, Any] = {}
-
-    @functools.cached_property
-    def settings(self) -> Settings:
-        return read_settings(self.directory)
-
-    def trials(self) -> pd.DataFrame:
-        return self.once("trials", super().trials)
-
-    def confirmations(self) -> pd.DataFrame:
-        return self.once("confirmations", super().confirmations)
-
-    def baselines(self) -> pd.DataFrame:
-        return self.once("baselines", super().baselines)
-
-    def measurements(self) -> pd.DataFrame:
-        return self.once("measurements", super().measurements)
-
-    def sessions(self) -> pd.DataFrame:
-        return self.once("sessions", super().sessions)
-
-    def retries(self) -> pd.DataFrame:
-        return self.once("retries", super().retries)
-
-    def networks(self) -> pd.DataFrame:
-        return self.once("networks", super().networks)
 
     def snapshot(self) -> Snapshot:
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import reports
 from nas.errors import InputError
 from nas.runs.baselines import ENOUGH_TO_JUDGE, compared
 from nas.runs.device_results import device_facts
+from nas.runs.hypervolume import hypervolume_of, reference_of, volume_costs
 from nas.runs.run import Run
 from nas.runs.spaces import decisions_of
 from nas.spec.objective import Objective
@@ -56,8 +56,7 @@ def trial_facts(run: Run) -> dict[str, Any]:
         **({} if run.costs == ("flops",) else {"hypervolume_costs": list(volume_costs([run]))}),
         "seed_noise": dataclasses.asdict(noise) if noise else None,
         **({"metric": run.settings.recipe.metric} if run.settings.recipe.metric != "accuracy" else {}),
-        **_tested(run),
-        **_compared(run),
+        **fresh_facts(run),
         **device_facts(run),
         "speed": reports.speed(trials),
     }
@@ -81,16 +80,13 @@ def tested(run: Run) -> dict[str, Any] | None:
     return {"images": task.test, "trainings": len(accuracies), "accuracy": mean, "error": float(error)}
 
 
-def _tested(run: Run) -> dict[str, Any]:
-    """``tested`` under its key; nothing if there is nothing to say, as in older runs."""
-    found = tested(run)
-    return {"test": found} if found else {}
+def fresh_facts(run: Run) -> dict[str, Any]:
+    """What fresh training runs say of the best network: ``test``, see ``tested``, and ``baselines``.
 
-
-def _compared(run: Run) -> dict[str, Any]:
-    """``nas.runs.baselines.compared`` under its key; nothing if no known network was trained."""
-    found = compared(run)
-    return {"baselines": found} if found else {}
+    Each only if there is something to say; older runs have neither.
+    """
+    found = {"test": tested(run), "baselines": compared(run)}
+    return {name: facts for name, facts in found.items() if facts}
 
 
 def search_facts(run: Run, random: Run | None) -> dict[str, Any]:
@@ -130,7 +126,7 @@ def statuses(trials: pd.DataFrame) -> dict[str, int]:
 
 def best_network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     """The network with the highest reward and, for ``best.json``, what is known of it from fresh runs."""
-    return run.best_trial(), {**_tested(run), **_compared(run)}
+    return run.best_trial(), fresh_facts(run)
 
 
 def search_page(page: Page, run: Run, random: Run | None) -> Page:
@@ -262,45 +258,7 @@ def rewards_of(trials: pd.DataFrame, ranking: Ranking) -> NDArray[np.float64]:
     return objective.rewards(trials["accuracy"].to_numpy(), rows)
 
 
-MOST_COSTS = 2
-"""Costs of a hypervolume: with accuracy, three objectives."""
-
-
-def volume_costs(runs: Sequence[Run]) -> tuple[str, ...]:
-    """The costs that hypervolumes of these runs are of: those that all aimed at, at most two.
-
-    If they have none in common, FLOPs, where all know them.
-    """
-    first, *others = (run.costs for run in runs)
-    common = tuple(name for name in first if all(name in costs for costs in others))
-    known = all(run.networks()["flops"].notna().all() for run in runs)
-    return common[:MOST_COSTS] or (("flops",) if known else ())
-
-
-def reference_of(runs: Sequence[Run]) -> dict[str, float]:
-    """The reference of the hypervolume: accuracy 0 at the largest costs of all networks that were trained."""
-    reference = {"accuracy": 0.0}
-    for name in volume_costs(runs):
-        largest = [networks[name].max() for run in runs if name in (networks := run.networks())]
-        known = [float(value) for value in largest if value > 0]
-        reference[name] = max(known, default=1.0)
-    return reference
-
-
-def hypervolume_of(run: Run, reference: Mapping[str, float]) -> float:
-    """The hypervolume of accuracy against the reference's costs, over their product.
-
-    This is the best accuracy within budgets, averaged over all budgets up to the reference; it counts as 0
-    below the smallest network.
-    """
-    costs, networks = [name for name in reference if name != "accuracy"], run.networks()
-    if any(name not in networks for name in costs):
-        return 0.0
-    volume = reports.hypervolume(networks, minimize=costs, reference=reference)
-    return volume / math.prod(reference[name] for name in costs)
-
-
-def _records(frame: pd.DataFrame, columns: Sequence[str] = NETWORK) -> list[dict[str, Any]]:
+def _records(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Rows as JSON values: ``columns``, and those of ``ERRORS`` that are known; missing values are None."""
     known = [name for name in ERRORS if name in frame and frame[name].notna().any()]
     return list(reports.plain(frame[[*columns, *known]]))

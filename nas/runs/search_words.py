@@ -17,6 +17,7 @@ from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import tested, trial_state
 from nas.runs.spent import stopped_line
+from nas.search.events import ENDED
 from nas.spec.objective import EXPONENTS
 from reports.numbers import cost_text, cost_title, count, listing, percent, plural, plus_minus, reward_title
 
@@ -71,7 +72,7 @@ def so_far(run: Run) -> str:
     state = trial_state(run)
     if state["over"]:
         return ""
-    ended = sum(state["status"].get(name, 0) for name in ("done", "failed"))
+    ended = sum(state["status"].get(name, 0) for name in ENDED)
     again = f" and {plural(state['confirmations'], 'confirmation')}" if state["confirmations"] else ""
     return f"So far, after {ended} of {plural(state['trials'], 'trial')}{again}, "
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from nas.errors import InputError
@@ -13,8 +12,6 @@ from search_spaces import SPACES, ArchSpec, Decision, SearchSpace
 from search_spaces.around import AROUND, around
 from search_spaces.names import unknown
 from search_spaces.toml_form import read_space
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def known_space(name: str, text: str = "") -> SearchSpace:
@@ -42,7 +39,7 @@ def known_space(name: str, text: str = "") -> SearchSpace:
     return SPACES[name]
 
 
-def decisions_of(settings: Settings, config: Mapping[str, Any] = NOTHING) -> tuple[Decision, ...]:
+def decisions_of(settings: Settings, config: Mapping[str, Any]) -> tuple[Decision, ...]:
     """The decisions of the space of ``settings``; none if there is no such space.
 
     Args:
@@ -66,4 +63,4 @@ def noted(space: SearchSpace) -> dict[str, Any]:
         decision.name: [one if isinstance(one, str | int | float) else str(one) for one in decision.choices]
         for decision in space.decisions
     }
-    return {"decisions": decisions, "priced": [*space.price(space.first)]}
+    return {"decisions": decisions, "priced": list(space.priced)}

@@ -15,6 +15,7 @@ from nas.errors import InputError, command
 from nas.files import write_csv
 from nas.runs.run import Run
 from nas.runs.training_metrics import metrics_json, read_metrics, write_metrics
+from nas.search.events import ENDED
 from nas.spec.task import Task
 from nas.spec.trial import Epoch, kept_epoch
 from nas.training import weights
@@ -103,7 +104,7 @@ def _measured(facts: dict[str, Any], name: str, part: str) -> str:
 def training_state(run: Run) -> dict[str, Any]:
     """``training_facts``, and whether the training run is ``over``."""
     facts = training_facts(run)
-    return {**facts, "over": facts["status"] in ("done", "failed")}
+    return {**facts, "over": facts["status"] in ENDED}
 
 
 PRECISIONS = ("float32", "int8")

@@ -14,7 +14,7 @@ from nas.files import hold
 from nas.runs.kinds import KINDS
 from nas.runs.run import Run
 from nas.screens.terminal import is_unread
-from nas.screens.views import VIEWS
+from nas.screens.views import VIEWS, parts_so_far
 
 PAUSE = 1.0
 """Seconds between two looks at the run."""
@@ -71,7 +71,7 @@ def sentence(run: Run) -> str:
 
 def screen(run: Run) -> Group:
     """The run's progress in words, and below it the results so far."""
-    parts = VIEWS[run.settings.kind].so_far(run)
+    parts = parts_so_far(run)
     lines = [sentence(run), *([""] if parts else []), *parts]
     return Group(*lines)
 

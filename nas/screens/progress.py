@@ -14,7 +14,7 @@ from nas.runs.proxy import measured, proxy_line
 from nas.screens.bar import BarLine, Pace
 from nas.screens.terminal import Terminal
 from nas.screens.warnings import warnings
-from nas.search.loop import SECONDS
+from nas.search.ending import SECONDS
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial

@@ -13,7 +13,6 @@ import pandas as pd
 import reports
 from nas.errors import command
 from nas.runs.audit_results import findings, verdict
-from nas.runs.kinds import summary
 from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.search_results import UNMEASURED
@@ -67,11 +66,6 @@ def known_networks(facts: dict[str, Any]) -> list[dict[str, Any]]:
     return list(facts.get("baselines", {}).get("networks", []))
 
 
-def search_so_far(run: Run) -> Parts:
-    """The same while the search is in progress."""
-    return [] if run.networks().empty else search_parts(run, summary(run))
-
-
 def trial_sentence(state: dict[str, Any], name: str = "best reward") -> str:
     """The progress of the trials in words; ``name`` says what their rewards are."""
     counts = counts_text(state["status"]) or "none yet"
@@ -93,17 +87,12 @@ def counts_text(status: dict[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in status.items())
 
 
-def audit_parts(run: Run, _facts: dict[str, Any] | None = None) -> Parts:
+def audit_parts(run: Run, _facts: dict[str, Any]) -> Parts:
     """The networks of an audit, and its verdict."""
     found = findings(run)
     more = len(found.table) - MOST_NETWORKS
     left = [f"{more} more are in {run.directory / 'audit.csv'}"] if more > 0 else []
     return [reports.audit_table(found.table, measured(run.settings)), *left, "", *verdict(found)[:-1]]
-
-
-def audit_so_far(run: Run) -> Parts:
-    """The same while the audit is in progress."""
-    return [] if run.networks().empty else audit_parts(run)
 
 
 def random_lines(baseline: dict[str, Any], *, rewarded: bool = True) -> list[str]:

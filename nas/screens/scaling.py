@@ -45,16 +45,11 @@ def scaling_so_far(run: Run) -> Parts:
     return [reports.front_table(run.pareto(), best, measured=measured(run.settings))]
 
 
-def sweep_parts(run: Run, _facts: dict[str, Any] | None = None) -> Parts:
+def sweep_parts(run: Run, _facts: dict[str, Any]) -> Parts:
     """The networks of a sweep, what larger ones would reach, and the findings."""
     found, name = swept(run), measured(run.settings)
     predicted: Parts = ["", reports.forecast_table(found.forecast, name)] if len(found.forecast) else []
     return [reports.sweep_table(found.table, name), *predicted, "", *sweep_lines(found)[1:]]
-
-
-def sweep_so_far(run: Run) -> Parts:
-    """The same while the networks are trained."""
-    return [] if run.networks().empty else sweep_parts(run)
 
 
 def family_parts(directory: Path) -> Parts:

@@ -27,28 +27,28 @@ class View:
         screen: shows the run while it is in progress.
         parts: what ``nas report`` prints, from the run and its facts.
         sentence: the run's state in words, for ``nas report --follow``.
-        so_far: the results so far, shown below that sentence; empty if there are none yet.
         framed: whether ``parts`` stand between the run's verdict and its next steps.
+        so_far: what is shown below the sentence; None for ``parts``, once a network has finished.
     """
 
     screen: type[Screen]
     parts: Callable[[Run, dict[str, Any]], Parts]
     sentence: Callable[[dict[str, Any]], str]
-    so_far: Callable[[Run], Parts]
     framed: bool = True
+    so_far: Callable[[Run], Parts] | None = None
 
 
 VIEWS = {
-    "search": View(Screen, report.search_parts, report.trial_sentence, report.search_so_far),
-    "scaling": View(Screen, scaling.scaling_parts, report.trial_sentence, scaling.scaling_so_far),
-    "sweep": View(Screen, scaling.sweep_parts, report.audit_sentence, scaling.sweep_so_far),
-    "audit": View(Screen, report.audit_parts, report.audit_sentence, report.audit_so_far),
+    "search": View(Screen, report.search_parts, report.trial_sentence),
+    "scaling": View(Screen, scaling.scaling_parts, report.trial_sentence, so_far=scaling.scaling_so_far),
+    "sweep": View(Screen, scaling.sweep_parts, report.audit_sentence),
+    "audit": View(Screen, report.audit_parts, report.audit_sentence),
     "training": View(
         training.TrainingScreen,
         training.training_parts,
         training.training_sentence,
-        training.training_so_far,
         framed=False,
+        so_far=training.training_so_far,
     ),
 }
 
@@ -56,6 +56,14 @@ VIEWS = {
 def print_report(console: Console, run: Run, facts: dict[str, Any] | None = None) -> None:
     """Prints what a run found; ``facts`` is its ``nas.runs.kinds.summary``, if it is already known."""
     print_parts(console, report_parts(run, facts))
+
+
+def parts_so_far(run: Run) -> Parts:
+    """The results of a run that is in progress; empty if there are none yet."""
+    view = VIEWS[run.settings.kind]
+    if view.so_far:
+        return view.so_far(run)
+    return [] if run.networks().empty else view.parts(run, summary(run))
 
 
 def report_parts(run: Run, facts: dict[str, Any] | None = None) -> Parts:

@@ -12,6 +12,8 @@ from rich.text import Text
 Parts = Sequence[RenderableType]
 """Tables, commands, and lines of text."""
 
+INDENT = "  "
+"""Of a command that can be pasted."""
 WORD = re.compile(r"""(?:\$'(?:\\.|[^'\\])*'|'[^']*'|"[^"]*"|\\.|[^\s'"\\])+""", re.DOTALL)
 """A word of a command, with its quotes."""
 
@@ -48,16 +50,16 @@ class Steps:
                 yield Text(line, no_wrap=True, overflow="ignore")
 
 
-def pasteable(command: str, width: int, indent: str = "  ") -> list[str]:
+def pasteable(command: str, width: int) -> list[str]:
     """``command`` in lines of at most ``width``, if its words allow it, which a shell reads as one.
 
     A word that is too long is cut after a hyphen or a slash, if it needs no quotes.
     """
-    lines = [indent]
+    lines = [INDENT]
     for word in WORD.findall(command):
         if lines[-1].strip() and cell_len(lines[-1]) + cell_len(word) + 3 > width:
             lines[-1] += " \\"
-            lines.append(indent * 2)
+            lines.append(INDENT * 2)
         lines[-1] += " " * bool(lines[-1].strip()) + word
         while cell_len(lines[-1]) + 2 > width and (cut := _joint(lines[-1], width - 1)):
             lines[-1:] = [lines[-1][:cut] + "\\", lines[-1][cut:]]  # no indent: it would end the word

@@ -12,38 +12,20 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-import reports
 from nas.errors import InputError, RunError, WriteError, command, encoded
 from nas.files import locked, write_lock
 from nas.search import snapshot
-from nas.search.storage import Storage, storage_of
+from nas.search.events import Event
+from nas.search.storage import open_run_db, storage_of
 from nas.spec.trial import Epoch, Outcome, Row, Trial
-from reports.run_db import (
-    TABLES,
-    UNLOCKED,
-    columns_of,
-    further_columns,
-    refuse_damage,
-    upgrade,
-    with_measures,
-)
+from reports.run_db import UNLOCKED, columns_of, further_columns, upgrade, with_measures
 from reports.run_db_rules import is_arch_text, read_actions, refuse_foreign
 from search_spaces import Cost
 
-NO_MEASURES: Mapping[str, float] = MappingProxyType({})
 WRITTEN = ("peak_memory", "seconds")
 """Costs that have columns of their own, which are written with a trial's end."""
-
-
-class Event(NamedTuple):
-    """An ``ask`` or ``tell`` of a trial; the reward is None for an ``ask`` and for a failed trial."""
-
-    kind: str
-    trial: int
-    reward: float | None
 
 
 def now() -> str:
@@ -51,58 +33,31 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Opens an existing ``run.db``.
-
-    Raises:
-        InputError: if it is missing, damaged, or written by another program or a newer version.
-    """
-    try:
-        return reports.connect(path)
-    except ValueError as error:
-        raise InputError(str(error)) from error.__cause__
+def _columns(values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """The names of columns as SQL has them, and values that SQLite can store: texts without broken UTF-8."""
+    kept = [encoded(one).decode() if isinstance(one, str) else one for one in values.values()]
+    return ", ".join(f'"{name}"' for name in values), kept
 
 
-def _text(text: str | None) -> str | None:
-    """A text that SQLite can store: it takes no bytes of a path that are no UTF-8."""
-    return None if text is None else encoded(text).decode()
+def _insert(db: sqlite3.Connection, into: str, values: Mapping[str, Any]) -> None:
+    """Inserts a row of ``values``, by the names of columns."""
+    names, kept = _columns(values)
+    marks = ", ".join("?" * len(kept))
+    db.execute(f"INSERT {into} ({names}) VALUES ({marks})", kept)  # noqa: S608 - our names
 
 
-def _measured(outcome: Outcome) -> tuple[Any, ...]:
-    """The last columns of ``confirmations`` and of ``baselines``: what a training run gave, and its end."""
-    return (
-        *(outcome.accuracy, outcome.epochs, outcome.seconds),
-        *(_text(outcome.worker), _text(outcome.error), now()),
-        *(outcome.images_per_second, outcome.peak_memory, outcome.test_accuracy),
-    )
+def _update(db: sqlite3.Connection, trial: int, values: Mapping[str, Any]) -> None:
+    """Changes columns of a trial."""
+    names, kept = _columns(values)
+    marks = ", ".join("?" * len(kept))
+    query = f"UPDATE trials SET ({names}) = ({marks}) WHERE trial = ?"  # noqa: S608 - our names
+    db.execute(query, (*kept, trial))
 
 
-def _open(path: Path, storage: Storage, *, create: bool) -> sqlite3.Connection:
-    """A new ``run.db``, or the one there is.
-
-    Raises:
-        InputError: as ``connect``, or if a page or row is damaged, so that nothing more is written to it.
-    """
-    if not create:
-        connect(path).close()  # says what is wrong with it
-    connection = storage.connect(path)
-    if create:
-        return connection
-    if not storage.wal:  # what was left in SQLite's log, on another disk or by another version, is taken over
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = TRUNCATE")
-        connection.execute("PRAGMA locking_mode = NORMAL")
-    try:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        refuse_damage(connection, *(table for table in TABLES if table != "controller"))
-    except (sqlite3.DatabaseError, ValueError) as error:
-        connection.close()
-        line = " ".join(str(error).split())
-        line = line if isinstance(error, ValueError) else f"run has a run.db that SQLite cannot read ({line})"
-        raise InputError(f"{line}: {path}") from None
-    return connection
+def _ended(outcome: Outcome) -> dict[str, Any]:
+    """What tables keep of a training run, and that it has ended now."""
+    fields = ("accuracy", "epochs", "seconds", "worker", "error", "images_per_second", "peak_memory")
+    return {name: getattr(outcome, name) for name in fields} | {"finished": now()}
 
 
 class Journal:
@@ -130,7 +85,7 @@ class Journal:
                 self.locked = opening.enter_context(locked(directory / "run.lock"))
                 self.storage = storage_of(directory)
                 write_lock(directory / "run.lock", "" if self.storage.locks else UNLOCKED)
-                opened = _open(path, self.storage, create=create)
+                opened = open_run_db(path, self.storage, create=create)
                 self._connection = opening.enter_context(contextlib.closing(opened))
                 # A crash of the process loses nothing; one of the machine, at most the last events, never
                 # the file.
@@ -181,14 +136,9 @@ class Journal:
     def ask(self, row: Row) -> None:
         """Records that the controller proposed ``row``, which is ``running`` or ``waiting``."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO trials (trial, status, arch, actions, seed, started, repeat_of)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(row.trial, row.status, row.arch, json.dumps(row.actions)),
-                    *(row.seed, now(), row.repeat_of),
-                ),
-            )
+            proposed = {name: getattr(row, name) for name in ("trial", "status", "arch", "seed", "repeat_of")}
+            actions = json.dumps(row.actions)
+            _insert(db, "INTO trials", proposed | {"actions": actions, "started": now()})
             self._write_costs(db, row)
             db.execute("INSERT INTO events (kind, trial) VALUES ('ask', ?)", (row.trial,))
 
@@ -205,9 +155,7 @@ class Journal:
             if name not in WRITTEN
         }
         if values:
-            names = ", ".join(f'"{name}" = ?' for name in values)
-            query = f"UPDATE trials SET {names} WHERE trial = ?"  # noqa: S608 - columns' own names
-            db.execute(query, (*values.values(), row.trial))
+            _update(db, row.trial, values)
 
     def epoch(self, trial: int, epoch: Epoch) -> None:
         """Records a point of a learning curve; a trial that is trained again overwrites its old points."""
@@ -217,34 +165,22 @@ class Journal:
     def tell(self, row: Row, outcome: Outcome, told: float | None) -> None:
         """Records that a trial ended as ``row``, ``done`` or ``failed``, and the reward that is ``told``."""
         with self._transaction() as db:
-            db.execute(
-                "UPDATE trials SET status = ?, accuracy = ?, reward = ?, epochs = ?, seconds = ?, worker = ?,"
-                " error = ?, finished = ?, images_per_second = ?, peak_memory = ? WHERE trial = ?",
-                (
-                    *(row.status, row.accuracy, row.reward, outcome.epochs, row.seconds or outcome.seconds),
-                    *(_text(outcome.worker), _text(row.error), now()),
-                    *(outcome.images_per_second, outcome.peak_memory, row.trial),
-                ),
-            )
+            found = {name: getattr(row, name) for name in ("status", "accuracy", "reward", "error")}
+            seconds = row.seconds or outcome.seconds
+            _update(db, row.trial, _ended(outcome) | found | {"seconds": seconds})
             self._write_costs(db, row)
             db.execute("INSERT INTO events (kind, trial, reward) VALUES ('tell', ?, ?)", (row.trial, told))
 
     def confirm(self, trial: int, seed: int, outcome: Outcome) -> None:
         """Records that the network of ``trial`` was trained once more, on ``seed``."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO confirmations (trial, seed, accuracy, epochs, seconds, worker, error,"
-                " finished, images_per_second, peak_memory, test_accuracy)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (trial, seed, *_measured(outcome)),
-            )
+            row = {"trial": trial, "seed": seed, "test_accuracy": outcome.test_accuracy}
+            _insert(db, "OR REPLACE INTO confirmations", row | _ended(outcome))
 
     def retry(self, trial: int, reason: str) -> None:
         """Records that a training run of ``trial`` was lost with its worker and runs again."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO events (kind, trial, reason) VALUES ('retry', ?, ?)", (trial, _text(reason))
-            )
+            _insert(db, "INTO events", {"kind": "retry", "trial": trial, "reason": reason})
 
     def session(self, seconds: Sequence[float], ended: str | None) -> None:
         """Records what this process has spent so far, in place of what it recorded before.
@@ -257,34 +193,18 @@ class Journal:
             query = "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)"
             self._session = db.execute(query, (self._session, *seconds, ended)).lastrowid
 
-    def baseline(
-        self,
-        trial: Trial,
-        cost: Mapping[str, float],
-        outcome: Outcome,
-        measures: Mapping[str, float] = NO_MEASURES,
-    ) -> None:
-        """Records that the known network of ``trial`` was trained; ``measures``: its other costs, by name."""
-        columns = [*columns_of("baselines"), *(f'"{name}"' for name in self._measures)]
-        price = [cost[name] for name in Cost._fields]
-        values = [_text(trial.baseline), trial.seed, str(trial.arch), *price, *_measured(outcome)]
-        values += [measures.get(name) for name in self._measures]
+    def baseline(self, trial: Trial, outcome: Outcome, costs: Mapping[str, float]) -> None:
+        """Records that the known network of ``trial`` was trained; ``costs``: all that are known, by name."""
+        known = {name: costs.get(name) for name in (*Cost._fields, *self._measures)}
+        row = {"name": trial.baseline, "seed": trial.seed, "arch": str(trial.arch), **known}
+        row |= _ended(outcome) | {"test_accuracy": outcome.test_accuracy}
         with self._transaction() as db:
-            db.execute(
-                f"INSERT OR REPLACE INTO baselines ({', '.join(columns)})"  # noqa: S608 - columns' own names
-                f" VALUES ({', '.join('?' * len(columns))})",
-                values,
-            )
+            _insert(db, "OR REPLACE INTO baselines", row)
 
     def measure(self, row: Mapping[str, Any]) -> None:
         """Records that a network was measured on a device; ``row`` has columns of ``measurements``."""
-        values = {**row, "finished": now()}
         with self._transaction() as db:
-            db.execute(
-                f"INSERT OR REPLACE INTO measurements ({', '.join(values)})"  # noqa: S608 - our own names
-                f" VALUES ({', '.join('?' * len(values))})",
-                [_text(value) if isinstance(value, str) else value for value in values.values()],
-            )
+            _insert(db, "OR REPLACE INTO measurements", {**row, "finished": now()})
 
     def rows(self) -> list[Row]:
         """Every trial so far, in order."""

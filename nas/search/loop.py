@@ -14,11 +14,13 @@ import math
 from collections import defaultdict, deque
 
 from controllers import Controller, Observer
-from nas.search.confirm import Confirm
+from nas.search.ending import SECONDS, ended
+from nas.search.events import check_events
 from nas.search.journal import Journal
 from nas.search.learning_curves import final_accuracy
 from nas.search.measures import NONE, Measures, measured
 from nas.search.session import Session
+from nas.search.trainings import Trainings
 from nas.spec.listener import Listener, Standing
 from nas.spec.objective import Objective
 from nas.spec.seeds import trial_seed
@@ -31,9 +33,6 @@ GIVE_UP_AFTER = 5
 MOST_WAITING = 8
 """Proposals that may wait for a network that is being trained; beyond this many, proposing stops."""
 
-ENDED = ("done", "failed")
-SECONDS = "seconds"
-"""The duration of a trial, where a search aims at it: what its evaluation says of it, or else as measured."""
 SAVE_EVERY = 5.0
 """Seconds of thinking after which a controller is saved: the most that a resumed search repeats."""
 
@@ -42,13 +41,7 @@ class Search:
     """A search in progress, new or resumed from its journal.
 
     Args:
-        trials: proposals to make in all, those already in the journal included; fewer are made if
-            ``session.ends`` comes first.
-        seed: the run's; each training run derives its own from it.
-        epochs: in a full training run, if a scheduler may stop trials early; the controller is then told
-            their predicted final rewards.
-        train_again: whether a network that was proposed before is trained again, on the new trial's seed.
-            Otherwise its result is told again, at no cost of time.
+        trainings: those to make, the ones already in the journal included.
         listener: told of every epoch, finished trial and confirmation, after the journal and the controller.
         measures: costs beyond ``Cost`` that are predicted before a trial; others come with its outcome.
     """
@@ -59,21 +52,17 @@ class Search:
         controller: Controller,
         objective: Objective,
         journal: Journal,
+        trainings: Trainings,
         *,
-        trials: int,
-        seed: int,
-        confirm: Confirm | None = None,
-        epochs: int | None = None,
-        train_again: bool = False,
         listener: Listener | None = None,
         measures: Measures = NONE,
     ) -> None:
         self.space, self.controller, self.objective, self.journal = space, controller, objective, journal
-        self.trials, self.seed, self.confirm, self.epochs = trials, seed, confirm or Confirm(), epochs
-        self.train_again, self.listener = train_again, listener or Listener()
-        self.measures = measures
+        self.trainings, self.listener, self.measures = trainings, listener or Listener(), measures
+        self.trials = trainings.trials
+        """Proposals to make in all; fewer than were asked for if ``session.ends`` comes first."""
         self.session = Session(journal)
-        self.confirmed = 0, self.confirm.most(trials)
+        self.confirmed = 0, trainings.confirm.most(trainings.trials)
         """Finished confirmations and their total, an upper bound until all trials have finished."""
         self.rows: dict[int, Row] = {}
         self.running: set[Trial] = set()
@@ -124,8 +113,8 @@ class Search:
         self.session.train(outcome.seconds)
         if trial.confirms:
             if trial.baseline:
-                costs = {**outcome.costs, **measured(self.measures, trial.arch)}
-                self.journal.baseline(trial, self.space.price(trial.arch), outcome, costs)
+                known = measured(self.measures, trial.arch) | self.space.price(trial.arch)
+                self.journal.baseline(trial, outcome, outcome.costs | known)
             else:
                 self.journal.confirm(trial.trial, trial.seed, outcome)
             self.confirmed = self.confirmed[0] + 1, self.confirmed[1]
@@ -150,9 +139,9 @@ class Search:
             actions = self.session.think(self.controller.ask)
             arch = self.space.decode(actions)
             number, text = len(self.rows), str(arch)
-            twin = None if self.train_again else self._trainer.get(text)
+            twin = None if self.trainings.repeats else self._trainer.get(text)
             status = "waiting" if twin is not None and self.rows[twin].status == "running" else "running"
-            seed = trial_seed(self.seed, number)
+            seed = trial_seed(self.trainings.seed, number)
             costs = self._costs(arch)
             flops = int(costs["flops"]) if "flops" in costs else None
             row = Row(number, status, text, actions, flops, seed, repeat_of=twin, costs=costs)
@@ -179,9 +168,9 @@ class Search:
         """
         if self.session.ends == math.inf or not (self._successes or self.running):
             return True
-        left, longest = self._confirmations(), self._longest
+        confirm, left, longest = self.trainings.confirm, self._confirmations(), self._longest
         again = [longest if one.baseline else self._seconds(self.rows[one.trial]) for one in left]
-        again += [longest] * self.confirm.seeds * max(0, self.confirm.networks - self._successes)
+        again += [longest] * confirm.seeds * max(0, confirm.networks - self._successes)
         if self.session.fits(longest, again):
             return True
         why = ", which leaves time to train the best again" if again else ""
@@ -192,7 +181,7 @@ class Search:
 
     def _seconds(self, row: Row) -> float:
         """How long a trial takes that is trained to the end."""
-        share = self.epochs / row.epochs if self.epochs and row.epochs else 1.0
+        share = self.trainings.epochs / row.epochs if self.trainings.epochs and row.epochs else 1.0
         return share * (row.seconds or 0.0)
 
     def _costs(self, arch: Built) -> dict[str, float]:
@@ -218,29 +207,13 @@ class Search:
         self._tell(number, told)
 
     def _tell(self, number: int, outcome: Outcome) -> None:
-        row = self.rows[number]
-        took = {SECONDS: outcome.seconds} if SECONDS in self.objective.costs else {}
-        row = row._replace(costs={**took, **outcome.costs, **row.costs})
-        if row.flops is None and "flops" in row.costs:
-            row = row._replace(flops=int(row.costs["flops"]))
-        missing = [name for name in self.objective.costs if not row.costs.get(name, 0) > 0]
-        if outcome.accuracy is None:
-            row = row._replace(status="failed", error=outcome.error)
-        elif missing:
-            found = row.costs.get(missing[0])
-            error = f"{missing[0]} must be given by the evaluator or a device, and was not"
-            error = error if found is None else f"{missing[0]} must be above 0 to count, got {found:g}"
-            row = row._replace(status="failed", error=error)
-        else:
-            reward = self.objective(outcome.accuracy, row.costs)
-            row = row._replace(status="done", accuracy=outcome.accuracy, reward=reward)
-            said = row.costs if row.repeat_of is None else {}  # a repeat takes no time
-            row = row._replace(epochs=outcome.epochs, seconds=said.get(SECONDS, outcome.seconds))
+        row = ended(self.rows[number], outcome, self.objective)
         told = row.reward if row.repeat_of is None else self._told[row.repeat_of]
-        if self.epochs and 0 < outcome.epochs < self.epochs and outcome.accuracy is not None:
+        if self.trainings.epochs and 0 < outcome.epochs < self.trainings.epochs and row.status == "done":
+            assert outcome.accuracy is not None
             curves = self.journal.curves().values()
-            final = final_accuracy(outcome.epochs, outcome.accuracy, curves, self.epochs)
-            told = None if missing else self.objective(final, row.costs)
+            final = final_accuracy(outcome.epochs, outcome.accuracy, curves, self.trainings.epochs)
+            told = self.objective(final, row.costs)
         self.journal.tell(row, outcome, told)
         self._remember(row)
         self._told[number] = told
@@ -269,7 +242,7 @@ class Search:
 
     def _confirm_when_all_are_told(self) -> None:
         """Queues the networks with the highest rewards to be trained again, on fresh seeds."""
-        if self._left or self.running or self._waiting or self._queue or not self.confirm.networks:
+        if self._left or self.running or self._waiting or self._queue or not self.trainings.confirm.networks:
             return
         self._queue.extend(self._confirmations())
         done = len(self.journal.confirmed()) + len(self.journal.compared())
@@ -277,14 +250,14 @@ class Search:
 
     def _confirmations(self) -> list[Trial]:
         """The confirmations that are left if no other trial begins."""
-        if not self.confirm.networks:
+        if not self.trainings.confirm.networks:
             return []
         trained = [row for row in self.rows.values() if row.status == "done" and row.repeat_of is None]
         trained.sort(key=lambda row: (-(self._told[row.trial] or 0.0), row.trial))
         confirmed, compared = self.journal.confirmed(), self.journal.compared()
         return [
             one
-            for one in self.confirm.trainings(trained, self.seed, self._network)
+            for one in self.trainings.confirm.trainings(trained, self.trainings.seed, self._network)
             if (one.trial, one.seed) not in confirmed and (one.baseline, one.seed) not in compared
         ]
 
@@ -299,36 +272,26 @@ class Search:
         if len(journalled) > self.trials:
             raise ValueError(f"trials must be at least the {len(journalled)} there are, got {self.trials}")
         self.space.check_all([row.actions for row in journalled.values()])
+        events = self.journal.events()
+        check_events(events, journalled)
         known, state = self.journal.saved_controller()
         if known:
             self.controller.load_state_dict(state)
-        for number, event in enumerate(self.journal.events()):
+        for number, event in enumerate(events):
             row = journalled[event.trial]
-            if event.kind == "ask":
-                fits = row.trial == len(self.rows)
-            else:
-                fits = row.trial in self.rows and row.trial not in self._told and row.status in ENDED
-            if not fits:
-                raise ValueError(
-                    f"event {number}, {event.kind}, does not fit trial {row.trial}, {row.status}"
-                )
             if event.kind == "ask":
                 if number >= known:
                     self.replayed_exactly &= self.controller.ask() == row.actions
                 self.rows[row.trial] = row._replace(status="running", accuracy=None, reward=None, error=None)
                 self._trainer.setdefault(row.arch, row.trial)
-            else:
-                if row.repeat_of is not None and SECONDS in self.objective.costs:
-                    took = journalled[row.repeat_of].costs.get(SECONDS, 0.0)  # its own are of no training
-                    row = row._replace(costs={**row.costs, SECONDS: took})
-                self._remember(row)
-                self._told[row.trial] = event.reward
-                if number >= known:
-                    self._inform(row, event.reward)
-        if ended := {row.trial for row in journalled.values() if row.status in ENDED} - self._told.keys():
-            raise ValueError(f"trial {min(ended)} has ended, but was not told")
-        if len(self.rows) < len(journalled):
-            raise ValueError(f"{len(journalled)} trials must be asked for, got {len(self.rows)}")
+                continue
+            if row.repeat_of is not None and SECONDS in self.objective.costs:
+                took = journalled[row.repeat_of].costs.get(SECONDS, 0.0)  # its own are of no training
+                row = row._replace(costs={**row.costs, SECONDS: took})
+            self._remember(row)
+            self._told[row.trial] = event.reward
+            if number >= known:
+                self._inform(row, event.reward)
         for row in list(self.rows.values()):
             if row.status == "running" and row.repeat_of is not None:
                 self._follow(row)

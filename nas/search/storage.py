@@ -17,6 +17,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import reports
+from nas.errors import InputError
+from reports.run_db import TABLES, refuse_damage
+
 MOUNTS = Path("/proc/self/mountinfo")
 NETWORK = (
     "nfs",
@@ -104,3 +108,43 @@ def type_of(path: str, mounts: Iterable[str]) -> str:
 def is_network(kind: str) -> bool:
     """Whether several machines may share a file system of this type."""
     return kind in NETWORK or kind.startswith("fuse.")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens an existing ``run.db``.
+
+    Raises:
+        InputError: if it is missing, damaged, or written by another program or a newer version.
+    """
+    try:
+        return reports.connect(path)
+    except ValueError as error:
+        raise InputError(str(error)) from error.__cause__
+
+
+def open_run_db(path: Path, storage: Storage, *, create: bool) -> sqlite3.Connection:
+    """A new ``run.db``, or the one there is.
+
+    Raises:
+        InputError: as ``connect``, or if a page or row is damaged, so that nothing more is written to it.
+    """
+    if not create:
+        connect(path).close()  # says what is wrong with it
+    connection = storage.connect(path)
+    if create:
+        return connection
+    if not storage.wal:  # what was left in SQLite's log, on another disk or by another version, is taken over
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA locking_mode = NORMAL")
+    try:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        refuse_damage(connection, *(table for table in TABLES if table != "controller"))
+    except (sqlite3.DatabaseError, ValueError) as error:
+        connection.close()
+        line = " ".join(str(error).split())
+        line = line if isinstance(error, ValueError) else f"run has a run.db that SQLite cannot read ({line})"
+        raise InputError(f"{line}: {path}") from None
+    return connection

@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from reports.frames import speed
 from reports.numbers import cost_text, count, duration, memory, percent, plus_minus, reward_title
 from reports.numbers import points as points_better
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
 from reports.page.parts import ARCHITECTURE, copyable, data_table, facts, hint, plot, section, tiles, titled
 from reports.page.points import COSTS, Points, accuracy_text, drawable, evenly, names_of
-from reports.run_db import speed
 from reports.tables import CHANCES, ON_DEVICE, device_text, known_in
 
 MOST_DRAWINGS = 6

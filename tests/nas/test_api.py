@@ -253,16 +253,16 @@ def test_type_checkers_see_the_arguments(here):
 
 
 def test_a_stop_keeps_everything_and_says_how_to_go_on(here, capsys, monkeypatch):
-    from nas.launch import launch
+    from nas.search.loop import Search
 
-    class Stopped(launch.Search):
+    class Stopped(Search):
         def finish(self, trial, outcome):
             super().finish(trial, outcome)
             if trial.trial == 20:
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr("nas.launch.prepare.Search", Stopped)
+        stopped.setattr("nas.launch.searching.Search", Stopped)
         with pytest.raises(KeyboardInterrupt) as stop:
             nas.search(**TABLE, trials=40, run="r")
     assert "What was finished is kept. Go on with nas.resume('r')" in stop.value.__notes__

@@ -19,6 +19,7 @@ from nas.search.confirm import Confirm
 from nas.search.journal import Journal
 from nas.search.loop import Search
 from nas.search.tables import Table
+from nas.search.trainings import Trainings
 from nas.spec.listener import Listener
 from nas.spec.trial import Epoch
 from search_spaces import SPACES
@@ -85,21 +86,15 @@ def new_search(
     confirmations=0,
     confirm_seeds=1,
     confirm=None,
+    epochs=None,
     **options,
 ):
     """A journal and a search over it; the caller closes the journal."""
     journal = Journal(directory, create=create)
     found = SPACES[space]
-    return journal, Search(
-        found,
-        make(controller, found, seed=seed),
-        Objective(55e6),
-        journal,
-        trials=trials,
-        seed=seed,
-        confirm=confirm or Confirm(confirmations, confirm_seeds),
-        **options,
-    )
+    trainings = Trainings(trials, seed, confirm or Confirm(confirmations, confirm_seeds), epochs)
+    controller = make(controller, found, seed=seed)
+    return journal, Search(found, controller, Objective(55e6), journal, trainings, **options)
 
 
 def start(directory, *arguments, **environment):

@@ -8,7 +8,6 @@ from fakes import TABLE, compare, few_images
 from places import ROOT
 
 from nas import open_run
-from nas.launch import launch
 
 SHORT = ("--max-hours", "1e-9")
 
@@ -86,7 +85,7 @@ def test_networks_that_were_trained_again_before_a_search_went_on_are_not_once_m
 def test_a_search_that_went_on_and_was_killed_before_its_last_files_writes_them(nas, tmp_path, monkeypatch):
     nas("search", *TABLE, "--trials", 40, *SHORT, "--run", "r")
     with monkeypatch.context() as killed:
-        killed.setattr(launch, "finish", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        killed.setattr("nas.launch.resume.finish", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         assert nas("resume", "r")[0] == 130
     assert set(open_run("r").trials()["status"]) == {"done"}
     assert not (tmp_path / "r" / "best.json").exists()

@@ -35,7 +35,7 @@ def test_a_space_around_a_network_aims_at_its_flops(nas, tmp_path):
     space = around(B0)
     for text in run.trials()["arch"]:
         space.encode(ArchSpec.parse(text))
-    assert decisions_of(run.settings) == space.decisions
+    assert decisions_of(run.settings, {}) == space.decisions
 
 
 def test_refining_searches_around_the_network_that_was_scaled(nas, tmp_path):

@@ -72,7 +72,7 @@ def test_a_run_keeps_its_space_and_needs_the_file_no_more(nas, tmp_path, monkeyp
     assert nas("resume", "elsewhere")[0] == 0
     pd.testing.assert_frame_equal(trials_of("whole"), trials_of("elsewhere"))
     assert json.loads((tmp_path / "elsewhere" / "config.json").read_text())["space_text"] == text
-    assert decisions_of(open_run("elsewhere").settings) == SPACES["nasbench-macro"].decisions
+    assert decisions_of(open_run("elsewhere").settings, {}) == SPACES["nasbench-macro"].decisions
     (tmp_path / "mine.toml").unlink()
     for command in ("report", "show"):
         assert nas(command, "elsewhere")[0] == 0

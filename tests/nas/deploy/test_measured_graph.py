@@ -39,7 +39,7 @@ def test_with_a_networks_weights_the_graph_gives_its_logits(arch):
     torch.manual_seed(0)
     arch = dataclasses.replace(arch, resolution=48)
     network = trained(arch)
-    graph = onnx_graph(arch, 10, 3, {name: one.numpy() for name, one in network.state_dict().items()})
+    graph = onnx_graph(arch, 10, {name: one.numpy() for name, one in network.state_dict().items()})
     onnx.checker.check_model(graph)
     images = torch.randn(2, 3, 48, 48)
     with torch.no_grad():

@@ -12,8 +12,8 @@ from nas import open_run
 from nas.deploy.latency_model import fit_model, write_model
 from nas.errors import InputError
 from nas.launch import measures
-from nas.launch.launch import resume
 from nas.launch.measures import Latency
+from nas.launch.resume import resume
 from nas.search import tables
 from nas.search.measures import of_actions
 from nas.spec.listener import Listener

@@ -12,8 +12,8 @@ from fakes import TABLE, Fake, few_images
 from nas import open_run
 from nas.deploy.device import Conditions
 from nas.errors import InputError
-from nas.launch.launch import resume
 from nas.launch.measuring import Measuring, NotMeasured, turn
+from nas.launch.resume import Again, resume
 from nas.spec.init import Init
 from nas.spec.listener import Listener
 from nas.spec.objective import Objective
@@ -114,7 +114,7 @@ def test_a_program_of_a_run_is_run_again_only_for_who_trusts_it(nas, board, tmp_
     (tmp_path / "r" / "best.json").unlink()
     with pytest.raises(InputError, match=r"^trust_code must be given to run the program of command:"):
         resume(tmp_path / "r", Listener())
-    resume(tmp_path / "r", Listener(), trusted=True)
+    resume(tmp_path / "r", Listener(), Again(trusted=True))
     assert (open_run("r").trials()["latency"] > 0).all()
     code, _, err = nas("search", "--like", "r", "--run", "like", "-q")
     assert (code, err.count("\n")) == (2, 1)  # the program is not taken over from a run

@@ -14,6 +14,7 @@ from nas.search import loop
 from nas.search.confirm import Confirm
 from nas.search.journal import Journal
 from nas.search.loop import GIVE_UP_AFTER, MOST_WAITING, Search
+from nas.search.trainings import Trainings
 from nas.spec.listener import Listener, Standing
 from nas.spec.trial import Epoch, Outcome, steps
 from search_spaces import ArchSpec, Decision, SearchSpace, cost
@@ -178,7 +179,7 @@ def test_a_failed_trial_is_a_row_and_the_search_goes_on(tmp_path):
 def test_a_network_that_failed_is_tried_again(tmp_path):
     space = SearchSpace("one", (Decision("only", ("b0",)),), lambda choices: EFFICIENTNET_B0)
     with Journal(tmp_path, create=True) as journal:
-        search = Search(space, make("random", space), Objective(4e8), journal, trials=3, seed=0)
+        search = Search(space, make("random", space), Objective(4e8), journal, Trainings(3))
         run_inline(search, Fake(fail=(0,)))
     trials = open_run(tmp_path).trials()
     assert list(trials["status"]) == ["failed", "done", "done"]
@@ -200,7 +201,7 @@ def test_a_network_in_training_is_not_trained_beside_itself(tmp_path):
         "two", (Decision("width", (1.0, 2.0)),), lambda choices: resize(EFFICIENTNET_B0, width=choices[0])
     )
     with Journal(tmp_path, create=True) as journal:
-        search = Search(space, make("random", space), Objective(4e8), journal, trials=50, seed=0)
+        search = Search(space, make("random", space), Objective(4e8), journal, Trainings(50))
         started = [search.next(), search.next()]
         assert len({trial.arch for trial in started}) == 2
         assert search.next() is None
@@ -220,11 +221,11 @@ def test_a_network_may_be_trained_again_on_every_proposal(tmp_path):
         "two", (Decision("width", (1.0, 2.0)),), lambda choices: resize(EFFICIENTNET_B0, width=choices[0])
     )
     with Journal(tmp_path, create=True) as journal:
-        search = Search(space, GridSearch(space), Objective(4e8), journal, trials=6, seed=0, train_again=True)
+        search = Search(space, GridSearch(space), Objective(4e8), journal, Trainings(6, repeats=True))
         assert {search.next().arch for _ in range(3)} == {space.decode([0]), space.decode([1])}
     with Journal(tmp_path) as journal:  # running trials start again
         evaluator = Fake()
-        search = Search(space, GridSearch(space), Objective(4e8), journal, trials=6, seed=0, train_again=True)
+        search = Search(space, GridSearch(space), Objective(4e8), journal, Trainings(6, repeats=True))
         run_inline(search, evaluator)
     trials = open_run(tmp_path).trials()
     assert list(trials["actions"]) == [(0,), (1,)] * 3
@@ -242,7 +243,7 @@ def test_waiting_trials_survive_a_kill(tmp_path):
     space = SearchSpace("one", (Decision("only", ("b0",)),), lambda choices: EFFICIENTNET_B0)
 
     def search_in(journal):
-        return Search(space, make("random", space), Objective(4e8), journal, trials=4, seed=0)
+        return Search(space, make("random", space), Objective(4e8), journal, Trainings(4))
 
     with Journal(tmp_path, create=True) as journal:
         search = search_in(journal)
@@ -351,7 +352,7 @@ def test_the_winner_is_chosen_after_confirmation_not_by_one_lucky_training(tmp_p
     )
     with Journal(tmp_path, create=True) as journal:
         objective = Objective(4e8, exponent=0.0)  # cost does not count
-        search = Search(space, GridSearch(space), objective, journal, trials=5, seed=0, confirm=Confirm(2, 2))
+        search = Search(space, GridSearch(space), objective, journal, Trainings(5, confirm=Confirm(2, 2)))
         run_inline(search, Lucky())
     run = open_run(tmp_path)
     assert run.trials()["reward"].idxmax() == 1

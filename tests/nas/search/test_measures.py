@@ -16,6 +16,7 @@ from nas.search.loop import Search
 from nas.search.measures import NONE, known_cost, of_actions
 from nas.search.predictor import Predictor
 from nas.search.tables import Table, read_with_costs
+from nas.search.trainings import Trainings
 from nas.spec.recipe import Recipe
 from nas.spec.settings import Settings
 from nas.spec.targets import Target
@@ -117,11 +118,8 @@ def new_run(directory, objective, measures=NONE, *, create=True, trials=14):
         )  # fmt: skip
         write_config(directory, settings.to_json())
     journal = Journal(directory, create=create, measures=objective.measures)
-    controller = make(
-        "dyna", MACRO, price=lambda actions: cost(MACRO.decode(actions), 10),
-        settings={"rounds": 0}, **for_controller(objective, MACRO, measures),
-    )  # fmt: skip
-    search = Search(MACRO, controller, objective, journal, trials=trials, seed=0, measures=measures)
+    controller = make("dyna", MACRO, settings={"rounds": 0}, **for_controller(objective, MACRO, measures))
+    search = Search(MACRO, controller, objective, journal, Trainings(trials), measures=measures)
     return journal, search
 
 
@@ -227,7 +225,7 @@ def test_a_restored_search_says_the_same_of_the_seconds_of_repeats(tmp_path):
     def watched(create):
         with Journal(tmp_path, create=create) as journal:
             aim = Objective(targets=(Target("seconds", 1.0),))
-            search = Search(space, Watching(space), aim, journal, trials=20, seed=0)
+            search = Search(space, Watching(space), aim, journal, Trainings(20))
             run_inline(
                 search, lambda trial: iter([Epoch(1, None, None, 0.5, 0.0, measures={"seconds": 3.0})])
             )
