@@ -62,6 +62,7 @@ def from_run(directory: Path, named: Container[str] = ()) -> dict[str, Default]:
         **({"space": str(directory)} if settings.space_text else {}),  # which keeps the text of its file
         "target_flops": objective.target_flops and repr(objective.target_flops),
         "target": [str(target) for target in objective.targets] or None,
+        "maximize": ",".join(objective.maximize) or None,
         "device": (not settings.device.startswith(PROGRAM) and settings.device) or None,  # as a controller
         "exponent": None if objective.exponent == usual else objective.exponent,
         "reward": objective.kind,

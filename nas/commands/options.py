@@ -94,6 +94,15 @@ TargetOption = Annotated[
         "multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.",
     ),
 ]
+MaximizeOption = Annotated[
+    str | None,
+    Option(
+        metavar="NAME,...",
+        show_default="none",
+        help="Measures of your own evaluation, or columns of the table, of which more is better, e.g. f1; "
+        "a target of one is the least that is wanted. All others are costs.",
+    ),
+]
 SchedulerOption = Annotated[
     str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
 ]
@@ -124,6 +133,7 @@ class SearchOptions:
         ),
     ] = None
     target: TargetOption = None
+    maximize: MaximizeOption = None
     device: Annotated[
         str | None,
         Option(

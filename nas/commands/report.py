@@ -189,7 +189,7 @@ def find_ranking(run: Run, options: ReportOptions) -> Ranking | None:
     if target is None and not targets:
         raise InputError(f"target must name a budget to rank by, as the run has none, got {kind}")
     with checked():
-        ranking = Ranking(Objective(target, exponent, kind, targets), cost)
+        ranking = Ranking(Objective(target, exponent, kind, targets, own.maximize), cost)
     for name in ranking.objective.costs:
         if name not in run.known_costs:
             raise InputError(f"target: {unknown('measure', name, run.known_costs)}")

@@ -21,6 +21,7 @@ from nas.spec.objective import Objective
 from nas.spec.targets import COSTS
 from reports.measured import MEASURED
 from reports.page import Page
+from reports.pareto import split_measures
 from search_spaces.names import unknown
 
 NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
@@ -120,7 +121,7 @@ def trial_state(run: Run) -> dict[str, Any]:
 def front_size(run: Run, done: pd.DataFrame) -> int:
     """How many networks of the finished trials are on the front of the costs that the search aims at."""
     costs = [name for name in run.costs if name in done]
-    return len(reports.pareto_front(done.drop_duplicates("arch"), minimize=costs))
+    return len(reports.pareto_front(done.drop_duplicates("arch"), *split_measures(costs, run.maximized)))
 
 
 def statuses(trials: pd.DataFrame) -> dict[str, int]:
@@ -163,10 +164,11 @@ def reranked(run: Run, ranking: Ranking) -> dict[str, Any]:
 
 
 def objective_facts(ranking: Ranking) -> dict[str, Any]:
-    """An objective as JSON values; ``targets`` only if there are any beside FLOPs."""
+    """An objective as JSON values; ``targets`` only if there are any beside FLOPs, likewise ``maximize``."""
     facts = dataclasses.asdict(ranking.objective)
-    if not facts["targets"]:
-        del facts["targets"]
+    for name in ("targets", "maximize"):
+        if not facts[name]:
+            del facts[name]
     return {**facts, "cost": ranking.cost}
 
 
@@ -174,7 +176,8 @@ def within_facts(run: Run, budgets: Mapping[str, float]) -> dict[str, Any]:
     """The most accurate network within budgets, as JSON values; InputError if there is none."""
     row = run.within(budgets)
     further = [name for name in run.known_costs if name not in COSTS]
-    return {"budgets": dict(budgets), **_records(pd.DataFrame([row]), [*NETWORK, *further])[0]}
+    larger = {"maximize": list(run.maximized)} if run.maximized else {}
+    return {"budgets": dict(budgets), **larger, **_records(pd.DataFrame([row]), [*NETWORK, *further])[0]}
 
 
 def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:
@@ -271,16 +274,22 @@ def volume_costs(runs: Sequence[Run]) -> tuple[str, ...]:
 
     If they have none in common, FLOPs, where all know them.
     """
-    first, *others = (run.costs for run in runs)
-    common = tuple(name for name in first if all(name in costs for costs in others))
+    sides = [{name: name in run.maximized for name in run.costs} for run in runs]
+    common = tuple(name for name in runs[0].costs if all(one.get(name) is sides[0][name] for one in sides))
     known = all(run.networks()["flops"].notna().all() for run in runs)
     return common[:MOST_COSTS] or (("flops",) if known else ())
 
 
 def reference_of(runs: Sequence[Run]) -> dict[str, float]:
-    """The reference of the hypervolume: accuracy 0 at the largest costs of all networks that were trained."""
+    """The reference of the hypervolume: accuracy 0 at the largest costs of all networks that were trained.
+
+    Of what is maximized it is 0, too, or the smallest value if that is below.
+    """
     reference = {"accuracy": 0.0}
     for name in volume_costs(runs):
+        if name in runs[0].maximized:
+            reference[name] = min(0.0, *(float(run.networks()[name].min()) for run in runs))
+            continue
         largest = [networks[name].max() for run in runs if name in (networks := run.networks())]
         known = [float(value) for value in largest if value > 0]
         reference[name] = max(known, default=1.0)
@@ -291,13 +300,14 @@ def hypervolume_of(run: Run, reference: Mapping[str, float]) -> float:
     """The hypervolume of accuracy against the reference's costs, over their product.
 
     This is the best accuracy within budgets, averaged over all budgets up to the reference; it counts as 0
-    below the smallest network.
+    below the smallest network. What is maximized multiplies the accuracy, as it does for a width of 1.
     """
     costs, networks = [name for name in reference if name != "accuracy"], run.networks()
     if any(name not in networks for name in costs):
         return 0.0
-    volume = reports.hypervolume(networks, minimize=costs, reference=reference)
-    return volume / math.prod(reference[name] for name in costs)
+    larger, smaller = split_measures(costs, run.maximized)
+    volume = reports.hypervolume(networks, larger, smaller, reference=reference)
+    return volume / math.prod(reference[name] for name in smaller)
 
 
 def _records(frame: pd.DataFrame, columns: Sequence[str] = NETWORK) -> list[dict[str, Any]]:

@@ -223,14 +223,11 @@ class Search:
         row = row._replace(costs={**took, **outcome.costs, **row.costs})
         if row.flops is None and "flops" in row.costs:
             row = row._replace(flops=int(row.costs["flops"]))
-        missing = [name for name in self.objective.costs if not row.costs.get(name, 0) > 0]
+        lack = self.objective.lack(row.costs)
         if outcome.accuracy is None:
             row = row._replace(status="failed", error=outcome.error)
-        elif missing:
-            found = row.costs.get(missing[0])
-            error = f"{missing[0]} must be given by the evaluator or a device, and was not"
-            error = error if found is None else f"{missing[0]} must be above 0 to count, got {found:g}"
-            row = row._replace(status="failed", error=error)
+        elif lack:
+            row = row._replace(status="failed", error=lack)
         else:
             reward = self.objective(outcome.accuracy, row.costs)
             row = row._replace(status="done", accuracy=outcome.accuracy, reward=reward)
@@ -240,7 +237,7 @@ class Search:
         if self.epochs and 0 < outcome.epochs < self.epochs and outcome.accuracy is not None:
             curves = self.journal.curves().values()
             final = final_accuracy(outcome.epochs, outcome.accuracy, curves, self.epochs)
-            told = None if missing else self.objective(final, row.costs)
+            told = None if lack else self.objective(final, row.costs)
         self.journal.tell(row, outcome, told)
         self._remember(row)
         self._told[number] = told
@@ -257,7 +254,7 @@ class Search:
         if isinstance(self.controller, Observer) and (names := self.objective.measures):
             costs = {name: row.costs[name] for name in names if name in row.costs}
             if learned := {name: cost for name, cost in costs.items() if name not in self.measures}:
-                self.controller.observe(row.actions, learned)
+                self.controller.observe(row.actions, self.objective.as_costs(learned))
         self.controller.tell(row.actions, told)
 
     def _remember(self, row: Row) -> None:
