@@ -99,8 +99,9 @@ def search(
         scheduler: fifo trains every network to the end; asha stops the weaker ones early.
         confirm: How many of the best networks to train again at the end, before one is chosen.
         confirm_seeds: Fresh seeds for each of these; two or more measure the noise of a seed.
-        baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
-            the space's published ones)
+        baseline: Known networks to train beside the confirmed ones, and to compare with; or none. Where your
+            own space has no ARCH, by decisions: 'model=svc C=1, model=knn neighbors=3'. (default: the space's
+            published ones)
         seed: Seeds everything random in the run.
         track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
             (default: none)
@@ -428,8 +429,9 @@ def plan(
         scheduler: fifo trains every network to the end; asha stops the weaker ones early.
         confirm: How many of the best networks to train again at the end, before one is chosen.
         confirm_seeds: Fresh seeds for each of these; two or more measure the noise of a seed.
-        baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
-            the space's published ones)
+        baseline: Known networks to train beside the confirmed ones, and to compare with; or none. Where your
+            own space has no ARCH, by decisions: 'model=svc C=1, model=knn neighbors=3'. (default: the space's
+            published ones)
         seed: Seeds everything random in the run.
         track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
             (default: none)

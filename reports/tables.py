@@ -135,7 +135,7 @@ def front_table(
             plus_minus(network["accuracy"], network["accuracy_error"]),
             *(cost_text(name, network[name]) if network.get(name) else "" for name in further),
             *[""] * len(on_device),
-            *(count(network[name]) for name in sizes),
+            *("" if network[name] is None else count(network[name]) for name in sizes),
             *("" if network[name] is None else f"{network[name]:.4f}" for name in rewards),
             *[""] * len(chances),
             sketch(network["arch"]),

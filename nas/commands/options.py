@@ -209,7 +209,8 @@ class SearchOptions:
         Option(
             metavar="ARCH,...",
             show_default="the space's published ones",
-            help="Known networks to train beside the confirmed ones, and to compare with; or none.",
+            help="Known networks to train beside the confirmed ones, and to compare with; or none. Where "
+            "your own space has no ARCH, by decisions: 'model=svc C=1, model=knn neighbors=3'.",
         ),
     ] = None
     seed: Annotated[int, Option(help="Seeds everything random in the run.")] = 0

@@ -115,7 +115,13 @@ def _made(value: Any, kind: type[Any], metavar: str) -> Any:
     if isinstance(value, numbers.Real):
         return _counted(value, metavar) if metavar in COUNTED else None
     if is_listed(metavar) and isinstance(value, list | tuple):
-        return ",".join(str(one) for one in value)
+        return ",".join(
+            one if (one := _made(each, str, metavar)) is not None else str(each) for each in value
+        )
+    if is_listed(metavar) and isinstance(value, Mapping):
+        from search_spaces.choices_text import choices_text
+
+        return choices_text(value)
     from search_spaces import ArchSpec
 
     return str(value) if isinstance(value, ArchSpec) else None

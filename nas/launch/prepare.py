@@ -41,7 +41,8 @@ from nas.spec.resources import Resources
 from nas.spec.settings import Settings
 from nas.training.full import FullTraining
 from nas.training.proxy import Training
-from search_spaces import ArchSpec, SearchSpace
+from search_spaces import ArchSpec, Built, SearchSpace
+from search_spaces.choices_text import parse_choices
 from search_spaces.rules import parse_settings
 
 if TYPE_CHECKING:
@@ -127,13 +128,18 @@ def make_search(
         confirm=Confirm(
             settings.confirmations,
             settings.confirm_seeds,
-            {name: ArchSpec.parse(text) for name, text in settings.baselines.items()},
+            {name: known_network(text, space) for name, text in settings.baselines.items()},
         ),
         epochs=settings.recipe.epochs if stops_early else None,
         train_again=KINDS[settings.kind].given,
         listener=listener,
         measures=measures,
     )
+
+
+def known_network(text: str, space: SearchSpace) -> Built:
+    """A network to compare with: an ``ArchSpec``, or else the one that has these decisions in ``space``."""
+    return ArchSpec.parse(text) if space.has_archs else space.decode(parse_choices(text, space))
 
 
 class Inputs(NamedTuple):

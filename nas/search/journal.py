@@ -266,9 +266,9 @@ class Journal:
     ) -> None:
         """Records that the known network of ``trial`` was trained; ``measures``: its other costs, by name."""
         columns = [*columns_of("baselines"), *(f'"{name}"' for name in self._measures)]
-        price = [cost[name] for name in Cost._fields]
+        price = [cost.get(name, measures.get(name)) for name in Cost._fields]
         values = [_text(trial.baseline), trial.seed, str(trial.arch), *price, *_measured(outcome)]
-        values += [measures.get(name) for name in self._measures]
+        values += [measures.get(name, cost.get(name)) for name in self._measures]
         with self._transaction() as db:
             db.execute(
                 f"INSERT OR REPLACE INTO baselines ({', '.join(columns)})"  # noqa: S608 - columns' own names

@@ -164,7 +164,7 @@ def known_section(known: Sequence[Mapping[str, Any]], measured: str) -> Html:
         (
             row["name"],
             accuracy_text({**row, "measured": None}),
-            *(count(row[cost]) for cost in COSTS),
+            *("" if row[cost] is None else count(row[cost]) for cost in COSTS),
             "" if row["reward"] is None else f"{row['reward']:.4f}",
             points_better(row["difference"], row["difference_error"]),
             row["arch"],
