@@ -371,6 +371,14 @@ class ReportOptions:
             help="A run of --controller random to compare with.",
         ),
     ] = None
+    track: Annotated[
+        list[str] | None,
+        Option(
+            metavar=TRACKERS,
+            show_default="none",
+            help="Show the run there, too, if it is over: tensorboard, mlflow, wandb, or FILE.py:NAME.",
+        ),
+    ] = None
     png: Annotated[
         Path | None, Option(metavar="FILE", help="Write the figures: front and progress, or family.")
     ] = None

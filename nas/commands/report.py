@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
     from nas.runs.run import Run
     from nas.runs.search_results import Ranking
+    from nas.trackers.chosen import Chosen
 
 RANKING = ("target_flops", "target", "exponent", "reward")
 DRAWN = ("random", "png", "svg")
 REFUSED = {
     "training": ("one network was trained", (*DRAWN, *RANKING, "budget")),
     "audit": ("the run is an audit", DRAWN),
-    "several": ("several runs were given", ("follow", "budget", *DRAWN)),
-    "family": ("nothing was trained", ("follow", "random", *RANKING, "budget")),
+    "several": ("several runs were given", ("follow", "budget", "track", *DRAWN)),
+    "family": ("nothing was trained", ("follow", "random", *RANKING, "budget", "track")),
 }
 """By the kind of run, or by what else is reported: why some options mean nothing there, and which."""
 
@@ -72,6 +73,7 @@ def report_one(console: Console, run: Run, ranking: Ranking | None, options: Rep
     from nas.runs.run import open_run
     from nas.screens.views import print_report
 
+    chosen = find_trackers(options)
     random = open_run(options.random) if options.random else None
     run = run.snapshot()
     kind = KINDS[run.settings.kind]
@@ -89,6 +91,21 @@ def report_one(console: Console, run: Run, ranking: Ranking | None, options: Rep
     if missed:  # what was found can be read all the same, whoever owns the run
         names = " and ".join(error.file for error in missed)
         typer.echo(f"nas: {names} could not be written ({missed[0].reason})", err=True)
+    if chosen is not None:
+        from nas.trackers.finished import send
+
+        for line in send(run, chosen):
+            if not options.as_json:
+                console.print(line)
+
+
+def find_trackers(options: ReportOptions) -> Chosen | None:
+    """The trackers that are to be told of the run, if any; InputError if one of them cannot be used."""
+    if not options.track or options.track == ["none"]:
+        return None
+    from nas.trackers.chosen import choose
+
+    return choose(options.track)
 
 
 def failure(write: Callable[[], object]) -> WriteError | None:
