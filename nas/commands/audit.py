@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nas.commands.arguments import absolute, checked, find_init, find_recipe, find_tuned, pairs, with_options
+from nas.commands.arguments import (
+    checked,
+    find_init,
+    find_recipe,
+    find_tuned,
+    named_images,
+    pairs,
+    with_options,
+)
 from nas.commands.declare import command_words, declared
 from nas.commands.defaults import DefaultOptions
 from nas.commands.options import AuditOptions, JsonOption, QuietOption, ResourceOptions
@@ -89,7 +97,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
             space=found.name,
             space_text=found.text,
             trials=options.networks * options.seeds,
-            data=absolute(options.data),
+            data=named_images(options.data),
             evaluator="train",
             controller="grid",
             objective=Objective(400e6, exponent=0.0),  # accuracy, whatever it costs

@@ -12,6 +12,7 @@ from typer import Option
 
 from nas.commands.defaults import Default, DefaultOptions
 from nas.errors import InputError
+from nas.files import is_file
 
 if TYPE_CHECKING:
     from nas.spec.settings import Settings
@@ -46,6 +47,8 @@ def from_run(directory: Path, named: Container[str] = ()) -> dict[str, Default]:
     from nas.spec.objective import EXPONENTS
     from nas.spec.own import FIELDS, is_code, is_own
 
+    if not is_file(directory / "config.json"):
+        raise InputError(f"like must be a run of nas search, got {directory}, where there is no config.json")
     settings = read_settings(directory)
     if settings.kind != "search":
         raise InputError(f"like must be a run of nas search, got {directory}, a run of kind {settings.kind}")

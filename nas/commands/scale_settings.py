@@ -14,6 +14,7 @@ from nas.commands.arguments import (
     find_arch,
     find_init,
     find_tuned,
+    named_images,
     pairs,
     parse_count,
     parse_numbers,
@@ -194,7 +195,7 @@ def scale_settings(
         settings = Settings(
             space="scaling",
             trials=len(candidates) * scaling.seeds,
-            data=origin.data if options.data is None else absolute(options.data),
+            data=origin.data if options.data is None else named_images(options.data),
             evaluator=absolute(options.evaluator),
             controller="grid",
             objective=objective,

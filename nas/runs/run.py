@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from reports.measured import with_measured
 from reports.pareto import split_measures
 from scaling_search import Model
 from search_spaces import ArchSpec, Built
+from search_spaces.limits import shown
 from search_spaces.names import unknown
 from search_spaces.rules import read_json
 
@@ -240,10 +242,7 @@ class Run:
         """
         try:
             limits = {
-                name: parse_value(
-                    name, value if isinstance(value, str) else plain_value(name, value), "budget"
-                )
-                for name, value in budgets.items()
+                name: parse_value(name, _budget_text(name, budgets[name]), "budget") for name in budgets
             }
         except ValueError as error:
             raise InputError(str(error)) from None
@@ -393,6 +392,15 @@ class Snapshot(Run):
         return found
 
 
+def _budget_text(name: str, value: object) -> str:
+    """A budget as a text with its unit; ValueError if it is neither a number nor a text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ValueError(f"budget {name} must be a number or a text, got {shown(value)}")
+    return plain_value(name, float(value))
+
+
 def open_run(directory: str | os.PathLike[str]) -> Run:
     """The run in ``directory``, readable while it is being written.
 
@@ -401,4 +409,7 @@ def open_run(directory: str | os.PathLike[str]) -> Run:
     Raises:
         InputError: if there is no run there, or another program or a newer nas wrote it.
     """
-    return Run(Path(directory))
+    where = getattr(directory, "directory", directory)  # a Run is its own
+    if not isinstance(where, str | os.PathLike):
+        raise InputError(f"run must be a path, got {shown(where)}")
+    return Run(Path(where))
