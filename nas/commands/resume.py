@@ -14,6 +14,7 @@ from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
+    from nas.spec.listener import Listener
     from nas.spec.settings import Settings
 
 
@@ -27,7 +28,9 @@ def resume(run: RunArgument, options: ResumeOptions, quiet: QuietOption = False)
 def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) -> Run:
     """Finishes an interrupted search or training, exactly as it would have gone."""
     from nas.launch import launch
+    from nas.launch.scaling_latency import add_latencies, lacks_latencies
     from nas.runs.config import read_settings
+    from nas.runs.run import open_run
     from nas.screens.views import VIEWS
     from nas.trackers.chosen import choose
 
@@ -45,11 +48,14 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
     where, trusted = data and moved_images(data, before), options.trust_code
-    return watch(
-        screen,
-        lambda listener: launch.resume(run, listener, resources, where, trusted=trusted, code=code),
-        chosen,
-    )
+
+    def work(listener: Listener) -> Run:
+        if not lacks_latencies(run):
+            launch.resume(run, listener, resources, where, trusted=trusted, code=code)
+        add_latencies(run, listener, trusted=trusted)
+        return open_run(run)
+
+    return watch(screen, work, chosen)
 
 
 def tracked_before(before: Settings, options: ResumeOptions) -> tuple[Sequence[str], str]:
