@@ -27,6 +27,7 @@ def search(
     max_hours: float | None = None,
     target_flops: str | float | None = None,
     target: Mapping[str, object] | Sequence[str] | None = None,
+    maximize: str | Sequence[str] | None = None,
     device: str | None = None,
     exponent: float | None = None,
     reward: str = 'soft',
@@ -72,6 +73,8 @@ def search(
         target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
             multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.
             (default: none)
+        maximize: Measures of your own evaluation, or columns of the table, of which more is better, e.g. f1;
+            a target of one is the least that is wanted. All others are costs. (default: none)
         device: Gives latency: table:FILE or predictor:FILE; or measures it in each trial, as nas measure
             does: cpu, torch-cpu, cuda, command:'PROGRAM {onnx}'. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
@@ -96,8 +99,9 @@ def search(
         scheduler: fifo trains every network to the end; asha stops the weaker ones early.
         confirm: How many of the best networks to train again at the end, before one is chosen.
         confirm_seeds: Fresh seeds for each of these; two or more measure the noise of a seed.
-        baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
-            the space's published ones)
+        baseline: Known networks to train beside the confirmed ones, and to compare with; or none. Where your
+            own space has no ARCH, by decisions: 'model=svc C=1, model=knn neighbors=3'. (default: the space's
+            published ones)
         seed: Seeds everything random in the run.
         track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
             (default: none)
@@ -353,6 +357,7 @@ def plan(
     max_hours: float | None = None,
     target_flops: str | float | None = None,
     target: Mapping[str, object] | Sequence[str] | None = None,
+    maximize: str | Sequence[str] | None = None,
     device: str | None = None,
     exponent: float | None = None,
     reward: str = 'soft',
@@ -398,6 +403,8 @@ def plan(
         target: A budget: latency=20ms, params=5M^-0.1 (its exponent), or of a column of the table; several
             multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.
             (default: none)
+        maximize: Measures of your own evaluation, or columns of the table, of which more is better, e.g. f1;
+            a target of one is the least that is wanted. All others are costs. (default: none)
         device: Gives latency: table:FILE or predictor:FILE; or measures it in each trial, as nas measure
             does: cpu, torch-cpu, cuda, command:'PROGRAM {onnx}'. (default: none)
         exponent: How much cost counts against accuracy. (default: -0.07, hard: -1)
@@ -422,8 +429,9 @@ def plan(
         scheduler: fifo trains every network to the end; asha stops the weaker ones early.
         confirm: How many of the best networks to train again at the end, before one is chosen.
         confirm_seeds: Fresh seeds for each of these; two or more measure the noise of a seed.
-        baseline: Known networks to train beside the confirmed ones, and to compare with; or none. (default:
-            the space's published ones)
+        baseline: Known networks to train beside the confirmed ones, and to compare with; or none. Where your
+            own space has no ARCH, by decisions: 'model=svc C=1, model=knn neighbors=3'. (default: the space's
+            published ones)
         seed: Seeds everything random in the run.
         track: Where the run is shown, too: tensorboard, mlflow, wandb, or your own listener, FILE.py:NAME.
             (default: none)

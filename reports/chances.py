@@ -28,6 +28,7 @@ def chances(
     rng: np.random.Generator,
     draws: int = DRAWS,
     costs: Sequence[str] = ("flops",),
+    maximize: Sequence[str] = (),
 ) -> tuple[Array, Array]:
     """Each network's chances of having the highest reward, and of being on the front.
 
@@ -37,6 +38,7 @@ def chances(
         networks: ``accuracy``, ``accuracy_error``, and the ``costs``.
         offset, slope: `[N]`, reward = offset + slope * accuracy.
         costs: of the front; a network that lacks one is not on it.
+        maximize: those of them of which more is better.
     """
     mean, error = (networks[name].to_numpy(float) for name in ("accuracy", "accuracy_error"))
     reward, reach = offset + slope * mean, REACH * np.abs(slope) * error
@@ -45,7 +47,8 @@ def chances(
     count = min(draws, max(FEWEST, MOST // len(leading)))
     for drawn in _drawn(mean[leading], error[leading], count, rng):
         np.add.at(best, leading[(offset[leading] + slope[leading] * drawn).argmax(axis=1)], 1)
-    prices = networks[list(costs)].to_numpy(float)  # [N, costs]
+    signs = np.array([-1.0 if name in maximize else 1.0 for name in costs])
+    prices = networks[list(costs)].to_numpy(float) * signs  # [N, costs]
     known = np.flatnonzero(~np.isnan(prices).any(axis=1))
     on_front = np.zeros(len(mean))
     if len(known):

@@ -144,7 +144,8 @@ def _draw_front(
 ) -> None:
     _draw_dots(axes, networks[cost], networks["accuracy"], "networks")
     steps = front.sort_values(cost)
-    axes.step(steps[cost], steps["accuracy"], where="post", color=BLUE, linewidth=1.2)
+    falls = len(steps) > 1 and steps["accuracy"].iloc[0] > steps["accuracy"].iloc[-1]  # more is better
+    axes.step(steps[cost], steps["accuracy"], where="pre" if falls else "post", color=BLUE, linewidth=1.2)
     known = "accuracy_error" in steps and bool(steps["accuracy_error"].notna().any())
     if known:
         axes.errorbar(

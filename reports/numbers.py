@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from search_spaces.cost_units import is_bytes, is_time
@@ -61,6 +61,17 @@ def cost_text(name: str, value: float) -> str:
 def cost_title(name: str) -> str:
     """The title of a cost: ``FLOPs``, else its name with spaces."""
     return "FLOPs" if name == "flops" else name.replace("_", " ")
+
+
+def front_title(measured: str, costs: Sequence[str], maximize: Sequence[str] = ()) -> str:
+    """What a front is of: ``accuracy against FLOPs``, ``accuracy and f1 against FLOPs and latency``.
+
+    Args:
+        maximize: those of ``costs`` of which more is better.
+    """
+    larger = listing([measured, *(cost_title(name) for name in costs if name in maximize)])
+    smaller = [cost_title(name) for name in costs if name not in maximize]
+    return f"{larger} against {listing(smaller)}" if smaller else larger
 
 
 def unit_words(name: str) -> str:

@@ -36,6 +36,16 @@ def pareto_front(
     return candidates[keep]
 
 
+def split_measures(costs: Sequence[str], maximize: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """What a front of accuracy against ``costs`` maximizes, accuracy first, and what it minimizes.
+
+    Args:
+        maximize: those of which more is better, such as ``f1``; others are left out.
+    """
+    larger = [name for name in costs if name in maximize]
+    return ["accuracy", *larger], [name for name in costs if name not in larger]
+
+
 def hypervolume(
     df: pd.DataFrame,
     maximize: Sequence[str] = ("accuracy",),

@@ -55,7 +55,7 @@ OF_TABLE = {
     "epochs": {"trial": KNOWN},
     "events": {"trial": KNOWN},
     "confirmations": {"trial": KNOWN},
-    "baselines": dict.fromkeys(("flops", "params", "activations"), "{0} IS NOT NULL"),
+    "baselines": dict.fromkeys(("flops", "params", "activations"), PRICED),
 }
 """By table and column: what other columns and tables say of it."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports.fitted import FittedTable, SideBySide
-from reports.numbers import HIGHEST, cost_text, cost_title, count, listing, percent, plus_minus
+from reports.numbers import HIGHEST, cost_text, cost_title, count, front_title, percent, plus_minus
 from search_spaces import ArchSpec, Decision, SearchSpace
 from search_spaces.cost import head_cost, stage_cost, stem_cost
 
@@ -50,7 +50,7 @@ STAGES_LEGEND = (
 NARROWEST = 26
 """A column of sketches is not narrower: three or four stages on a line."""
 SIZES = {"flops": "FLOPs", "params": "params"}
-"""The titles of the costs that are shown wherever they are known."""
+"""The titles of what is known of every network, but for those of a space of the user's own."""
 CHANCES = {"p_front": "P(front)", "p_best": "P(best)"}
 """The titles of a network's probabilities to be on the front and the best."""
 ON_DEVICE = {"latency_measured": "measured", "latency_error": "error"}
@@ -77,6 +77,7 @@ def front_table(
     known: Sequence[Mapping[str, Any]] = (),
     measured: str = "accuracy",
     costs: Sequence[str] = ("flops",),
+    maximize: Sequence[str] = (),
     rewarded: bool = True,
 ) -> FittedTable:
     """A Pareto front, one row per network; ``best`` is the chosen trial, which is marked.
@@ -88,6 +89,7 @@ def front_table(
     Args:
         measured: what accuracies are.
         costs: of the front; beside FLOPs and params, they have columns of their own.
+        maximize: those of them of which more is better.
         rewarded: whether rewards say more than accuracies do.
     """
     further = [name for name in costs if name not in SIZES]
@@ -99,7 +101,7 @@ def front_table(
         "trial", measured, *map(cost_title, further), *on_device.values(), *sizes.values(), *rewards,
         *chances.values(),
         least=("params", "reward", "P(front)"),
-        title=f"Pareto front: {measured} against {listing(map(cost_title, costs))}",
+        title=f"Pareto front: {front_title(measured, costs, maximize)}",
     )  # fmt: skip
     table.add_words(STAGES if front.empty or has_stages(front) else "network", NARROWEST)
 

@@ -122,6 +122,7 @@ def estimated_networks(
     rng: np.random.Generator,
     rewards: Rewards | None = None,
     costs: Sequence[str] = ("flops",),
+    maximize: Sequence[str] = (),
 ) -> pd.DataFrame:
     """One row per network, as ``network_means``, updated with the fresh training runs.
 
@@ -130,6 +131,7 @@ def estimated_networks(
         rng: for the chances.
         rewards: the search's; None takes each network's reward to be proportional to its accuracy.
         costs: of the front; columns of ``trials``.
+        maximize: those of them of which more is better.
 
     Returns:
         the columns of ``network_means``. With confirmations, ``accuracy`` and ``reward`` are posterior means,
@@ -163,7 +165,7 @@ def estimated_networks(
         )
     if noise.trainings < LEAST_TRAININGS:
         return means
-    p_best, p_front = chances(means, offset, slope, rng, costs=costs)
+    p_best, p_front = chances(means, offset, slope, rng, costs=costs, maximize=maximize)
     return means.assign(p_best=p_best, p_front=p_front)
 
 

@@ -101,7 +101,7 @@ def absolute(source: str) -> str:
         InputError: if the system cannot look the path up, or it is a pipe or a device where files are read.
     """
     kind, colon, file = source.partition(":")
-    if not colon or not file:
+    if not colon or not file or kind == "python":
         return source
     try:
         path = Path(file).expanduser().absolute()
@@ -160,6 +160,14 @@ def find_images(text: str) -> tuple[str, str]:
 
         return code, take("data", code)
     return absolute(text), ""
+
+
+def named_images(text: str) -> str:
+    """The images that ``--data`` names where code cannot give them; InputError if it is code."""
+    if code_of(text, "data"):
+        rule = "must be digits, npz:FILE, folder:DIR or hf:NAME (search, plan and train take your own)"
+        raise InputError(f"data {rule}, got {text}")
+    return absolute(text)
 
 
 def read_file(text: str, field: str) -> str:

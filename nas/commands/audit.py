@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
-from nas.commands.arguments import absolute, checked, find_recipe, find_tuned, pairs, with_options
+from nas.commands.arguments import checked, find_recipe, find_tuned, named_images, pairs, with_options
 from nas.commands.declare import command_words, declared
 from nas.commands.defaults import DefaultOptions
 from nas.commands.networks import find_init
@@ -144,7 +144,7 @@ def audit_settings(options: AuditOptions, resources: ResourceOptions) -> Setting
             space=found.name,
             space_text=found.text,
             trials=options.networks * options.seeds,
-            data=absolute(options.data),
+            data=named_images(options.data),
             evaluator="train",
             controller="grid",
             objective=Objective(400e6, exponent=0.0),  # accuracy, whatever it costs

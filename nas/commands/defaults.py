@@ -154,7 +154,7 @@ def from_mapping(values: Mapping[str, Any], parameters: Parameters) -> dict[str,
     found = {}
     for name, value in values.items():
         if name not in parameters:
-            raise InputError(f"config: {unknown('argument', name, parameters)}")
+            raise InputError(f"config: {unknown('argument', str(name), parameters)}")
         found[name] = Default(as_option(parameters[name], value), f"{name} of config")
     return found
 

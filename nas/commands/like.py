@@ -12,6 +12,7 @@ from typer import Option
 
 from nas.commands.defaults import Default, DefaultOptions
 from nas.errors import InputError
+from nas.files import is_file
 
 if TYPE_CHECKING:
     from nas.spec.settings import Settings
@@ -46,6 +47,8 @@ def from_run(directory: Path, named: Container[str]) -> dict[str, Default]:
     from nas.spec.objective import EXPONENTS
     from nas.spec.own import is_code
 
+    if not is_file(directory / "config.json"):
+        raise InputError(f"like must be a run of nas search, got {directory}, where there is no config.json")
     settings = read_settings(directory)
     if settings.kind != "search":
         raise InputError(f"like must be a run of nas search, got {directory}, a run of kind {settings.kind}")
@@ -58,6 +61,7 @@ def from_run(directory: Path, named: Container[str]) -> dict[str, Default]:
         **({"space": str(directory)} if settings.space_text else {}),  # which keeps the text of its file
         "target_flops": objective.target_flops and repr(objective.target_flops),
         "target": [str(target) for target in objective.targets] or None,
+        "maximize": ",".join(objective.maximize) or None,
         "device": (not settings.device.startswith(PROGRAM) and settings.device) or None,  # as a controller
         "exponent": None if objective.exponent == usual else objective.exponent,
         "reward": objective.kind,

@@ -96,6 +96,15 @@ TargetOption = Annotated[
         "multiply. Your own evaluation may give any. For all budgets (reward pareto), the name alone.",
     ),
 ]
+MaximizeOption = Annotated[
+    str | None,
+    Option(
+        metavar="NAME,...",
+        show_default="none",
+        help="Measures of your own evaluation, or columns of the table, of which more is better, e.g. f1; "
+        "a target of one is the least that is wanted. All others are costs.",
+    ),
+]
 SchedulerOption = Annotated[
     str, Option(help="fifo trains every network to the end; asha stops the weaker ones early.")
 ]
@@ -126,6 +135,7 @@ class SearchOptions:
         ),
     ] = None
     target: TargetOption = None
+    maximize: MaximizeOption = None
     device: Annotated[
         str | None,
         Option(
@@ -201,7 +211,8 @@ class SearchOptions:
         Option(
             metavar="ARCH,...",
             show_default="the space's published ones",
-            help="Known networks to train beside the confirmed ones, and to compare with; or none.",
+            help="Known networks to train beside the confirmed ones, and to compare with; or none. Where "
+            "your own space has no ARCH, by decisions: 'model=svc C=1, model=knn neighbors=3'.",
         ),
     ] = None
     seed: Annotated[int, Option(help="Seeds everything random in the run.")] = 0

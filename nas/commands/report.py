@@ -15,6 +15,7 @@ from nas.commands.arguments import checked, parse_count
 from nas.commands.declare import declared
 from nas.commands.options import JsonOption, TargetOption
 from nas.commands.targets import find_targets
+from nas.commands.values import TRACKERS
 from nas.errors import InputError, WriteError
 from nas.files import exists, is_file
 
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 
     from nas.runs.run import Run
     from nas.runs.search_results import Ranking
+    from nas.trackers.chosen import Chosen
 
 RANKING = ("target_flops", "target", "exponent", "reward")
 DRAWN = ("random", "png", "svg")
 REFUSED = {
     "training": ("one network was trained", (*DRAWN, *RANKING, "budget")),
     "audit": ("the run is an audit", DRAWN),
-    "several": ("several runs were given", ("follow", "budget", *DRAWN)),
-    "family": ("nothing was trained", ("follow", "random", *RANKING, "budget")),
+    "several": ("several runs were given", ("follow", "budget", "track", *DRAWN)),
+    "family": ("nothing was trained", ("follow", "random", *RANKING, "budget", "track")),
 }
 """By the kind of run, or by what else is reported: why some options mean nothing there, and which."""
 
@@ -74,6 +76,14 @@ class ReportOptions:
             metavar="RUN",
             show_default="the run's own first trials",
             help="A run of --controller random to compare with.",
+        ),
+    ] = None
+    track: Annotated[
+        list[str] | None,
+        Option(
+            metavar=TRACKERS,
+            show_default="none",
+            help="Show the run there, too, if it is over: tensorboard, mlflow, wandb, or FILE.py:NAME.",
         ),
     ] = None
     png: Annotated[
@@ -121,6 +131,7 @@ def report_one(console: Console, run: Run, ranking: Ranking | None, options: Rep
     from nas.runs.run import open_run
     from nas.screens.views import print_report
 
+    chosen = find_trackers(options)
     random = open_run(options.random) if options.random else None
     run = run.snapshot()
     kind = KINDS[run.settings.kind]
@@ -138,6 +149,21 @@ def report_one(console: Console, run: Run, ranking: Ranking | None, options: Rep
     if missed:  # what was found can be read all the same, whoever owns the run
         names = " and ".join(error.file for error in missed)
         typer.echo(f"nas: {names} could not be written ({missed[0].reason})", err=True)
+    if chosen is not None:
+        from nas.trackers.finished import send
+
+        for line in send(run, chosen):
+            if not options.as_json:
+                console.print(line)
+
+
+def find_trackers(options: ReportOptions) -> Chosen | None:
+    """The trackers that are to be told of the run, if any; InputError if one of them cannot be used."""
+    if not options.track or options.track == ["none"]:
+        return None
+    from nas.trackers.chosen import choose
+
+    return choose(options.track)
 
 
 def failure(write: Callable[[], object]) -> WriteError | None:
@@ -238,7 +264,7 @@ def find_ranking(run: Run, options: ReportOptions) -> Ranking | None:
     if target is None and not targets:
         raise InputError(f"target must name a budget to rank by, as the run has none, got {kind}")
     with checked():
-        ranking = Ranking(Objective(target, exponent, kind, targets), cost)
+        ranking = Ranking(Objective(target, exponent, kind, targets, own.maximize), cost)
     for name in ranking.objective.costs:
         if name not in run.known_costs:
             raise InputError(f"target: {unknown('measure', name, run.known_costs)}")

@@ -18,6 +18,7 @@ from nas.errors import InputError
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
+    from nas.spec.listener import Listener
     from nas.spec.settings import Settings
 
 
@@ -75,7 +76,9 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     """Finishes an interrupted search or training, exactly as it would have gone."""
     from nas.launch.resume import Again
     from nas.launch.resume import resume as resume_run
+    from nas.launch.scaling_latency import add_latencies, lacks_latencies
     from nas.runs.config import read_settings
+    from nas.runs.run import open_run
     from nas.screens.views import VIEWS
     from nas.trackers.chosen import choose
 
@@ -93,7 +96,14 @@ def resumed(run: RunArgument, options: ResumeOptions, *, quiet: bool = False) ->
     screen = VIEWS[before.kind].screen(quiet=quiet)
     screen.on_made(run)
     again = Again(resources, data and moved_images(data, before), options.trust_code, code)
-    return watch(screen, lambda listener: resume_run(run, listener, again), chosen)
+
+    def work(listener: Listener) -> Run:
+        if not lacks_latencies(run):
+            resume_run(run, listener, again)
+        add_latencies(run, listener, trusted=again.trusted)
+        return open_run(run)
+
+    return watch(screen, work, chosen)
 
 
 def tracked_before(before: Settings, options: ResumeOptions) -> tuple[Sequence[str], str]:

@@ -109,8 +109,7 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, watched: Watc
     """The run that finds the coefficients; if there is nothing to find, one of the family alone."""
     from nas.launch import launch
     from nas.launch.new_run import Place
-    from nas.launch.scaling_latency import with_latencies, write_latencies
-    from nas.runs.page import write_page
+    from nas.launch.scaling_latency import add_latencies, with_latencies, write_latencies
     from nas.runs.scaling_results import scaling_of
     from nas.screens.scaling import describe, limit_line
     from nas.spec.scaling import fairness
@@ -126,17 +125,17 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, watched: Watc
         refuse_beside_sweep(options)
     origin = find_origin(options.base)
     scaling = find_scaling(options, origin)
-    device = options.device and absolute_device(options.device)
+    if options.device is not None and options.sweep is None:
+        scaling = dataclasses.replace(scaling, device=absolute_device(options.device))
     if options.target == "latency":
-        assert device is not None
         with checked():
-            scaling = with_latencies(scaling, device, screen)
+            scaling = with_latencies(scaling, screen)
     if (settled := scaling.settled) is not None:
         family = find_models(scaling, settled)
         asked = {"scaling": dataclasses.asdict(scaling), "base_run": base_run(options.base)}
         directory = launch.start_family(place, family, settled, asked)
-        if device is not None:
-            write_latencies(directory, device, screen)
+        if scaling.device:
+            write_latencies(directory, scaling, screen)
         run = show_family(screen, directory)
         if line := limit_line(scaling):
             screen.say(line)
@@ -151,9 +150,7 @@ def make_family(options: ScaleOptions, resources: ResourceOptions, watched: Watc
         return [line for line in said if line]
 
     run = launch.start(settings, place, watched.listener, notes)
-    if device is not None and options.sweep is None:
-        write_latencies(run.directory, device, screen)
-        write_page(run)
+    add_latencies(run.directory, screen)
     return run
 
 

@@ -12,6 +12,7 @@ from nas.commands.arguments import (
     absolute,
     checked,
     find_tuned,
+    named_images,
     pairs,
     parse_count,
     parse_numbers,
@@ -177,7 +178,7 @@ def scale_settings(
         settings = Settings(
             space="scaling",
             trials=len(candidates) * scaling.seeds,
-            data=origin.data if options.data is None else absolute(options.data),
+            data=origin.data if options.data is None else named_images(options.data),
             evaluator=absolute(options.evaluator),
             controller="grid",
             objective=scaling_objective(scaling, origin),

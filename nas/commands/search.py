@@ -109,7 +109,7 @@ def search_settings(options: SearchOptions, resources: ResourceOptions) -> Setti
             seed=options.seed,
             scheduler=options.scheduler,
             confirmations=confirmations,
-            baselines=find_baselines(options.baseline, found.name, evaluator) if confirmations > 0 else {},
+            baselines=find_baselines(options.baseline, found, evaluator, confirmations),
             confirm_seeds=options.confirm_seeds,
             controller_settings=pairs(options.controller_settings, "controller_settings"),
             resources=find_resources(resources, trains=trains, max_hours=options.max_hours),
@@ -203,28 +203,64 @@ def find_evaluator(name: str) -> FoundEvaluator:
     return FoundEvaluator(absolute(name), trains=name == "train")
 
 
-def find_baselines(names: str | None, space: str, evaluator: FoundEvaluator) -> dict[str, str]:
+def find_baselines(
+    names: str | None, space: Found, evaluator: FoundEvaluator, confirmations: int
+) -> dict[str, str]:
     """The known networks to compare with, as text by name: the published ones of the space, unless named.
 
-    Around a network, it is that network itself. An evaluation of the user's own has none.
+    Around a network, it is that network itself. An evaluation of the user's own has none, unless named.
 
     Raises:
-        InputError: if one of the names is none of a network, or stands there twice.
+        InputError: if one of the names is none of a network, or stands there twice, or nothing is trained
+            again, beside which they would be.
     """
     from search_spaces import PUBLISHED
     from search_spaces.around import AROUND
 
-    if names == "none" or (names is None and evaluator.name != "train"):
+    if names == "none" or (names is None and (evaluator.name != "train" or confirmations < 1)):
         return {}
-    if names is None and space.startswith(AROUND):
-        return {CENTER: space.removeprefix(AROUND)}
-    asked = PUBLISHED.get(space, ()) if names is None else [name.strip() for name in names.split(",")]
+    if names is None and space.name.startswith(AROUND):
+        return {CENTER: space.name.removeprefix(AROUND)}
+    if not evaluator.trains:
+        raise InputError(f"baseline must be left out where nothing is trained, got {names}")
+    if confirmations < 1:
+        raise InputError(
+            f"baseline must stand with `confirm` of 1 or more, beside which it is trained, got {names}"
+        )
+    if names is not None and not space.has_archs:
+        return find_decisions(names)
+    asked = PUBLISHED.get(space.name, ()) if names is None else [name.strip() for name in names.split(",")]
     found: dict[str, str] = {}
     for name in asked:
         if name in found:
             raise InputError(f"baseline must name every network once, got {name} twice")
         found[name] = str(find_arch(name, "baseline"))
     return found
+
+
+def find_decisions(names: str) -> dict[str, str]:
+    """Known networks of a space whose networks are no ``ArchSpec``, by their decisions.
+
+    Raises:
+        InputError: as ``search_spaces.choices_text.parse_choices``, or if one stands there twice.
+    """
+    from nas.spec import own
+    from search_spaces import SearchSpace
+    from search_spaces.choices_text import parse_choices, split_choices
+
+    space: SearchSpace = own.kept("space")
+    known: dict[str, str] = {}
+    try:
+        for text in split_choices(names):
+            network = str(space.decode(parse_choices(text, space)))
+            if network in known:
+                raise ValueError(f"must name every network once, got {network} twice")
+            known[network] = text
+    except ValueError as error:
+        some = space.decisions[0]
+        example = f"{some.name}={some.choices[0]} ..."
+        raise InputError(f"baseline must name decisions, as in '{example}' ({error}), got {names}") from None
+    return known
 
 
 def find_resources(

@@ -26,7 +26,7 @@ def find_objective(options: SearchOptions, usual: float | None) -> Objective:
     from nas.spec.objective import EXPONENTS, PARETO, Objective
     from nas.spec.targets import Target
 
-    front = options.reward == PARETO
+    front, maximize = options.reward == PARETO, find_maximized(options)
     flops, targets = find_targets(options.target_flops, options.target, front=front)
     if flops is None and not targets:
         named = () if options.device is None else (Target("latency"),)
@@ -44,7 +44,12 @@ def find_objective(options: SearchOptions, usual: float | None) -> Objective:
             for one in targets
         )
     exponent = options.exponent if own is None else own
-    return Objective(None if flops is None else flops.value, exponent, options.reward, targets)
+    return Objective(None if flops is None else flops.value, exponent, options.reward, targets, maximize)
+
+
+def find_maximized(options: SearchOptions) -> tuple[str, ...]:
+    """The measures of which more is better."""
+    return () if options.maximize is None else tuple(name.strip() for name in options.maximize.split(","))
 
 
 def find_targets(

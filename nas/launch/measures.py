@@ -122,6 +122,9 @@ def known_measures(settings: Settings, evaluator: object, latency: Latency | Lis
 def check_measures(settings: Settings) -> None:
     """InputError if nothing gives one of the costs that the objective asks for."""
     for name in columns_for(settings) if settings.evaluator == "train" else ():
+        if name in settings.objective.maximize:
+            rule = "must name measures of your own evaluation, or columns of a table"
+            raise InputError(f"maximize {rule}, got {name} where networks are trained by `evaluator` train")
         hint = "`device` gives latency, " if name == LATENCY else ""
         raise InputError(
             f"target must be flops, params, activations or peak_memory where networks are trained ({hint}"
@@ -129,6 +132,11 @@ def check_measures(settings: Settings) -> None:
         )
     if PEAK in settings.objective.measures and not settings.trains:
         raise InputError(f"target must be a cost that is known where nothing is trained, got {PEAK}")
+
+
+def as_cost(measure: OfActions) -> OfActions:
+    """A measure of which more is better as a cost, of which less is: 1 / value."""
+    return lambda actions: 1 / measure(actions)
 
 
 def for_controller(objective: Objective, space: SearchSpace, measures: Measures) -> Mapping[str, Any]:
@@ -143,7 +151,9 @@ def for_controller(objective: Objective, space: SearchSpace, measures: Measures)
         if name in COSTS[1:] and name in space.priced:
             further[name] = known_cost(space, name)
         elif name != "flops":
-            further[name] = of_actions(space, measures[name]) if name in measures else None
+            given = of_actions(space, measures[name]) if name in measures else None
+            inverse = objective.seeks_front and name in objective.maximize
+            further[name] = as_cost(given) if given and inverse else given
     if objective.seeks_front:
         return known | {"measures": further, "front": objective.costs}
     return known | {"measures": further, "objective": objective.rewards}

@@ -112,9 +112,9 @@ def said(error: BaseException) -> str:
 
 
 def raised_at(error: BaseException, file: str) -> str:
-    """``FILE, line N``: the last line of ``file`` that an error went through; of any file if it is empty."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame for frame in frames if frame.filename == file] if file else list(frames)
+    """``FILE, line N``: the last line of ``file`` that an error went through; of the user's, if empty."""
+    frames, ours = traceback.extract_tb(error.__traceback__), str(Path(__file__).parents[1])
+    lines = [one for one in frames if (one.filename == file if file else not one.filename.startswith(ours))]
     return f"{lines[-1].filename}, line {lines[-1].lineno}" if lines else file or "Python"
 
 

@@ -20,7 +20,8 @@ from nas.search.trainings import Trainings
 from nas.spec import own
 from nas.spec.listener import Listener
 from nas.spec.settings import Settings
-from search_spaces import ArchSpec, SearchSpace
+from search_spaces import ArchSpec, Built, SearchSpace
+from search_spaces.choices_text import parse_choices
 from search_spaces.rules import parse_settings
 
 
@@ -93,7 +94,7 @@ def make_search(
             Confirm(
                 settings.confirmations,
                 settings.confirm_seeds,
-                {name: ArchSpec.parse(text) for name, text in settings.baselines.items()},
+                {name: known_network(text, space) for name, text in settings.baselines.items()},
             ),
             epochs=settings.recipe.epochs if stops_early else None,
             repeats=KINDS[settings.kind].given,
@@ -101,3 +102,8 @@ def make_search(
         listener=listener,
         measures=measures,
     )
+
+
+def known_network(text: str, space: SearchSpace) -> Built:
+    """A network to compare with: an ``ArchSpec``, or else the one that has these decisions in ``space``."""
+    return ArchSpec.parse(text) if space.has_archs else space.decode(parse_choices(text, space))

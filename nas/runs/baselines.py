@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import pandas as pd
 import reports
 from nas.runs.run import Run
 from nas.spec.objective import Objective
+from nas.spec.own import is_own
 from nas.spec.targets import COSTS
+from nas.spec.task import Task
 from reports.numbers import plural, points
 from search_spaces import PRESETS
 
@@ -26,12 +29,16 @@ def compared(run: Run) -> dict[str, Any] | None:
     The choice counts by its confirmations alone: the trial that it was chosen by was lucky.
 
     Returns:
-        the ``part`` whose ``images`` judge: ``test`` where there are enough; the ``trainings`` of the choice
-        and its ``flops``; and ``networks``: name, arch, costs, ``accuracy`` on the validation part with its
-        standard ``accuracy_error``, ``reward``, ``trainings``, and by how much the choice is more accurate on
+        the ``part`` whose ``images`` judge: ``test`` where there are enough, None where the user's own
+        evaluation does; the ``trainings`` of the choice and its ``flops``, if they are known; and
+        ``networks``: name, arch, costs, ``accuracy`` on the validation part with its standard
+        ``accuracy_error``, ``reward``, ``trainings``, and by how much the choice is more accurate on
         ``part``, ``difference`` with ``difference_error``.
     """
-    known, again, task = run.baselines(), run.confirmations(), run.settings.task
+    settings = run.settings
+    known, again, task = run.baselines(), run.confirmations(), settings.task
+    if task is None and is_own(settings.evaluator):
+        task = Task(valid=0, test=0)
     known = known.dropna(subset=["accuracy"])
     best, trials = run.best_trial(), run.trials()
     again = again.dropna(subset=["accuracy"]).merge(trials[["trial", "arch"]], on="trial")
@@ -45,11 +52,12 @@ def compared(run: Run) -> dict[str, Any] | None:
     def mean(rows: pd.DataFrame, column: str) -> tuple[float, float]:
         """The mean of a column and its standard error, from seeds and images."""
         noise, value = reports.pooled_deviation(fresh, column), float(rows[column].mean())
-        by_images = reports.binomial_error(value, task.valid if column == "accuracy" else images)
+        judges = task.valid if column == "accuracy" else images
+        by_images = reports.binomial_error(value, judges) if judges else 0.0
         return value, float(np.hypot(by_images, np.nan_to_num(noise) / len(rows) ** 0.5))
 
     ours, our_error = mean(own, judged)
-    networks = []
+    networks, further = [], [name for name in run.costs if name not in COSTS]
     for name in sorted(set(known["name"]), key=[*run.settings.baselines].index):
         rows = known[known["name"] == name]
         (accuracy, error), (theirs, their_error) = mean(rows, "accuracy"), mean(rows, judged)
@@ -57,29 +65,34 @@ def compared(run: Run) -> dict[str, Any] | None:
             {
                 "name": name,
                 "arch": rows["arch"].iloc[0],
-                **{cost: int(rows[cost].iloc[0]) for cost in COSTS},
+                **{cost: whole(rows[cost].iloc[0]) for cost in COSTS},
                 "accuracy": accuracy,
                 "accuracy_error": error,
                 "reward": reward_of(run.settings.objective, accuracy, rows.iloc[0]),
-                **further_of(run.settings.objective, rows.iloc[0]),
+                **further_of([*settings.objective.measures, *further], rows.iloc[0]),
                 "trainings": len(rows),
                 "difference": ours - theirs,
                 "difference_error": float(np.hypot(our_error, their_error)),
             }
         )
-    part = "test" if tested else "validation"
+    part = "test" if tested else "validation" if images else None
     return {
         "part": part,
         "images": images,
         "trainings": len(own),
-        "flops": int(best["flops"]),
+        "flops": whole(best["flops"]),
         "networks": networks,
     }
 
 
-def further_of(objective: Objective, row: Any) -> dict[str, float | None]:
+def whole(cost: Any) -> int | None:
+    """A cost of the formulas; None where it is not known."""
+    return None if pd.isna(cost) else int(cost)
+
+
+def further_of(names: Sequence[str], row: Any) -> dict[str, float | None]:
     """What was measured of the costs that no formula gives, by name."""
-    known = {name: row.get(name) for name in objective.measures}
+    known = {name: row.get(name) for name in names}
     return {name: None if pd.isna(value) else float(value) for name, value in known.items()}
 
 
@@ -104,12 +117,13 @@ def baseline_lines(found: dict[str, Any] | None) -> list[str]:
 def baseline_line(found: dict[str, Any], known: dict[str, Any]) -> str:
     """How much better the choice is than a known network, in one sentence."""
     difference, error = known["difference"], known["difference_error"]
-    against = f"{known['name']} at {found['flops'] / known['flops']:.2g}x its FLOPs"
+    sizes = known["flops"] and found["flops"]
+    against = f"{known['name']} at {sizes / known['flops']:.2g}x its FLOPs" if sizes else known["name"]
     if abs(difference) <= SURE * error:
         words = f"cannot be told from {against}: the difference is {points(difference, error)}"
     else:
         words = (
             f"is {points(abs(difference), error)} {'better' if difference > 0 else 'worse'} than {against}"
         )
-    judges = f"{found['images']:,} {found['part']} images"
-    return f"The choice {words} ({judges}, {plural(found['trainings'], 'fresh training run')} of each)."
+    judges = f"{found['images']:,} {found['part']} images, " if found["images"] else ""
+    return f"The choice {words} ({judges}{plural(found['trainings'], 'fresh training run')} of each)."

@@ -5,6 +5,7 @@ Networks are the rows of ``Run.networks``, and ``known`` are the names of ``Run.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import reports
 from nas.errors import InputError
 from nas.spec.objective import Objective
 from nas.spec.targets import parse_value, plain_value
+from search_spaces.limits import shown
 from search_spaces.names import unknown
 
 
@@ -22,8 +24,12 @@ def highest_reward(networks: pd.DataFrame) -> dict[str, Any]:
     return _row(networks.loc[[networks["reward"].idxmax()]])
 
 
-def within(networks: pd.DataFrame, budgets: Mapping[str, float], known: Sequence[str]) -> dict[str, Any]:
+def within(
+    networks: pd.DataFrame, budgets: Mapping[str, float], known: Sequence[str], maximized: Sequence[str] = ()
+) -> dict[str, Any]:
     """The row with the highest accuracy within ``budgets``, by the names of costs.
+
+    Of what is maximized, a budget is the least that is wanted.
 
     Raises:
         InputError: if the networks have no such cost, or none of them is within all budgets.
@@ -33,14 +39,18 @@ def within(networks: pd.DataFrame, budgets: Mapping[str, float], known: Sequence
             raise InputError(f"budget: {unknown('measure', name, known)}")
     fits = networks
     for name, value in budgets.items():
-        fits = fits[fits[name] <= value]
+        fits = fits[fits[name] >= value if name in maximized else fits[name] <= value]
     if fits.empty:
         asked = ", ".join(f"{name}={reports.cost_text(name, value)}" for name, value in budgets.items())
-        least = ", ".join(
-            f"{name} {reports.cost_text(name, networks[name].min())}" for name in budgets if len(networks)
-        )
+        reached = {
+            name: networks[name].max() if name in maximized else networks[name].min()
+            for name in budgets
+            if len(networks)
+        }
+        most = ", ".join(f"{name} {reports.cost_text(name, value)}" for name, value in reached.items())
+        word = "best" if set(reached) & set(maximized) else "least"
         raise InputError(
-            f"budget must leave one of the {len(networks)} networks that were tried (least: {least}), "
+            f"budget must leave one of the {len(networks)} networks that were tried ({word}: {most}), "
             f"got {asked}"
         )
     return _row(fits.sort_values(["accuracy", "trial"], ascending=[False, True]))
@@ -77,13 +87,19 @@ def read_budgets(given: Mapping[str, float | str]) -> dict[str, float]:
     Raises:
         InputError: if one cannot be read, or is not positive and finite.
     """
-    texts = {
-        name: value if isinstance(value, str) else plain_value(name, value) for name, value in given.items()
-    }
     try:
-        return {name: parse_value(name, text, "budget") for name, text in texts.items()}
+        return {name: parse_value(name, _budget_text(name, given[name]), "budget") for name in given}
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def _budget_text(name: str, value: object) -> str:
+    """A budget as a text with its unit; ValueError if it is neither a number nor a text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ValueError(f"budget {name} must be a number or a text, got {shown(value)}")
+    return plain_value(name, float(value))
 
 
 def _row(networks: pd.DataFrame) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -56,6 +57,17 @@ def write_family(directory: Path, family: Mapping[str, Model], coefficients: Coe
     """Writes ``family.json`` and ``family.csv``."""
     write_json(directory / "family.json", to_json(family, coefficients))
     write_csv(directory / "family.csv", family_frame(family))
+
+
+def keep_latencies(directory: Path, family: Mapping[str, Model]) -> dict[str, Model]:
+    """``family`` with the latencies that the one in ``directory`` has of the same networks."""
+    file = directory / "family.json"
+    before = read_family(file)[0].values() if is_file(file) else ()
+    known = {(model.arch, model.num_classes): model.latency for model in before}
+    return {
+        name: replace(model, latency=known.get((model.arch, model.num_classes), model.latency))
+        for name, model in family.items()
+    }
 
 
 def is_family(file: Path) -> bool:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+import reports
 from nas.errors import InputError, WriteError
 from nas.files import exists, is_file, replace
 from nas.runs.family_files import family_frame, read_family
 from nas.runs.proxy import measured
 from nas.runs.run import Run
 from nas.runs.sweep_results import curves, swept
+from reports.pareto import split_measures
 from scaling_search import published
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def search_figure(run: Run, facts: Mapping[str, Any]) -> Figure:
     from reports.figures import draw_search
 
     cost = next((name for name in run.costs if name in run.networks()), "flops")
-    shown = run.trials(), run.networks(), run.pareto(minimize=[cost])
+    front = reports.pareto_front(run.networks(), *split_measures([cost], run.maximized))
+    shown = run.trials(), run.networks(), front
     return draw_search(*shown, facts["best"]["trial"], facts["baseline"], cost)
 
 

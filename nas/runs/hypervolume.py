@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import reports
 from nas.runs.run import Run
+from reports.pareto import split_measures
 
 MOST_COSTS = 2
 """Costs of a hypervolume: with accuracy, three objectives."""
@@ -17,16 +18,22 @@ def volume_costs(runs: Sequence[Run]) -> tuple[str, ...]:
 
     If they have none in common, FLOPs, where all know them.
     """
-    first, *others = (run.costs for run in runs)
-    common = tuple(name for name in first if all(name in costs for costs in others))
+    sides = [{name: name in run.maximized for name in run.costs} for run in runs]
+    common = tuple(name for name in runs[0].costs if all(one.get(name) is sides[0][name] for one in sides))
     known = all(run.networks()["flops"].notna().all() for run in runs)
     return common[:MOST_COSTS] or (("flops",) if known else ())
 
 
 def reference_of(runs: Sequence[Run]) -> dict[str, float]:
-    """The reference of the hypervolume: accuracy 0 at the largest costs of all networks that were trained."""
+    """The reference of the hypervolume: accuracy 0 at the largest costs of all networks that were trained.
+
+    Of what is maximized it is 0, too, or the smallest value if that is below.
+    """
     reference = {"accuracy": 0.0}
     for name in volume_costs(runs):
+        if name in runs[0].maximized:
+            reference[name] = min(0.0, *(float(run.networks()[name].min()) for run in runs))
+            continue
         largest = [networks[name].max() for run in runs if name in (networks := run.networks())]
         known = [float(value) for value in largest if value > 0]
         reference[name] = max(known, default=1.0)
@@ -37,10 +44,11 @@ def hypervolume_of(run: Run, reference: Mapping[str, float]) -> float:
     """The hypervolume of accuracy against the reference's costs, over their product.
 
     This is the best accuracy within budgets, averaged over all budgets up to the reference; it counts as 0
-    below the smallest network.
+    below the smallest network. What is maximized multiplies the accuracy, as it does for a width of 1.
     """
     costs, networks = [name for name in reference if name != "accuracy"], run.networks()
     if any(name not in networks for name in costs):
         return 0.0
-    volume = reports.hypervolume(networks, minimize=costs, reference=reference)
-    return volume / math.prod(reference[name] for name in costs)
+    larger, smaller = split_measures(costs, run.maximized)
+    volume = reports.hypervolume(networks, larger, smaller, reference=reference)
+    return volume / math.prod(reference[name] for name in smaller)

@@ -45,6 +45,7 @@ def collect(run: Run, random: Run | None = None) -> Page:
         steps=tuple(kind.steps(run)),
         measured=measured(run.settings),
         aims=run.costs,
+        maximize=run.maximized,
         rewarded=not run.settings.objective.seeks_front,
         spent=tuple(spent_lines(run)),
     )

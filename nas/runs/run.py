@@ -24,8 +24,10 @@ from nas.spec.settings import Settings
 from nas.spec.targets import COSTS, parse_target
 from reports.means import Rewards
 from reports.measured import with_measured
+from reports.pareto import split_measures
 from scaling_search import Model
 from search_spaces import ArchSpec, Built
+from search_spaces.limits import shown
 from search_spaces.rules import read_json
 
 T = TypeVar("T")
@@ -105,24 +107,38 @@ class Run:
         rewards = self._rewards()
         trials, confirmations = self._completed(rewards)
         costs = [name for name in self.costs if name in trials]
-        rng = np.random.default_rng(0)
-        networks = reports.estimated_networks(trials, confirmations, rng, rewards, costs or ["flops"])
+        rng, largest = np.random.default_rng(0), self.maximized
+        networks = reports.estimated_networks(
+            trials, confirmations, rng, rewards, costs or ["flops"], largest
+        )
         return with_measured(reports.widened(networks, self.judges), self.measurements())
 
     @property
     def costs(self) -> tuple[str, ...]:
-        """The costs that the search aimed at.
+        """The costs that the search aimed at, and what else it was to maximize.
 
         If it is not known to have aimed at any: FLOPs, or else what the space knew, or the trials' seconds.
         """
         objective = self._objective()
-        if objective and objective.costs:
-            return objective.costs
+        if objective is None:
+            return self._usual_costs()
+        aimed, largest = objective.costs, objective.maximize
+        if not objective.seeks_front and set(aimed) <= set(largest):
+            aimed = (*self._usual_costs(), *aimed)
+        return tuple(dict.fromkeys([*aimed, *largest]))
+
+    def _usual_costs(self) -> tuple[str, ...]:
         trials = self.trials()
         if trials.empty or trials["flops"].notna().any():
             return ("flops",)
         priced = self.config.get("priced") or ()
         return tuple(name for name in priced if name in trials) or ("seconds",)
+
+    @property
+    def maximized(self) -> tuple[str, ...]:
+        """The measures of which more is better; all others are costs."""
+        objective = self._objective()
+        return objective.maximize if objective else ()
 
     @property
     def known_costs(self) -> tuple[str, ...]:
@@ -142,16 +158,21 @@ class Run:
         return task.valid if task else 0
 
     def pareto(
-        self, maximize: Sequence[str] = ("accuracy",), minimize: Sequence[str] | None = None
+        self, maximize: Sequence[str] | None = None, minimize: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """The ``networks`` that no other beats in everything, ordered by the first cost.
 
         Args:
+            maximize: None takes the accuracy and, if ``minimize`` is None too, what else was to be maximized.
             minimize: costs; None takes those that the search aimed at, FLOPs if nothing else was asked.
         """
-        costs = self.costs if minimize is None else tuple(minimize)
-        first = costs[0] if minimize is None and costs else "flops"
-        return reports.pareto_front(self.networks(), maximize, costs).sort_values([first, "trial"])
+        both, costs = split_measures(self.costs, self.maximized)
+        if maximize is None:
+            maximize = both if minimize is None else both[:1]
+        first = "flops" if minimize is not None else self.costs[0] if self.costs else "flops"
+        costs = [name for name in costs if name not in maximize] if minimize is None else [*minimize]
+        front = reports.pareto_front(self.networks(), maximize, costs)
+        return front.sort_values([first, "trial"], ascending=[first not in self.maximized, True])
 
     def write_pareto(self) -> None:
         """Writes the front to ``pareto.csv``."""
@@ -177,10 +198,12 @@ class Run:
     def within(self, budgets: Mapping[str, float]) -> dict[str, Any]:
         """The row of ``networks`` with the highest accuracy within ``budgets``, by the names of costs.
 
+        Of what is maximized, a budget is the least that is wanted.
+
         Raises:
             InputError: if the networks have no such cost, or none of them is within all budgets.
         """
-        return within(self.networks(), budgets, self.known_costs)
+        return within(self.networks(), budgets, self.known_costs, self.maximized)
 
     def best(self, **budgets: float | str) -> Built:
         """The network with the highest reward; within budgets, the one with the highest accuracy.
@@ -190,7 +213,8 @@ class Run:
         It is an ``ArchSpec``; in a space of one's own whose networks are none, its text.
 
         Args:
-            budgets: of costs, by name: milliseconds, bytes or a number, or a text with its unit.
+            budgets: of costs, by name: milliseconds, bytes or a number, or a text with its unit; of what is
+                maximized, the least that is wanted.
 
         Raises:
             InputError: as ``best_trial`` and ``within``.
@@ -239,7 +263,7 @@ class Run:
             raise ValueError(f"cost must be one of {COSTS}, got {cost!r}")
         texts = [target] if isinstance(target, str) else target
         targets = tuple(parse_target(text) for text in texts)
-        return self.ranked(Objective(target_flops, exponent, kind, targets), cost)
+        return self.ranked(Objective(target_flops, exponent, kind, targets, self.maximized), cost)
 
     def ranked(self, objective: Objective, cost: str = "flops") -> pd.DataFrame:
         """``rerank`` by an objective; ``cost`` takes the place of its FLOPs."""
@@ -313,4 +337,7 @@ def open_run(directory: str | os.PathLike[str]) -> Run:
     Raises:
         InputError: if there is no run there, or another program or a newer nas wrote it.
     """
-    return Run(Path(directory))
+    where = getattr(directory, "directory", directory)  # a Run is its own
+    if not isinstance(where, str | os.PathLike):
+        raise InputError(f"run must be a path, got {shown(where)}")
+    return Run(Path(where))

@@ -13,7 +13,7 @@ from nas.errors import RunError
 from nas.files import write_csv
 from nas.runs.baselines import baseline_lines
 from nas.runs.baselines import compared as compared_with
-from nas.runs.family_files import coefficients_line, family_frame, read_family, write_family
+from nas.runs.family_files import coefficients_line, family_frame, keep_latencies, read_family, write_family
 from nas.runs.next_steps import Steps, family_steps, unfinished_steps
 from nas.runs.run import Run
 from nas.runs.scaling_check import check_lines
@@ -200,7 +200,8 @@ def write_family_of_best(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     (compared, _, coefficients), networks = compared_run(run), run.networks()
     write_csv(run.directory / "grid.csv", compared)
     chosen = compared[compared["chosen"]].iloc[0]
-    write_family(run.directory, scaling_of(run.settings).family(coefficients), coefficients)
+    family = keep_latencies(run.directory, scaling_of(run.settings).family(coefficients))
+    write_family(run.directory, family, coefficients)
     return networks[networks["arch"] == chosen["arch"]].to_dict("records")[0], {}
 
 

@@ -21,6 +21,7 @@ from nas.spec.objective import Objective
 from nas.spec.targets import COSTS
 from reports.measured import MEASURED
 from reports.page import Page
+from reports.pareto import split_measures
 from search_spaces.names import unknown
 
 NETWORK = ["trial", "arch", "accuracy", *COSTS, "reward"]
@@ -116,7 +117,7 @@ def trial_state(run: Run) -> dict[str, Any]:
 def front_size(run: Run, done: pd.DataFrame) -> int:
     """How many networks of the finished trials are on the front of the costs that the search aims at."""
     costs = [name for name in run.costs if name in done]
-    return len(reports.pareto_front(done.drop_duplicates("arch"), minimize=costs))
+    return len(reports.pareto_front(done.drop_duplicates("arch"), *split_measures(costs, run.maximized)))
 
 
 def statuses(trials: pd.DataFrame) -> dict[str, int]:
@@ -159,10 +160,11 @@ def reranked(run: Run, ranking: Ranking) -> dict[str, Any]:
 
 
 def objective_facts(ranking: Ranking) -> dict[str, Any]:
-    """An objective as JSON values; ``targets`` only if there are any beside FLOPs."""
+    """An objective as JSON values; ``targets`` only if there are any beside FLOPs, likewise ``maximize``."""
     facts = dataclasses.asdict(ranking.objective)
-    if not facts["targets"]:
-        del facts["targets"]
+    for name in ("targets", "maximize"):
+        if not facts[name]:
+            del facts[name]
     return {**facts, "cost": ranking.cost}
 
 
@@ -170,7 +172,8 @@ def within_facts(run: Run, budgets: Mapping[str, float]) -> dict[str, Any]:
     """The most accurate network within budgets, as JSON values; InputError if there is none."""
     row = run.within(budgets)
     further = [name for name in run.known_costs if name not in COSTS]
-    return {"budgets": dict(budgets), **_records(pd.DataFrame([row]), [*NETWORK, *further])[0]}
+    larger = {"maximize": list(run.maximized)} if run.maximized else {}
+    return {"budgets": dict(budgets), **larger, **_records(pd.DataFrame([row]), [*NETWORK, *further])[0]}
 
 
 def baseline(run: Run, random: Run | None = None) -> dict[str, Any]:

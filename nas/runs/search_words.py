@@ -19,7 +19,16 @@ from nas.runs.search_results import tested, trial_state
 from nas.runs.spent import stopped_line
 from nas.search.events import ENDED
 from nas.spec.objective import EXPONENTS
-from reports.numbers import cost_text, cost_title, count, listing, percent, plural, plus_minus, reward_title
+from reports.numbers import (
+    cost_text,
+    cost_title,
+    count,
+    front_title,
+    percent,
+    plural,
+    plus_minus,
+    reward_title,
+)
 
 FAR, NEAR = 1.5, 1.25
 """A network is far from the target if it is more than so many times as large or small; near if it is less."""
@@ -43,9 +52,9 @@ def search_verdict(run: Run) -> str:
     costs = costs_words(run, best)
     if run.settings.objective.seeks_front:
         front = plural(len(run.pareto()), "network")
-        against = listing(map(cost_title, run.costs))
+        front_of = front_title(measured(run.settings), run.costs, run.maximized)
         return (
-            f"{early}{'the' if early else 'The'} front of {measured(run.settings)} against {against} has "
+            f"{early}{'the' if early else 'The'} front of {front_of} has "
             f"{front} of {len(networks)}; the most accurate is trial {best['trial']} (*){sure}: {accuracy}, "
             f"{costs}{trained}."
         )

@@ -42,6 +42,7 @@ class Screen(Listener):
         self.best: Row | None = None
         self.front: list[Point] = []  # of the front so far
         self.costs: tuple[str, ...] = ("flops",)
+        self.maximize: tuple[str, ...] = ()
         self.seeks_front = False
         self.ranked = True  # by reward
         self.measured = "accuracy"
@@ -79,7 +80,12 @@ class Screen(Listener):
         kind = KINDS[settings.kind]
         self.ranked, self.doing = kind.ranked, "Training" if kind.given else "Searching"
         self.best, self.front = None, []
-        self.costs, self.seeks_front = settings.objective.costs, settings.objective.seeks_front
+        objective = settings.objective
+        self.costs, self.seeks_front, self.maximize = (
+            objective.costs,
+            objective.seeks_front,
+            objective.maximize,
+        )
         self.measured = measured(settings)
         for row in finished:
             self._count(row)
@@ -133,7 +139,8 @@ class Screen(Listener):
 
     def _size(self, row: Row) -> str:
         """``386M FLOPs, latency 12 ms, ``: the costs that count; a few of all where FLOPs are unknown."""
-        names = [name for name in self.costs if name != "flops" and name in row.costs]
+        counted = dict.fromkeys([*self.costs, *self.maximize])
+        names = [name for name in counted if name != "flops" and name in row.costs]
         if row.flops is None:
             names = [name for name in row.costs if name != SECONDS][:MOST_COSTS]
         flops = "" if row.flops is None else f"{reports.count(row.flops)} FLOPs, "
@@ -143,7 +150,9 @@ class Screen(Listener):
         """What the front is of: what a finished trial lacks in accuracy, and its costs."""
         costs = {SECONDS: row.seconds or 0.0, "flops": row.flops or math.inf, **row.costs}
         names = (SECONDS,) if row.flops is None and self.costs in ((), ("flops",)) else self.costs
-        return (-(row.accuracy or 0.0), *(costs.get(name, math.inf) for name in names))
+        larger = tuple(-costs.get(name, -math.inf) for name in self.maximize)
+        smaller = (costs.get(name, math.inf) for name in names if name not in self.maximize)
+        return (-(row.accuracy or 0.0), *larger, *smaller)
 
     def on_front(self, row: Row) -> bool:
         """Whether a finished trial is on the front so far."""

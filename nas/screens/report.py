@@ -48,6 +48,7 @@ def search_parts(run: Run, facts: dict[str, Any]) -> Parts:
             known=known_networks(facts),
             measured=measured(run.settings),
             costs=run.costs,
+            maximize=run.maximized,
             rewarded=not run.settings.objective.seeks_front,
         ),
         *([f"{plural(hidden, 'network')} in between: pareto.csv has all of the front."] * (hidden > 0)),
@@ -126,8 +127,10 @@ def speed_lines(speed: dict[str, Any] | None) -> list[str]:
 
 def within_verdict(network: dict[str, Any]) -> str:
     """The most accurate network within budgets, in one sentence."""
+    larger = network.get("maximize", ())
     budgets = " and ".join(
-        f"{cost_title(name)} {cost_text(name, value)}" for name, value in network["budgets"].items()
+        f"{cost_title(name)} {'of at least ' * (name in larger)}{cost_text(name, value)}"
+        for name, value in network["budgets"].items()
     )
     names = [name for name in dict.fromkeys([*network["budgets"], "flops"]) if network[name] is not None]
     costs = ", ".join(f"{cost_title(name)} {cost_text(name, network[name])}" for name in names)
@@ -166,13 +169,17 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
         under += f", the objective of {compared['run'].iloc[0]}; the others searched under another one"
     best = compared.iloc[int(compared["reward"].to_numpy().argmax())]
     name, rewarded = common["reward"], common["reward"] != HIGHEST
+    largest = objective.get("maximize", ())
     costs = [cost for cost in reference if cost != "accuracy"]
+    what = " times ".join(["accuracy", *(cost_title(cost) for cost in costs if cost in largest)])
     budgets = " and ".join(
         f"{count(reference[cost])} FLOPs"
         if cost == "flops"
         else f"{cost_title(cost)} {cost_text(cost, reference[cost])}"
         for cost in costs
+        if cost not in largest
     )
+    averaged = f", averaged over all budgets up to {budgets}" if budgets else ""
     shown = list(dict.fromkeys([*ranked_costs(objective), *costs]))
     return [
         f"The {'highest ' * rewarded}{name} is {best['reward']:.4f}, of {best['run']}"
@@ -182,8 +189,8 @@ def comparison_parts(compared: pd.DataFrame, common: dict[str, Any]) -> Parts:
         "",
         f"{under}. {'Best reward' if rewarded else 'Highest accuracy'} after N: of a single training run "
         "among the first N trials.",
-        f"Hypervolume: the best accuracy to be had, averaged over all budgets up to {budgets}."
-        if budgets
+        f"Hypervolume: the best {what} to be had{averaged}."
+        if costs
         else "There is no hypervolume: no cost is known of the networks of all these runs.",
         "",
         Steps([("Look closer", command("report", best["run"]))]),
@@ -200,14 +207,21 @@ def objective_text(objective: dict[str, Any]) -> str:
     """``soft, 300M FLOPs, exponent -0.07``, and further targets."""
     kind, usual = objective["kind"], objective["exponent"]
     if kind == PARETO:
-        costs = listing(cost_title(target["name"]) for target in objective["targets"])
-        return f"accuracies, against all budgets of {costs}"
+        larger = objective.get("maximize", ())
+        names = [target["name"] for target in objective["targets"]]
+        costs = [cost_title(name) for name in names if name not in larger]
+        accuracies = listing(["accuracies", *map(cost_title, larger)])
+        return f"{accuracies}, against all budgets of {listing(costs)}" if costs else accuracies
     cost = cost_title(objective["cost"])
     parts = []
     if objective["target_flops"] is not None:
         parts.append(f"{count(objective['target_flops'])} {cost}, exponent {usual:g}")
     for target in objective.get("targets", ()):
         exponent = usual if target["exponent"] is None else target["exponent"]
-        value = cost_text(target["name"], target["value"])
-        parts.append(f"{cost_title(target['name'])} {value}, exponent {exponent:g}")
+        value, larger = (
+            cost_text(target["name"], target["value"]),
+            target["name"] in objective.get("maximize", ()),
+        )
+        at_least, exponent = ("at least ", abs(exponent)) if larger else ("", exponent)
+        parts.append(f"{cost_title(target['name'])} {at_least}{value}, exponent {exponent:g}")
     return f"{kind}, {'; '.join(parts)}" if parts else "the accuracies themselves"

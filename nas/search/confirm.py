@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nas.spec.seeds import trial_seed
 from nas.spec.trial import Row, Trial
-from search_spaces import ArchSpec, Built
+from search_spaces import Built
 
 NO_TRIAL = -1
 """The trial of a baseline."""
@@ -31,7 +31,7 @@ class Confirm:
 
     networks: int = 0
     seeds: int = 1
-    baselines: Mapping[str, ArchSpec] = field(default_factory=dict)
+    baselines: Mapping[str, Built] = field(default_factory=dict)
 
     def most(self, trials: int) -> int:
         """How many training runs these are after so many ``trials``, if none of them fails."""

@@ -17,13 +17,8 @@ def ended(row: Row, outcome: Outcome, objective: Objective) -> Row:
         row = row._replace(flops=int(row.costs["flops"]))
     if outcome.accuracy is None:
         return row._replace(status="failed", error=outcome.error)
-    for name in objective.costs:
-        found = row.costs.get(name)
-        if found is None:
-            error = f"{name} must be given by the evaluator or a device, and was not"
-            return row._replace(status="failed", error=error)
-        if not found > 0:
-            return row._replace(status="failed", error=f"{name} must be above 0 to count, got {found:g}")
+    if lack := objective.lack(row.costs):
+        return row._replace(status="failed", error=lack)
     said = row.costs if row.repeat_of is None else {}  # a repeat takes no time
     return row._replace(
         status="done",

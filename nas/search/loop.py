@@ -230,7 +230,7 @@ class Search:
         if isinstance(self.controller, Observer) and (names := self.objective.measures):
             costs = {name: row.costs[name] for name in names if name in row.costs}
             if learned := {name: cost for name, cost in costs.items() if name not in self.measures}:
-                self.controller.observe(row.actions, learned)
+                self.controller.observe(row.actions, self.objective.as_costs(learned))
         self.controller.tell(row.actions, told)
 
     def _remember(self, row: Row) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from nas.spec.targets import COSTS, STEEPEST, Target
+from nas.spec.targets import COSTS, STEEPEST, Target, can_be_larger
 from search_spaces.limits import MOST_FLOPS
 from search_spaces.rules import AtMost, Number, OneOf, validated
 
@@ -37,6 +37,9 @@ class Objective:
     abs:  ``accuracy + exponent * |x - 1|``: pulls towards the target from both sides.
     pareto: the accuracy itself; the front of accuracy against ``targets``, without values, is sought.
 
+    Where more is better (``maximize``), x is a value / its target, and w counts without its sign:
+    ``accuracy * x ** |w|``, ``accuracy * min(x, 1) ** |w|`` and ``accuracy - |w| * max(1 - x, 0)``.
+
     Of several targets the factors are multiplied, as in EfficientNetV2's reward; in ``abs`` the summands are
     added. Without any, the reward is the accuracy. ``costs`` are the FLOPs, or all costs by name.
 
@@ -46,6 +49,7 @@ class Objective:
             default of ``kind``: -0.07, -1 or -0.07.
         kind: ``soft``, ``hard``, ``abs`` or ``pareto``.
         targets: of further costs; of FLOPs, only in ``pareto``.
+        maximize: measures of which more is better, such as ``f1``; in ``pareto`` they are sought, too.
 
     Source: Tan et al. 2019, arXiv:1807.11626, eq. 2-3 (soft, hard); Bender et al. 2020,
     arXiv:2008.06120, sec. 3 (abs); Tan and Le 2021, arXiv:2104.00298, sec. 3.3 (several).
@@ -55,8 +59,10 @@ class Objective:
     exponent: float | None = None
     kind: Annotated[str, OneOf((*EXPONENTS, PARETO)), Field(title="reward")] = "soft"
     targets: tuple[Target, ...] = ()
+    maximize: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_maximize()
         if self.target_flops is not None and self.target_flops < 1:  # the smallest network has more
             raise ValueError(f"target_flops must be at least 1, got {self.target_flops:g}")
         names = [target.name.lower() for target in self.targets]
@@ -68,6 +74,18 @@ class Objective:
         elif abs(self.exponent) > STEEPEST:
             raise ValueError(f"exponent must lie in [-{STEEPEST}, {STEEPEST}], got {self.exponent:g}")
         self._check_targets()
+
+    def _check_maximize(self) -> None:
+        for name in self.maximize:
+            if not can_be_larger(name):
+                rule = "must name measures of your own, in letters, digits and _, of which more is better"
+                raise ValueError(f"maximize {rule}, got {name!r}")
+            if [one.lower() for one in self.maximize].count(name.lower()) > 1:
+                raise ValueError(f"maximize must name every measure once, got {name} twice")
+        if self.kind == PARETO:
+            named = {target.name for target in self.targets}
+            more = (Target(name) for name in self.maximize if name not in named)
+            object.__setattr__(self, "targets", (*self.targets, *more))
 
     def _check_targets(self) -> None:
         if self.seeks_front:
@@ -123,8 +141,29 @@ class Objective:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Those of them that no formula gives."""
-        return tuple(name for name in self.costs if name not in COSTS)
+        """Those of them that no formula gives, and what else is to be maximized."""
+        counted = (name for name in self.costs if name not in COSTS)
+        return tuple(dict.fromkeys([*counted, *self.maximize]))
+
+    def lack(self, costs: Mapping[str, float]) -> str | None:
+        """Why a trial with these ``costs`` has failed: one that counts is missing or too small; or None."""
+        for name in dict.fromkeys([*self.costs, *self.maximize]):
+            value, largest = costs.get(name), name in self.maximize
+            if value is None:
+                return f"{name} must be given by the evaluator or a device, and was not"
+            if name in self.costs and not (value >= 0 if largest else value > 0):
+                return f"{name} must be {'at least' if largest else 'above'} 0 to count, got {value:g}"
+        return None
+
+    def as_costs(self, measured: Mapping[str, float]) -> dict[str, float]:
+        """What a controller that seeks a front is told of ``measured``: of what is maximized, 1 / value."""
+        if not self.seeks_front:
+            return dict(measured)
+        inverse = {name: value for name, value in measured.items() if name in self.maximize}
+        return {
+            **{name: value for name, value in measured.items() if name not in inverse},
+            **{name: 1 / value for name, value in inverse.items() if value > 0},
+        }
 
     def rewards(self, accuracies: NDArray[np.float64], costs: Any) -> NDArray[np.float64]:
         """``self(accuracy, costs)`` for arrays that broadcast; estimates may lie a little outside [0, 1].
@@ -135,6 +174,9 @@ class Objective:
         found = accuracies
         for name, target, exponent in self.aims:
             ratio = np.asarray(_cost(costs, name), float) / target
+            if name in self.maximize:
+                found = _maximized(self.kind, found, ratio, abs(exponent))
+                continue
             if self.kind == "abs":
                 found = found + exponent * np.abs(ratio - 1)
                 continue
@@ -153,6 +195,9 @@ class Objective:
         found = accuracy
         for name, target, exponent in self.aims:
             value = _cost(costs, name)
+            if name in self.maximize and value is not None and value >= 0:
+                found = float(_maximized(self.kind, found, np.float64(value / target), abs(exponent)))
+                continue
             if value is None or not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
             ratio = value / target
@@ -161,6 +206,13 @@ class Objective:
             else:
                 found = float(found * (max(ratio, 1.0) if self.kind == "hard" else ratio) ** exponent)
         return found
+
+
+def _maximized(kind: str, rewards: Any, ratio: Any, exponent: float) -> Any:
+    """Rewards after a target of which more is better; ``ratio`` is x."""
+    if kind == "abs":
+        return rewards - exponent * np.maximum(1 - ratio, 0.0)
+    return rewards * (np.minimum(ratio, 1.0) if kind == "hard" else ratio) ** exponent
 
 
 def _cost(costs: Any, name: str) -> Any:

@@ -84,6 +84,9 @@ class Scaling:
         most: networks of the grid that are compared, as different as possible; None for all.
         latencies: milliseconds of the base and of the grid's networks, by their texts; candidates then have
             equal latency in place of FLOPs.
+        device: gives the latencies of these, and of the family's models; empty for none.
+        reference_ms, latency_classes: what the reference took between these, on this machine, 0 for none; and
+            the outputs of their classifiers, 0 where nothing was measured.
     """
 
     base: str
@@ -106,6 +109,9 @@ class Scaling:
     ) = None
     most: Annotated[int | None, Field(ge=1)] = None
     latencies: Mapping[str, Annotated[float, Field(gt=0, lt=math.inf)]] = field(default_factory=dict)
+    device: str = ""
+    reference_ms: Annotated[float, Field(ge=0, lt=math.inf)] = 0.0
+    latency_classes: Annotated[int, Field(ge=0), AtMost(MOST_CLASSES)] = 0
 
     def __post_init__(self) -> None:
         ArchSpec.parse(self.base)

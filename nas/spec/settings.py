@@ -52,7 +52,8 @@ class Settings:
         space_text: the whole TOML file of a space that was read from one, which is then not needed again.
         files: SHA-256 of a device, and of the user's own code, by the name of the field that names the file.
         confirmations: networks to train again at the end, each on ``confirm_seeds`` fresh seeds.
-        baselines: known networks, as text by name, to train beside these on as many seeds.
+        baselines: known networks, as text by name, to train beside these on as many seeds; or, where networks
+            are no ``ArchSpec``, their decisions: ``scaler=none model=svc``.
         scheduler: ``fifo`` trains every trial to its end, ``asha`` stops the worse ones early.
         networks: architectures, as text, to try in turn in place of a space.
         scaling: for a scaling run, whose candidates are tried in turn.
@@ -105,7 +106,11 @@ class Settings:
         for name in ("seed", "data_seed"):
             if (value := getattr(self, name) or 0) >= 2**63:  # more than SQLite and torch take
                 raise ValueError(f"{name} must be below 2^63, got {value}")
-        for network in (*self.networks, *self.baselines.values()):
+        own = is_own(self.space)
+        for network in (
+            *self.networks,
+            *(text for text in self.baselines.values() if not own or "=" not in text),
+        ):
             ArchSpec.parse(network)
         for name in ("init", "teacher"):
             if (weights := getattr(self, name)) and self.evaluator != "train":

@@ -89,6 +89,15 @@ def can_be_cost(name: str) -> bool:
     return bool(NAME.fullmatch(name)) and low not in OWN and not known
 
 
+def can_be_larger(name: str) -> bool:
+    """Whether a measure can have this name of which more is better: it is no cost that means the same
+    everywhere, such as FLOPs, latencies and memory.
+    """
+    low = name.lower()
+    cost = low in (*KNOWN, "seconds") or is_time(name) or is_bytes(name)
+    return can_be_cost(name) and not cost
+
+
 def parse_value(name: str, text: str, field: str = "target") -> float:
     """The value of a cost: a time in ms, bytes, or a number like 300M.
 

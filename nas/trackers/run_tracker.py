@@ -14,13 +14,14 @@ import pandas as pd
 from nas.errors import InputError
 from nas.files import exists, is_file, read_json, write_json
 from nas.runs.config import read_config
-from nas.runs.kinds import KINDS, space_of
+from nas.runs.kinds import KINDS
 from nas.runs.run import Run
+from nas.runs.spaces import decisions_of
 from nas.spec.listener import Listener, Standing
 from nas.spec.settings import Settings
 from nas.spec.trial import Epoch, Outcome, Row, Trial
 from nas.trackers.sink import Ending, Sink, Trained
-from search_spaces import Actions, SearchSpace
+from search_spaces import Actions, Decision
 
 IDS = "trackers.json"
 """In a run's directory: what each tracker calls the run."""
@@ -39,7 +40,7 @@ class RunTracker(Listener):
         self.begun = False
         self.part = ""  # begins the names of what happens in a part of the run
         self.here: Path | None = None  # that part's directory
-        self.space: SearchSpace | None = None  # whose decisions have names; None where networks are given
+        self.decisions: tuple[Decision, ...] = ()  # none where networks are given
         self.alone = False  # whether one network is the whole run
         self.best = float("-inf")
         self.told: set[str] = set()
@@ -55,11 +56,16 @@ class RunTracker(Listener):
         self._begin(self.directory)
 
     def on_start(self, settings: Settings, finished: Sequence[Row], standing: Standing) -> None:
-        kind = KINDS[settings.kind]
-        self.space = None if kind.given else space_of(settings)
-        self.alone = kind.keeps_weights
-        if finished and self.here is not None and not self.alone:
-            self._catch_up(Run(self.here), finished)
+        self.alone = KINDS[settings.kind].keeps_weights
+        if self.here is None:
+            return
+        run = Run(self.here)
+        self.decisions = decisions_in(run)
+        if finished and not self.alone:
+            self._catch_up(run, finished)
+        elif finished and "" not in self.sink.known:
+            for point in run.epochs().to_dict("records"):
+                self.sink.epoch("", int(point["epoch"]), numbers(_of_epoch(point)))
 
     def on_epoch(self, trial: Trial, epoch: Epoch, standing: Standing) -> None:
         self.sink.epoch("" if self.alone else self._name(trial), epoch.epoch, numbers(_plain(epoch)))
@@ -97,15 +103,15 @@ class RunTracker(Listener):
     def _catch_up(self, run: Run, finished: Sequence[Row]) -> None:
         """Tells what had finished before, and the tracker does not know."""
         curves = {int(str(trial)): curve for trial, curve in run.epochs().groupby("trial")}
+        rates = run.trials().set_index("trial")["images_per_second"]
         for row in finished:
             name = f"{self.part}trial-{row.trial}"
             if name in self.sink.known:
                 self.best = max(self.best, row.reward or self.best)
                 continue
             for point in curves[row.trial].to_dict("records") if row.trial in curves else []:
-                values = {str(key): value for key, value in point.items() if key not in ("trial", "epoch")}
-                self.sink.epoch(name, int(point["epoch"]), numbers(values))
-            self._tell(row)
+                self.sink.epoch(name, int(point["epoch"]), numbers(_of_epoch(point)))
+            self._tell(row, rates[row.trial])
         for again, of in ((run.confirmations(), "trial"), (run.baselines(), "name")):
             for one in again.to_dict("records"):
                 name = f"{self.part}{_confirmation(one[of], one['seed'])}"
@@ -147,15 +153,14 @@ class RunTracker(Listener):
     def _trials(self, run: Run) -> pd.DataFrame:
         """The trials of the run, with a column for each decision."""
         trials = run.trials()
-        settings = run.settings
-        self.space = None if KINDS[settings.kind].given else space_of(settings)
+        self.decisions = decisions_in(run)
         decisions = pd.DataFrame([self._decisions(actions) for actions in trials["actions"]], trials.index)
         return trials.join(decisions.rename(columns={name: f"{name}_decision" for name in trials}))
 
     def _decisions(self, actions: Actions) -> dict[str, str]:
-        if self.space is None:
+        if not self.decisions:
             return {}
-        both = zip(self.space.decisions, actions, strict=True)
+        both = zip(self.decisions, actions, strict=True)
         return {decision.name: str(decision.choices[action]) for decision, action in both}
 
     def _name(self, trial: Trial) -> str:
@@ -176,6 +181,17 @@ def _confirmation(which: object, seed: int) -> str:
 def finished_arch(finished: Sequence[Row], trial: int) -> str:
     """The network of a trial, as text."""
     return next((row.arch for row in finished if row.trial == trial), "")
+
+
+def decisions_in(run: Run) -> tuple[Decision, ...]:
+    """The decisions of a run's trials; none where networks are given."""
+    given = KINDS[run.settings.kind].given
+    return () if given else decisions_of(run.settings, run.config)
+
+
+def _of_epoch(point: Mapping[Any, Any]) -> dict[str, Any]:
+    """What was measured in an epoch, by name, from a row of the table ``epochs``."""
+    return {str(key): value for key, value in point.items() if key not in ("trial", "epoch")}
 
 
 def _plain(epoch: Epoch) -> dict[str, Any]:

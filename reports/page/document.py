@@ -60,6 +60,7 @@ class Page:
         scaling, sweep, audit, training: results of a run of this kind.
         measured: what accuracies are, such as ``macro F1``.
         aims: the costs that the run aimed at.
+        maximize: those of them of which more is better.
         rewarded: whether a reward weighs accuracy against costs; otherwise it is the accuracy.
         spent: how busy the workers were and what was lost, in words.
     """
@@ -85,6 +86,7 @@ class Page:
     training: TrainingRun | None = None
     measured: str = "accuracy"
     aims: tuple[str, ...] = ("flops",)
+    maximize: tuple[str, ...] = ()
     rewarded: bool = True
     spent: tuple[str, ...] = ()
 
@@ -98,7 +100,12 @@ def render(page: Page) -> str:
     if page.training:
         return _render_training(page, page.training)
     points = choose_points(
-        page.networks, page.best, measured=page.measured, aims=page.aims, rewarded=page.rewarded
+        page.networks,
+        page.best,
+        measured=page.measured,
+        aims=page.aims,
+        rewarded=page.rewarded,
+        maximize=page.maximize,
     )
     table, blocks = points_json(points)
     progress, dots = progress_figure(

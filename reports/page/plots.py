@@ -108,7 +108,10 @@ def front_figure(points: Points, cost: str, known: Sequence[Mapping[str, Any]] =
         *([_known_trace(known, cost)] if known else []),
         trace([], "markers", name="pinned", marker=ring, showlegend=False),
     ]
-    x = axis(points.costs[cost] + unit_words(cost), tickformat=ticks(table[cost]), rangemode="normal")
+    better = ", more is better" if cost in points.maximize else ""
+    x = axis(
+        points.costs[cost] + unit_words(cost) + better, tickformat=ticks(table[cost]), rangemode="normal"
+    )
     seen = [*table["accuracy"], *(row["accuracy"] for row in known)]
     return figure(traces, x, axis(points.measured, range=span(pd.Series(seen))), hovermode="closest")
 
@@ -146,6 +149,7 @@ def parallel_figure(points: Points) -> Figure:
     for cost in points.aims:
         values = rows[cost].astype(float)
         ends = [float(values.max()), float(values.min())]
+        ends = ends[::-1] if cost in points.maximize else ends
         dimensions.append(
             {
                 "label": label(points.costs[cost] + unit_words(cost)),

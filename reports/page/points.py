@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reports.measured import MEASURED
 from reports.numbers import cost_text, cost_title, listing, plus_minus
 from reports.page.drawing import Block, blocks
-from reports.pareto import pareto_front
+from reports.pareto import pareto_front, split_measures
 from reports.run_db import columns_of
 from search_spaces import ArchSpec
 
@@ -45,6 +45,7 @@ class Points:
         costs: the titles of their costs, by name.
         aims: the costs that the run aimed at, of those.
         rewarded: whether a reward weighs accuracy against costs; otherwise it is the accuracy.
+        maximize: those of ``costs`` of which more is better; fronts begin with the most of them.
     """
 
     table: pd.DataFrame
@@ -57,11 +58,19 @@ class Points:
     costs: Mapping[str, str] = field(default_factory=lambda: COSTS)
     aims: tuple[str, ...] = ("flops",)
     rewarded: bool = True
+    maximize: tuple[str, ...] = ()
+
+    @property
+    def objectives(self) -> list[str]:
+        """The titles of what the front is of, accuracy first."""
+        return [self.measured, *(self.costs[name] for name in self.aims)]
 
     @property
     def against(self) -> str:
-        """The titles of the costs that the run aimed at, in words."""
-        return listing(self.costs[name] for name in self.aims) if self.aims else ""
+        """What the front is of, in words: ``accuracy against FLOPs``."""
+        larger = listing([self.measured, *(self.costs[name] for name in self.aims if name in self.maximize)])
+        smaller = [self.costs[name] for name in self.aims if name not in self.maximize]
+        return f"{larger} against {listing(smaller)}" if smaller else larger
 
     @property
     def shown(self) -> dict[str, str]:
@@ -90,6 +99,7 @@ def choose_points(
     aims: Sequence[str] = ("flops",),
     *,
     rewarded: bool = True,
+    maximize: Sequence[str] = (),
 ) -> Points:
     """The fronts, the best network, those nearest to a front and an even sample of the rest.
 
@@ -99,17 +109,17 @@ def choose_points(
     Args:
         networks: one finished network or more, from ``Run.networks``.
         best: the trial of the best network, which is among them.
-        measured, aims, rewarded: see ``Points``; if not all networks have an aim, the others hold.
+        measured, aims, rewarded, maximize: see ``Points``; if not all networks have an aim, the others hold.
     """
     table, costs = networks.reset_index(drop=True), costs_of(networks, aims)
-    fronts = {cost: pareto_front(table, ["accuracy"], [cost]).sort_values([cost, "trial"]) for cost in costs}
+    fronts = {cost: _front(table, [cost], maximize) for cost in costs}
     aimed = tuple(name for name in aims if name in costs) or tuple(costs)[:1]
-    own = pareto_front(table, ["accuracy"], aimed).sort_values([*aimed[:1], "trial"])
+    own = _front(table, aimed, maximize)
     front_size = len(own)
     own = own.iloc[evenly(len(own), MOST_ON_FRONT)]
     fronts = {cost: front.iloc[evenly(len(front), MOST_ON_FRONT)] for cost, front in fronts.items()}
     best_row = int((table["trial"] == best).argmax())
-    gaps = [_gap(table, front, cost) for cost, front in fronts.items()]
+    gaps = [_gap(table, front, cost, -1.0 if cost in maximize else 1.0) for cost, front in fronts.items()]
     gap = np.min(gaps, axis=0) if gaps else np.zeros(len(table))
     must = np.zeros(len(table), bool)
     must[[best_row, *own.index, *(row for front in fronts.values() for row in front.index)]] = True
@@ -130,20 +140,33 @@ def choose_points(
         costs,
         aimed,
         rewarded,
+        tuple(name for name in costs if name in maximize),
     )
+
+
+def _front(table: pd.DataFrame, costs: Sequence[str], maximize: Sequence[str]) -> pd.DataFrame:
+    """The front of accuracy against ``costs``, ordered by the first of them, its better end first."""
+    front = pareto_front(table, *split_measures(costs, maximize))
+    order = [name not in maximize for name in costs[:1]]
+    return front.sort_values([*costs[:1], "trial"], ascending=[*order, True])
 
 
 def joint_fronts(points: Points) -> dict[str, list[int]]:
     """For each two costs, as ``flops params``, the rows on the front of accuracy against both."""
     return {
-        f"{one} {other}": pareto_front(points.table, ["accuracy"], [one, other]).index.tolist()
+        f"{one} {other}": _front(points.table, [one, other], points.maximize).index.sort_values().tolist()
         for one, other in itertools.combinations(points.costs, 2)
     }
 
 
-def _gap(table: pd.DataFrame, front: pd.DataFrame, cost: str) -> NDArray[np.float64]:
-    """How much more accurate the front is at each row's cost: `[N]`; infinite if the cost is missing."""
-    below = np.searchsorted(front[cost].to_numpy(np.float64), table[cost].to_numpy(np.float64), "right") - 1
+def _gap(table: pd.DataFrame, front: pd.DataFrame, cost: str, sign: float) -> NDArray[np.float64]:
+    """How much more accurate the front is at each row's cost: `[N]`; infinite if the cost is missing.
+
+    Args:
+        sign: -1 if more of the cost is better.
+    """
+    ordered, own = (sign * frame[cost].to_numpy(np.float64) for frame in (front, table))
+    below = np.searchsorted(ordered, own, "right") - 1
     ceiling = np.append(front["accuracy"].to_numpy(np.float64), np.inf)  # -1, below the front, is infinite
     gap = ceiling[below] - table["accuracy"].to_numpy(np.float64)
     return np.where(np.isnan(gap), np.inf, gap)

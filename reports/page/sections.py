@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from reports.frames import speed
-from reports.numbers import cost_text, count, duration, memory, percent, plus_minus, reward_title
+from reports.numbers import cost_text, count, duration, listing, memory, percent, plus_minus, reward_title
 from reports.numbers import points as points_better
 from reports.page.drawing import LEGEND, draw
 from reports.page.markup import Html, join, tag
@@ -40,7 +40,7 @@ def summary(trials: pd.DataFrame, points: Points, noise: str, *, ranked: bool = 
     if not (ranked and points.rewarded):
         numbers = [(f"best {points.measured}", accuracy_text(best), f"{trial}, {sizes}")]
     numbers += [
-        ("Pareto front", f"{points.front_size:,}", f"in {points.measured} and {points.against}"),
+        ("Pareto front", f"{points.front_size:,}", f"in {listing(points.objectives)}"),
         ("trials", f"{len(trials):,}", status + (f"; {repeats:,} repeats" if repeats else "")),
         ("compute", duration(float(trials["seconds"].sum())), "in trials, one after the other"),
     ]
@@ -68,7 +68,7 @@ def parallel_section(points: Points) -> Html:
     return section(
         "All costs",
         words,
-        tag("div", plot("parallel", f"{title(points.measured)}, {points.against}, as axes"), class_="scroll"),
+        tag("div", plot("parallel", f"{title(points.against)}, as axes"), class_="scroll"),
     )
 
 
@@ -135,7 +135,7 @@ def front_section(points: Points) -> Html:
         )
         for number, row in zip(front, rows, strict=True)
     ]
-    words = f"The front of {points.measured} against {points.against}. "
+    words = f"The front of {points.against}. "
     words += "Chances follow from the measured noise. " if chances else ""
     if points.front_size > len(rows):
         words += f"{points.front_size - len(rows):,} more, evenly spread, are in pareto.csv."
@@ -164,7 +164,7 @@ def known_section(known: Sequence[Mapping[str, Any]], measured: str) -> Html:
         (
             row["name"],
             accuracy_text({**row, "measured": None}),
-            *(count(row[cost]) for cost in COSTS),
+            *("" if row[cost] is None else count(row[cost]) for cost in COSTS),
             "" if row["reward"] is None else f"{row['reward']:.4f}",
             points_better(row["difference"], row["difference_error"]),
             row["arch"],

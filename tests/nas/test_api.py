@@ -25,6 +25,7 @@ import nas as package
 import search_spaces
 from nas import api
 from nas.commands.options import ResourceOptions, SearchOptions
+from search_spaces import PRESETS
 
 TABLE = {"space": "nasbench-macro", "evaluator": f"table:{MACRO_TABLE}"}
 FEW = {"data": "npz:few.npz", "proxy": {"epochs": 1, "resolution": 8}}
@@ -117,7 +118,39 @@ BAD = [
     ({"trials": "4"}, "trials must be of type int, got '4'"),
     ({"trials": True}, "trials must be of type int, got True"),
     ({"space": "nasbench-macros"}, "space: unknown space 'nasbench-macros'; did you mean 'nasbench-macro'?"),
-    ({"space": None}, "space must be a text, got None"),
+    ({"space": None}, "space must be a name, FILE.toml, FILE.py:NAME, a run or a SearchSpace, got None"),
+    ({"space": 3}, "space must be a name, FILE.toml, FILE.py:NAME, a run or a SearchSpace, got 3"),
+    (
+        {"evaluator": 3},
+        "evaluator must be a text such as table:FILE, or a function of a network and its trial",
+    ),
+    (
+        {"data": None},
+        "data must be a text such as folder:DIR, or (images, labels), a Dataset, or a function that gives",
+    ),
+    ({"controller": int}, "controller must be a name or FILE.py:NAME, got <class 'int'>"),
+    ({"controller": PRESETS["efficientnet-b0"]}, "controller must be a name or FILE.py:NAME, got ArchSpec("),
+    ({"device": 3, "target": "latency=3ms"}, "device must be a text such as cpu or table:FILE, got 3"),
+    ({"target": b"flops"}, "target must be a list or names with values, got b'flops'"),
+    ({"target": np.array(3)}, "target must be a list or names with values, got 3"),
+    ({"target_flops": True}, "target_flops must be a number like 400M, got True"),
+    ({"target_flops": 10**400}, "target_flops must be positive and finite, got inf"),
+    ({"cache_size": None}, "cache_size must be a number of bytes, like 20G, got None"),
+    (
+        {"trial_timeout": [1], "address": "local"},
+        "trial_timeout must be a number of seconds, or a time like 10m",
+    ),
+    ({"max_hours": 10**400}, "max_hours must be positive and finite, got inf"),
+    ({"trials": 2.5}, "trials must be of type int, got 2.5"),
+    ({"trials": np.float32(2)}, "trials must be of type int, got 2.0"),
+    ({"tune": None}, "tune must be true or false, got None"),
+    ({"baseline": [None]}, "baseline must be networks: names, files, runs or ArchSpecs, got [None]"),
+    ({"maximize": [None]}, "maximize must be a text or a list, got [None]"),
+    ({"maximize": 3}, "maximize must be a text or a list, got 3"),
+    ({"track": 3}, "track must be a text, a nas.Listener or a list of these, got 3"),
+    ({"config": {1: 2}}, "config: unknown argument '1'"),
+    ({"like": "none"}, "like must be a run of nas search, got none, where there is no config.json"),
+    ({"like": 3}, "like must be a path, got 3"),
     ({"space": ""}, "space must not be empty"),
     ({"exponent": "x"}, "exponent must be of type float, got 'x'"),
     ({"target_flops": "x"}, "target_flops must be a number like 400M, 0.4G or 4e8, got 'x'"),
@@ -161,6 +194,21 @@ def test_a_bad_argument_is_one_line_in_the_words_of_python(here, capsys, given, 
         (lambda: nas.resume("none"), "run must have a readable config.json"),
         (lambda: nas.evaluate("none"), "run must be"),
         (lambda: nas.open_run("none"), "run must be a directory with a run.db"),
+        (lambda: nas.open_run(3), "run must be a path, got 3"),
+        (lambda: nas.resume(None), "run must be a path, got None"),
+        (lambda: nas.predict("none", 3), "paths must be a text or a list, got 3"),
+        (lambda: nas.scale(data=3), "data must be digits, npz:FILE, folder:DIR or hf:NAME (search, plan and"),
+        (
+            lambda: nas.audit(data=([], [])),
+            "data must be digits, npz:FILE, folder:DIR or hf:NAME (search, plan",
+        ),
+        (lambda: nas.scale(evaluator=print), "evaluator must be train, table:FILE or predictor:FILE, got"),
+        (lambda: nas.scale(base=3), "base must be a name, a file, a run or an ArchSpec, got 3"),
+        (lambda: nas.train(["x"]), "arch must be a name, a file, a run or an ArchSpec, got ['x']"),
+        (
+            lambda: nas.search("mnas", data={"a": 1}),
+            "data must give images and labels, got KeyError (0): Python",
+        ),
     ],
 )
 def test_every_function_refuses_in_the_words_of_python(here, call, line):
@@ -332,7 +380,12 @@ def test_values_that_are_natural_to_python_are_those_of_the_command():
         ("proxy", {"flip": True}, ["flip=true"]),
         ("proxy", ["epochs=4"], ["epochs=4"]), ("baseline", ["mobilenet-v2", b0], f"mobilenet-v2,{b0}"),
         ("run", "r", Path("r")), ("run", Path("r"), Path("r")),
-        ("trials", np.int64(3), 3), ("exponent", -1, -1.0),
+        ("trials", np.int64(3), 3), ("trials", np.array(3), 3), ("exponent", -1, -1.0),
+        ("tune", np.True_, True),
+        ("trials", torch.tensor(3), 3),
+        ("max_hours", np.float32(2.5), 2.5), ("phis", np.array([0, 1]), "0,1"),
+        ("maximize", ("f1", "recall"), "f1,recall"), ("baseline", b0, str(b0)),
+        ("baseline", [{"a": 1, "b": "x y"}, {"a": 2}], "a=1 'b=x y',a=2"), ("baseline", {"a": 1}, "a=1"),
         ("base", b0, str(b0)), ("base", Path("r"), "r"), ("coefficients", (1.2, 1.1, 1.15), "1.2,1.1,1.15"),
         ("phis", [0, 1], "0,1"), ("refine", True, True), ("workers", None, None),
     ]:  # fmt: skip

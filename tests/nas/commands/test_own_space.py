@@ -191,8 +191,11 @@ def test_what_only_networks_of_this_package_can_have_is_one_line(nas, own):
             "--evaluator",
             "train",
         ): "--evaluator must be your own, FILE.py:NAME, where networks are no ArchSpec, got train",
-        ("--baseline", "efficientnet-b0"): "--baseline must be left out with an evaluation of your own, got "
-        "efficientnet-b0",
+        (
+            "--baseline",
+            "efficientnet-b0",
+        ): "--baseline must name decisions, as in 'op=none ...' (must read "
+        "DECISION=CHOICE ..., got 'efficientnet-b0'), got efficientnet-b0",
         ("--exponent", "-1"): "--exponent must stand with a `--target`, got -1",
         ("--reward", "pareto"): "--target must name a cost where `--reward` is pareto, got nothing",
         ("--space", "own.py"): "--space must read FILE.py:NAME, got own.py",

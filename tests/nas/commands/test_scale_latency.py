@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from nas import open_run
+from nas.runs.finish import finish
 from search_spaces import ArchSpec, cost
 
 BASE = "res32-silu-stem8-conv_r1_k3_s1_c8-mb3_r2_k3_s2_c16_se0.25-mb3_r2_k3_s2_c24-head64"
@@ -19,6 +20,14 @@ BOARD = (
     "print(shape.dim[2].dim_value ** 2 / 1000)\n"
 )
 """A board on which a network takes as long as its image is large, whatever is computed."""
+
+
+LOGGED = (
+    "import hashlib, pathlib\n"
+    "graph = hashlib.sha256(pathlib.Path(sys.argv[1]).read_bytes()).hexdigest()\n"
+    "with open('log', 'a') as file: file.write(graph + '\\n')\n"
+)
+"""It also notes which networks it was given."""
 
 
 @pytest.fixture
@@ -71,19 +80,59 @@ def test_networks_of_equal_latency_are_compared(nas, device, table):
     assert "<th>latency</th>" in re.sub("<th [^>]*>", "<th>", page)
 
 
-def test_a_run_resumes_by_the_latencies_that_it_keeps(nas, device, table, tmp_path):
+def kill_in_the_last_trial(run):
+    """Leaves a scaling run as if it had been killed during its last trial."""
+    with sqlite3.connect(run / "run.db") as db:
+        db.execute("DELETE FROM events WHERE event = (SELECT max(event) FROM events)")
+        query = "UPDATE trials SET status = 'running', accuracy = NULL WHERE trial = "
+        db.execute(f"{query}(SELECT max(trial) FROM trials)")
+    db.close()
+    for name in ("best.json", "family.json", "family.csv"):
+        (run / name).unlink()
+
+
+def test_a_run_resumes_by_the_latencies_that_it_keeps_and_then_its_family_has_them(
+    nas, device, table, tmp_path
+):
     asked = ["scale", *GRID, *FAMILY, "--target", "latency", *device, *table, "--run", "r"]
     assert nas(*asked)[0] == 0
-    before = open_run("r").trials()[["arch", "latency", "reward"]]
-    with sqlite3.connect("r/run.db") as db:  # as if it had been killed during the last trial
-        last = len(before) - 1
-        db.execute("DELETE FROM events WHERE event = (SELECT max(event) FROM events)")
-        db.execute("UPDATE trials SET status = 'running', accuracy = NULL WHERE trial = ?", (last,))
-    db.close()
-    (tmp_path / "r" / "best.json").unlink()
-    (tmp_path / "board.py").unlink()
-    assert nas("resume", "r", "-q")[::2] == (0, "")
+    run = open_run("r")
+    before, family = run.trials()[["arch", "latency", "reward"]], Path("r/family.json").read_text()
+    kill_in_the_last_trial(tmp_path / "r")
+    (tmp_path / "board.py").rename(tmp_path / "away.py")
+    code, out, err = nas("resume", "r")
+    assert (code, err) == (0, "")
     assert open_run("r").trials()[["arch", "latency", "reward"]].equals(before)
+    said = "The family has no latencies: nas resume --trust-code runs the program that gives them, command:"
+    assert said in " ".join(out.split())
+    assert {model.latency for model in open_run("r").family().values()} == {None}
+    (tmp_path / "away.py").rename(tmp_path / "board.py")
+    assert nas("resume", "r", "--trust-code", "-q")[::2] == (0, "")
+    assert Path("r/family.json").read_text() == family
+    assert "<th>latency</th>" in re.sub("<th [^>]*>", "<th>", Path("r/report.html").read_text())
+    code, _, err = nas("resume", "r", "--trust-code")
+    assert (code, "RUN must be unfinished" in err) == (2, True)
+
+
+def test_every_network_is_measured_once(nas, table, tmp_path):
+    (tmp_path / "board.py").write_text(BOARD + LOGGED)
+    device = ["--device", f"command:{sys.executable} board.py {{onnx}}"]
+    asked = ["scale", *GRID, *FAMILY, "--target", "latency", *device, *table, "--run", "r"]
+    assert nas(*asked)[0] == 0
+    calls = pd.Series((tmp_path / "log").read_text().split()).value_counts()
+    assert calls.nunique() == 1, calls  # B0 is also the base of the grid, and was measured twice
+    scaling = open_run("r").settings.scaling
+    assert len(calls) == len({*scaling.latencies, *(str(m.arch) for m in open_run("r").family().values())})
+
+
+def test_the_family_of_a_run_by_flops_keeps_its_latencies_when_its_files_are_written_again(
+    nas, device, table
+):
+    assert nas("scale", *GRID, *FAMILY, *device, *table, "--run", "r")[0] == 0
+    family = Path("r/family.json").read_text()
+    assert all(model.latency for model in open_run("r").family().values())
+    finish(Path("r"))
+    assert Path("r/family.json").read_text() == family
 
 
 def test_families_list_latency(nas, device, table):
