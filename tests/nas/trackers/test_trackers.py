@@ -111,7 +111,7 @@ def test_a_resumed_search_goes_on_in_the_same_runs_of_all_trackers(resumed):
     page = client.download_artifacts(before["mlflow"], "report.html")
     assert (directory / "report.html").read_bytes() == Path(page).read_bytes()
 
-    records = list(wandb_records(directory))
+    records = wandb_records(directory)
     assert {record.run.run_id for record in records if record.HasField("run")} == {before["wandb"]}
     config = {one.key: one.value_json for record in records for one in record.run.config.update}
     assert config["space"] == '"nasbench-macro"'
