@@ -44,7 +44,7 @@ def children(run_id):
 
 
 def wandb_records(directory):
-    """The records of all offline runs in a run's directory, once wandb's own process has written their ends."""
+    """The records of a run directory's offline runs, once wandb's own process has written their ends."""
     folders = sorted(directory.glob("wandb/offline-run-*"))
     deadline = time.monotonic() + 20
     while True:
