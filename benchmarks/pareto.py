@@ -25,6 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # a process per core instead
 import functools
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,16 @@ def price(actions: Actions) -> Cost:
     return cost(SPACE.decode(actions))
 
 
+def hard(budget: Mapping[str, float]) -> Callable[[Any, Any], Any]:
+    """Accuracies and costs by name -> rewards: less where a cost is beyond the budget."""
+
+    def objective(accuracies: Any, costs: Any) -> Any:
+        over = [np.maximum(costs[one] / budget[one], 1.0) for one in COSTS]
+        return accuracies / np.prod(over, axis=0)
+
+    return objective
+
+
 def search(name: str, trees: Oracle, seed: int, trials: int) -> tuple[list[Actions], float]:
     """What ``name`` proposes, and its seconds per trial; ``alone-K`` searches for the K-th budget."""
     if name in OPTUNA:
@@ -133,13 +144,7 @@ def search(name: str, trees: Oracle, seed: int, trials: int) -> tuple[list[Actio
     measures = {one: functools.partial(trees, one) for one in COSTS}
     aim: dict[str, Any] = {"front": COSTS}
     if name.startswith("alone"):
-        budget = trees.budgets[int(name.removeprefix("alone-"))]
-
-        def objective(accuracies: Any, costs: Any) -> Any:
-            over = [np.maximum(costs[one] / budget[one], 1.0) for one in COSTS]
-            return accuracies / np.prod(over, axis=0)
-
-        aim = {"objective": objective}
+        aim = {"objective": hard(trees.budgets[int(name.removeprefix("alone-"))])}
     controller = controllers.make(
         "random" if name == "random" else "dyna", SPACE, seed=seed, price=price, measures=measures, **aim
     )
