@@ -17,7 +17,7 @@ from nas.launch.new_run import LEFT, PREFIX, Place, make
 
 OPTIONS = ["--trials", 3, "--controller", "random", "-q"]
 SEARCH = ["search", *TABLE, *OPTIONS]
-STEPS = ("new_run.py", "launch.py", "journal.py", "files.py", "config.py", "run_db.py")
+STEPS = ("new_run.py", "launch.py", "journal.py", "storage.py", "files.py", "config.py", "run_db.py")
 """The files whose lines are the instants at which a process is killed while it makes a run."""
 
 
@@ -61,7 +61,13 @@ def test_a_process_that_is_killed_while_it_makes_a_run_leaves_a_whole_one_or_non
         stopped.setattr("nas.launch.launch.make", lambda *given: asked.append(given) or sys.exit())
         nas(*arguments, "--run", "r")
     run, outcomes, step = tmp_path / "r", [], 1
-    while ended := killed_at(step, number, lambda: make(*asked[0])):
+
+    def leaves_one_or_none(step):
+        """Whether the process was killed before it had made a run; then what it leaves is looked at."""
+        ended = killed_at(step, number, lambda: make(*asked[0]))
+        if not ended:
+            shutil.rmtree(run)
+            return False
         assert ended == code, step
         left = {path.name for path in tmp_path.iterdir()}
         assert all(name == "r" or (number == signal.SIGKILL and name.startswith(PREFIX)) for name in left)
@@ -76,9 +82,16 @@ def test_a_process_that_is_killed_while_it_makes_a_run_leaves_a_whole_one_or_non
                 assert len(open_run(run / "long").trials()) == 0
         for path in tmp_path.iterdir():
             shutil.rmtree(path)
-        step += 11 if arguments is SEARCH else 17
+        return True
+
+    stride = 11 if arguments is SEARCH else 17
+    while leaves_one_or_none(step):
+        step += stride
+    for last in range(step - stride + 1, step):  # there are only a few instants after a run is made
+        leaves_one_or_none(last)
     assert len(outcomes) > 20
     assert set(outcomes) == {True, False}
+    make(*asked[0])
     assert open_run(run).trials().empty
 
 
