@@ -36,7 +36,7 @@ from nas.deploy.devices import open_device
 from nas.deploy.latency_features import Features
 from nas.deploy.latency_model import fit, judge
 from nas.deploy.session import Request
-from nas.deploy.survey import asked_of, fit_survey, survey
+from nas.deploy.survey import asked_of, fit_survey, ratios_of, survey
 from nas.launch.draw import draw_networks
 from search_spaces import PRESETS, SPACES, ArchSpec
 from search_spaces.cost_table import CostTable
@@ -112,7 +112,7 @@ def own_cpu(networks: int, new: int, directory: Path) -> dict[str, bool]:
         actions = np.array([space.encode(arch) for arch in archs])
         weights = np.array([model.coefficients.get(name, 0.0) for name in features.names])
         predicted = model.intercept + features(actions[networks:]) @ weights
-        measured = (rest["ratio"] * model.reference_milliseconds).to_numpy()
+        measured = (ratios_of(rest) * model.reference_milliseconds).to_numpy()
         flops = CostTable(space)(actions[networks:])[:, 0]
         kinds[f"{new} new networks"] = judge(predicted, measured, flops)
     print(f"{'':20} FLOPs' tau    tau  within 10 %  median error")

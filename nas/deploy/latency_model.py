@@ -91,6 +91,7 @@ class LatencyModel:
         networks: how many.
         reference: the network that ran in between, as text; empty for none.
         reference_milliseconds: its median over all measurements, by which ratios are scaled; 0 if none.
+        steady: whether these are ``Measurement.steady_ratio``; those of older models are ``ratio``.
         versions: of what the latencies depend on.
         alpha: of the ridge regression, chosen by cross-validation.
         intercept, coefficients: milliseconds, and milliseconds per unit of each feature.
@@ -110,6 +111,7 @@ class LatencyModel:
     alpha: float
     intercept: float
     coefficients: dict[str, float]
+    steady: bool = False
 
 
 class Predictor(Device):

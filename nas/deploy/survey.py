@@ -18,6 +18,7 @@ from nas.errors import InputError
 from nas.files import exists, locked, read_json, read_text, write_csv, write_json
 from search_spaces import ArchSpec, SearchSpace
 
+STEADY = "steady_ratio"
 TABLE, ASKED, LOCK = "latency.csv", "measure.json", "measure.lock"
 
 
@@ -92,18 +93,27 @@ def asked_of(space: SearchSpace, device: Device, conditions: Conditions, seed: i
     }
 
 
+def ratios_of(table: pd.DataFrame) -> pd.Series[float]:
+    """Each network's ratio to the reference by which latencies are compared, as in a search.
+
+    It is that of undisturbed runs, or, in a survey that an older version began, the median over blocks.
+    """
+    steady = STEADY in table and bool(table[STEADY].notna().all())
+    return table[STEADY if steady else "ratio"]
+
+
 def fit_survey(
     table: pd.DataFrame, space: SearchSpace, device: Device, conditions: Conditions
 ) -> LatencyModel:
     """A model of the latencies in a survey's table. Errors as ``fit_model``.
 
-    What counts is each network's ratio to the reference, times the reference's median over the whole survey:
-    a noisy minute slows both down. Without a reference it is the latency as it was measured.
+    What counts is each network's ratio to the reference, see ``ratios_of``, times the reference's median in
+    the whole survey: a noisy minute slows both down. Without a reference it is the latency as measured.
     """
     quiet, latencies = 0.0, table["milliseconds"]
     if conditions.reference is not None:
         quiet = float(table["reference_milliseconds"].median())
-        latencies = table["ratio"] * quiet
+        latencies = ratios_of(table) * quiet
     runtime = {"cpu": "onnxruntime", "torch-cpu": "torch", "cuda": "torch"}.get(device.name)
     names = ["nas-scaling", *filter(None, [runtime])]
     facts = {name: getattr(conditions, name) for name in ("threads", "batch", "classes")}
@@ -116,6 +126,7 @@ def fit_survey(
             "device": device.name,
             "reference": str(conditions.reference or ""),
             "reference_milliseconds": quiet,
+            "steady": conditions.reference is not None and ratios_of(table).name == STEADY,
             "versions": {name: importlib.metadata.version(name) for name in names},
         },
     )

@@ -104,7 +104,8 @@ def measure_front(
         "reference": str(conditions.reference or "") or None,
         "usual_milliseconds": usual,
     }
-    as_measured = only_measures(run.settings.device)  # by what its own latencies rest on
+    model = model_of(run.settings)  # its own latencies rest on the same ratio
+    by_steady = only_measures(run.settings.device) or (model is not None and model.model.steady)
     rows: list[dict[str, object]] = []
     on_row(0, pd.DataFrame())
     with Journal(run.directory) as journal:
@@ -112,7 +113,7 @@ def measure_front(
             with turn():
                 found = dataclasses.asdict(opened.measure(ArchSpec.parse(arch)))
             steady = found.pop("steady_ratio")
-            if as_measured and steady is not None:
+            if by_steady and steady is not None:
                 found["ratio"] = steady
             journal.measure({"arch": arch, **facts, **found})
             rows.append({"arch": arch, **found})

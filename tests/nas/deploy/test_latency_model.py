@@ -256,6 +256,31 @@ def test_a_machine_that_becomes_slow_meanwhile_spoils_nothing(tmp_path):
     assert found.reference == str(PRESETS["efficientnet-lite0"])
 
 
+class Disturbed(Board):
+    """A board whose neighbours disturb the median of the blocks, but not the runs that were left alone."""
+
+    def measure(self, arch):
+        found = super().measure(arch)
+        noise = 1 + 0.5 * np.random.default_rng(len(self.measured)).random()
+        return dataclasses.replace(found, ratio=found.ratio * noise, steady_ratio=found.ratio)
+
+
+def test_what_is_fitted_is_the_ratio_of_undisturbed_runs_as_in_a_search(tmp_path):
+    conditions = Conditions(reference=PRESETS["efficientnet-lite0"])
+    archs, device = drawn(MNAS, 120), Disturbed()
+    table = survey(archs, device, tmp_path / "s", asked_of(MNAS, device, conditions, 0))
+    found = fit_survey(table, MNAS, device, conditions)
+    assert found.steady
+    assert found.held_out.tau > 0.95
+    older = fit_survey(table.drop(columns="steady_ratio"), MNAS, device, conditions)
+    assert not older.steady
+    assert older.held_out.tau < 0.9
+    begun = fit_survey(
+        table.assign(steady_ratio=table["steady_ratio"].where(table.index > 5)), MNAS, device, conditions
+    )
+    assert begun == older  # rows of one rule
+
+
 def test_real_devices_are_predicted_from_300_networks():
     """The mark of ``benchmarks/latency.py``, for one draw and one device."""
     space = SPACES["accel-nasbench"]
