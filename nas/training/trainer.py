@@ -289,8 +289,16 @@ class Trainer:
                 right += logits.softmax(1).gather(1, y[:, None]).sum()
             else:
                 right += (predicted == y).sum()
-        accuracy = counts.measure(metric) if counts else right.item() / len(labels)
-        return loss.item() / len(labels), accuracy
+        images = torch.full_like(right, len(labels))
+        sums = self._of_all(torch.stack([loss.double(), right, images]))
+        if counts:
+            counts.counts = self._of_all(counts.counts)
+        total_loss, total_right, total = sums.tolist()
+        return total_loss / total, counts.measure(metric) if counts else total_right / total
+
+    def _of_all(self, sums: Tensor) -> Tensor:
+        """The sums over all processes that train the network: here, over this one."""
+        return sums
 
 
 @contextlib.contextmanager

@@ -1,14 +1,17 @@
 """One training run in several processes."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
+import torch.multiprocessing as mp
 from blocks import AVERAGED, TINY, dataset, untimed
 from fakes import QUICK, compare, epochs_of, start
 from safetensors.torch import load_file
@@ -16,6 +19,7 @@ from safetensors.torch import load_file
 from nas import open_run
 from nas.errors import InputError
 from nas.launch.data_parallel import SharedTrainer
+from nas.spec.recipe import METRICS
 from nas.training.full import FullTraining
 from nas.training.trainer import Trainer
 
@@ -42,6 +46,30 @@ def test_a_process_group_of_one_trains_like_a_single_process(alone, optimizer):
     for one, other in zip(shared.epochs(), plain.epochs(), strict=True):
         assert one.valid_loss == pytest.approx(other.valid_loss)
         assert untimed(one)._replace(valid_loss=0.0) == untimed(other)._replace(valid_loss=0.0)
+
+
+def judged(rank, processes, folder):
+    """Writes what one of several processes finds by every metric, and what one alone does."""
+    dist.init_process_group(
+        "gloo", store=dist.FileStore(f"{folder}/store", processes), rank=rank, world_size=processes
+    )
+    arguments = AVERAGED.shrink(TINY), dataset(count=50), AVERAGED, 5
+    found = {}
+    for kind in (SharedTrainer, Trainer):
+        torch.manual_seed(0)
+        trainer = kind(*arguments, whole_curve=True)
+        found[kind.__name__] = {
+            metric: trainer.evaluate(trainer.valid_images, metric=metric) for metric in METRICS
+        }
+    Path(folder, f"{rank}.json").write_text(json.dumps(found))
+
+
+def test_two_processes_find_what_one_finds_by_every_metric(tmp_path):
+    mp.spawn(judged, (2, str(tmp_path)), nprocs=2)
+    for rank in range(2):
+        found = json.loads((tmp_path / f"{rank}.json").read_text())
+        for metric in METRICS:
+            assert found["SharedTrainer"][metric] == pytest.approx(found["Trainer"][metric]), metric
 
 
 @pytest.mark.slow
