@@ -162,7 +162,7 @@ def for_controller(objective: Objective, space: SearchSpace, measures: Measures)
 def price_of(space: SearchSpace) -> Price | None:
     """Actions to their exact cost; None where the space knows no FLOPs. What else is unknown counts as 1."""
     if space.cost is None and space.has_archs:
-        return lambda actions: cost(space.decode(actions), space.num_classes)
+        return lambda actions: cost(space.decode(actions), space.num_classes, space.in_channels)
     if "flops" not in space.priced:
         return None
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ import nas as package
 import search_spaces
 from nas import api
 from nas.commands.options import ResourceOptions, SearchOptions
+from nas.launch import launch
 from search_spaces import PRESETS
 
 TABLE = {"space": "nasbench-macro", "evaluator": f"table:{MACRO_TABLE}"}
@@ -216,6 +218,46 @@ def test_every_function_refuses_in_the_words_of_python(here, call, line):
         call()
     assert str(error.value).startswith(line), str(error.value)
     assert "--" not in str(error.value)
+
+
+class ArgumentsRead(Exception):  # noqa: N818
+    """All arguments have been read: nothing is trained."""
+
+
+ODD = [
+    None, 3, -1, 2.5, "3", "x", "", " ", True, [], [1], ["a", "b"], [None], [[1]], (), {}, {"a": 1},
+    {"a": None}, {1: 2}, {3}, range(3), Path("x"), np.int64(3), np.float32(2.5), np.array(3),
+    np.array([1, 2]), np.str_("x"), np.True_, torch.tensor(3), object(), int, print, float("nan"),
+    float("inf"), 10**400, -(10**400), b"x", 1j, Decimal("2"), PRESETS["efficientnet-b0"],
+    search_spaces.SPACES["mnas"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("search", {"space": "mnas"}),
+        ("scale", {"coefficients": "1,2,1"}),
+        ("train", {"arch": "mobilenet-v2"}),
+    ],
+)
+def test_any_value_of_any_argument_is_taken_or_refused_in_one_line(here, monkeypatch, name, needed):
+    def stop(*_values, **_arguments):
+        raise ArgumentsRead
+
+    for start in ("start", "start_with", "start_family"):
+        monkeypatch.setattr(launch, start, stop)
+    function, refused = getattr(nas, name), []
+    for argument in function.__signature__.parameters:
+        for value in ODD:
+            try:
+                function(**{**needed, "quiet": True, argument: value})
+            except ArgumentsRead:
+                pass
+            except nas.InputError as error:
+                refused.append(str(error))
+    assert len(refused) > 500
+    assert not [line for line in refused if "\n" in line]
 
 
 def test_an_argument_that_there_is_not_is_a_type_error_with_a_suggestion(here):

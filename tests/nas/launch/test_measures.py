@@ -1,5 +1,6 @@
 """A device's predictions in a search, from the command line to the controller."""
 
+import dataclasses
 import itertools
 import sqlite3
 
@@ -17,7 +18,8 @@ from nas.launch.resume import resume
 from nas.search import tables
 from nas.search.measures import of_actions
 from nas.spec.listener import Listener
-from search_spaces import SPACES, SearchSpace, cost
+from search_spaces import PRESETS, SPACES, SearchSpace, cost
+from search_spaces.around import around
 
 SPACE = SPACES["nasbench-macro"]
 SEARCH = ["search", *TABLE, "--trials", 12, "-q"]
@@ -142,3 +144,10 @@ def test_a_device_and_a_table_are_read_once_when_a_search_begins(nas, board, kno
     device = ["--device", "table:board.csv", "--target", "latency=1.1ms"]
     assert nas(*asked, *device, "--run", "by-device") == (0, "", "")
     assert (len(opened), len(read)) == (1, 2)
+
+
+@pytest.mark.parametrize("space", [SPACES["mnas"], around(PRESETS["mnasnet-a1"])], ids=["mnas", "around"])
+def test_a_controller_knows_what_networks_cost_on_grey_images(space):
+    grey = dataclasses.replace(space, num_classes=10, in_channels=1)
+    actions = (0,) * len(grey.decisions)
+    assert measures.price_of(grey)(actions)._asdict() == grey.price(grey.decode(actions))
