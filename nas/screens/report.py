@@ -218,10 +218,8 @@ def objective_text(objective: dict[str, Any]) -> str:
         parts.append(f"{count(objective['target_flops'])} {cost}, exponent {usual:g}")
     for target in objective.get("targets", ()):
         exponent = usual if target["exponent"] is None else target["exponent"]
-        value, larger = (
-            cost_text(target["name"], target["value"]),
-            target["name"] in objective.get("maximize", ()),
-        )
-        at_least, exponent = ("at least ", abs(exponent)) if larger else ("", exponent)
-        parts.append(f"{cost_title(target['name'])} {at_least}{value}, exponent {exponent:g}")
+        text = cost_text(target["name"], target["value"])
+        if target["name"] in objective.get("maximize", ()):
+            text, exponent = f"at least {text}", abs(exponent)
+        parts.append(f"{cost_title(target['name'])} {text}, exponent {exponent:g}")
     return f"{kind}, {'; '.join(parts)}" if parts else "the accuracies themselves"
