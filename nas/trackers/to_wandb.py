@@ -40,7 +40,7 @@ class WandB:
             name=os.environ.get("WANDB_NAME") or directory.resolve().name,
             id=before or None,
             resume="allow",
-            dir=str(directory),
+            dir=str(directory.resolve()),  # wandb's own process may stand elsewhere
             config=dict(settings),
             settings=wandb.Settings(silent=True, console="off"),
         )

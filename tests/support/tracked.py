@@ -2,7 +2,6 @@
 
 import json
 import struct
-import time
 
 import pytest
 from mlflow import MlflowClient
@@ -44,36 +43,22 @@ def children(run_id):
 
 
 def wandb_records(directory):
-    """The records of a run directory's offline runs, once wandb's own process has written their ends."""
-    folders = sorted(directory.glob("wandb/offline-run-*"))
-    deadline = time.monotonic() + 20
-    while True:
-        files = [file for folder in folders for file in folder.glob("run-*.wandb")]
-        runs = [list(records_in(file.read_bytes())) for file in files]
-        over = len(files) == len(folders) and all(
-            any(record.HasField("exit") for record in records) for records in runs
-        )
-        if over or time.monotonic() > deadline:
-            return [record for records in runs for record in records]
-        time.sleep(0.05)
-
-
-def records_in(data):
-    """The records of one run: LevelDB's log format, with protobufs in it."""
-    place, whole = 7, b""
-    while place + 7 <= len(data):
-        room = 32768 - place % 32768
-        if room < 7:
-            place += room
-            continue
-        _, length, kind = struct.unpack("<IHB", data[place : place + 7])
-        whole += data[place + 7 : place + 7 + length]
-        place += 7 + length
-        if kind in (1, 4):  # whole, or its last part
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(whole)
-            yield record
-            whole = b""
+    """The records of all offline runs in a run's directory: LevelDB's log format, with protobufs in it."""
+    for path in sorted(directory.glob("wandb/offline-run-*/run-*.wandb")):
+        data, place, whole = path.read_bytes(), 7, b""
+        while place + 7 <= len(data):
+            room = 32768 - place % 32768
+            if room < 7:
+                place += room
+                continue
+            _, length, kind = struct.unpack("<IHB", data[place : place + 7])
+            whole += data[place + 7 : place + 7 + length]
+            place += 7 + length
+            if kind in (1, 4):  # whole, or its last part
+                record = wandb_internal_pb2.Record()
+                record.ParseFromString(whole)
+                yield record
+                whole = b""
 
 
 def ids(run):

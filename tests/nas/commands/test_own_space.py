@@ -230,7 +230,10 @@ def test_a_space_given_in_python(tmp_path, monkeypatch):
     assert run.best() == "6"
     assert (run.config["space"], run.config["evaluator"]) == ("python:sums", "python:lambda")
     assert run.trials()["arch"].nunique() <= 5
-    with pytest.raises(library.InputError, match=r"^space must be a text, got 3"):
+    with pytest.raises(
+        library.InputError,
+        match=r"^space must be a name, FILE.toml, FILE.py:NAME, a run or a SearchSpace, got 3",
+    ):
         library.search(3, run="no", **same)
     mnas = library.search(SPACES["mnas"], evaluator=lambda network, trial: 0.5, run="m", **same)
     assert mnas.config["space"] == "mnas"

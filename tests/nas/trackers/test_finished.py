@@ -10,7 +10,6 @@ from tracked import children, ids, near, points, tensorboard
 
 from nas import open_run
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")  # MLflow's own use of SQLAlchemy
 CLOCK = ("seconds", "images_per_second", "peak_memory")
 
 

@@ -120,7 +120,9 @@ def test_python_takes_a_listener_and_one_that_fails_costs_one_line(tmp_path, mon
     again = Told()
     package.search(**table, trials=5, track=again, run="b", quiet=True)
     assert again.events[1:] == told.events[1:]
-    with pytest.raises(package.InputError, match=r"^track must be a list or names with values, got 3"):
+    with pytest.raises(
+        package.InputError, match=r"^track must be a text, a nas.Listener or a list of these, got 3"
+    ):
         package.search(**table, track=3)
 
 

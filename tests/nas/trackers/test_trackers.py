@@ -20,7 +20,6 @@ from nas.trackers.to_mlflow import MLflow
 from nas.trackers.to_tensorboard import TensorBoard
 from search_spaces import SPACES
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")  # MLflow's own use of SQLAlchemy
 TRIALS = 14
 KILLER = """
 import os, pathlib, signal, time
@@ -111,7 +110,7 @@ def test_a_resumed_search_goes_on_in_the_same_runs_of_all_trackers(resumed):
     page = client.download_artifacts(before["mlflow"], "report.html")
     assert (directory / "report.html").read_bytes() == Path(page).read_bytes()
 
-    records = wandb_records(directory)
+    records = list(wandb_records(directory))
     assert {record.run.run_id for record in records if record.HasField("run")} == {before["wandb"]}
     config = {one.key: one.value_json for record in records for one in record.run.config.update}
     assert config["space"] == '"nasbench-macro"'
