@@ -26,7 +26,7 @@ import nas as package
 import search_spaces
 from nas import api
 from nas.commands.options import ResourceOptions, SearchOptions
-from nas.launch import launch
+from nas.launch import launch, training
 from search_spaces import PRESETS
 
 TABLE = {"space": "nasbench-macro", "evaluator": f"table:{MACRO_TABLE}"}
@@ -245,8 +245,9 @@ def test_any_value_of_any_argument_is_taken_or_refused_in_one_line(here, monkeyp
     def stop(*_values, **_arguments):
         raise ArgumentsRead
 
-    for start in ("start", "start_with", "start_family"):
+    for start in ("start", "start_family"):
         monkeypatch.setattr(launch, start, stop)
+    monkeypatch.setattr(training, "prepare_training", stop)
     function, refused = getattr(nas, name), []
     for argument in function.__signature__.parameters:
         for value in ODD:
