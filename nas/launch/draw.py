@@ -1,4 +1,4 @@
-"""Draws the networks that an audit trains."""
+"""Draws the networks that an audit trains, or that are measured to fit a predictor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 from nas.errors import InputError
 from nas.search.tables import read_table
 from search_spaces import SearchSpace
+from search_spaces.limits import shown
 
+MOST_NETWORKS = 10_000
 MISSES = 500  # repeated draws in a row, after which a space is taken to have no other networks
 
 
@@ -17,9 +19,9 @@ def draw_networks(space: SearchSpace, networks: int, seed: int) -> tuple[str, ..
     """Draws ``networks`` distinct networks of ``space``, uniformly over its actions.
 
     Raises:
-        InputError: if ``networks`` is below 2, or the space has fewer.
+        InputError: as ``check_number``, or if the space has fewer networks.
     """
-    refuse_few(networks)
+    check_number(networks)
     rng = np.random.default_rng(seed)
     drawn: dict[str, None] = {}
     misses = 0
@@ -40,9 +42,9 @@ def draw_known(
     """Draws ``networks`` distinct networks of the table in ``file``; returns them and their accuracies.
 
     Raises:
-        InputError: if ``networks`` is below 2, or the table cannot be read or has fewer.
+        InputError: as ``check_number``, or if the table cannot be read or has fewer.
     """
-    refuse_few(networks)
+    check_number(networks)
     archs, accuracies = read_table(file, space)
     if len(archs) < networks:
         raise InputError(
@@ -52,7 +54,9 @@ def draw_known(
     return tuple(str(archs[row]) for row in rows), tuple(float(accuracies[row]) for row in rows)
 
 
-def refuse_few(networks: int) -> None:
-    """InputError if there are too few networks to rank."""
+def check_number(networks: int) -> None:
+    """InputError if there are too few networks to rank, or too many to draw."""
     if networks < 2:
         raise InputError(f"networks must be at least 2, got {networks}")
+    if networks > MOST_NETWORKS:
+        raise InputError(f"networks must be at most {MOST_NETWORKS:,}, got {shown(networks)}")

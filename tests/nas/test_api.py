@@ -239,6 +239,7 @@ ODD = [
         ("search", {"space": "mnas"}),
         ("scale", {"coefficients": "1,2,1"}),
         ("train", {"arch": "mobilenet-v2"}),
+        ("audit", {}),
     ],
 )
 def test_any_value_of_any_argument_is_taken_or_refused_in_one_line(here, monkeypatch, name, needed):

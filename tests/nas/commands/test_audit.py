@@ -196,6 +196,7 @@ def test_failed_trainings_are_counted_and_left_out(nas, tiny, monkeypatch):
     [
         (["--networks", "1"], "--networks must be at least 2, got 1"),
         (["--networks", "0"], "--networks must be at least 2, got 0"),
+        (["--networks", "1000000000"], "--networks must be at most 10,000, got 1000000000"),
         (["--seeds", "0"], "--seeds must be at least 1, got 0"),
         (["--long", "epochs=3", "--long-seeds", "0"], "--long-seeds must be at least 1, got 0"),
         (["--long-seeds", "1"], "--long-seeds needs --long NAME=VALUE, got 1"),
