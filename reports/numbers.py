@@ -13,12 +13,14 @@ def duration(seconds: float) -> str:
     """``5025`` as ``1 h 24 min``."""
     if seconds < 1:
         return "under 1 s"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s" if seconds < 600 else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
+    if seconds < 599.5:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if not hours:
+        return f"{minutes} min"
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 

@@ -39,3 +39,8 @@ def test_a_reward_is_called_what_it_is():
     assert reward_title({"trainings": 1}) == "best reward"
     assert reward_title({"trainings": 2}) == "mean reward"
     assert reward_title({"trainings": 1, "measured": 0.5}) == "expected reward"
+
+
+def test_a_duration_is_carried_into_the_next_unit():
+    found = [duration(seconds) for seconds in (59.94, 59.96, 179.7, 599.6, 3599.0)]
+    assert found == ["59.9 s", "1 min 0 s", "3 min 0 s", "10 min", "1 h 0 min"]
