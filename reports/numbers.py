@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from search_spaces.cost_units import is_bytes, is_time
@@ -65,14 +65,20 @@ def cost_title(name: str) -> str:
     return "FLOPs" if name == "flops" else name.replace("_", " ")
 
 
-def front_title(measured: str, costs: Sequence[str], maximize: Sequence[str] = ()) -> str:
+def front_title(
+    measured: str,
+    costs: Sequence[str],
+    maximize: Sequence[str] = (),
+    title: Callable[[str], str] = cost_title,
+) -> str:
     """What a front is of: ``accuracy against FLOPs``, ``accuracy and f1 against FLOPs and latency``.
 
     Args:
         maximize: those of ``costs`` of which more is better.
+        title: of a cost, by its name.
     """
-    larger = listing([measured, *(cost_title(name) for name in costs if name in maximize)])
-    smaller = [cost_title(name) for name in costs if name not in maximize]
+    larger = listing([measured, *(title(name) for name in costs if name in maximize)])
+    smaller = [title(name) for name in costs if name not in maximize]
     return f"{larger} against {listing(smaller)}" if smaller else larger
 
 

@@ -149,7 +149,7 @@ def report_one(console: Console, run: Run, ranking: Ranking | None, options: Rep
     if missed:  # what was found can be read all the same, whoever owns the run
         names = " and ".join(error.file for error in missed)
         typer.echo(f"nas: {names} could not be written ({missed[0].reason})", err=True)
-    if chosen is not None:
+    if chosen and chosen.trackers:
         from nas.trackers.finished import send
 
         for line in send(run, chosen):
@@ -159,7 +159,7 @@ def report_one(console: Console, run: Run, ranking: Ranking | None, options: Rep
 
 def find_trackers(options: ReportOptions) -> Chosen | None:
     """The trackers that are to be told of the run, if any; InputError if one of them cannot be used."""
-    if not options.track or options.track == ["none"]:
+    if not options.track:
         return None
     from nas.trackers.chosen import choose
 

@@ -115,10 +115,10 @@ def _rule(name: str, kind: type[Any], metavar: str) -> str:
     if metavar in COUNTED:
         return f"a number {COUNTED[metavar]}"
     if "ARCH" in metavar:
-        networks = (
-            "networks: names, files, runs or ArchSpecs" if is_listed(metavar) else "a name, a file, a run"
+        several = is_listed(metavar)
+        return (
+            "networks: names, files, runs or ArchSpecs" if several else "a name, a file, a run or an ArchSpec"
         )
-        return networks if is_listed(metavar) else f"{networks} or an ArchSpec"
     if is_listed(metavar):
         return "a text or a list"
     return NAMED.get(metavar) or NAMED.get(name, WORDS["str"])

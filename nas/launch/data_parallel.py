@@ -78,8 +78,6 @@ class SharedTrainer(Trainer):
         assert count is None, "every epoch is evaluated whole"
         for buffer in self.judged.buffers():
             dist.broadcast(buffer, 0)
-        if len(pixels) < self.workers:  # each process evaluates all of them
-            return super().evaluate(pixels, metric=metric)
         share: Any = _Share(pixels, self.rank, self.workers)
         return super().evaluate(share, metric=metric)
 

@@ -25,7 +25,7 @@ from nas.search.tables import Table
 from nas.spec.objective import Objective
 from nas.spec.settings import Settings
 from nas.spec.targets import COSTS
-from search_spaces import Actions, ArchSpec, Cost, SearchSpace, cost
+from search_spaces import Actions, ArchSpec, Cost, SearchSpace
 
 LATENCY = "latency"
 """The cost that a device gives, in milliseconds."""
@@ -152,8 +152,7 @@ def for_controller(objective: Objective, space: SearchSpace, measures: Measures)
             further[name] = known_cost(space, name)
         elif name != "flops":
             given = of_actions(space, measures[name]) if name in measures else None
-            inverse = objective.seeks_front and name in objective.maximize
-            further[name] = as_cost(given) if given and inverse else given
+            further[name] = as_cost(given) if given and objective.inverts(name) else given
     if objective.seeks_front:
         return known | {"measures": further, "front": objective.costs}
     return known | {"measures": further, "objective": objective.rewards}
@@ -161,8 +160,6 @@ def for_controller(objective: Objective, space: SearchSpace, measures: Measures)
 
 def price_of(space: SearchSpace) -> Price | None:
     """Actions to their exact cost; None where the space knows no FLOPs. What else is unknown counts as 1."""
-    if space.cost is None and space.has_archs:
-        return lambda actions: cost(space.decode(actions), space.num_classes, space.in_channels)
     if "flops" not in space.priced:
         return None
 

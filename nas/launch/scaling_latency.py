@@ -64,8 +64,8 @@ def latencies_of(
     listener.progress("Measuring", len(new), len(new))
     usual = reference_ms or (statistics.median(usual for _, usual in found) if found else 0.0)
     measured = {str(arch): ratio * (usual or 1.0) for arch, (ratio, _) in zip(new, found, strict=True)}
-    milliseconds = {str(arch): {**known, **measured}[str(arch)] for arch in all_of_them}
-    return Latencies(milliseconds, usual)
+    milliseconds = {**known, **measured}
+    return Latencies({str(arch): milliseconds[str(arch)] for arch in all_of_them}, usual)
 
 
 def _measured(

@@ -81,11 +81,8 @@ class Screen(Listener):
         self.ranked, self.doing = kind.ranked, "Training" if kind.given else "Searching"
         self.best, self.front = None, []
         objective = settings.objective
-        self.costs, self.seeks_front, self.maximize = (
-            objective.costs,
-            objective.seeks_front,
-            objective.maximize,
-        )
+        self.costs, self.maximize = objective.costs, objective.maximize
+        self.seeks_front = objective.seeks_front
         self.measured = measured(settings)
         for row in finished:
             self._count(row)

@@ -155,14 +155,16 @@ class Objective:
                 return f"{name} must be {'at least' if largest else 'above'} 0 to count, got {value:g}"
         return None
 
+    def inverts(self, name: str) -> bool:
+        """Whether a controller is told 1 / value: where it seeks a front, everything is a cost to it."""
+        return self.seeks_front and name in self.maximize
+
     def as_costs(self, measured: Mapping[str, float]) -> dict[str, float]:
         """What a controller that seeks a front is told of ``measured``: of what is maximized, 1 / value."""
-        if not self.seeks_front:
-            return dict(measured)
-        inverse = {name: value for name, value in measured.items() if name in self.maximize}
         return {
-            **{name: value for name, value in measured.items() if name not in inverse},
-            **{name: 1 / value for name, value in inverse.items() if value > 0},
+            name: 1 / value if self.inverts(name) else value
+            for name, value in measured.items()
+            if value > 0 or not self.inverts(name)
         }
 
     def rewards(self, accuracies: NDArray[np.float64], costs: Any) -> NDArray[np.float64]:

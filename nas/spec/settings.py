@@ -106,11 +106,8 @@ class Settings:
         for name in ("seed", "data_seed"):
             if (value := getattr(self, name) or 0) >= 2**63:  # more than SQLite and torch take
                 raise ValueError(f"{name} must be below 2^63, got {value}")
-        own = is_own(self.space)
-        for network in (
-            *self.networks,
-            *(text for text in self.baselines.values() if not own or "=" not in text),
-        ):
+        known = [text for text in self.baselines.values() if not (is_own(self.space) and "=" in text)]
+        for network in (*self.networks, *known):
             ArchSpec.parse(network)
         for name in ("init", "teacher"):
             if (weights := getattr(self, name)) and self.evaluator != "train":

@@ -12,6 +12,7 @@ from nas.errors import InputError, NasError, RunError
 from nas.runs.kinds import KINDS
 from nas.runs.listing import is_running
 from nas.runs.run import Run
+from nas.search.events import ENDED
 from nas.search.journal import WRITTEN
 from nas.spec.listener import Listener, Standing
 from nas.spec.trial import Row
@@ -66,9 +67,7 @@ def tell(listener: Listener, directory: Path, how: str) -> None:
 def finished_rows(trials: pd.DataFrame) -> list[Row]:
     """The trials that are done or have failed, as a search keeps them."""
     names = (*Cost._fields, *WRITTEN, *further_costs(trials))
-    return [
-        _row(values, names) for values in trials.to_dict("records") if values["status"] in ("done", "failed")
-    ]
+    return [_row(values, names) for values in trials.to_dict("records") if values["status"] in ENDED]
 
 
 def _row(values: Mapping[Any, Any], names: Sequence[str]) -> Row:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.measured import MEASURED
-from reports.numbers import cost_text, cost_title, listing, plus_minus
+from reports.numbers import cost_text, cost_title, front_title, plus_minus
 from reports.page.drawing import Block, blocks
 from reports.pareto import pareto_front, split_measures
 from reports.run_db import columns_of
@@ -68,9 +68,7 @@ class Points:
     @property
     def against(self) -> str:
         """What the front is of, in words: ``accuracy against FLOPs``."""
-        larger = listing([self.measured, *(self.costs[name] for name in self.aims if name in self.maximize)])
-        smaller = [self.costs[name] for name in self.aims if name not in self.maximize]
-        return f"{larger} against {listing(smaller)}" if smaller else larger
+        return front_title(self.measured, self.aims, self.maximize, self.costs.__getitem__)
 
     @property
     def shown(self) -> dict[str, str]:
